@@ -1,0 +1,74 @@
+import type { FallbackPolicy } from '../fallback/fallback.policy.js';
+import type { Pipeline } from '../pipeline/pipeline.js';
+import type { Stages } from '../pipeline/stages.js';
+
+export type OperationKind = 'provider' | 'handler' | 'service';
+
+/** An operation as `ResilienceService.describe()` shows it, with the options in force. */
+export interface OperationDescription {
+  /** `ClassName.method`, or the name of the bundle or pipeline. */
+  operation: string;
+  /** A provider's method, a handler that a transport calls, or a programmatic pipeline. */
+  kind: OperationKind;
+  critical?: boolean;
+  upstream?: string;
+  stages: {
+    retry?: object;
+    /** With the `name` that it is shared by. */
+    circuitBreaker?: { name: string };
+    timeout?: { timeoutMs: number };
+    /** With the `name` that it is shared by. */
+    bulkhead?: { name: string };
+    /** The handler's name. */
+    fallback?: { handler: string };
+  };
+}
+
+/** Something that goes through a pipeline. */
+export interface Operation {
+  readonly kind: OperationKind;
+  readonly upstream: string | undefined;
+  readonly pipeline: Pipeline;
+}
+
+export function describeOperation({ kind, upstream, pipeline }: Operation): OperationDescription {
+  const { operation, stages } = pipeline.plan;
+  const { critical, fallback, retry, circuitBreaker, timeout, bulkhead } = stages;
+  const description: OperationDescription = { operation, kind, stages: {} };
+  if (critical !== undefined) description.critical = critical;
+  if (upstream !== undefined) description.upstream = upstream;
+  if (retry !== undefined) description.stages.retry = { ...retry.options };
+  if (circuitBreaker !== undefined)
+    description.stages.circuitBreaker = { name: circuitBreaker.name, ...circuitBreaker.options };
+  if (timeout !== undefined) description.stages.timeout = { timeoutMs: timeout.delayMs };
+  if (bulkhead !== undefined)
+    description.stages.bulkhead = { name: bulkhead.name, ...bulkhead.options };
+  if (fallback !== undefined) description.stages.fallback = { handler: handlerName(fallback) };
+  return description;
+}
+
+/** One line for the log at boot. */
+export function summarize(operation: Operation): string {
+  const { stages } = operation.pipeline.plan;
+  const parts = [
+    operation.upstream && `upstream ${operation.upstream}`,
+    ...summaries(stages),
+  ].filter(Boolean);
+  return `${operation.pipeline.plan.operation} (${operation.kind}): ${parts.join(', ') || 'observed only'}`;
+}
+
+function summaries({ critical, fallback, retry, circuitBreaker, timeout, bulkhead }: Stages) {
+  return [
+    critical === true && 'critical',
+    critical === false && 'nice to have',
+    fallback && `fallback ${handlerName(fallback)}`,
+    retry && `at most ${retry.options.maxAttempts} attempts`,
+    circuitBreaker && `circuit breaker ${circuitBreaker.name}`,
+    timeout && `timeout ${timeout.delayMs} ms`,
+    bulkhead && `bulkhead ${bulkhead.name} (${bulkhead.options.maxConcurrent})`,
+  ];
+}
+
+function handlerName({ handler }: FallbackPolicy): string {
+  return typeof handler === 'function' ? handler.name || 'a function' : String(handler);
+}

@@ -1,0 +1,106 @@
+import type { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
+import { mergeCircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.options.js';
+import type { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
+import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { merge } from '../common/options.js';
+import type { ResilienceDefaults, ResilienceFeatureOptions } from '../resilience-module.options.js';
+import type { RetryOptions } from '../retry/retry.options.js';
+import type { ServiceOptions } from '../service/service.options.js';
+import type { TimeoutHierarchy, TimeoutLayer } from '../timeout/timeout-hierarchy.js';
+
+/** What an application's decorators can refer to by name. */
+export class PolicyCatalog {
+  private readonly retries = new Map<string, RetryOptions>();
+  private readonly timeouts = new Map<string, TimeoutHierarchy>();
+  private readonly services = new Map<string, ServiceOptions>();
+
+  constructor(
+    readonly breakers: CircuitBreakerRegistry,
+    readonly bulkheads: BulkheadRegistry,
+    readonly defaults: ResilienceDefaults,
+  ) {}
+
+  /**
+   * Takes in checked options. A bundle's inline breaker and bulkhead are registered under its name.
+   *
+   * @throws ResilienceConfigurationError where a name is taken
+   */
+  add({ breakers, bulkheads, retries, timeouts, services }: ResilienceFeatureOptions): void {
+    for (const [name, options] of Object.entries(breakers ?? {})) {
+      const merged = mergeCircuitBreakerOptions(this.defaults.circuitBreaker, options);
+      this.breakers.define(name, merged, `breakers.${name}`);
+    }
+    for (const [name, options] of Object.entries(bulkheads ?? {})) {
+      this.bulkheads.define(name, merge(this.defaults.bulkhead, options), `bulkheads.${name}`);
+    }
+    addAll(this.retries, retries, 'retries');
+    addAll(this.timeouts, timeouts, 'timeouts');
+    addAll(this.services, services, 'services');
+    for (const [name, service] of Object.entries(services ?? {})) this.addShared(name, service);
+  }
+
+  retry(name: string, place: string): RetryOptions {
+    return lookUp(this.retries, name, place, 'retry options');
+  }
+
+  service(name: string, place: string): ServiceOptions {
+    return lookUp(this.services, name, place, 'service');
+  }
+
+  /** @param layer `'<hierarchy>.<layer>'` */
+  timeoutMs(layer: string, place: string): number {
+    const dot = layer.lastIndexOf('.');
+    const hierarchy = this.timeouts.get(layer.slice(0, dot));
+    const timeoutMs = hierarchy?.[layer.slice(dot + 1) as TimeoutLayer];
+    if (timeoutMs !== undefined) return timeoutMs;
+    const layers = [...this.timeouts.keys()].flatMap((name) => [
+      `${name}.client`,
+      `${name}.gateway`,
+      `${name}.service`,
+    ]);
+    throw new ResilienceConfigurationError(
+      place,
+      `there is no timeout ${display(layer)}; ${known(layers)}`,
+    );
+  }
+
+  private addShared(name: string, { circuitBreaker, bulkhead }: ServiceOptions): void {
+    if (typeof circuitBreaker === 'object') {
+      const merged = mergeCircuitBreakerOptions(this.defaults.circuitBreaker, circuitBreaker);
+      this.breakers.define(name, merged, `services.${name}.circuitBreaker`);
+    }
+    if (typeof bulkhead === 'object') {
+      this.bulkheads.define(
+        name,
+        merge(this.defaults.bulkhead, bulkhead),
+        `services.${name}.bulkhead`,
+      );
+    }
+  }
+}
+
+function addAll<T>(
+  map: Map<string, T>,
+  entries: Record<string, T> | undefined,
+  place: string,
+): void {
+  for (const [name, entry] of Object.entries(entries ?? {})) {
+    if (map.has(name))
+      throw new ResilienceConfigurationError(
+        `${place}.${name}`,
+        'is registered already; allowed: a name of its own',
+      );
+    map.set(name, entry);
+  }
+}
+
+function lookUp<T>(map: Map<string, T>, name: string, place: string, kind: string): T {
+  const entry = map.get(name);
+  if (entry === undefined) {
+    throw new ResilienceConfigurationError(
+      place,
+      `there is no ${kind} ${display(name)}; ${known(map.keys())}`,
+    );
+  }
+  return entry;
+}

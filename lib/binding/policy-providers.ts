@@ -1,0 +1,121 @@
+import type { FactoryProvider } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
+import { getBulkheadToken } from '../bulkhead/inject-bulkhead.js';
+import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
+import { getCircuitBreakerToken } from '../circuit-breaker/inject-circuit-breaker.js';
+import { type RequestedToken, requestedTokens } from '../common/tokens.js';
+import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
+import type { PolicyCatalog } from './policy-catalog.js';
+import type { ResilienceRuntime } from './runtime.js';
+
+/** Injects the application's runtime when it is configured. */
+export const READY = Symbol.for('nestjs-bulwark:ready');
+
+/** Providers of the policies named in some options. */
+export function namedProviders({
+  breakers,
+  bulkheads,
+  services,
+}: ResilienceFeatureOptions): FactoryProvider[] {
+  const bundles = Object.entries(typeof services === 'object' && services !== null ? services : {});
+  const shared = (kind: 'circuitBreaker' | 'bulkhead') =>
+    bundles.filter(([, service]) => typeof service?.[kind] === 'object').map(([name]) => name);
+  const tokens = [
+    ...[...Object.keys(breakers ?? {}), ...shared('circuitBreaker')].map(breakerToken),
+    ...[...Object.keys(bulkheads ?? {}), ...shared('bulkhead')].map(bulkheadToken),
+  ];
+  return tokens.map(providerOf);
+}
+
+/**
+ * Providers of the policies that anything in the process asks for. Whether they exist is known only
+ * when the options are: an unknown one fails the boot, if it is this application that wants it.
+ */
+export function requestedProviders(): FactoryProvider[] {
+  return requestedTokens().map(providerOf);
+}
+
+type Module = ReturnType<ModulesContainer['get']> & object;
+
+/** Makes the policies that nobody asked for by then available too, to `app.get()` and to lazily loaded modules. */
+export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): void {
+  const offered = [
+    ...catalog.breakers
+      .list()
+      .map((policy) => ({ token: getCircuitBreakerToken(policy.name), policy })),
+    ...catalog.bulkheads.list().map((policy) => ({ token: getBulkheadToken(policy.name), policy })),
+  ];
+  for (const { token, policy } of offered) {
+    if (module.providers.has(token)) continue;
+    module.addProvider({ provide: token, useValue: policy });
+    module.exports.add(token);
+  }
+}
+
+function providerOf(requested: RequestedToken): FactoryProvider {
+  return {
+    provide: requested.token,
+    inject: [READY, ModulesContainer],
+    useFactory: ({ catalog }: ResilienceRuntime, modules: ModulesContainer) =>
+      policyOf(catalog, requested, modules),
+  };
+}
+
+function policyOf(
+  catalog: PolicyCatalog,
+  { kind, name, token }: RequestedToken,
+  modules: ModulesContainer,
+): CircuitBreakerPolicy | BulkheadPolicy | undefined {
+  const registry = kind === 'circuitBreaker' ? catalog.breakers : catalog.bulkheads;
+  if (registry.has(name)) return registry.get(name);
+  const consumer = consumerOf(token, modules);
+  return consumer === undefined ? undefined : registry.find(name, consumer);
+}
+
+/** The class or provider of this application that has the token injected. */
+function consumerOf(token: string, modules: ModulesContainer): string | undefined {
+  for (const module of modules.values()) {
+    for (const wrapper of [
+      ...module.providers.values(),
+      ...module.controllers.values(),
+      ...module.injectables.values(),
+    ]) {
+      if (injects(wrapper.metatype, wrapper.inject, token)) return wrapper.name;
+    }
+  }
+  return undefined;
+}
+
+function injects(
+  type: unknown,
+  inject: readonly unknown[] | null | undefined,
+  token: string,
+): boolean {
+  if (
+    inject?.some(
+      (wanted) => wanted === token || (wanted as { token?: unknown } | null)?.token === token,
+    )
+  )
+    return true;
+  if (typeof type !== 'function') return false;
+  const parameters = (Reflect.getMetadata('self:paramtypes', type) ?? []) as { param: unknown }[];
+  const properties = (Reflect.getMetadata('self:properties_metadata', type) ?? []) as {
+    type: unknown;
+  }[];
+  return (
+    parameters.some(({ param }) => param === token) ||
+    properties.some((property) => property.type === token)
+  );
+}
+
+const breakerToken = (name: string): RequestedToken => ({
+  kind: 'circuitBreaker',
+  name,
+  token: getCircuitBreakerToken(name),
+});
+const bulkheadToken = (name: string): RequestedToken => ({
+  kind: 'bulkhead',
+  name,
+  token: getBulkheadToken(name),
+});

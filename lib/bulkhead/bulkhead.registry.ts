@@ -1,0 +1,20 @@
+import { Registry } from '../common/registry.js';
+import { type BulkheadOptions, checkBulkheadOptions } from './bulkhead.options.js';
+import { type BulkheadHost, BulkheadPolicy } from './bulkhead.policy.js';
+
+/** The bulkheads of an application: the named ones, and those that decorators made inline. */
+export class BulkheadRegistry extends Registry<BulkheadPolicy> {
+  /** @internal */
+  constructor(private readonly hostFor: (name: string) => BulkheadHost = () => ({})) {
+    super('bulkhead');
+  }
+
+  /**
+   * @throws ResilienceConfigurationError where the options are wrong or the name is taken
+   * @internal
+   */
+  define(name: string, options: BulkheadOptions, place: string): BulkheadPolicy {
+    checkBulkheadOptions(place, options); // with the place in the message
+    return this.add(new BulkheadPolicy(name, options, this.hostFor(name)), place);
+  }
+}

@@ -1,0 +1,13 @@
+import { decorate } from '../dispatch/decorate.js';
+import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
+
+/**
+ * Stops calling what keeps failing. It sees each attempt of a retry.
+ *
+ * @param breaker the name of one in `breakers`, which is shared, or options for one of the method's
+ * own, named `ClassName.method`. Checked when the application boots.
+ */
+export function CircuitBreaker(breaker: string | CircuitBreakerOptions = {}): ResilienceDecorator {
+  return decorate('circuitBreaker', breaker, '@CircuitBreaker()');
+}

@@ -1,0 +1,317 @@
+import { isClientError } from '../common/client-error.js';
+import { now } from '../common/clock.js';
+import { ask } from '../common/options.js';
+import { isResilienceError } from '../common/resilience.error.js';
+import { type SlidingWindow, TimeWindow } from '../common/time-window.js';
+import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
+import type { AttemptContext } from '../context/scope.js';
+import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
+import {
+  type CircuitBreakerOptions,
+  checkCircuitBreakerOptions,
+  type ResolvedCircuitBreakerOptions,
+  resolveCircuitBreakerOptions,
+} from './circuit-breaker.options.js';
+import { CallWindow, FailureTimes } from './sliding-window.js';
+
+export enum CircuitState {
+  CLOSED = 'CLOSED',
+  OPEN = 'OPEN',
+  HALF_OPEN = 'HALF_OPEN',
+  /** By `forceOpen()`: rejects everything until `reset()`. */
+  FORCED_OPEN = 'FORCED_OPEN',
+  /** By `disable()`: lets everything through and counts nothing until `reset()`. */
+  DISABLED = 'DISABLED',
+}
+
+export interface CircuitBreakerSnapshot {
+  name: string;
+  state: CircuitState;
+  /** Over the window, like the following. */
+  failures: number;
+  successes: number;
+  calls: number;
+  /** 0 to 100. */
+  failureRate: number;
+  /** 0 to 100. */
+  slowCallRate: number;
+  /** When it opened, as an ISO 8601 time; only while it is not closed. */
+  openedAt?: string;
+  /** Until the first probe, in ms; only while it is open. */
+  retryAfterMs?: number;
+}
+
+/** Why a breaker changed its state. */
+export type CircuitTransitionReason =
+  | 'failure-threshold'
+  | 'failure-rate'
+  | 'slow-call-rate'
+  | 'open-time-passed'
+  | 'probe-failed'
+  | 'probes-succeeded'
+  | 'forced-open'
+  | 'disabled'
+  | 'reset';
+
+/** Told of what happens to a breaker. @internal */
+export interface CircuitBreakerObserver {
+  onTransition(
+    breaker: CircuitBreakerPolicy,
+    from: CircuitState,
+    to: CircuitState,
+    reason: CircuitTransitionReason,
+  ): void;
+  onRejected(breaker: CircuitBreakerPolicy, retryAfterMs: number): void;
+}
+
+/** What the module that owns a breaker gives it. @internal */
+export interface CircuitBreakerHost {
+  observer?: CircuitBreakerObserver;
+  captureStackTrace?: boolean;
+}
+
+/** Handed out by `acquire()`, given back when the call ends. */
+export type Permit = number;
+
+/** The permit of a call that is not counted. */
+const UNCOUNTED: Permit = 0;
+/** The generation while the breaker is not closed: no permit has it. */
+const NO_GENERATION: Permit = -1;
+
+/**
+ * Stops calling a dependency that keeps failing, and lets it recover (Michael Nygard, "Release It!";
+ * the states and windows follow resilience4j).
+ *
+ * A permit says in which generation a call began: one that ends in a later one changes nothing. It
+ * holds no timer: whether it is time for a probe is asked when a call comes, on the monotonic clock.
+ */
+export class CircuitBreakerPolicy {
+  readonly options: Readonly<ResolvedCircuitBreakerOptions>;
+  private state = CircuitState.CLOSED;
+  private sequence: Permit = UNCOUNTED + 1;
+  /** The permit of every call that begins in this closed generation. */
+  private generation: Permit = this.sequence;
+  private openedAt = 0;
+  private openedAtTime: string | undefined = undefined;
+  /** When each running probe began, oldest first. */
+  private readonly probes = new Map<Permit, number>();
+  private probeSuccesses = 0;
+  private readonly window: SlidingWindow;
+  private readonly failureTimes: FailureTimes | undefined;
+  private readonly usesCount: boolean;
+
+  /**
+   * @param host is for the module that owns the breaker
+   * @throws ResilienceConfigurationError
+   */
+  constructor(
+    readonly name: string,
+    options: CircuitBreakerOptions = {},
+    private readonly host: CircuitBreakerHost = {},
+  ) {
+    const place = `circuit breaker "${name}"`;
+    const given = checkCircuitBreakerOptions(place, options);
+    this.options = resolveCircuitBreakerOptions(place, given);
+    const { windowCalls, windowMs, failureThreshold } = this.options;
+    this.usesCount =
+      given.failureThreshold !== undefined || given.failureRateThreshold === undefined;
+    this.window =
+      windowCalls === undefined ? new TimeWindow(windowMs) : new CallWindow(windowCalls);
+    this.failureTimes =
+      this.usesCount && windowCalls === undefined ? new FailureTimes(failureThreshold) : undefined;
+  }
+
+  /**
+   * Calls `fn` unless the breaker is open, and learns from how that ends.
+   *
+   * @throws CircuitBreakerOpenError without calling
+   * @throws what `fn` throws, untouched
+   */
+  async execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
+    const startedAt = now();
+    const permit = this.acquire(startedAt);
+    let value: T;
+    try {
+      value = await fn(AMBIENT);
+    } catch (error) {
+      const caller = enclosingScope();
+      if (caller?.aborted && !isDeadline(caller.reason)) this.release(permit);
+      else this.failed(permit, error, startedAt);
+      throw error;
+    }
+    this.succeeded(permit, startedAt);
+    return value;
+  }
+
+  getState(): CircuitState {
+    return this.state;
+  }
+
+  getSnapshot(): CircuitBreakerSnapshot {
+    const at = now();
+    const { calls, failures, slow } = this.window.counts(at);
+    const snapshot: CircuitBreakerSnapshot = {
+      name: this.name,
+      state: this.state,
+      failures,
+      successes: calls - failures,
+      calls,
+      failureRate: calls === 0 ? 0 : (failures / calls) * 100,
+      slowCallRate: calls === 0 ? 0 : (slow / calls) * 100,
+    };
+    if (this.openedAtTime !== undefined) snapshot.openedAt = this.openedAtTime;
+    if (this.state === CircuitState.OPEN) snapshot.retryAfterMs = this.retryAfterMs(at);
+    return snapshot;
+  }
+
+  /** Rejects every call until `reset()`. */
+  forceOpen(): void {
+    this.enter(CircuitState.FORCED_OPEN, 'forced-open');
+  }
+
+  /** Lets every call through, and counts none, until `reset()`. */
+  disable(): void {
+    this.enter(CircuitState.DISABLED, 'disabled');
+  }
+
+  /** Closes it, with an empty window. */
+  reset(): void {
+    this.enter(CircuitState.CLOSED, 'reset');
+  }
+
+  /**
+   * Asks to make a call; the permit goes back by `succeeded`, `failed` or `release`.
+   *
+   * @throws CircuitBreakerOpenError
+   */
+  acquire(at = now()): Permit {
+    if (this.state === CircuitState.CLOSED) return this.generation;
+    if (this.state === CircuitState.DISABLED) return UNCOUNTED;
+    if (this.state === CircuitState.OPEN && at - this.openedAt >= this.options.timeoutMs) {
+      this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
+    }
+    if (this.state !== CircuitState.HALF_OPEN) throw this.rejection(at);
+    return this.admitProbe(at);
+  }
+
+  /** The call ended well. */
+  succeeded(permit: Permit, startedAt: number, at = now()): void {
+    const slow = this.isSlow(startedAt, at);
+    if (permit === this.generation) this.record(at, false, slow);
+    else if (this.probes.delete(permit)) this.judgeProbe(false, slow, at);
+  }
+
+  /**
+   * The call failed; whether that counts is for `isFailure` to say.
+   *
+   * @throws what `isFailure` throws, and then the call counts as a failure
+   */
+  failed(permit: Permit, error: unknown, startedAt: number, at = now()): void {
+    let counts = true;
+    try {
+      counts = this.isFailure(error);
+    } finally {
+      if (!counts) this.release(permit);
+      else if (permit === this.generation) this.record(at, true, this.isSlow(startedAt, at));
+      else if (this.probes.delete(permit)) this.judgeProbe(true, false, at);
+    }
+  }
+
+  /** The call said nothing about the dependency, because its caller gave up. */
+  release(permit: Permit): void {
+    this.probes.delete(permit);
+  }
+
+  private isFailure(error: unknown): boolean {
+    const { isFailure } = this.options;
+    if (isFailure !== undefined) return ask('isFailure', isFailure(error));
+    return (
+      !isClientError(error) &&
+      !isResilienceError(error, 'CIRCUIT_OPEN') &&
+      !isResilienceError(error, 'BULKHEAD_FULL')
+    );
+  }
+
+  private isSlow(startedAt: number, at: number): boolean {
+    const { slowCallDurationMs } = this.options;
+    return slowCallDurationMs !== undefined && at - startedAt > slowCallDurationMs;
+  }
+
+  private record(at: number, failed: boolean, slow: boolean): void {
+    this.window.record(at, failed, slow);
+    const reason = this.reasonToOpen(at, failed);
+    if (reason !== undefined) this.enter(CircuitState.OPEN, reason, at);
+  }
+
+  private reasonToOpen(at: number, failed: boolean): CircuitTransitionReason | undefined {
+    const {
+      failureThreshold,
+      failureRateThreshold,
+      slowCallRateThreshold,
+      minimumCalls,
+      windowMs,
+    } = this.options;
+    const { calls, failures, slow } = this.window.counts(at);
+    if (this.usesCount && failed) {
+      const reached = this.failureTimes?.add(at, windowMs) ?? failures >= failureThreshold;
+      if (reached) return 'failure-threshold';
+    }
+    if (calls < minimumCalls) return undefined;
+    if (failureRateThreshold !== undefined && failures * 100 >= failureRateThreshold * calls)
+      return 'failure-rate';
+    if (slowCallRateThreshold !== undefined && slow * 100 >= slowCallRateThreshold * calls)
+      return 'slow-call-rate';
+    return undefined;
+  }
+
+  /** A probe that has not ended in `timeoutMs` makes room for another: a hung one must not wedge the breaker. */
+  private admitProbe(at: number): Permit {
+    for (const [permit, startedAt] of this.probes) {
+      if (at - startedAt < this.options.timeoutMs) break;
+      this.probes.delete(permit);
+    }
+    if (this.probes.size >= this.options.halfOpenMaxCalls) throw this.rejection(at);
+    const permit = ++this.sequence;
+    this.probes.set(permit, at);
+    return permit;
+  }
+
+  /** A slow answer is no sign of recovery where slow calls open the breaker. */
+  private judgeProbe(failed: boolean, slow: boolean, at: number): void {
+    this.window.record(at, failed, slow); // to be seen in the snapshot
+    if (failed || (slow && this.options.slowCallRateThreshold !== undefined))
+      this.enter(CircuitState.OPEN, 'probe-failed', at);
+    else if (++this.probeSuccesses >= this.options.successThreshold)
+      this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
+  }
+
+  private enter(to: CircuitState, reason: CircuitTransitionReason, at = now()): void {
+    const from = this.state;
+    this.state = to;
+    this.generation = to === CircuitState.CLOSED ? ++this.sequence : NO_GENERATION;
+    this.probes.clear();
+    this.probeSuccesses = 0;
+    if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN) {
+      this.openedAt = at;
+      this.openedAtTime = new Date().toISOString();
+    } else {
+      this.window.clear(); // while open, the snapshot still shows what opened it
+      this.failureTimes?.clear();
+      if (to !== CircuitState.HALF_OPEN) this.openedAtTime = undefined;
+    }
+    if (from !== to) this.host.observer?.onTransition(this, from, to, reason);
+  }
+
+  private retryAfterMs(at: number): number {
+    const { timeoutMs } = this.options;
+    if (this.state === CircuitState.HALF_OPEN) return 0; // as soon as a probe has ended
+    if (this.state === CircuitState.FORCED_OPEN) return timeoutMs; // nobody knows; not at once
+    return Math.max(0, timeoutMs - (at - this.openedAt));
+  }
+
+  private rejection(at: number): CircuitBreakerOpenError {
+    const retryAfterMs = this.retryAfterMs(at);
+    this.host.observer?.onRejected(this, retryAfterMs);
+    return new CircuitBreakerOpenError(this.name, retryAfterMs, this.host.captureStackTrace);
+  }
+}

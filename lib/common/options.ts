@@ -1,0 +1,127 @@
+import { MAX_TIMER_MS } from './clock.js';
+import { display, known, ResilienceConfigurationError } from './configuration.error.js';
+
+/** Says what is allowed where `value` is not; `undefined` where it is fine. */
+export type Rule = (value: unknown, place: string) => string | undefined;
+
+/** A rule for each option that there is. */
+export type Rules<T extends object> = Record<keyof T, Rule>;
+
+/**
+ * Checks an options object against its rules.
+ *
+ * @returns a copy without the keys that are `undefined`, which must not erase a default
+ * @throws ResilienceConfigurationError on the first value that is not allowed
+ */
+export function checkOptions<T extends object>(
+  place: string,
+  options: unknown,
+  rules: Rules<T>,
+): T {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new ResilienceConfigurationError(
+      place,
+      `is ${display(options)}; allowed: an object with ${Object.keys(rules).join(', ')}`,
+    );
+  }
+  for (const [key, value] of Object.entries(options)) {
+    if (!Object.hasOwn(rules, key)) {
+      throw new ResilienceConfigurationError(
+        within(place, key),
+        `there is no such option; ${known(Object.keys(rules))}`,
+      );
+    }
+    if (value !== undefined) check(within(place, key), value, rules[key as keyof T]);
+  }
+  return defined(options as T);
+}
+
+function within(place: string, key: string): string {
+  return place === '' ? key : `${place}.${key}`;
+}
+
+/** @throws ResilienceConfigurationError where the rule does not allow the value */
+export function check(place: string, value: unknown, rule: Rule): void {
+  const allowed = rule(value, place);
+  if (allowed !== undefined) {
+    throw new ResilienceConfigurationError(place, `is ${display(value)}; allowed: ${allowed}`);
+  }
+}
+
+/** The options that are given: `undefined` means "not given". */
+export function defined<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
+}
+
+/** Later layers win field by field. */
+export function merge<T extends object>(...layers: (T | undefined)[]): T {
+  return Object.assign(
+    {},
+    ...layers.map((layer) => (layer === undefined ? {} : defined(layer))),
+  ) as T;
+}
+
+export const duration: Rule = numberRule(
+  (n) => n > 0 && n <= MAX_TIMER_MS,
+  `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}`,
+);
+export const durationOrZero: Rule = numberRule(
+  (n) => n >= 0 && n <= MAX_TIMER_MS,
+  `a number of milliseconds from 0 to ${MAX_TIMER_MS}`,
+);
+export const positiveCount: Rule = countRule(1);
+export const countOrZero: Rule = countRule(0);
+export const percentage: Rule = numberRule(
+  (n) => n > 0 && n <= 100,
+  'a percentage above 0 and at most 100',
+);
+export const factorRule: Rule = numberRule(
+  (n) => n >= 1 && Number.isFinite(n),
+  'a finite number of at least 1',
+);
+export const boolean: Rule = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
+export const text: Rule = (value) =>
+  typeof value === 'string' && value.trim() !== '' ? undefined : 'a non-empty string';
+export const anyFunction: Rule = (value) =>
+  typeof value === 'function' ? undefined : 'a function';
+
+/** A function whose answer is needed at once: a promise would always count as `true`. */
+export const predicate: Rule = (value) =>
+  typeof value === 'function' && !isAsyncFunction(value)
+    ? undefined
+    : 'a function that returns its answer at once (not an async one)';
+
+export function oneOf(...allowed: readonly string[]): Rule {
+  return (value) =>
+    allowed.includes(value as string) ? undefined : allowed.map((name) => `'${name}'`).join(' | ');
+}
+
+/**
+ * What a user's predicate answers.
+ *
+ * @throws what the predicate throws; a `TypeError` when it answers with a promise
+ */
+export function ask(name: string, answer: unknown): boolean {
+  if (typeof (answer as PromiseLike<unknown> | undefined)?.then === 'function') {
+    Promise.resolve(answer as PromiseLike<unknown>).catch(() => undefined);
+    throw new TypeError(`${name} returned a promise; it has to return a boolean at once`);
+  }
+  return Boolean(answer);
+}
+
+export function isAsyncFunction(value: unknown): boolean {
+  return typeof value === 'function' && value.constructor.name === 'AsyncFunction';
+}
+
+function countRule(minimum: number): Rule {
+  return numberRule(
+    (n) => Number.isInteger(n) && n >= minimum && n <= 1_000_000,
+    `a whole number from ${minimum} to 1000000`,
+  );
+}
+
+function numberRule(allows: (value: number) => boolean, allowed: string): Rule {
+  return (value) => (typeof value === 'number' && allows(value) ? undefined : allowed);
+}

@@ -1,0 +1,45 @@
+import { known, ResilienceConfigurationError } from './configuration.error.js';
+
+/** The policies of one kind in an application, by name. */
+export abstract class Registry<P extends { readonly name: string }> {
+  private readonly policies = new Map<string, P>();
+
+  protected constructor(private readonly kind: string) {}
+
+  /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
+  get(name: string): P {
+    return this.find(name, `${this.kind} "${name}"`);
+  }
+
+  has(name: string): boolean {
+    return this.policies.has(name);
+  }
+
+  /** Named ones and those that decorators made, in the order in which they were made. */
+  list(): P[] {
+    return [...this.policies.values()];
+  }
+
+  /** @internal */
+  find(name: string, place: string): P {
+    const policy = this.policies.get(name);
+    if (policy === undefined) {
+      throw new ResilienceConfigurationError(
+        place,
+        `there is no ${this.kind} ${JSON.stringify(name)}; ${known(this.policies.keys())}`,
+      );
+    }
+    return policy;
+  }
+
+  protected add(policy: P, place: string): P {
+    if (this.policies.has(policy.name)) {
+      throw new ResilienceConfigurationError(
+        place,
+        `the name ${JSON.stringify(policy.name)} is taken by another ${this.kind}; allowed: a name of its own, or the other's name to share it`,
+      );
+    }
+    this.policies.set(policy.name, policy);
+    return policy;
+  }
+}

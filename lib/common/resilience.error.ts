@@ -1,0 +1,36 @@
+const BRAND = Symbol.for('nestjs-bulwark:error');
+
+/** What tells the library's own errors apart, on every transport. */
+export type ResilienceErrorCode = 'TIMEOUT' | 'CIRCUIT_OPEN' | 'BULKHEAD_FULL';
+
+/**
+ * Base of the errors by which a call is refused or cut.
+ *
+ * They are part of normal operation and can come by the thousand, so they carry no stack frames
+ * unless asked to (`forRoot({ captureStackTrace: true })`).
+ */
+export abstract class ResilienceError extends Error {
+  abstract readonly code: ResilienceErrorCode;
+
+  constructor(message: string, captureStackTrace = false) {
+    const { stackTraceLimit } = Error;
+    if (!captureStackTrace) Error.stackTraceLimit = 0;
+    super(message);
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+Object.defineProperty(ResilienceError.prototype, BRAND, { value: true });
+
+/**
+ * Whether `error` is one of the library's own, of the given kind. Unlike `instanceof` it recognises
+ * the errors of a second copy of the package (an ESM and a CommonJS one in the same process).
+ */
+export function isResilienceError(error: unknown, code?: ResilienceErrorCode): boolean {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    BRAND in error &&
+    (code === undefined || (error as { code?: unknown }).code === code)
+  );
+}

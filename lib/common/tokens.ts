@@ -1,0 +1,26 @@
+const REQUESTED = Symbol.for('nestjs-bulwark:requested-tokens');
+
+/** A policy that something in the process wants injected. */
+export interface RequestedToken {
+  kind: 'circuitBreaker' | 'bulkhead';
+  name: string;
+  token: string;
+}
+
+const shared = globalThis as { [REQUESTED]?: Map<string, RequestedToken> };
+shared[REQUESTED] ??= new Map();
+const requested = shared[REQUESTED];
+
+/**
+ * The injection token of a policy. It is remembered, because with `forRootAsync` the names are not
+ * known when Nest wants to know the providers: it is offered those that somebody asks for.
+ */
+export function policyToken(kind: RequestedToken['kind'], name: string): string {
+  const token = `nestjs-bulwark:${kind}:${name}`;
+  requested.set(token, { kind, name, token });
+  return token;
+}
+
+export function requestedTokens(): RequestedToken[] {
+  return [...requested.values()];
+}

@@ -1,0 +1,54 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AttemptContext, Scope } from './scope.js';
+
+const KEY = Symbol.for('nestjs-bulwark:ambient:1');
+const global = globalThis as { [KEY]?: AsyncLocalStorage<Scope | undefined> };
+
+// One for the process, so that calls nest also where the package is loaded twice (ESM and CommonJS).
+global[KEY] ??= new AsyncLocalStorage();
+const storage = global[KEY];
+
+/** Runs `fn` with `scope` as what the calls inside it see as their caller. */
+export function runInScope<R>(scope: Scope | undefined, fn: () => R): R {
+  return storage.run(scope, fn);
+}
+
+/**
+ * The innermost scope around this code that has not ended by itself. One that was aborted counts:
+ * what is called from abandoned work must not start.
+ */
+export function enclosingScope(): Scope | undefined {
+  let scope = storage.getStore();
+  while (scope?.over) scope = scope.caller;
+  return scope;
+}
+
+/**
+ * The signal of the attempt that this code runs in: aborted with the `TimeoutError` when the attempt
+ * times out, and with the caller's reason when the caller gives up. Outside a resilient call, a
+ * signal that never aborts.
+ *
+ * @example const response = await fetch(url, { signal: currentSignal() });
+ */
+export function currentSignal(): AbortSignal {
+  // A new one each time: listeners on one that lives as long as the process would pile up.
+  return storage.getStore()?.signal ?? new AbortController().signal;
+}
+
+/** What a policy on its own hands to its function: whatever attempt is around it. */
+export const AMBIENT: AttemptContext = {
+  get signal() {
+    return currentSignal();
+  },
+  get attempt() {
+    return storage.getStore()?.attempt ?? 1;
+  },
+};
+
+/**
+ * Whether an abort was a deadline rather than a caller that lost interest: a deadline says something
+ * about the dependency. Our `TimeoutError` and that of `AbortSignal.timeout()` have the same name.
+ */
+export function isDeadline(reason: unknown): boolean {
+  return (reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
+}

@@ -1,0 +1,80 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setMaxListeners } from 'node:events';
+
+/** What every `execute` hands to its function. */
+export interface AttemptContext {
+  /** Aborted when the attempt times out or its caller gives up. Made when it is first read. */
+  readonly signal: AbortSignal;
+  /** Which attempt this is; the first is 1. */
+  readonly attempt: number;
+}
+
+/** A call that ends when the scope that it was made in is aborted. */
+export interface Dependent {
+  cancel(reason: unknown): void;
+}
+
+/**
+ * What a running piece of work (an attempt, an HTTP request) offers to the calls made inside it: a
+ * deadline, and an end that reaches them.
+ *
+ * The calls inside are told directly, not through the `AbortSignal`: a signal is expensive to make
+ * and to listen to, so it exists only where somebody asked for it.
+ */
+export class Scope implements AttemptContext {
+  aborted = false;
+  reason: unknown = undefined;
+  /** It has ended by itself: calls that outlive it are no longer inside it. */
+  over = false;
+  private controller: AbortController | undefined = undefined;
+  private inContext: (<R>(fn: () => R) => R) | undefined = undefined;
+  private dependents: Set<Dependent> | undefined = undefined;
+
+  constructor(
+    readonly attempt: number,
+    readonly caller: Scope | undefined,
+    /** On the monotonic clock; `Infinity` without a deadline. */
+    readonly deadline: number,
+    /** The timeout that the deadline came from, for messages. */
+    readonly timeoutMs: number,
+  ) {}
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      setMaxListeners(0, this.controller.signal); // one call may well start a dozen requests
+      // Timers are shared, so an abort may come from another call's async context: the listeners
+      // run in the one that asked for the signal.
+      this.inContext = AsyncLocalStorage.snapshot();
+      if (this.aborted) this.controller.abort(this.reason);
+    }
+    return this.controller.signal;
+  }
+
+  /** From now on `dependent` is cancelled with this scope, until it is released. */
+  adopt(dependent: Dependent): void {
+    this.dependents ??= new Set();
+    this.dependents.add(dependent);
+  }
+
+  release(dependent: Dependent): void {
+    this.dependents?.delete(dependent);
+  }
+
+  /** Ends everything inside, innermost first. Later calls do nothing. */
+  abort(reason: unknown): void {
+    if (this.aborted || this.over) return;
+    this.aborted = true;
+    this.reason = reason;
+    const { dependents, controller } = this;
+    this.dependents = undefined;
+    if (dependents !== undefined) for (const dependent of dependents) dependent.cancel(reason);
+    if (controller !== undefined) this.inContext?.(() => controller.abort(reason));
+  }
+
+  /** It ended well or by its own error. What still runs inside is on its own. */
+  end(): void {
+    this.over = true;
+    this.dependents = undefined;
+  }
+}

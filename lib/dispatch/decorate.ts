@@ -1,0 +1,123 @@
+import 'reflect-metadata';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { isAsyncFunction } from '../common/options.js';
+import { isHandler } from './handlers.js';
+import {
+  type MethodDefinition,
+  ownClassSettings,
+  ownDefinitions,
+  type Settings,
+} from './method-definition.js';
+import { type AnyMethod, openSlot, runtimeOf } from './runtime-slot.js';
+
+type Class = MethodDefinition['owner'];
+
+/** Says `value` for `stage`, of a method or of all methods of a class that it reaches. */
+export function decorate(stage: keyof Settings, value: unknown, decorator: string) {
+  return (target: object, key?: PropertyKey, descriptor?: PropertyDescriptor): void => {
+    if (key === undefined) decorateClass(target as Class, stage, value);
+    else decorateMethod(target, key, descriptor, stage, value, decorator);
+  };
+}
+
+function decorateMethod(
+  prototype: object,
+  key: PropertyKey,
+  descriptor: PropertyDescriptor | undefined,
+  stage: keyof Settings,
+  value: unknown,
+  decorator: string,
+): void {
+  const method = descriptor?.value as unknown;
+  if (typeof prototype === 'function' || descriptor === undefined || typeof method !== 'function') {
+    const owner = typeof prototype === 'function' ? prototype : prototype.constructor;
+    throw new ResilienceConfigurationError(
+      `${owner.name}.${String(key)}`,
+      `${decorator} is for instance methods and classes; this is ${describe(prototype, method)}`,
+    );
+  }
+  const definitions = ownDefinitions(prototype);
+  let definition = definitions.get(key);
+  if (definition?.dispatcher !== method) {
+    // The first of our decorators here, or one above a decorator that wrapped our dispatcher.
+    definition ??= define(prototype.constructor as Class, key, method as AnyMethod);
+    definition.dispatcher = dispatcherFor(definition, method as AnyMethod);
+    definitions.set(key, definition);
+    descriptor.value = definition.dispatcher;
+    openSlot(prototype);
+  }
+  definition.settings = { ...definition.settings, [stage]: value };
+}
+
+function decorateClass(type: Class, stage: keyof Settings, value: unknown): void {
+  ownClassSettings(type)[stage] = value;
+  const prototype = type.prototype as object;
+  for (const [key, method, owner] of methodsOf(prototype)) {
+    if (ownDefinitions(owner).has(key) || !(isAsyncFunction(method) || isHandler(method))) continue;
+    const definition = define(type, key, method);
+    definition.dispatcher = dispatcherFor(definition, method);
+    ownDefinitions(prototype).set(key, definition);
+    const place = {
+      value: definition.dispatcher,
+      writable: true,
+      configurable: true,
+      enumerable: false,
+    };
+    Object.defineProperty(prototype, key, place);
+  }
+  openSlot(prototype);
+}
+
+function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefinition {
+  return {
+    owner,
+    key,
+    settings: undefined,
+    functionKind: method.constructor.name,
+    dispatcher: method,
+  };
+}
+
+/** The methods of a class and of those that it extends, each with the prototype that declares it. */
+function* methodsOf(prototype: object): Generator<[PropertyKey, AnyMethod, object]> {
+  const seen = new Set<PropertyKey>(['constructor']);
+  for (
+    let owner = prototype;
+    owner && owner !== Object.prototype;
+    owner = Object.getPrototypeOf(owner)
+  ) {
+    for (const key of Reflect.ownKeys(owner)) {
+      const method = Object.getOwnPropertyDescriptor(owner, key)?.value as unknown;
+      if (!seen.has(key) && typeof method === 'function') yield [key, method as AnyMethod, owner];
+      seen.add(key);
+    }
+  }
+}
+
+/**
+ * The function that takes the method's place: it runs the pipeline where the object belongs to an
+ * application, and otherwise the method as if undecorated. It is the method to everybody who looks:
+ * same name, same length, same metadata (routes, guards, schedules, Swagger).
+ */
+function dispatcherFor(definition: MethodDefinition, original: AnyMethod): AnyMethod {
+  const dispatcher = function (this: unknown, ...args: unknown[]): unknown {
+    const runtime = definition.dispatcher === dispatcher ? runtimeOf(this) : undefined;
+    if (runtime === undefined) return original.apply(this, args);
+    return runtime.dispatch(this as object, definition, original, args);
+  };
+  for (const key of Reflect.getOwnMetadataKeys(original)) {
+    Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, original), dispatcher);
+  }
+  // Some libraries leave their marks on the function itself.
+  for (const property of Reflect.ownKeys(original)) {
+    if (property === 'prototype' || property === 'arguments' || property === 'caller') continue;
+    const mark = Object.getOwnPropertyDescriptor(original, property);
+    if (mark !== undefined) Reflect.defineProperty(dispatcher, property, mark);
+  }
+  return dispatcher;
+}
+
+function describe(target: object, method: unknown): string {
+  if (typeof target === 'function') return 'a static method';
+  return method === undefined ? 'a property or an accessor' : `a ${typeof method}`;
+}

@@ -1,0 +1,91 @@
+import 'reflect-metadata';
+import type { AnyMethod } from './runtime-slot.js';
+
+/** What decorators can say about a method, stage by stage, as it was written; checked at boot. */
+export interface Settings {
+  retry?: unknown;
+  circuitBreaker?: unknown;
+  timeout?: unknown;
+  bulkhead?: unknown;
+  fallback?: unknown;
+  critical?: unknown;
+  upstream?: unknown;
+  /** The name of a bundle. */
+  service?: unknown;
+}
+
+/** A method that goes through a pipeline where its object belongs to an application with the module. */
+export interface MethodDefinition {
+  /** The class that declares the method. */
+  readonly owner: abstract new (
+    ...args: never[]
+  ) => unknown;
+  readonly key: PropertyKey;
+  /** From the method's own decorators; `undefined` where only a class decorator reaches it. */
+  settings: Settings | undefined;
+  /** The name of the constructor of the function as it was written: `AsyncFunction`, `AsyncGeneratorFunction`, … */
+  readonly functionKind: string;
+  /** The function that is in the class now. An earlier one, which another decorator wrapped, steps aside. */
+  dispatcher: AnyMethod;
+}
+
+const METHODS = Symbol.for('nestjs-bulwark:methods');
+const CLASS_SETTINGS = Symbol.for('nestjs-bulwark:class-settings');
+
+/** The definitions that a prototype itself declares, for writing. */
+export function ownDefinitions(prototype: object): Map<PropertyKey, MethodDefinition> {
+  let definitions = Reflect.getOwnMetadata(METHODS, prototype) as
+    | Map<PropertyKey, MethodDefinition>
+    | undefined;
+  if (definitions === undefined) {
+    definitions = new Map();
+    Reflect.defineMetadata(METHODS, definitions, prototype);
+  }
+  return definitions;
+}
+
+/** The definitions of a class and of those that it extends. A derived class's method hides its base's. */
+export function definitionsOf(type: { prototype: unknown }): MethodDefinition[] {
+  const found = new Map<PropertyKey, MethodDefinition | undefined>();
+  for (const prototype of prototypesOf(type.prototype)) {
+    const own = Reflect.getOwnMetadata(METHODS, prototype) as
+      | Map<PropertyKey, MethodDefinition>
+      | undefined;
+    for (const key of Reflect.ownKeys(prototype))
+      if (!found.has(key)) found.set(key, own?.get(key));
+  }
+  return [...found.values()].filter((definition) => definition !== undefined);
+}
+
+/** A class's own settings, for writing. */
+export function ownClassSettings(type: object): Settings {
+  let settings = Reflect.getOwnMetadata(CLASS_SETTINGS, type) as Settings | undefined;
+  if (settings === undefined) {
+    settings = {};
+    Reflect.defineMetadata(CLASS_SETTINGS, settings, type);
+  }
+  return settings;
+}
+
+/** The settings of the decorators on a class and on those that it extends, base first. */
+export function classSettings(type: { prototype: unknown }): Settings[] {
+  return prototypesOf(type.prototype)
+    .map(
+      (prototype) =>
+        Reflect.getOwnMetadata(CLASS_SETTINGS, prototype.constructor) as Settings | undefined,
+    )
+    .filter((settings) => settings !== undefined)
+    .reverse();
+}
+
+function prototypesOf(prototype: unknown): object[] {
+  const chain: object[] = [];
+  for (
+    let next = prototype;
+    next && next !== Object.prototype;
+    next = Object.getPrototypeOf(next)
+  ) {
+    chain.push(next as object);
+  }
+  return chain;
+}

@@ -1,0 +1,30 @@
+import 'reflect-metadata';
+import { createParamDecorator } from '@nestjs/common';
+import { currentSignal } from '../context/ambient.js';
+
+const SIGNALS = Symbol.for('nestjs-bulwark:signal-parameters');
+
+/** Where the handler is not resilient itself, it gets the request's signal. */
+const RequestSignal = createParamDecorator(() => currentSignal());
+
+/**
+ * The attempt's `AbortSignal`, as a parameter of a handler: the same as `currentSignal()`.
+ *
+ * @example
+ * ＠Get()
+ * find(＠Signal() signal: AbortSignal) { … }
+ */
+export function Signal(): ParameterDecorator {
+  return (target, key, index) => {
+    RequestSignal()(target, key, index);
+    if (key === undefined) return;
+    Reflect.defineMetadata(SIGNALS, [...signalParameters(target, key), index], target, key);
+  };
+}
+
+/** The positions of a method's `@Signal()` parameters: each attempt puts its own signal there. */
+export function signalParameters(target: object, key: PropertyKey): readonly number[] {
+  return (
+    (Reflect.getMetadata(SIGNALS, target, key as string | symbol) as number[] | undefined) ?? []
+  );
+}

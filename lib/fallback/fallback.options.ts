@@ -1,0 +1,41 @@
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { checkOptions, predicate, type Rules } from '../common/options.js';
+
+export interface FallbackOptions<
+  Handler = PropertyKey | ((error: unknown, ...args: never[]) => unknown),
+> {
+  /** The name of a method of the same class, or a function. */
+  handler: Handler;
+  /**
+   * Which failures it answers. A predicate that throws surfaces its error.
+   * @default every failure that is not a client error
+   */
+  when?: (error: unknown) => boolean;
+}
+
+const isHandler = (value: unknown) =>
+  typeof value === 'function' ||
+  typeof value === 'symbol' ||
+  (typeof value === 'string' && value !== '');
+
+const RULES: Rules<FallbackOptions> = {
+  handler: (value) =>
+    isHandler(value) ? undefined : 'the name of a method of the same class, or a function',
+  when: predicate,
+};
+
+/**
+ * The options that a `@Fallback()` argument stands for.
+ *
+ * @throws ResilienceConfigurationError
+ */
+export function fallbackArgument(place: string, argument: unknown): FallbackOptions {
+  if (isHandler(argument)) return { handler: argument as PropertyKey };
+  if (typeof argument !== 'object' || argument === null) {
+    throw new ResilienceConfigurationError(
+      place,
+      `is ${display(argument)}; allowed: the name of a method of the same class, a function, or { handler, when }`,
+    );
+  }
+  return checkOptions<FallbackOptions>(place, argument, RULES);
+}

@@ -1,0 +1,46 @@
+import { isError } from '../common/is-error.js';
+import { ask } from '../common/options.js';
+
+/** Called with the call's arguments, then the error. */
+export type FallbackMethod = (this: unknown, ...argsThenError: unknown[]) => unknown;
+
+/** Called with the error, then the call's arguments. */
+export type FallbackFunction = (error: unknown, ...args: unknown[]) => unknown;
+
+/**
+ * Answers in place of a call that failed for good.
+ *
+ * The handler is the name of a method of the same object, or a function.
+ */
+export class FallbackPolicy {
+  constructor(
+    readonly handler: PropertyKey | FallbackFunction,
+    /** Which failures it answers; without it, all but client errors. */
+    private readonly when?: (error: unknown) => boolean,
+  ) {}
+
+  /**
+   * @returns whether it answers this failure; `undefined` where it has no condition of its own
+   * @throws what `when` throws
+   */
+  answers(error: unknown): boolean | undefined {
+    return this.when === undefined ? undefined : ask('when', this.when(error));
+  }
+
+  run(error: unknown, self: unknown, args: readonly unknown[]): unknown {
+    if (typeof this.handler === 'function') return this.handler(error, ...args);
+    return (self as Record<PropertyKey, FallbackMethod>)[this.handler]?.(...args, error);
+  }
+}
+
+/** Keeps the call's error in sight: as the `cause` of the fallback's own, where that has none. */
+export function linkCause(fallbackError: unknown, error: unknown): void {
+  if (!isError(fallbackError) || fallbackError === error || fallbackError.cause !== undefined)
+    return;
+  for (let cause = error; isError(cause); cause = cause.cause) if (cause === fallbackError) return;
+  Reflect.defineProperty(fallbackError, 'cause', {
+    value: error,
+    writable: true,
+    configurable: true,
+  });
+}

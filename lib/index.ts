@@ -1,0 +1,67 @@
+export type { OperationDescription, OperationKind } from './binding/operation.js';
+export { Bulkhead } from './bulkhead/bulkhead.decorator.js';
+export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
+export type { BulkheadOptions } from './bulkhead/bulkhead.options.js';
+export { BulkheadPolicy, type BulkheadSnapshot } from './bulkhead/bulkhead.policy.js';
+export { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
+export { getBulkheadToken, InjectBulkhead } from './bulkhead/inject-bulkhead.js';
+export { CircuitBreaker } from './circuit-breaker/circuit-breaker.decorator.js';
+export { CircuitBreakerOpenError } from './circuit-breaker/circuit-breaker.error.js';
+export type { CircuitBreakerOptions } from './circuit-breaker/circuit-breaker.options.js';
+export {
+  CircuitBreakerPolicy,
+  type CircuitBreakerSnapshot,
+  CircuitState,
+  type CircuitTransitionReason,
+} from './circuit-breaker/circuit-breaker.policy.js';
+export { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
+export {
+  getCircuitBreakerToken,
+  InjectCircuitBreaker,
+} from './circuit-breaker/inject-circuit-breaker.js';
+export { ResilienceConfigurationError } from './common/configuration.error.js';
+export type { ErrorContext } from './common/error-context.js';
+export { ResilienceError, type ResilienceErrorCode } from './common/resilience.error.js';
+export { currentSignal } from './context/ambient.js';
+export type { AttemptContext } from './context/scope.js';
+export type { AlertChannel, CriticalAlert } from './criticality/alert-channel.js';
+export { Critical } from './criticality/critical.decorator.js';
+export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
+export { Signal } from './edge/signal.decorator.js';
+export { Fallback } from './fallback/fallback.decorator.js';
+export type { FallbackOptions } from './fallback/fallback.options.js';
+export {
+  type ErrorMetrics,
+  ErrorTracker,
+  type TrackedError,
+} from './observability/error-tracker.js';
+export type { ErrorTrackerOptions } from './observability/error-tracker.options.js';
+export { InMemoryMetrics } from './observability/in-memory-metrics.js';
+export { LoggerAlertChannel } from './observability/logger-alert-channel.js';
+export type {
+  MetricKind,
+  MetricSeries,
+  MetricsRecorder,
+  MetricTags,
+} from './observability/metrics.js';
+export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
+export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
+export { ResilienceModule, type ResilienceModuleAsyncOptions } from './resilience.module.js';
+export { ResilienceService } from './resilience.service.js';
+export type {
+  ResilienceDefaults,
+  ResilienceFeatureOptions,
+  ResilienceModuleOptions,
+  ResilienceOptionsFactory,
+} from './resilience-module.options.js';
+export { Retry } from './retry/retry.decorator.js';
+export type { ErrorClass, Jitter, RetryOptions, RetryPredicate } from './retry/retry.options.js';
+export { Resilience, Upstream } from './service/service.decorators.js';
+export type { ServiceOptions } from './service/service.options.js';
+export { Timeout } from './timeout/timeout.decorator.js';
+export { TimeoutError } from './timeout/timeout.error.js';
+export {
+  type TimeoutHierarchy,
+  type TimeoutLayer,
+  validateTimeouts,
+} from './timeout/timeout-hierarchy.js';

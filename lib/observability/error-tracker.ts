@@ -1,0 +1,175 @@
+import { Logger } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { now } from '../common/clock.js';
+import type { ErrorContext } from '../common/error-context.js';
+import { CallRates } from './call-rates.js';
+import { describeError } from './error-record.js';
+import {
+  checkErrorTrackerOptions,
+  type ErrorTrackerOptions,
+  resolveErrorTrackerOptions,
+} from './error-tracker.options.js';
+import { KeyedCounter } from './keyed-counter.js';
+import { RecentList } from './recent-list.js';
+import { Broadcast } from './resilience-events.js';
+
+/** A failure, as it was tracked. */
+export interface TrackedError {
+  /** What was thrown. */
+  error: unknown;
+  /** The error's name; `NonError` for what is not an `Error`. */
+  type: string;
+  message: string;
+  context: ErrorContext;
+  /** Whether a fallback or a degradation hid it from the caller. */
+  handled: boolean;
+  /** ISO 8601. */
+  timestamp: string;
+}
+
+export interface ErrorMetrics {
+  /** Errors, each counted once however many operations it passed through. */
+  total: number;
+  /** Calls of resilient operations. */
+  requests: number;
+  byType: Map<string, number>;
+  byOperation: Map<string, number>;
+  byUpstream: Map<string, number>;
+}
+
+/**
+ * Counts the final failures of resilient calls, keeps the latest and logs each one once.
+ *
+ * What a client did wrong is not a failure and is not here, nor are attempts that were retried.
+ */
+export class ErrorTracker {
+  private readonly options;
+  private readonly logger = new Logger(ErrorTracker.name);
+  private readonly source = new Broadcast<TrackedError>('A subscriber of ErrorTracker.errors$');
+  private total = 0;
+  private requests = 0;
+  private readonly byType: KeyedCounter;
+  private readonly byOperation: KeyedCounter;
+  private readonly byUpstream: KeyedCounter;
+  private readonly rates: CallRates;
+  private readonly recent: RecentList<TrackedError>;
+  /** The operations that an error has passed through, since it was counted. */
+  private passed = new WeakMap<object, Set<string>>();
+
+  /** Every tracked error, as it happens. */
+  readonly errors$: Observable<TrackedError> = this.source.values$;
+
+  /** @throws ResilienceConfigurationError */
+  constructor(options: ErrorTrackerOptions = {}) {
+    this.options = resolveErrorTrackerOptions(checkErrorTrackerOptions('errorTracker', options));
+    const { maxKeys, windowMs, recentErrors } = this.options;
+    this.byType = new KeyedCounter(maxKeys);
+    this.byOperation = new KeyedCounter(maxKeys);
+    this.byUpstream = new KeyedCounter(maxKeys);
+    this.rates = new CallRates(windowMs, maxKeys);
+    this.recent = new RecentList(recentErrors);
+  }
+
+  /**
+   * Counts a failure, and logs it.
+   *
+   * @param handled whether the caller got something else instead
+   */
+  track(error: unknown, context: ErrorContext, handled = false): void {
+    this.count(error, context, handled);
+  }
+
+  /**
+   * @returns whether it is a new one, and not one that passes through another operation
+   * @internal
+   */
+  count(error: unknown, context: ErrorContext, handled: boolean): boolean {
+    this.byOperation.add(context.operation);
+    if (this.passedBefore(error, context.operation)) return false;
+    const { type, message, stack } = describeError(error);
+    this.total++;
+    this.byType.add(type);
+    if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
+    const timestamp = new Date().toISOString();
+    const tracked: TrackedError = { error, type, message, context, handled, timestamp };
+    this.recent.add(tracked);
+    if (this.options.log) this.log(tracked, stack);
+    this.source.send(tracked);
+    return true;
+  }
+
+  /** Counts a call, for the error rate. */
+  recordCall(operation: string, failed: boolean): void {
+    this.requests++;
+    this.rates.record(operation, failed, now());
+  }
+
+  getMetrics(): ErrorMetrics {
+    return {
+      total: this.total,
+      requests: this.requests,
+      byType: this.byType.counts(),
+      byOperation: this.byOperation.counts(),
+      byUpstream: this.byUpstream.counts(),
+    };
+  }
+
+  /**
+   * Failed calls / calls, of one operation or of all, in the last `windowMs`.
+   *
+   * @returns 0 to 1; 0 without calls
+   */
+  getErrorRate(operation?: string): number {
+    return this.rates.rate(operation, now());
+  }
+
+  /** The latest errors, newest first. */
+  getRecentErrors(limit: number = this.options.recentErrors): TrackedError[] {
+    return this.recent.newest(limit);
+  }
+
+  /** Forgets everything that was counted. */
+  reset(): void {
+    this.total = 0;
+    this.requests = 0;
+    for (const counter of [this.byType, this.byOperation, this.byUpstream]) counter.clear();
+    this.rates.clear();
+    this.recent.clear();
+    this.passed = new WeakMap();
+  }
+
+  /**
+   * One error may fail several operations on its way out, and is one error. But one that comes to an
+   * operation again is a new failure, thrown with an old object.
+   */
+  private passedBefore(error: unknown, operation: string): boolean {
+    if (typeof error !== 'object' || error === null) return false;
+    const operations = this.passed.get(error);
+    if (operations === undefined || operations.has(operation)) {
+      this.passed.set(error, new Set([operation]));
+      return false;
+    }
+    operations.add(operation);
+    return true;
+  }
+
+  private log(
+    { type, message, context, timestamp }: TrackedError,
+    stack: string | undefined,
+  ): void {
+    const { service, operation, userId, requestId, upstream, metadata } = context;
+    const record: Record<string, unknown> = {
+      event: 'error_occurred',
+      error_type: type,
+      error_message: message,
+    };
+    if (this.options.includeStack && stack !== undefined) record.error_stack = stack;
+    record.service = service;
+    record.operation = operation;
+    for (const [key, value] of Object.entries({ userId, requestId, upstream, metadata })) {
+      if (value !== undefined) record[key] = value;
+    }
+    record.timestamp = timestamp;
+    this.logger.error(record);
+  }
+}

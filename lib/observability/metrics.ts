@@ -1,0 +1,26 @@
+export type MetricTags = Readonly<Record<string, string | number | boolean>>;
+
+/** Where measurements go. It may throw: the call that is measured does not notice. */
+export interface MetricsRecorder {
+  /** Adds `by` (1) to a counter. */
+  increment(name: string, tags?: MetricTags, by?: number): void;
+  /** Sets a gauge. */
+  gauge(name: string, value: number, tags?: MetricTags): void;
+  /** Adds an observation to a histogram. */
+  observe(name: string, value: number, tags?: MetricTags): void;
+}
+
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+/** One series of a metric: a name with one set of tags. */
+export interface MetricSeries {
+  name: string;
+  kind: MetricKind;
+  tags: Record<string, string>;
+  /** A counter's sum, a gauge's last value, a histogram's number of observations. */
+  value: number;
+  /** Of a histogram: all observations added up. */
+  sum?: number;
+  min?: number;
+  max?: number;
+}

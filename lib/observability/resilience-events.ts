@@ -1,0 +1,115 @@
+import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
+import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
+import type {
+  CircuitState,
+  CircuitTransitionReason,
+} from '../circuit-breaker/circuit-breaker.policy.js';
+import { Guard } from './guard.js';
+
+/** What the library did about a failure. `timestamp` is an ISO 8601 time. */
+export type ResilienceEvent = { timestamp: string } & (
+  | { type: 'retry'; operation: string; error: unknown; attempt: number; delayMs: number }
+  | { type: 'timeout'; operation: string; timeoutMs: number }
+  | {
+      type: 'circuit-state';
+      breaker: string;
+      from: CircuitState;
+      to: CircuitState;
+      reason: CircuitTransitionReason;
+    }
+  | { type: 'circuit-rejected'; breaker: string; retryAfterMs: number }
+  | { type: 'bulkhead-rejected'; bulkhead: string; reason: BulkheadRejectionReason }
+  | {
+      type: 'fallback';
+      operation: string;
+      error: unknown;
+      succeeded: boolean;
+      fallbackError?: unknown;
+    }
+  | { type: 'degraded'; operation: string; error: unknown }
+  | { type: 'alert'; operation: string; error: unknown; suppressed: number }
+);
+
+type WithoutTimestamp<E> = E extends unknown ? Omit<E, 'timestamp'> : never;
+export type NewResilienceEvent = WithoutTimestamp<ResilienceEvent>;
+
+/** Everything that the library does about failures, as it happens. Nothing is kept. */
+export class ResilienceEvents {
+  private readonly source = new Broadcast<ResilienceEvent>('A subscriber of ResilienceEvents');
+  readonly events$: Observable<ResilienceEvent> = this.source.values$;
+
+  /** @internal */
+  emit(event: NewResilienceEvent): void {
+    if (!this.source.observed) return;
+    this.source.send({ ...event, timestamp: new Date().toISOString() } as ResilienceEvent);
+  }
+}
+
+/**
+ * A hot Observable whose subscribers cannot hurt the sender or the process: RxJS would rethrow their
+ * errors as uncaught exceptions.
+ */
+export class Broadcast<T> {
+  private readonly subscribers = new Set<Subscriber<T>>();
+  readonly values$: Observable<T>;
+
+  constructor(what: string) {
+    this.values$ = new HarmlessObservable<T>(new Guard(what), (subscriber) => {
+      this.subscribers.add(subscriber);
+      return () => this.subscribers.delete(subscriber);
+    });
+  }
+
+  get observed(): boolean {
+    return this.subscribers.size > 0;
+  }
+
+  send(value: T): void {
+    for (const subscriber of this.subscribers) subscriber.next(value);
+  }
+}
+
+type Handlers<T> = Partial<Observer<T>> | ((value: T) => void) | null;
+
+/** Guards the handlers at the end of a chain of operators, and answers errors that none handles. */
+class HarmlessObservable<T> extends Observable<T> {
+  constructor(
+    private readonly guard: Guard,
+    subscribe?: (subscriber: Subscriber<T>) => () => void,
+  ) {
+    super(subscribe as ConstructorParameters<typeof Observable<T>>[0]);
+  }
+
+  override lift<R>(operator?: Operator<T, R>): Observable<R> {
+    const lifted = new HarmlessObservable<R>(this.guard);
+    lifted.source = this as Observable<unknown> as Observable<R>;
+    lifted.operator = operator as Operator<unknown, R> as Operator<R, R>;
+    return lifted as unknown as Observable<R>;
+  }
+
+  override subscribe(
+    handlers?: Handlers<T>,
+    onError?: ((error: unknown) => void) | null,
+    onComplete?: (() => void) | null,
+  ): Subscription {
+    if (handlers instanceof Subscriber) return super.subscribe(handlers); // the next operator of a chain
+    const { guard } = this;
+    const given: Partial<Observer<T>> =
+      typeof handlers === 'function' || !handlers
+        ? {
+            next: handlers ?? (() => undefined),
+            error: onError ?? undefined,
+            complete: onComplete ?? undefined,
+          }
+        : handlers;
+    return super.subscribe({
+      next: (value) => guard.run(() => given.next?.(value)),
+      error: (error) =>
+        guard.run(() => {
+          if (given.error === undefined) throw error;
+          given.error(error);
+        }),
+      complete: () => guard.run(() => given.complete?.()),
+    });
+  }
+}

@@ -1,0 +1,112 @@
+import type { Observable, ObservableInput } from 'rxjs';
+import { enclosingScope, runInScope } from '../context/ambient.js';
+import { join } from '../context/join.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
+import type { Attempt, Invoke } from './attempt.js';
+import { Execution, type Origin } from './execution.js';
+import type { Plan } from './stages.js';
+import { observeStream } from './stream.js';
+
+export interface ExecuteOptions {
+  /** When it aborts, the call ends at once with its reason. */
+  signal?: AbortSignal | undefined;
+}
+
+const NOBODY: Origin = { self: undefined, args: [] };
+
+/** The stages of one operation, put together once, through which all its calls go. */
+export class Pipeline {
+  /** @internal */
+  constructor(readonly plan: Plan) {}
+
+  /**
+   * Runs `fn` as often as the stages want it.
+   *
+   * @throws the last attempt's error, untouched; `CircuitBreakerOpenError`, `TimeoutError`,
+   * `BulkheadRejectedError`; the reason of a caller that gave up
+   */
+  execute<T>(
+    fn: (attempt: AttemptContext) => PromiseLike<T>,
+    options?: ExecuteOptions,
+  ): Promise<T> {
+    return this.call(fn, NOBODY, options?.signal);
+  }
+
+  /**
+   * The same for an Observable: an attempt begins at subscription, and the first value is its success.
+   */
+  observe<T>(
+    source: (attempt: AttemptContext) => ObservableInput<T>,
+    options?: ExecuteOptions,
+  ): Observable<T> {
+    return this.stream(source, NOBODY, options?.signal);
+  }
+
+  /** @internal */
+  call<T>(
+    fn: (attempt: AttemptContext) => unknown,
+    origin: Origin,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const caller = enclosingScope();
+    const execution = new Execution<T>(this.plan, invokePromise(fn), origin, caller);
+    if (caller === undefined && signal === undefined) return execution.run();
+    return within(execution, caller, signal);
+  }
+
+  /** @internal */
+  stream<T>(
+    source: (attempt: AttemptContext) => unknown,
+    origin: Origin,
+    signal?: AbortSignal,
+  ): Observable<T> {
+    return observeStream(
+      this.plan,
+      source as (attempt: AttemptContext) => ObservableInput<T>,
+      origin,
+      signal,
+    );
+  }
+}
+
+/** Runs a call that ends when its caller does. */
+async function within<T>(
+  execution: Execution<T>,
+  caller: Scope | undefined,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const leave = join(execution, caller, signal);
+  try {
+    return await execution.run();
+  } finally {
+    leave();
+  }
+}
+
+function invokePromise<T>(fn: (attempt: AttemptContext) => unknown): Invoke<T> {
+  return (attempt: Attempt<T>) => {
+    let result: Promise<T>;
+    try {
+      // A thenable that is not a promise (a query builder) gets its `then` called here, once.
+      result = runInScope(attempt, () => promised(fn(attempt)));
+    } catch (error) {
+      attempt.finish();
+      attempt.fail(error);
+      return;
+    }
+    result.then(
+      (value) => {
+        attempt.finish();
+        attempt.succeed(value);
+      },
+      (error) => {
+        attempt.finish();
+        attempt.fail(error);
+      },
+    );
+  };
+}
+
+function promised<T>(result: unknown): Promise<T> {
+  return (result instanceof Promise ? result : Promise.resolve(result)) as Promise<T>;
+}

@@ -1,0 +1,47 @@
+import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
+import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
+import type { FallbackPolicy } from '../fallback/fallback.policy.js';
+import type { RetryPolicy } from '../retry/retry.policy.js';
+import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
+import type { Shutdown } from './shutdown.js';
+
+/**
+ * What protects an operation, outermost first:
+ * Critical → Fallback → Retry → CircuitBreaker → Timeout → Bulkhead → the method.
+ */
+export interface Stages {
+  /** `true`: the final failure alerts; `false`: it degrades to `null`. */
+  readonly critical?: boolean | undefined;
+  readonly fallback?: FallbackPolicy | undefined;
+  readonly retry?: RetryPolicy | undefined;
+  readonly circuitBreaker?: CircuitBreakerPolicy | undefined;
+  readonly timeout?: TimeoutPolicy | undefined;
+  readonly bulkhead?: BulkheadPolicy | undefined;
+}
+
+/** How a failed call ended for its caller. */
+export type FailureOutcome = 'failure' | 'fallback' | 'degraded';
+
+/** Told of what happens to an operation's calls. None of these may throw. */
+export interface PipelineObserver {
+  /** An attempt failed and another follows. */
+  onRetry(error: unknown, attempt: number, delayMs: number): void;
+  /** An attempt was cut. */
+  onTimeout(timeoutMs: number): void;
+  /** The call is over, with an answer: a value, or a client error. */
+  onSuccess(durationMs: number): void;
+  /** The call failed for good; what its caller gets instead is decided after this. */
+  onCriticalFailure(error: unknown): void;
+  onFallbackFailure(error: unknown, fallbackError: unknown): void;
+  /** The call is over. */
+  onFailure(error: unknown, outcome: FailureOutcome, durationMs: number): void;
+}
+
+/** All that an execution needs to know about its operation. */
+export interface Plan {
+  readonly operation: string;
+  readonly stages: Stages;
+  readonly observer: PipelineObserver;
+  readonly shutdown: Shutdown;
+  readonly captureStackTrace: boolean;
+}

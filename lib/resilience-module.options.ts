@@ -1,0 +1,164 @@
+import { type BulkheadOptions, checkBulkheadOptions } from './bulkhead/bulkhead.options.js';
+import {
+  type CircuitBreakerOptions,
+  checkCircuitBreakerOptions,
+} from './circuit-breaker/circuit-breaker.options.js';
+import { display, ResilienceConfigurationError } from './common/configuration.error.js';
+import type { ErrorContext } from './common/error-context.js';
+import {
+  boolean,
+  checkOptions,
+  duration,
+  durationOrZero,
+  predicate,
+  type Rule,
+  type Rules,
+} from './common/options.js';
+import type { AlertChannel } from './criticality/alert-channel.js';
+import {
+  checkErrorTrackerOptions,
+  type ErrorTrackerOptions,
+} from './observability/error-tracker.options.js';
+import type { MetricsRecorder } from './observability/metrics.js';
+import { checkRetryOptions, type RetryOptions } from './retry/retry.options.js';
+import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
+import { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';
+
+/** What decorators and services refer to by name. */
+export interface ResilienceFeatureOptions {
+  /** Circuit breakers, for `@CircuitBreaker(name)` and `@InjectCircuitBreaker(name)`. */
+  breakers?: Record<string, CircuitBreakerOptions>;
+  /** Bulkheads, for `@Bulkhead(name)` and `@InjectBulkhead(name)`. */
+  bulkheads?: Record<string, BulkheadOptions>;
+  /** Options for `@Retry(name)`. */
+  retries?: Record<string, RetryOptions>;
+  /** Hierarchies of timeouts in ms, for `@Timeout('<name>.<layer>')`. */
+  timeouts?: Record<string, TimeoutHierarchy>;
+  /** Bundles, for `@Resilience(name)` and `ResilienceService.execute(name, …)`. */
+  services?: Record<string, ServiceOptions>;
+}
+
+/** What fills in where options leave something out. It never switches a stage on. */
+export interface ResilienceDefaults {
+  retry?: RetryOptions;
+  circuitBreaker?: CircuitBreakerOptions;
+  /** For `@Timeout()` without an argument, in ms. */
+  timeoutMs?: number;
+  bulkhead?: BulkheadOptions;
+}
+
+export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
+  defaults?: ResilienceDefaults;
+  errorTracker?: ErrorTrackerOptions;
+  /** Adds to every error's context, e.g. `requestId` and `userId` from nestjs-cls. Called at the failure. */
+  errorContext?: () => Partial<ErrorContext>;
+  /** Where metrics go. @default an `InMemoryMetrics`, which is injectable */
+  metrics?: MetricsRecorder | MetricsRecorder[];
+  /** Where alerts of critical operations go. @default a `LoggerAlertChannel` */
+  alerts?: AlertChannel | AlertChannel[];
+  /** At most one alert an operation in this time, in ms. @default 60000 */
+  alertIntervalMs?: number;
+  /** Whether resilience errors that leave a handler become the transport's own (HTTP 503, 504). @default true */
+  mapErrors?: boolean;
+  /** Whether the injectables are visible to every module. @default true */
+  isGlobal?: boolean;
+  /** Whether the library's own errors carry stack frames. @default false */
+  captureStackTrace?: boolean;
+}
+
+/** A class that makes the options, for `forRootAsync({ useClass })` and `useExisting`. */
+export interface ResilienceOptionsFactory {
+  createResilienceOptions(): ResilienceModuleOptions | Promise<ResilienceModuleOptions>;
+}
+
+/** A rule for what has a checker of its own, which says more exactly what is wrong. */
+const checked =
+  (checker: (place: string, value: unknown) => unknown): Rule =>
+  (value, place) => {
+    checker(place, value);
+    return undefined;
+  };
+
+const recordOf =
+  (checker: (place: string, value: unknown) => unknown): Rule =>
+  (value, place) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return 'an object of options by name';
+    for (const [name, entry] of Object.entries(value)) {
+      if (name.trim() === '')
+        throw new ResilienceConfigurationError(
+          place,
+          'has an empty name; allowed: a non-empty string',
+        );
+      checker(`${place}.${name}`, entry);
+    }
+    return undefined;
+  };
+
+const oneOrMore =
+  (methods: readonly string[], what: string): Rule =>
+  (value) => {
+    const all = Array.isArray(value) ? value : [value];
+    const has = (entry: unknown, method: string) =>
+      typeof (entry as Record<string, unknown> | null)?.[method] === 'function';
+    return all.every(
+      (entry) => typeof entry === 'object' && methods.every((method) => has(entry, method)),
+    )
+      ? undefined
+      : `${what} (an object with ${methods.join(', ')}), or an array of them`;
+  };
+
+const DEFAULTS_RULES: Rules<ResilienceDefaults> = {
+  retry: checked(checkRetryOptions),
+  circuitBreaker: checked(checkCircuitBreakerOptions),
+  timeoutMs: duration,
+  bulkhead: checked(checkBulkheadOptions),
+};
+
+const FEATURE_RULES: Rules<ResilienceFeatureOptions> = {
+  breakers: recordOf(checkCircuitBreakerOptions),
+  bulkheads: recordOf(checkBulkheadOptions),
+  retries: recordOf(checkRetryOptions),
+  timeouts: recordOf((place, value) => validateTimeouts(value as TimeoutHierarchy, place)),
+  services: recordOf(checkServiceOptions),
+};
+
+const MODULE_RULES: Rules<ResilienceModuleOptions> = {
+  ...FEATURE_RULES,
+  defaults: checked((place, value) =>
+    checkOptions<ResilienceDefaults>(place, value, DEFAULTS_RULES),
+  ),
+  errorTracker: checked(checkErrorTrackerOptions),
+  errorContext: predicate,
+  metrics: oneOrMore(['increment', 'gauge', 'observe'], 'a MetricsRecorder'),
+  alerts: oneOrMore(['sendCritical'], 'an AlertChannel'),
+  alertIntervalMs: durationOrZero,
+  mapErrors: boolean,
+  isGlobal: boolean,
+  captureStackTrace: boolean,
+};
+
+/** @throws ResilienceConfigurationError */
+export function checkModuleOptions(options: unknown): ResilienceModuleOptions {
+  return checkAll<ResilienceModuleOptions>('ResilienceModule.forRoot()', options, MODULE_RULES);
+}
+
+/** @throws ResilienceConfigurationError */
+export function checkFeatureOptions(options: unknown): ResilienceFeatureOptions {
+  return checkAll<ResilienceFeatureOptions>(
+    'ResilienceModule.forFeature()',
+    options,
+    FEATURE_RULES,
+  );
+}
+
+/** Places inside the options are named from their top: `breakers.payments.timeoutMs`. */
+function checkAll<T extends object>(where: string, options: unknown, rules: Rules<T>): T {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new ResilienceConfigurationError(
+      where,
+      `is given ${display(options)}; allowed: an options object`,
+    );
+  }
+  return checkOptions<T>('', options, rules);
+}

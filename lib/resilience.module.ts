@@ -1,0 +1,233 @@
+import {
+  type DynamicModule,
+  type InjectionToken,
+  Module,
+  type OptionalFactoryDependency,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { APP_INTERCEPTOR, HttpAdapterHost, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
+import { Explorer, planClasses } from './binding/explorer.js';
+import {
+  namedProviders,
+  offerPolicies,
+  READY,
+  requestedProviders,
+} from './binding/policy-providers.js';
+import { ResilienceRuntime } from './binding/runtime.js';
+import { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
+import { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
+import { ResilienceConfigurationError } from './common/configuration.error.js';
+import { RUNTIME } from './dispatch/runtime-slot.js';
+import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
+import { ErrorTracker } from './observability/error-tracker.js';
+import { InMemoryMetrics } from './observability/in-memory-metrics.js';
+import { ResilienceEvents } from './observability/resilience-events.js';
+import { ResilienceService } from './resilience.service.js';
+import type {
+  ResilienceFeatureOptions,
+  ResilienceModuleOptions,
+  ResilienceOptionsFactory,
+} from './resilience-module.options.js';
+
+/** How `forRootAsync` gets its options: by exactly one of `useFactory`, `useClass` and `useExisting`. */
+export interface ResilienceModuleAsyncOptions {
+  imports?: DynamicModule['imports'];
+  /** What is injected into `useFactory`. */
+  inject?: (InjectionToken | OptionalFactoryDependency)[];
+  // biome-ignore lint/suspicious/noExplicitAny: what is injected is for the user to know
+  useFactory?: (...args: any[]) => ResilienceModuleOptions | Promise<ResilienceModuleOptions>;
+  useClass?: Type<ResilienceOptionsFactory>;
+  useExisting?: InjectionToken;
+  /** Whether the injectables are visible to every module. @default true */
+  isGlobal?: boolean;
+}
+
+const OPTIONS = Symbol('ResilienceModuleOptions');
+const FEATURE = Symbol.for('nestjs-bulwark:feature');
+
+/** What hands the runtime to decorated instances. It is global whatever `isGlobal` says. */
+@Module({})
+class RuntimeModule {}
+
+/** Policies that a feature module names. */
+@Module({})
+class ResilienceFeatureModule {}
+
+/** Resilience for an application: imported once, in its root module, by `forRoot` or `forRootAsync`. */
+@Module({})
+export class ResilienceModule {
+  /** With options that are known now; without any, decorators carry everything inline. */
+  static forRoot(options: ResilienceModuleOptions = {}): DynamicModule {
+    const runtime: Provider = {
+      provide: RUNTIME,
+      inject: [ModulesContainer],
+      useFactory: (modules: ModulesContainer) => configured(newRuntime(modules), options, modules),
+    };
+    const ready: Provider = {
+      provide: READY,
+      inject: [RUNTIME],
+      useFactory: (it: ResilienceRuntime) => it,
+    };
+    return rootModule([runtime, ready], [], options?.isGlobal, () => options ?? {});
+  }
+
+  /** With options that other providers are needed for. */
+  static forRootAsync(options: ResilienceModuleAsyncOptions): DynamicModule {
+    // No dependency but the container: a decorated service among them would get no runtime.
+    const runtime: Provider = {
+      provide: RUNTIME,
+      inject: [ModulesContainer],
+      useFactory: newRuntime,
+    };
+    const ready: Provider = {
+      provide: READY,
+      inject: [RUNTIME, OPTIONS, ModulesContainer],
+      useFactory: configured,
+    };
+    return rootModule(
+      [runtime, ...optionsProviders(options), ready],
+      options.imports,
+      options.isGlobal,
+      () => ({}),
+    );
+  }
+
+  /** More named policies, options and bundles, next to the feature that uses them. */
+  static forFeature(options: ResilienceFeatureOptions): DynamicModule {
+    const feature: Provider = { provide: FEATURE, useValue: options };
+    const registered: Provider = {
+      provide: Symbol('ResilienceFeature'),
+      inject: [{ token: READY, optional: true }],
+      useFactory: (runtime: ResilienceRuntime | undefined) => register(options, runtime),
+    };
+    const policies = namedProviders(options);
+    return {
+      module: ResilienceFeatureModule,
+      providers: [feature, registered, ...policies],
+      exports: policies,
+    };
+  }
+}
+
+function rootModule(
+  runtimeProviders: Provider[],
+  imports: DynamicModule['imports'],
+  isGlobal: boolean | undefined,
+  named: () => ResilienceFeatureOptions,
+): DynamicModule {
+  const explorer: Provider = {
+    provide: Explorer,
+    inject: [READY, ModulesContainer, LazyModuleLoader],
+    useFactory: (...args: ConstructorParameters<typeof Explorer>) => new Explorer(...args),
+  };
+  const runtimeModule: DynamicModule = {
+    module: RuntimeModule,
+    global: true,
+    imports: imports ?? [],
+    providers: [...runtimeProviders, explorer],
+    exports: [RUNTIME, READY],
+  };
+  const injectables: Provider[] = [
+    fromRuntime(ErrorTracker, (runtime) => runtime.telemetry.tracker),
+    fromRuntime(ResilienceEvents, (runtime) => runtime.telemetry.events),
+    fromRuntime(InMemoryMetrics, (runtime) =>
+      runtime.telemetry.recorders.find((recorder) => recorder instanceof InMemoryMetrics),
+    ),
+    fromRuntime(CircuitBreakerRegistry, (runtime) => runtime.catalog.breakers),
+    fromRuntime(BulkheadRegistry, (runtime) => runtime.catalog.bulkheads),
+    fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
+    {
+      provide: ResilienceInterceptor,
+      inject: [READY, HttpAdapterHost],
+      useFactory: ({ options }: ResilienceRuntime, host: HttpAdapterHost) =>
+        new ResilienceInterceptor(host, options.mapErrors ?? true),
+    },
+  ];
+  const policies = () => [...namedProviders(named()), ...requestedProviders()];
+  return {
+    module: ResilienceModule,
+    global: isGlobal ?? true,
+    imports: [runtimeModule],
+    // Read when Nest scans the module: by then every class that has a policy injected is known.
+    get providers(): Provider[] {
+      return [
+        ...injectables,
+        ...policies(),
+        { provide: APP_INTERCEPTOR, useExisting: ResilienceInterceptor },
+      ];
+    },
+    get exports() {
+      return [...injectables, ...policies()];
+    },
+  };
+}
+
+function fromRuntime<T>(
+  provide: Type<T> | (abstract new (...args: never[]) => T),
+  get: (runtime: ResilienceRuntime) => T | undefined,
+): Provider {
+  return { provide: provide as Type<T>, inject: [READY], useFactory: get };
+}
+
+function optionsProviders({
+  inject,
+  useFactory,
+  useClass,
+  useExisting,
+}: ResilienceModuleAsyncOptions): Provider[] {
+  const given = [useFactory, useClass, useExisting].filter((way) => way !== undefined);
+  if (given.length !== 1) {
+    throw new ResilienceConfigurationError(
+      'ResilienceModule.forRootAsync()',
+      `is given ${given.length} of useFactory, useClass and useExisting; allowed: exactly one`,
+    );
+  }
+  if (useFactory !== undefined) return [{ provide: OPTIONS, inject: inject ?? [], useFactory }];
+  const factory = (useClass ?? useExisting) as InjectionToken;
+  const options: Provider = {
+    provide: OPTIONS,
+    inject: [factory],
+    useFactory: (made: ResilienceOptionsFactory) => made.createResilienceOptions(),
+  };
+  return useClass === undefined ? [options] : [useClass, options];
+}
+
+function newRuntime(modules: ModulesContainer): ResilienceRuntime {
+  const roots = [...modules.values()].filter(({ metatype }) => metatype === RuntimeModule);
+  if (roots.length > 1) {
+    throw new ResilienceConfigurationError(
+      'ResilienceModule',
+      `is registered ${roots.length} times by forRoot() or forRootAsync(); allowed: once, in the root module (forFeature() adds policies elsewhere)`,
+    );
+  }
+  return new ResilienceRuntime();
+}
+
+function configured(
+  runtime: ResilienceRuntime,
+  options: ResilienceModuleOptions,
+  modules: ModulesContainer,
+): ResilienceRuntime {
+  const features = [...modules.values()].flatMap(({ metatype, providers }) =>
+    metatype === ResilienceFeatureModule
+      ? [providers.get(FEATURE)?.instance as ResilienceFeatureOptions]
+      : [],
+  );
+  runtime.configure(options, features);
+  planClasses(runtime, modules);
+  for (const module of modules.values())
+    if (module.metatype === ResilienceModule) offerPolicies(runtime, module);
+  return runtime;
+}
+
+function register(options: ResilienceFeatureOptions, runtime: ResilienceRuntime | undefined): true {
+  if (runtime === undefined) {
+    throw new ResilienceConfigurationError(
+      'ResilienceModule.forFeature()',
+      'there is no ResilienceModule.forRoot() in this application; import it in the root module',
+    );
+  }
+  runtime.addFeature(options);
+  return true;
+}

@@ -1,0 +1,45 @@
+import { describeOperation, type OperationDescription } from './binding/operation.js';
+import type { ResilienceRuntime } from './binding/runtime.js';
+import type { AttemptContext } from './context/scope.js';
+import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
+import type { ServiceOptions } from './service/service.options.js';
+
+/** Resilient calls of code that no decorator is on, and a view of all operations. Injectable. */
+export class ResilienceService {
+  private unnamed = 0;
+
+  /** @internal */
+  constructor(private readonly runtime: ResilienceRuntime) {}
+
+  /**
+   * Calls `fn` under a bundle.
+   *
+   * @param service the name of one in `services`
+   * @throws ResilienceConfigurationError on an unknown name
+   * @throws what the last attempt threw; `CircuitBreakerOpenError`, `TimeoutError`, `BulkheadRejectedError`
+   *
+   * @example resilience.execute('payments', ({ signal }) => fetch(url, { signal }))
+   */
+  async execute<T>(
+    service: string,
+    fn: (attempt: AttemptContext) => PromiseLike<T>,
+    options?: ExecuteOptions,
+  ): Promise<T> {
+    return this.runtime.service(service).pipeline.execute(fn, options);
+  }
+
+  /**
+   * Puts a pipeline together, which shares named breakers and bulkheads with the decorators. Make it
+   * once and keep it: its own breaker and bulkhead are registered under its name.
+   *
+   * @throws ResilienceConfigurationError where options are wrong, a name is unknown or taken
+   */
+  pipeline({ name, ...options }: ServiceOptions & { name?: string }): Pipeline {
+    return this.runtime.addPipeline(name ?? `pipeline-${++this.unnamed}`, options).pipeline;
+  }
+
+  /** Every resilient operation of the application, with the options in force. */
+  describe(): OperationDescription[] {
+    return this.runtime.operations().map(describeOperation);
+  }
+}

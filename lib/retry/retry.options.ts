@@ -1,0 +1,113 @@
+import {
+  boolean,
+  check,
+  checkOptions,
+  duration,
+  durationOrZero,
+  factorRule,
+  merge,
+  oneOf,
+  positiveCount,
+  predicate,
+  type Rule,
+  type Rules,
+} from '../common/options.js';
+
+/** How a wait is spread, so that callers that failed together do not come back together. */
+export type Jitter = 'none' | 'full' | 'equal' | 'decorrelated';
+
+/** Answers whether a failed attempt is worth another; `attempt` counts from 1. */
+export type RetryPredicate = (error: unknown, attempt: number) => boolean;
+
+/** A class of errors, for `instanceof`. */
+export type ErrorClass = abstract new (...args: never[]) => unknown;
+
+export interface RetryOptions {
+  /** Calls in all, the first included. @default 3 */
+  maxAttempts?: number;
+  /** The wait before the first retry, in ms. @default 100 */
+  baseDelayMs?: number;
+  /** No wait is longer than this, in ms. @default 5000 */
+  maxDelayMs?: number;
+  /** Each wait is this much longer than the one before. @default 2 */
+  factor?: number;
+  /**
+   * With d = min(maxDelayMs, baseDelayMs · factorⁿ⁻¹) before retry n: `'none'` waits d, `'full'`
+   * uniform in [0, d], `'equal'` uniform in [d/2, d], `'decorrelated'` uniform in
+   * [baseDelayMs, 3 · the wait before], capped.
+   *
+   * After "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+   * @default 'full'
+   */
+  jitter?: Jitter;
+  /**
+   * What is retried: a predicate, or classes of errors. A predicate that throws surfaces its error.
+   * @default everything except client errors and `CircuitBreakerOpenError`
+   */
+  retryableErrors?: RetryPredicate | readonly ErrorClass[];
+  /** No attempt begins later than this after the first, in ms. @default no limit */
+  maxDurationMs?: number;
+  /**
+   * Wait at least as long as the error's `Retry-After` says, and do not retry where that is longer
+   * than `maxDelayMs`. @default true
+   */
+  respectRetryAfter?: boolean;
+  /**
+   * At entrypoints only safe operations (GET, HEAD, OPTIONS, GraphQL queries) are repeated; `true`
+   * says that repeating this one does no harm either. @default false
+   */
+  idempotent?: boolean;
+}
+
+export type ResolvedRetryOptions = Required<
+  Omit<RetryOptions, 'retryableErrors' | 'maxDurationMs'>
+> &
+  Pick<RetryOptions, 'retryableErrors' | 'maxDurationMs'>;
+
+const DEFAULTS: ResolvedRetryOptions = {
+  maxAttempts: 3,
+  baseDelayMs: 100,
+  maxDelayMs: 5_000,
+  factor: 2,
+  jitter: 'full',
+  respectRetryAfter: true,
+  idempotent: false,
+};
+
+const retryable: Rule = (value, place) => {
+  if (!Array.isArray(value))
+    return predicate(value, place) && `${predicate(value, place)}, or an array of error classes`;
+  const isClass = (entry: unknown) =>
+    typeof entry === 'function' && typeof entry.prototype === 'object';
+  return value.length > 0 && value.every(isClass)
+    ? undefined
+    : 'a predicate, or a non-empty array of error classes';
+};
+
+const RULES: Rules<RetryOptions> = {
+  maxAttempts: positiveCount,
+  baseDelayMs: durationOrZero,
+  maxDelayMs: durationOrZero,
+  factor: factorRule,
+  jitter: oneOf('none', 'full', 'equal', 'decorrelated'),
+  retryableErrors: retryable,
+  maxDurationMs: duration,
+  respectRetryAfter: boolean,
+  idempotent: boolean,
+};
+
+/** @throws ResilienceConfigurationError */
+export function checkRetryOptions(place: string, options: unknown): RetryOptions {
+  return checkOptions<RetryOptions>(place, options, RULES);
+}
+
+/** The options that a `@Retry()` argument stands for; a number is `maxAttempts`. */
+export function retryArgument(place: string, argument: unknown): RetryOptions {
+  if (typeof argument !== 'number') return checkRetryOptions(place, argument);
+  check(`${place} (maxAttempts)`, argument, positiveCount);
+  return { maxAttempts: argument };
+}
+
+export function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
+  return merge<RetryOptions>(DEFAULTS, options) as ResolvedRetryOptions;
+}

@@ -1,0 +1,76 @@
+import { isClientError } from '../common/client-error.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { ask } from '../common/options.js';
+import { isResilienceError } from '../common/resilience.error.js';
+import {
+  checkRetryOptions,
+  type ResolvedRetryOptions,
+  type RetryOptions,
+  resolveRetryOptions,
+} from './retry.options.js';
+import { retryAfterMs } from './retry-after.js';
+
+/** A failed attempt, as the retry policy judges it. */
+export interface FailedAttempt {
+  error: unknown;
+  /** Counts from 1. */
+  attempt: number;
+  /** The wait before this attempt, in ms; `undefined` before the first. */
+  previousDelayMs: number | undefined;
+  /** Since the first attempt began, in ms. */
+  elapsedMs: number;
+  /** What the caller's deadline leaves, in ms. */
+  remainingMs: number;
+}
+
+/** Decides whether a failed attempt is followed by another, and after which wait. It does not wait itself. */
+export class RetryPolicy {
+  readonly options: Readonly<ResolvedRetryOptions>;
+
+  /** @throws ResilienceConfigurationError */
+  constructor(options: RetryOptions = {}, place = 'RetryPolicy') {
+    this.options = resolveRetryOptions(checkRetryOptions(place, options));
+  }
+
+  /**
+   * @returns the wait in ms before the next attempt; `undefined` where there is none
+   * @throws what a `retryableErrors` predicate throws
+   */
+  delayAfter(failed: FailedAttempt): number | undefined {
+    const { maxAttempts, maxDelayMs, maxDurationMs, respectRetryAfter } = this.options;
+    if (failed.attempt >= maxAttempts || !this.isRetryable(failed.error, failed.attempt))
+      return undefined;
+    const asked = respectRetryAfter ? (retryAfterMs(failed.error) ?? 0) : 0;
+    if (asked > maxDelayMs) return undefined;
+    const delayMs = Math.max(asked, this.backoff(failed.attempt, failed.previousDelayMs));
+    if (delayMs >= failed.remainingMs) return undefined;
+    if (maxDurationMs !== undefined && failed.elapsedMs + delayMs >= maxDurationMs)
+      return undefined;
+    return delayMs;
+  }
+
+  private isRetryable(error: unknown, attempt: number): boolean {
+    const { retryableErrors } = this.options;
+    if (error instanceof ResilienceConfigurationError) return false; // no attempt will mend it
+    if (retryableErrors === undefined)
+      return !isClientError(error) && !isResilienceError(error, 'CIRCUIT_OPEN');
+    if (typeof retryableErrors === 'function')
+      return ask('retryableErrors', retryableErrors(error, attempt));
+    return retryableErrors.some((type) => error instanceof type);
+  }
+
+  private backoff(retry: number, previousDelayMs: number | undefined): number {
+    const { baseDelayMs, maxDelayMs, factor, jitter } = this.options;
+    if (jitter === 'decorrelated') {
+      const highest = Math.max(baseDelayMs, 3 * (previousDelayMs ?? baseDelayMs));
+      return Math.min(maxDelayMs, uniform(baseDelayMs, highest));
+    }
+    const delayMs = Math.min(maxDelayMs, baseDelayMs * factor ** (retry - 1));
+    if (jitter === 'full') return uniform(0, delayMs);
+    return jitter === 'equal' ? uniform(delayMs / 2, delayMs) : delayMs;
+  }
+}
+
+function uniform(from: number, to: number): number {
+  return from + Math.random() * (to - from);
+}

@@ -1,0 +1,56 @@
+import { type BulkheadOptions, checkBulkheadOptions } from '../bulkhead/bulkhead.options.js';
+import {
+  type CircuitBreakerOptions,
+  checkCircuitBreakerOptions,
+} from '../circuit-breaker/circuit-breaker.options.js';
+import {
+  anyFunction,
+  boolean,
+  checkOptions,
+  duration,
+  type Rule,
+  type Rules,
+  text,
+} from '../common/options.js';
+import { checkRetryOptions, type RetryOptions } from '../retry/retry.options.js';
+
+/** All that protects the calls to one service, under one name. */
+export interface ServiceOptions {
+  /** `true`: the final failure alerts; `false`: it degrades to `null`. @default neither */
+  critical?: boolean;
+  /** The dependency, for errors and metrics. */
+  upstream?: string;
+  /** What one attempt may take, in ms. @default no timeout */
+  timeoutMs?: number;
+  /** Options, or the name of some in `retries`. @default no retry */
+  retry?: RetryOptions | string;
+  /** Options for a breaker shared under the service's name, or the name of one in `breakers`. */
+  circuitBreaker?: CircuitBreakerOptions | string;
+  /** Options for a bulkhead shared under the service's name, or the name of one in `bulkheads`. */
+  bulkhead?: BulkheadOptions | string;
+  /** Answers in place of a call that failed for good. */
+  fallback?: (error: unknown) => unknown;
+}
+
+const nameOr =
+  (checkObject: (place: string, options: unknown) => unknown): Rule =>
+  (value, place) => {
+    if (typeof value === 'string') return text(value, place);
+    checkObject(place, value); // says more exactly what is wrong
+    return undefined;
+  };
+
+const RULES: Rules<ServiceOptions> = {
+  critical: boolean,
+  upstream: text,
+  timeoutMs: duration,
+  retry: nameOr(checkRetryOptions),
+  circuitBreaker: nameOr(checkCircuitBreakerOptions),
+  bulkhead: nameOr(checkBulkheadOptions),
+  fallback: anyFunction,
+};
+
+/** @throws ResilienceConfigurationError */
+export function checkServiceOptions(place: string, options: unknown): ServiceOptions {
+  return checkOptions<ServiceOptions>(place, options, RULES);
+}

@@ -1,0 +1,42 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { checkOptions, duration, type Rules } from '../common/options.js';
+
+/**
+ * The time budgets of nested layers, in ms. Each has to be shorter than the one around it, so that
+ * the inner one gives up first and the outer one can still answer.
+ */
+export interface TimeoutHierarchy {
+  /** One call to the dependency. */
+  client: number;
+  /** What an API gateway gives the service. */
+  gateway: number;
+  /** The whole request. */
+  service: number;
+}
+
+export type TimeoutLayer = keyof TimeoutHierarchy;
+
+const RULES: Rules<TimeoutHierarchy> = { client: duration, gateway: duration, service: duration };
+
+/**
+ * Checks that client < gateway < service.
+ *
+ * @throws ResilienceConfigurationError
+ */
+export function validateTimeouts(hierarchy: TimeoutHierarchy, place = 'timeouts'): void {
+  const { client, gateway, service } = checkOptions<TimeoutHierarchy>(place, hierarchy, RULES);
+  for (const [layer, value] of Object.entries({ client, gateway, service })) {
+    if (value === undefined) {
+      throw new ResilienceConfigurationError(
+        `${place}.${layer}`,
+        'is missing; a hierarchy has client, gateway and service',
+      );
+    }
+  }
+  if (!(client < gateway && gateway < service)) {
+    throw new ResilienceConfigurationError(
+      place,
+      `is client ${client}, gateway ${gateway}, service ${service}; allowed: client < gateway < service`,
+    );
+  }
+}

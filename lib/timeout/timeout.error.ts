@@ -1,0 +1,17 @@
+import { ResilienceError } from '../common/resilience.error.js';
+
+/** The attempt, or the call around it, ran out of time. */
+export class TimeoutError extends ResilienceError {
+  override readonly name = 'TimeoutError';
+  readonly code = 'TIMEOUT';
+
+  constructor(
+    /** The budget that was used up, in ms. */
+    readonly timeoutMs: number,
+    /** Whose budget it was: `ClassName.method`. */
+    readonly operation?: string,
+    captureStackTrace?: boolean,
+  ) {
+    super(`Operation timed out after ${timeoutMs} ms`, captureStackTrace);
+  }
+}
