@@ -306,7 +306,7 @@ export class CircuitBreakerPolicy {
     const { timeoutMs } = this.options;
     if (this.state === CircuitState.HALF_OPEN) return 0; // as soon as a probe has ended
     if (this.state === CircuitState.FORCED_OPEN) return timeoutMs; // nobody knows; not at once
-    return Math.max(0, timeoutMs - (at - this.openedAt));
+    return Math.max(0, Math.ceil(timeoutMs - (at - this.openedAt)));
   }
 
   private rejection(at: number): CircuitBreakerOpenError {

@@ -1,0 +1,42 @@
+import { PRODUCTS } from '../products/catalogue.js';
+import type { RequestKind } from './customer.js';
+import type { ShopOnTrial } from './shop-on-trial.js';
+
+const REQUESTS_PER_SECOND = 40;
+const TICK_MS = 25;
+const MIX: readonly RequestKind[] = ['product', 'order'];
+
+/**
+ * Sends the same requests to every shop at the same pace. New customers come whether or not the
+ * earlier ones were served, as in life: a slow shop gets no rest.
+ */
+export class Crowd {
+  private readonly open = new Set<Promise<void>>();
+  private sent = 0;
+  private timer?: NodeJS.Timeout;
+
+  constructor(private readonly shops: readonly ShopOnTrial[]) {}
+
+  start(): void {
+    const startedAt = performance.now();
+    this.timer = setInterval(() => {
+      const due = ((performance.now() - startedAt) / 1_000) * REQUESTS_PER_SECOND;
+      while (this.sent < due) this.send(this.sent++);
+    }, TICK_MS);
+  }
+
+  /** Nobody new comes in; those inside are served. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await Promise.all(this.open);
+  }
+
+  private send(n: number): void {
+    const kind = MIX[n % MIX.length] as RequestKind;
+    const { id } = PRODUCTS[n % PRODUCTS.length] as { id: string };
+    for (const shop of this.shops) {
+      const visit = shop.serve(kind, id).finally(() => this.open.delete(visit));
+      this.open.add(visit);
+    }
+  }
+}

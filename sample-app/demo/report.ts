@@ -1,0 +1,91 @@
+import Table from 'cli-table3';
+import type { UpstreamName } from '../upstreams/upstreams.js';
+import type { Audit } from './audit.js';
+import type { RequestKind } from './customer.js';
+import type { ShopOnTrial } from './shop-on-trial.js';
+import { paint } from './terminal.js';
+
+export interface Result {
+  readonly shop: ShopOnTrial;
+  readonly audit: Audit;
+}
+
+type Row = [label: string, cell: (result: Result) => string | number];
+
+const ROWS: Row[] = [
+  ['requests', ({ shop }) => shop.tally.requests],
+  ['successes', ({ shop }) => shop.tally.counts.ok],
+  ['degraded', ({ shop }) => shop.tally.counts.degraded],
+  ['failures', ({ shop }) => problem(shop.tally.counts.failed)],
+  ['  orders lost', ({ shop }) => problem(shop.tally.failures('order').length)],
+  ['  product pages lost', ({ shop }) => problem(shop.tally.failures('product').length)],
+  ['answered within (median)', ({ shop }) => milliseconds(shop.tally.percentileMs(50))],
+  ['answered within (99 %)', ({ shop }) => milliseconds(shop.tally.percentileMs(99))],
+  ['calls that reached payments', reached('payments')],
+  ['  while it was down', reachedBroken('payments')],
+  ['calls that reached recommendations', reached('recommendations')],
+  ['  while they hung', reachedBroken('recommendations')],
+  ['calls that reached analytics', reached('analytics')],
+  ['time to recover: recommendations', recovery('recommendations', 'product')],
+  ['time to recover: payments', recovery('payments', 'order')],
+  ['orders accepted', ({ audit }) => audit.accepted],
+  ['  charged exactly once', ({ audit }) => audit.chargedOnce],
+  ['  queued, and charged later', ({ audit }) => delivered(audit)],
+];
+
+export function table(results: readonly Result[]): string {
+  const grid = new Table({
+    head: ['', ...results.map(({ shop }) => paint('bold', shop.label))],
+    colAligns: ['left', ...results.map(() => 'right' as const)],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const [label, cell] of ROWS) {
+    grid.push([label, ...results.map((result) => cell(result))]);
+  }
+  return grid.toString();
+}
+
+/** What the protected shop owed its customers and did not deliver. */
+export function brokenPromises({ shop, audit }: Result): string[] {
+  const lost = [...shop.tally.failures('order'), ...shop.tally.failures('product')];
+  const reasons = [...new Set(lost)].slice(0, 3).join('; ');
+  const uncharged = audit.accepted - audit.chargedOnce;
+  return [
+    ...(lost.length > 0 ? [`${lost.length} requests failed: ${reasons}`] : []),
+    ...(uncharged > 0 ? [`${uncharged} accepted orders were not charged exactly once`] : []),
+  ];
+}
+
+function reached(name: UpstreamName): Row[1] {
+  return ({ shop }) => shop.upstreams.services[name].calls;
+}
+
+function reachedBroken(name: UpstreamName): Row[1] {
+  return ({ shop }) => shop.upstreams.services[name].callsWhileBroken;
+}
+
+/** Measured on the answers that suffer when this upstream does. */
+function recovery(name: UpstreamName, kind: RequestKind): Row[1] {
+  return ({ shop }) => {
+    const healedAt = shop.healedAt.get(name);
+    if (healedAt === undefined) return 'never broken';
+    const ms = shop.tally.recoveryMs(kind, healedAt);
+    return ms === undefined ? paint('red', 'not yet') : seconds(ms);
+  };
+}
+
+function delivered({ queued, lastDeliveryMs }: Audit): string {
+  return lastDeliveryMs === undefined ? '0' : `${queued} (all by ${seconds(lastDeliveryMs)})`;
+}
+
+function problem(count: number): string {
+  return paint(count > 0 ? 'red' : 'green', String(count));
+}
+
+function milliseconds(ms: number): string {
+  return `${Math.round(ms)} ms`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}

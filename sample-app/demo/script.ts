@@ -1,0 +1,18 @@
+import type { Fault } from '../upstreams/fault.js';
+import type { UpstreamName } from '../upstreams/upstreams.js';
+
+export interface Phase {
+  readonly title: string;
+  readonly seconds: number;
+  /** Upstreams that are not listed are healthy. */
+  readonly faults: Partial<Record<UpstreamName, Fault>>;
+}
+
+export const SCRIPT: readonly Phase[] = [
+  { title: 'healthy', seconds: 3, faults: {} },
+  { title: 'recommendations hang', seconds: 5, faults: { recommendations: 'hang' } },
+  { title: 'payments down', seconds: 6, faults: { payments: 'unavailable' } },
+  { title: 'recovery', seconds: 5, faults: {} },
+];
+
+export const SCRIPT_SECONDS = SCRIPT.reduce((total, { seconds }) => total + seconds, 0);

@@ -1,0 +1,56 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import type { AlertChannel } from 'nestjs-bulwark';
+import { AppModule } from './app.module.js';
+import { FAULTS } from './upstreams/fault.js';
+import { UPSTREAM_NAMES, Upstreams } from './upstreams/upstreams.js';
+
+/** Where a real shop would page somebody. */
+const pager: AlertChannel = {
+  sendCritical: (message, { suppressed }) =>
+    console.error(`ALERT ${message}${suppressed > 0 ? ` (and ${suppressed} more)` : ''}`),
+};
+
+const port = Number(process.env.PORT ?? 3_000);
+const upstreams = await Upstreams.start();
+const app = await NestFactory.create(
+  AppModule.protected(upstreams, { alerts: pager, logErrors: true }),
+  { logger: ['warn', 'error'] },
+);
+
+async function close(): Promise<void> {
+  await app.close();
+  await upstreams.close();
+}
+
+try {
+  await app.listen(port, '127.0.0.1');
+  process.once('SIGINT', close).once('SIGTERM', close);
+  console.log(whatToTry(await app.getUrl()));
+} catch (error) {
+  if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+  console.error(`Port ${port} is taken. Choose another: PORT=3001 npm start`);
+  process.exitCode = 1;
+  await close();
+}
+
+function whatToTry(shop: string): string {
+  const json = "-H 'content-type: application/json' -d";
+  return `
+The shop is open: ${shop}
+
+  curl ${shop}/products/1
+  curl -X POST ${shop}/orders ${json} '{"productId":"1"}'
+  curl ${shop}/health    # breakers and bulkhead
+  curl ${shop}/errors    # what went wrong lately
+
+Break something, and try again a few times:
+
+  curl -X PUT ${shop}/upstreams/payments/fault ${json} '{"fault":"unavailable"}'
+
+  upstreams  ${UPSTREAM_NAMES.join(', ')}
+  faults     ${FAULTS.join(', ')}
+
+Ctrl-C closes the shop.
+`;
+}
