@@ -6,7 +6,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { APP_INTERCEPTOR, HttpAdapterHost, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
+import { APP_INTERCEPTOR, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { Explorer, planClasses } from './binding/explorer.js';
 import {
   namedProviders,
@@ -18,6 +18,7 @@ import { ResilienceRuntime } from './binding/runtime.js';
 import { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
 import { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
+import { anyFunction, boolean, checkOptions, type Rule, type Rules } from './common/options.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 import { ErrorTracker } from './observability/error-tracker.js';
@@ -87,8 +88,8 @@ export class ResilienceModule {
     };
     return rootModule(
       [runtime, ...optionsProviders(options), ready],
-      options.imports,
-      options.isGlobal,
+      options?.imports,
+      options?.isGlobal,
       () => ({}),
     );
   }
@@ -96,12 +97,13 @@ export class ResilienceModule {
   /** More named policies, options and bundles, next to the feature that uses them. */
   static forFeature(options: ResilienceFeatureOptions): DynamicModule {
     const feature: Provider = { provide: FEATURE, useValue: options };
+    const source = Symbol('ResilienceFeature');
     const registered: Provider = {
-      provide: Symbol('ResilienceFeature'),
+      provide: source,
       inject: [{ token: READY, optional: true }],
       useFactory: (runtime: ResilienceRuntime | undefined) => register(options, runtime),
     };
-    const policies = namedProviders(options);
+    const policies = namedProviders(options ?? {}, source);
     return {
       module: ResilienceFeatureModule,
       providers: [feature, registered, ...policies],
@@ -139,9 +141,9 @@ function rootModule(
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
     {
       provide: ResilienceInterceptor,
-      inject: [READY, HttpAdapterHost],
-      useFactory: ({ options }: ResilienceRuntime, host: HttpAdapterHost) =>
-        new ResilienceInterceptor(host, options.mapErrors ?? true),
+      inject: [READY],
+      useFactory: ({ options }: ResilienceRuntime) =>
+        new ResilienceInterceptor(options.mapErrors ?? true),
     },
   ];
   const policies = () => [...namedProviders(named()), ...requestedProviders()];
@@ -170,27 +172,64 @@ function fromRuntime<T>(
   return { provide: provide as Type<T>, inject: [READY], useFactory: get };
 }
 
-function optionsProviders({
-  inject,
-  useFactory,
-  useClass,
-  useExisting,
-}: ResilienceModuleAsyncOptions): Provider[] {
+const isArray: Rule = (value) => (Array.isArray(value) ? undefined : 'an array');
+
+const ASYNC_RULES: Rules<ResilienceModuleAsyncOptions> = {
+  imports: isArray,
+  inject: isArray,
+  useFactory: anyFunction,
+  useClass: (value) => (typeof value === 'function' ? undefined : 'a class'),
+  useExisting: (value) => (value === null ? 'an injection token' : undefined),
+  isGlobal: boolean,
+};
+
+/** Wrong options fail the boot, like those of `forRoot`, and not the `import` of the module's file. */
+function optionsProviders(options: ResilienceModuleAsyncOptions): Provider[] {
+  try {
+    return checkedOptionsProviders(options);
+  } catch (error) {
+    const fail = () => {
+      throw error;
+    };
+    return [{ provide: OPTIONS, useFactory: fail }];
+  }
+}
+
+function checkedOptionsProviders(options: ResilienceModuleAsyncOptions): Provider[] {
+  const place = 'ResilienceModule.forRootAsync()';
+  const { inject, useFactory, useClass, useExisting } = checkOptions<ResilienceModuleAsyncOptions>(
+    place,
+    options,
+    ASYNC_RULES,
+  );
   const given = [useFactory, useClass, useExisting].filter((way) => way !== undefined);
   if (given.length !== 1) {
     throw new ResilienceConfigurationError(
-      'ResilienceModule.forRootAsync()',
+      place,
       `is given ${given.length} of useFactory, useClass and useExisting; allowed: exactly one`,
     );
   }
-  if (useFactory !== undefined) return [{ provide: OPTIONS, inject: inject ?? [], useFactory }];
+  if (useFactory !== undefined) {
+    const make = async (...injected: unknown[]) => withoutIsGlobal(await useFactory(...injected));
+    return [{ provide: OPTIONS, inject: inject ?? [], useFactory: make }];
+  }
   const factory = (useClass ?? useExisting) as InjectionToken;
-  const options: Provider = {
+  const made: Provider = {
     provide: OPTIONS,
     inject: [factory],
-    useFactory: (made: ResilienceOptionsFactory) => made.createResilienceOptions(),
+    useFactory: async (it: ResilienceOptionsFactory) =>
+      withoutIsGlobal(await it.createResilienceOptions()),
   };
-  return useClass === undefined ? [options] : [useClass, options];
+  return useClass === undefined ? [made] : [useClass, made];
+}
+
+/** Nest has to know that before it makes anything. */
+function withoutIsGlobal(options: ResilienceModuleOptions): ResilienceModuleOptions {
+  if (options?.isGlobal === undefined) return options;
+  throw new ResilienceConfigurationError(
+    'isGlobal',
+    `is ${options.isGlobal} in what the factory returns, which is too late; allowed: in forRootAsync() itself`,
+  );
 }
 
 function newRuntime(modules: ModulesContainer): ResilienceRuntime {
@@ -221,7 +260,10 @@ function configured(
   return runtime;
 }
 
-function register(options: ResilienceFeatureOptions, runtime: ResilienceRuntime | undefined): true {
+function register(
+  options: ResilienceFeatureOptions,
+  runtime: ResilienceRuntime | undefined,
+): ResilienceRuntime {
   if (runtime === undefined) {
     throw new ResilienceConfigurationError(
       'ResilienceModule.forFeature()',
@@ -229,5 +271,5 @@ function register(options: ResilienceFeatureOptions, runtime: ResilienceRuntime 
     );
   }
   runtime.addFeature(options);
-  return true;
+  return runtime;
 }

@@ -1,9 +1,10 @@
 import { Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { LazyModuleLoader, ModulesContainer } from '@nestjs/core';
-import { definitionsOf } from '../dispatch/method-definition.js';
+import { type Class, definitionsOf } from '../dispatch/method-definition.js';
 import { fillSlot } from '../dispatch/runtime-slot.js';
-import { type Class, reachesNothing } from './method-planner.js';
+import { reachesNothing } from './method-planner.js';
 import { type Operation, summarize } from './operation.js';
+import { withdrawUnknown } from './policy-providers.js';
 import type { ResilienceRuntime } from './runtime.js';
 
 type Wrapper =
@@ -27,6 +28,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
+    withdrawUnknown(this.modules);
     this.refresh();
     const { lazyLoader } = this;
     const load = lazyLoader.load.bind(lazyLoader);
@@ -55,6 +57,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy {
       this.fill(wrapper.instance);
       return;
     }
+    for (const made of wrapper.getStaticTransientInstances()) this.fill(made?.instance);
     // A factory that runs again for each request or consumer: its results are bound as they come.
     const make = wrapper.metatype as unknown as (...args: unknown[]) => unknown;
     if (typeof make !== 'function') return;

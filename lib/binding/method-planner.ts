@@ -1,32 +1,25 @@
 import 'reflect-metadata';
-import { Observable } from 'rxjs';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { isHandler, isHandlerClass, isSafeHandler } from '../dispatch/handlers.js';
 import {
+  type Class,
   classSettings,
   definitionsOf,
   type MethodDefinition,
 } from '../dispatch/method-definition.js';
-import { signalParameters } from '../edge/signal.decorator.js';
+import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { atDecorators, type ResolvedOperation, StageResolver } from './stage-resolver.js';
 
-export type Class = abstract new (...args: never[]) => unknown;
-
 /** A decorated method of a class that Nest instantiates. */
-export interface MethodOperation extends Operation {
-  readonly returns: 'promise' | 'observable' | 'async-generator';
-  /** The positions of `@Signal()` parameters. */
-  readonly signals: readonly number[];
-}
+export interface MethodOperation extends Operation, MethodTraits {}
 
-/** What the planner needs to know of a method to make its operation. */
+/** What the planner knows of a method, from which its operation is made. */
 export interface MethodPlan extends ResolvedOperation {
   readonly name: string;
   readonly kind: 'provider' | 'handler';
-  readonly returns: MethodOperation['returns'];
-  readonly signals: readonly number[];
+  readonly traits: MethodTraits;
   /** What the user should know, though it is no error. */
   readonly warnings: readonly string[];
 }
@@ -41,7 +34,27 @@ export function planClass(type: Class, catalog: PolicyCatalog): Map<MethodDefini
   for (const definition of definitionsOf(type)) {
     if (reaches(type, definition)) plans.set(definition, planMethod(type, definition, catalog));
   }
+  checkFallbackCycles(plans);
   return plans;
+}
+
+/** Methods that fall back on each other in a circle would go on for ever once all of them fail. */
+function checkFallbackCycles(plans: Map<MethodDefinition, MethodPlan>): void {
+  const next = new Map<PropertyKey, unknown>();
+  for (const [{ key }, { stages }] of plans) next.set(key, stages.fallback?.handler);
+  for (const [{ key }, { name }] of plans) {
+    const circle = [key];
+    for (let at = next.get(key); next.has(at as PropertyKey); at = next.get(at as PropertyKey)) {
+      if (at === key) {
+        throw new ResilienceConfigurationError(
+          `${name} @Fallback()`,
+          `goes in a circle: ${[...circle, key].map(String).join(' -> ')}; allowed: fallbacks that end`,
+        );
+      }
+      if (circle.includes(at as PropertyKey)) break;
+      circle.push(at as PropertyKey);
+    }
+  }
 }
 
 /** Whether a class has decorators of ours that reach none of its methods. */
@@ -53,89 +66,58 @@ export function reachesNothing(type: Class): boolean {
 }
 
 /** A class decorator reaches a controller's handlers, and a provider's async methods. */
-function reaches(type: Class, definition: MethodDefinition): boolean {
+export function reaches(type: Class, definition: MethodDefinition): boolean {
   return (
-    definition.settings !== undefined || !isHandlerClass(type) || isHandler(definition.dispatcher)
+    definition.settings !== undefined || !isHandlerClass(type) || isHandler(methodOf(definition))
   );
 }
 
 function planMethod(type: Class, definition: MethodDefinition, catalog: PolicyCatalog): MethodPlan {
-  const { key, dispatcher, settings } = definition;
+  const { key, settings } = definition;
+  const method = methodOf(definition);
   const name = `${type.name}.${String(key)}`;
   const layers = settings === undefined ? classSettings(type) : [...classSettings(type), settings];
   const resolved = new StageResolver(catalog, name, atDecorators(name), layers).resolve();
-  const kind = isHandler(dispatcher) ? 'handler' : 'provider';
+  const kind = isHandler(method) ? 'handler' : 'provider';
+  const traits = traitsOf(type, definition);
   const warnings: string[] = [];
   const { retry, fallback } = resolved.stages;
-  if (
-    kind === 'handler' &&
-    retry !== undefined &&
-    !isSafeHandler(dispatcher) &&
-    !retry.options.idempotent
-  ) {
+  if (kind === 'handler' && retry && !isSafeHandler(method) && !retry.options.idempotent) {
     warnings.push(
       `${name}: @Retry() is inactive, because repeating this handler may do harm; idempotent: true says that it does not`,
     );
     resolved.stages = { ...resolved.stages, retry: undefined };
   }
-  if (fallback !== undefined && typeof fallback.handler !== 'function')
-    checkFallbackMethod(type, name, fallback.handler);
-  const returns = returnsOf(definition, type);
-  return {
-    ...resolved,
-    name,
-    kind,
-    returns,
-    signals: signalParameters(definition.owner.prototype, key),
-    warnings,
-  };
+  if (fallback?.handler === key && settings?.fallback === undefined) {
+    // A class's fallback is one of its methods too, but never its own.
+    resolved.stages = { ...resolved.stages, fallback: undefined };
+  } else if (fallback !== undefined && typeof fallback.handler !== 'function') {
+    checkFallbackMethod(type, name, fallback.handler, key);
+  }
+  if (resolved.stages.fallback !== undefined && traits.sendsItself) {
+    warnings.push(
+      `${name}: what @Fallback() answers is not sent, because this handler sends its response itself; use @Res({ passthrough: true })`,
+    );
+  }
+  return { ...resolved, name, kind, traits, warnings };
 }
 
-function checkFallbackMethod(type: Class, place: string, handler: PropertyKey): void {
+function checkFallbackMethod(
+  type: Class,
+  place: string,
+  handler: PropertyKey,
+  key: PropertyKey,
+): void {
   const prototype = type.prototype as Record<PropertyKey, unknown>;
+  if (handler === key) {
+    throw new ResilienceConfigurationError(
+      `${place} @Fallback()`,
+      `is ${display(handler)}, the method itself; allowed: the name of another method, or a function`,
+    );
+  }
   if (typeof prototype[handler] === 'function') return;
   throw new ResilienceConfigurationError(
     `${place} @Fallback()`,
     `${type.name} has no method ${display(handler)}; allowed: the name of one of its methods, or a function`,
   );
-}
-
-/** As declared, which TypeScript tells decorated methods (`emitDecoratorMetadata`). */
-function returnsOf(definition: MethodDefinition, type: Class): MethodOperation['returns'] {
-  const { dispatcher, key, owner } = definition;
-  const declared = Reflect.getMetadata(
-    'design:returntype',
-    owner.prototype,
-    key as string,
-  ) as unknown;
-  if (isObservableClass(declared)) return 'observable';
-  const kind = definition.functionKind;
-  if (kind === 'AsyncGeneratorFunction') return 'async-generator';
-  if (kind === 'GeneratorFunction') {
-    throw new ResilienceConfigurationError(
-      `${type.name}.${String(key)}`,
-      'is a generator; allowed: a method that returns a Promise or an Observable, or an async generator',
-    );
-  }
-  const isSync = typeof declared === 'function' && declared !== Promise && declared !== Object;
-  if (isSync && !isHandler(dispatcher) && kind !== 'AsyncFunction' && !isThenableClass(declared)) {
-    throw new ResilienceConfigurationError(
-      `${type.name}.${String(key)}`,
-      `is declared to return ${(declared as Class).name}; allowed: a method that returns a Promise or an Observable`,
-    );
-  }
-  return 'promise';
-}
-
-function isObservableClass(type: unknown): boolean {
-  if (typeof type !== 'function') return false;
-  const prototype = type.prototype as { subscribe?: unknown; pipe?: unknown } | undefined;
-  return (
-    type === Observable ||
-    (typeof prototype?.subscribe === 'function' && typeof prototype.pipe === 'function')
-  );
-}
-
-function isThenableClass(type: unknown): boolean {
-  return typeof (type as { prototype?: { then?: unknown } }).prototype?.then === 'function';
 }

@@ -12,12 +12,15 @@ import type { ResilienceRuntime } from './runtime.js';
 /** Injects the application's runtime when it is configured. */
 export const READY = Symbol.for('nestjs-bulwark:ready');
 
-/** Providers of the policies named in some options. */
-export function namedProviders({
-  breakers,
-  bulkheads,
-  services,
-}: ResilienceFeatureOptions): FactoryProvider[] {
+/**
+ * Providers of the policies named in some options.
+ *
+ * @param source injects the runtime when it knows these options
+ */
+export function namedProviders(
+  { breakers, bulkheads, services }: ResilienceFeatureOptions,
+  source: symbol = READY,
+): FactoryProvider[] {
   const bundles = Object.entries(typeof services === 'object' && services !== null ? services : {});
   const shared = (kind: 'circuitBreaker' | 'bulkhead') =>
     bundles.filter(([, service]) => typeof service?.[kind] === 'object').map(([name]) => name);
@@ -25,7 +28,7 @@ export function namedProviders({
     ...[...Object.keys(breakers ?? {}), ...shared('circuitBreaker')].map(breakerToken),
     ...[...Object.keys(bulkheads ?? {}), ...shared('bulkhead')].map(bulkheadToken),
   ];
-  return tokens.map(providerOf);
+  return tokens.map((token) => providerOf(token, source));
 }
 
 /**
@@ -33,7 +36,7 @@ export function namedProviders({
  * when the options are: an unknown one fails the boot, if it is this application that wants it.
  */
 export function requestedProviders(): FactoryProvider[] {
-  return requestedTokens().map(providerOf);
+  return requestedTokens().map((token) => providerOf(token, READY));
 }
 
 type Module = ReturnType<ModulesContainer['get']> & object;
@@ -53,10 +56,25 @@ export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): v
   }
 }
 
-function providerOf(requested: RequestedToken): FactoryProvider {
+/**
+ * Takes back the providers of policies that do not exist, which nobody in the application wants: in
+ * the way of a lazily loaded feature that names them, they would inject `undefined`.
+ */
+export function withdrawUnknown(modules: ModulesContainer): void {
+  for (const module of modules.values()) {
+    for (const { token } of requestedTokens()) {
+      const provider = module.providers.get(token);
+      if (provider === undefined || provider.instance !== undefined) continue;
+      module.providers.delete(token);
+      module.exports.delete(token);
+    }
+  }
+}
+
+function providerOf(requested: RequestedToken, source: symbol): FactoryProvider {
   return {
     provide: requested.token,
-    inject: [READY, ModulesContainer],
+    inject: [source, ModulesContainer],
     useFactory: ({ catalog }: ResilienceRuntime, modules: ModulesContainer) =>
       policyOf(catalog, requested, modules),
   };

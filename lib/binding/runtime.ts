@@ -1,37 +1,22 @@
 import { Logger } from '@nestjs/common';
-import { isObservable } from 'rxjs';
-import { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
-import { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
-import type { AttemptContext } from '../context/scope.js';
-import type { MethodDefinition } from '../dispatch/method-definition.js';
+import { check, text } from '../common/options.js';
+import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { type AnyMethod, DispatchingRuntime } from '../dispatch/runtime-slot.js';
-import { Alerts } from '../observability/alerts.js';
-import { ErrorTracker } from '../observability/error-tracker.js';
-import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
-import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
-import type { MetricsRecorder } from '../observability/metrics.js';
-import { MetricsFanOut } from '../observability/metrics-fan-out.js';
-import { ResilienceEvents } from '../observability/resilience-events.js';
-import {
-  BulkheadTelemetry,
-  CircuitBreakerTelemetry,
-  OperationTelemetry,
-  type Telemetry,
-} from '../observability/telemetry.js';
+import { OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { Shutdown } from '../pipeline/shutdown.js';
 import {
   checkFeatureOptions,
-  checkModuleOptions,
   type ResilienceFeatureOptions,
   type ResilienceModuleOptions,
 } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
-import { resilientGenerator } from './async-generator.js';
-import { type Class, type MethodOperation, type MethodPlan, planClass } from './method-planner.js';
+import { type Configuration, configurationOf } from './configuration.js';
+import { callMethod } from './method-call.js';
+import { type MethodOperation, type MethodPlan, planClass, reaches } from './method-planner.js';
 import type { Operation } from './operation.js';
-import { PolicyCatalog } from './policy-catalog.js';
+import type { PolicyCatalog } from './policy-catalog.js';
 import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
 
 /**
@@ -43,7 +28,7 @@ import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './
 export class ResilienceRuntime extends DispatchingRuntime {
   readonly shutdown = new Shutdown();
   private readonly logger = new Logger('ResilienceModule');
-  private configured: Configured | undefined = undefined;
+  private configuration: Configuration | undefined = undefined;
   private readonly classes = new Map<Class, Map<MethodDefinition, MethodOperation>>();
   private readonly services = new Map<string, Operation>();
   private readonly pipelines: Operation[] = [];
@@ -58,34 +43,19 @@ export class ResilienceRuntime extends DispatchingRuntime {
    * @throws ResilienceConfigurationError
    */
   configure(given: ResilienceModuleOptions, features: readonly ResilienceFeatureOptions[]): void {
-    const options = checkModuleOptions(given);
-    const { captureStackTrace = false } = options;
-    const telemetry = telemetryOf(options);
-    const breakers = new CircuitBreakerRegistry((name) => ({
-      observer: new CircuitBreakerTelemetry(name, telemetry),
-      captureStackTrace,
-    }));
-    const bulkheads = new BulkheadRegistry((name) => ({
-      observer: new BulkheadTelemetry(name, telemetry),
-      captureStackTrace,
-    }));
-    const catalog = new PolicyCatalog(breakers, bulkheads, options.defaults ?? {});
-    this.configured = { options, telemetry, catalog };
+    const configuration = configurationOf(given);
+    this.configuration = configuration;
     for (const feature of features) this.features.add(feature);
-    const all = [options, ...features.map((feature) => checkFeatureOptions(feature))];
-    for (const each of all) catalog.add(each);
+    const all = [configuration.options, ...features.map((feature) => checkFeatureOptions(feature))];
+    for (const each of all) this.catalog.add(each);
     for (const each of all) this.planServices(each); // a bundle may refer to what another module names
-  }
-
-  get ready(): boolean {
-    return this.configured !== undefined;
   }
 
   get options(): ResilienceModuleOptions {
     return this.state.options;
   }
 
-  get telemetry(): Telemetry & { recorders: readonly MetricsRecorder[] } {
+  get telemetry(): Configuration['telemetry'] {
     return this.state.telemetry;
   }
 
@@ -147,6 +117,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
    * @throws ResilienceConfigurationError
    */
   addPipeline(name: string, options: ServiceOptions): Operation {
+    check('the name of a pipeline', name, text);
     const place = `pipeline ${display(name)}`;
     const settings = settingsOf(checkServiceOptions(place, options));
     const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
@@ -177,7 +148,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     original: AnyMethod,
     args: unknown[],
   ): unknown {
-    if (this.configured === undefined) {
+    if (this.configuration === undefined) {
       this.warnEarly(self, definition);
       return original.apply(self, args);
     }
@@ -188,31 +159,20 @@ export class ResilienceRuntime extends DispatchingRuntime {
       return Promise.reject(error); // an object that was not there at boot, of a class that is wrong
     }
     if (operation === undefined) return original.apply(self, args);
-    const { pipeline, returns, signals } = operation;
-    const origin = { self, args };
-    const call = (attempt: AttemptContext) =>
-      original.apply(self, signals.length === 0 ? args : withSignal(args, signals, attempt));
-    if (returns === 'observable') return pipeline.stream(call, origin);
-    if (returns === 'async-generator') {
-      return resilientGenerator(
-        (attempt) => pipeline.call(attempt, origin),
-        () => original.apply(self, args) as AsyncGenerator<unknown>,
-      );
-    }
-    return pipeline.call((attempt) => notObservable(call(attempt), operation), origin);
+    return callMethod(operation, original, self, args);
   }
 
   /** Ends what waits; nothing new will. */
   close(): void {
     this.shutdown.close();
-    for (const bulkhead of this.configured?.catalog.bulkheads.list() ?? []) bulkhead.shutdown();
+    for (const bulkhead of this.configuration?.catalog.bulkheads.list() ?? []) bulkhead.shutdown();
   }
 
-  private get state(): Configured {
-    if (this.configured === undefined) {
+  private get state(): Configuration {
+    if (this.configuration === undefined) {
       throw new ResilienceConfigurationError('ResilienceModule', 'its options are not known yet');
     }
-    return this.configured;
+    return this.configuration;
   }
 
   private planServices({ services }: ResilienceFeatureOptions): void {
@@ -234,20 +194,23 @@ export class ResilienceRuntime extends DispatchingRuntime {
 
   private methodOperation(type: Class, plan: MethodPlan): MethodOperation {
     this.warnings.push(...plan.warnings);
-    const { kind, upstream, returns, signals } = plan;
+    const { name, kind, upstream, service, traits } = plan;
+    const atEdge = this.options.mapErrors === false ? undefined : traits.atEdge;
     return {
+      ...traits,
+      atEdge,
       kind,
       upstream,
-      returns,
-      signals,
-      pipeline: this.pipeline(plan.name, plan.service ?? type.name, plan),
+      pipeline: this.pipeline(name, service ?? type.name, plan),
     };
   }
 
   /** A method that a derived class has overridden, called by `super`, is an operation of its own class. */
   private operationOf(self: object, definition: MethodDefinition): MethodOperation | undefined {
     const type = (Object.getPrototypeOf(self) as { constructor: Class }).constructor;
-    return this.find(type, definition) ?? this.find(definition.owner, definition);
+    const operation = this.find(type, definition);
+    if (operation !== undefined || !reaches(type, definition)) return operation;
+    return this.find(definition.owner, definition);
   }
 
   private find(type: Class, definition: MethodDefinition): MethodOperation | undefined {
@@ -265,41 +228,4 @@ export class ResilienceRuntime extends DispatchingRuntime {
       `${name} is called before the options of ResilienceModule.forRootAsync() are known: this call runs unprotected`,
     );
   }
-}
-
-interface Configured {
-  readonly options: ResilienceModuleOptions;
-  readonly telemetry: Telemetry & { recorders: readonly MetricsRecorder[] };
-  readonly catalog: PolicyCatalog;
-}
-
-function telemetryOf(options: ResilienceModuleOptions): Configured['telemetry'] {
-  const recorders = [options.metrics ?? new InMemoryMetrics()].flat();
-  return {
-    recorders,
-    tracker: new ErrorTracker(options.errorTracker),
-    metrics: new MetricsFanOut(recorders),
-    events: new ResilienceEvents(),
-    alerts: new Alerts([options.alerts ?? new LoggerAlertChannel()].flat()),
-    alertIntervalMs: options.alertIntervalMs ?? 60_000,
-    errorContext: options.errorContext,
-  };
-}
-
-function withSignal(
-  args: unknown[],
-  positions: readonly number[],
-  attempt: AttemptContext,
-): unknown[] {
-  const replaced = [...args];
-  for (const position of positions) replaced[position] = attempt.signal;
-  return replaced;
-}
-
-function notObservable(result: unknown, { pipeline }: MethodOperation): unknown {
-  if (result instanceof Promise || !isObservable(result)) return result;
-  throw new ResilienceConfigurationError(
-    pipeline.plan.operation,
-    'returns an Observable that it does not declare; annotate its return type: `: Observable<…>`',
-  );
 }

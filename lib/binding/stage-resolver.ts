@@ -7,7 +7,7 @@ import {
 } from '../circuit-breaker/circuit-breaker.options.js';
 import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { boolean, check, duration, merge, text } from '../common/options.js';
+import { boolean, check, defined, duration, merge, text } from '../common/options.js';
 import type { Settings } from '../dispatch/method-definition.js';
 import { fallbackArgument } from '../fallback/fallback.options.js';
 import { type FallbackFunction, FallbackPolicy } from '../fallback/fallback.policy.js';
@@ -55,7 +55,9 @@ export class StageResolver {
     private readonly placeOf: (stage: keyof Settings) => string,
     layers: Settings[],
   ) {
-    this.layers = layers.flatMap((layer) => [this.bundle(layer.service), layer]);
+    this.layers = layers.flatMap((layer) =>
+      'service' in layer ? [this.bundle(layer.service), layer] : [layer],
+    );
   }
 
   /** @throws ResilienceConfigurationError */
@@ -77,14 +79,14 @@ export class StageResolver {
   }
 
   private bundle(name: unknown): Settings {
-    if (name === undefined) return {};
     const place = this.placeOf('service');
     check(place, name, text);
     return settingsOf(this.catalog.service(name as string, place), name as string);
   }
 
+  /** Also an `undefined` that somebody wrote: a constant that a circular import has not set yet. */
   private values(stage: keyof Settings): unknown[] {
-    return this.layers.map((layer) => layer[stage]).filter((value) => value !== undefined);
+    return this.layers.filter((layer) => stage in layer).map((layer) => layer[stage]);
   }
 
   private last<T>(
@@ -111,7 +113,7 @@ export class StageResolver {
     const found = pick<CircuitBreakerOptions>(
       this.values('circuitBreaker'),
       (options) => checkCircuitBreakerOptions(place, options),
-      (name) => breakers.find(name, place).options,
+      (name) => breakers.find(name, place).given,
       mergeCircuitBreakerOptions,
     );
     if (found === undefined) return undefined;
@@ -139,9 +141,10 @@ export class StageResolver {
 
   private timeout(): TimeoutPolicy | undefined {
     const place = this.placeOf('timeout');
-    const given = this.values('timeout').at(-1);
+    const values = this.values('timeout');
+    const given = values.filter((value) => value !== undefined).at(-1);
     if (given !== undefined) return this.timeoutOf(given, place);
-    if (!this.layers.some((layer) => 'timeout' in layer)) return undefined;
+    if (values.length === 0) return undefined;
     const { timeoutMs } = this.catalog.defaults;
     if (timeoutMs !== undefined) return new TimeoutPolicy(timeoutMs);
     throw new ResilienceConfigurationError(
@@ -188,7 +191,7 @@ function pick<O extends object>(
  */
 export function settingsOf(service: ServiceOptions, name?: string): Settings {
   const { critical, upstream, timeoutMs, retry, circuitBreaker, bulkhead, fallback } = service;
-  const settings: Settings = { critical, upstream, retry, fallback };
+  const settings: Settings = defined({ critical, upstream, retry, fallback });
   if (timeoutMs !== undefined) settings.timeout = timeoutMs;
   if (circuitBreaker !== undefined)
     settings.circuitBreaker =

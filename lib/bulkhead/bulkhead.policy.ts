@@ -1,7 +1,7 @@
 import { LinkedList } from '../common/linked-list.js';
 import { TimerQueue } from '../common/timer-queue.js';
 import { AMBIENT, enclosingScope } from '../context/ambient.js';
-import type { AttemptContext } from '../context/scope.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
 import {
   type BulkheadOptions,
@@ -63,10 +63,12 @@ export class BulkheadPolicy {
    * Calls `fn` as soon as there is a slot, which it holds until it has settled.
    *
    * @throws BulkheadRejectedError without calling
-   * @throws what `fn` throws, untouched; the caller's abort reason while it waits
+   * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
   async execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    if (!this.tryAcquire()) await this.wait();
+    const caller = enclosingScope();
+    if (caller?.aborted) throw caller.reason; // what is called from abandoned work must not start
+    if (!this.tryAcquire()) await this.wait(caller);
     try {
       return await fn(AMBIENT);
     } finally {
@@ -143,9 +145,7 @@ export class BulkheadPolicy {
     ticket.refused(this.rejection('queue-timeout'));
   }
 
-  private wait(): Promise<void> {
-    const caller = enclosingScope();
-    if (caller?.aborted) return Promise.reject(caller.reason);
+  private wait(caller: Scope | undefined): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const admitted = () => {
         caller?.release(dependent);

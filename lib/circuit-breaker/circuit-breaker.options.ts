@@ -73,12 +73,6 @@ export function checkCircuitBreakerOptions(place: string, given: unknown): Circu
       `is ${options.windowCalls} while windowMs is ${options.windowMs}; allowed: one of the two`,
     );
   }
-  if (options.slowCallRateThreshold !== undefined && options.slowCallDurationMs === undefined) {
-    throw new ResilienceConfigurationError(
-      `${place}.slowCallRateThreshold`,
-      `is ${options.slowCallRateThreshold} without slowCallDurationMs; give the duration above which a call is slow`,
-    );
-  }
   return options;
 }
 
@@ -94,7 +88,7 @@ export function mergeCircuitBreakerOptions(
   }, {});
 }
 
-/** @throws ResilienceConfigurationError where a threshold can never be reached */
+/** @throws ResilienceConfigurationError where a threshold can never be reached, seen over all layers */
 export function resolveCircuitBreakerOptions(
   place: string,
   given: CircuitBreakerOptions,
@@ -108,6 +102,12 @@ export function resolveCircuitBreakerOptions(
         `is ${value}, which a window of windowCalls ${windowCalls} never holds; allowed: at most ${windowCalls}`,
       );
     }
+  }
+  if (given.slowCallRateThreshold !== undefined && given.slowCallDurationMs === undefined) {
+    throw new ResilienceConfigurationError(
+      `${place}.slowCallRateThreshold`,
+      `is ${given.slowCallRateThreshold} without slowCallDurationMs; give the duration above which a call is slow`,
+    );
   }
   return {
     failureThreshold: Math.min(5, windowCalls),

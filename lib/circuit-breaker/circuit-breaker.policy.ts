@@ -87,6 +87,8 @@ const NO_GENERATION: Permit = -1;
  */
 export class CircuitBreakerPolicy {
   readonly options: Readonly<ResolvedCircuitBreakerOptions>;
+  /** The options without the defaults, for who builds on them. @internal */
+  readonly given: Readonly<CircuitBreakerOptions>;
   private state = CircuitState.CLOSED;
   private sequence: Permit = UNCOUNTED + 1;
   /** The permit of every call that begins in this closed generation. */
@@ -111,6 +113,7 @@ export class CircuitBreakerPolicy {
   ) {
     const place = `circuit breaker "${name}"`;
     const given = checkCircuitBreakerOptions(place, options);
+    this.given = given;
     this.options = resolveCircuitBreakerOptions(place, given);
     const { windowCalls, windowMs, failureThreshold } = this.options;
     this.usesCount =
@@ -128,18 +131,22 @@ export class CircuitBreakerPolicy {
    * @throws what `fn` throws, untouched
    */
   async execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
+    const caller = enclosingScope();
+    if (caller?.aborted) throw caller.reason; // what is called from abandoned work must not start
     const startedAt = now();
     const permit = this.acquire(startedAt);
+    const call = caller && { cancel: (reason: unknown) => this.cut(permit, reason, startedAt) };
+    if (call !== undefined) caller?.adopt(call);
     let value: T;
     try {
       value = await fn(AMBIENT);
     } catch (error) {
-      const caller = enclosingScope();
-      if (caller?.aborted && !isDeadline(caller.reason)) this.release(permit);
-      else this.failed(permit, error, startedAt);
+      if (!caller?.aborted) this.failed(permit, error, startedAt);
       throw error;
+    } finally {
+      if (call !== undefined) caller?.release(call);
     }
-    this.succeeded(permit, startedAt);
+    if (!caller?.aborted) this.succeeded(permit, startedAt);
     return value;
   }
 
@@ -220,6 +227,17 @@ export class CircuitBreakerPolicy {
   /** The call said nothing about the dependency, because its caller gave up. */
   release(permit: Permit): void {
     this.probes.delete(permit);
+  }
+
+  /** The caller of `execute()` gave up or ran out of time, perhaps long before the call ends. */
+  private cut(permit: Permit, reason: unknown, startedAt: number): void {
+    if (!isDeadline(reason)) {
+      this.release(permit);
+      return;
+    }
+    try {
+      this.failed(permit, reason, startedAt);
+    } catch {} // the caller has its error already: the predicate's goes nowhere
   }
 
   private isFailure(error: unknown): boolean {

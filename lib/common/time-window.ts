@@ -27,24 +27,15 @@ export class TimeWindow implements SlidingWindow {
   private readonly bucketMs: number;
 
   constructor(windowMs: number) {
-    this.bucketMs = windowMs / BUCKETS;
+    this.bucketMs = Math.max(windowMs / BUCKETS, 0.001); // the buckets' numbers stay exact
   }
 
   record(at: number, failed: boolean, slow: boolean): void {
     this.buckets ??= this.start(at);
     this.advance(at);
-    const { buckets, totals } = this;
-    const offset = (this.current % BUCKETS) * FIELDS;
-    buckets[offset]!++;
-    totals.calls++;
-    if (failed) {
-      buckets[offset + 1]!++;
-      totals.failures++;
-    }
-    if (slow) {
-      buckets[offset + 2]!++;
-      totals.slow++;
-    }
+    this.add(0, 'calls');
+    if (failed) this.add(1, 'failures');
+    if (slow) this.add(2, 'slow');
   }
 
   counts(at: number): WindowCounts {
@@ -55,6 +46,14 @@ export class TimeWindow implements SlidingWindow {
   clear(): void {
     this.buckets = undefined;
     this.totals.calls = this.totals.failures = this.totals.slow = 0;
+  }
+
+  private add(field: number, total: keyof WindowCounts): void {
+    const { buckets, totals } = this;
+    if (buckets === undefined) return;
+    const index = (this.current % BUCKETS) * FIELDS + field;
+    buckets[index] = (buckets[index] as number) + 1;
+    totals[total]++;
   }
 
   private start(at: number): Uint32Array {

@@ -22,7 +22,8 @@ export class TimerQueue<T extends Expiring<T>> {
   add(entry: T, at = now()): void {
     entry.expiresAt = at + this.delayMs;
     this.pending.append(entry);
-    if (this.timer === undefined) this.arm(entry, this.delayMs);
+    // Not from within `expire()` with others before it: they come first.
+    if (this.pending.first === entry) this.arm(entry, this.delayMs);
   }
 
   remove(entry: T): void {

@@ -34,10 +34,15 @@ export class Scope implements AttemptContext {
     readonly attempt: number,
     readonly caller: Scope | undefined,
     /** On the monotonic clock; `Infinity` without a deadline. */
-    readonly deadline: number,
+    public deadline: number,
     /** The timeout that the deadline came from, for messages. */
-    readonly timeoutMs: number,
+    public timeoutMs: number,
   ) {}
+
+  /** Whether its answer has begun: then it can be neither repeated nor replaced. */
+  get committed(): boolean {
+    return false;
+  }
 
   get signal(): AbortSignal {
     if (this.controller === undefined) {

@@ -1,18 +1,24 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
 
+/** How a handler is reached; `grpc` and the other microservice transports report errors differently. */
+export type Transport = 'http' | 'graphql' | 'ws' | 'rpc' | 'grpc';
+
 /** The keys by which Nest and its integrations mark a method that a transport calls. */
 const HTTP_PATH = 'path';
 const HTTP_METHOD = 'method';
 const GRAPHQL_TYPE = 'graphql:resolver_type';
-const OTHERS = [
-  'microservices:pattern',
-  'microservices:handler_type',
-  'websockets:message_mapping',
-];
+const GRAPHQL = [GRAPHQL_TYPE, 'graphql:resolve_property', 'graphql:resolve_reference'];
+const RPC_PATTERN = 'microservices:pattern';
+const WS_MESSAGE = 'websockets:message_mapping';
 
 /** The keys by which classes with such methods are marked. */
-const HANDLER_CLASSES = ['__controller__', 'graphql:resolver_type', 'websockets:is_gateway'];
+const HANDLER_CLASSES = ['__controller__', GRAPHQL_TYPE, 'websockets:is_gateway'];
+
+/** Where Nest keeps a route's parameters, as `<kind>:<index>`, and what it calls those that answer. */
+const PARAMETERS = '__routeArguments__';
+const PASSTHROUGH = '__responsePassthrough__';
+const ANSWERING_PARAMETERS = /^[12]:/; // @Res(), @Next()
 
 const SAFE_METHODS = new Set<unknown>([
   RequestMethod.GET,
@@ -20,13 +26,18 @@ const SAFE_METHODS = new Set<unknown>([
   RequestMethod.OPTIONS,
 ]);
 
+/** By what its decorators say, how a method is reached; `undefined` where no transport calls it. */
+export function transportOfHandler(method: object): Transport | undefined {
+  const has = (key: string) => Reflect.hasMetadata(key, method);
+  if (GRAPHQL.some(has)) return 'graphql';
+  if (has(WS_MESSAGE)) return 'ws';
+  if (has(RPC_PATTERN)) return isGrpc(method) ? 'grpc' : 'rpc';
+  return has(HTTP_PATH) && has(HTTP_METHOD) ? 'http' : undefined;
+}
+
 /** Whether a transport calls this method: a route, a resolver, a message or event handler. */
 export function isHandler(method: object): boolean {
-  return (
-    (Reflect.hasMetadata(HTTP_PATH, method) && Reflect.hasMetadata(HTTP_METHOD, method)) ||
-    Reflect.hasMetadata(GRAPHQL_TYPE, method) ||
-    OTHERS.some((key) => Reflect.hasMetadata(key, method))
-  );
+  return transportOfHandler(method) !== undefined;
 }
 
 /** Whether a class consists of handlers: a controller, a resolver, a gateway. */
@@ -38,7 +49,21 @@ export function isHandlerClass(type: object): boolean {
 export function isSafeHandler(method: object): boolean {
   if (Reflect.getMetadata(GRAPHQL_TYPE, method) === 'Query') return true;
   return (
-    Reflect.hasMetadata(HTTP_PATH, method) &&
+    transportOfHandler(method) === 'http' &&
     SAFE_METHODS.has(Reflect.getMetadata(HTTP_METHOD, method))
+  );
+}
+
+/** Whether a route takes `@Res()` or `@Next()` and so sends its response itself. */
+export function sendsOwnResponse(type: object, key: PropertyKey): boolean {
+  const parameters = Reflect.getMetadata(PARAMETERS, type, key as string) as object | undefined;
+  if (Reflect.getMetadata(PASSTHROUGH, type, key as string) === true) return false;
+  return Object.keys(parameters ?? {}).some((parameter) => ANSWERING_PARAMETERS.test(parameter));
+}
+
+function isGrpc(method: object): boolean {
+  const patterns = [Reflect.getMetadata(RPC_PATTERN, method)].flat() as unknown[];
+  return patterns.some(
+    (it) => typeof it === 'object' && it !== null && 'rpc' in it && 'service' in it,
   );
 }

@@ -14,6 +14,8 @@ export interface Settings {
   service?: unknown;
 }
 
+export type Class = abstract new (...args: never[]) => unknown;
+
 /** A method that goes through a pipeline where its object belongs to an application with the module. */
 export interface MethodDefinition {
   /** The class that declares the method. */

@@ -35,9 +35,11 @@ export class FallbackPolicy {
 
 /** Keeps the call's error in sight: as the `cause` of the fallback's own, where that has none. */
 export function linkCause(fallbackError: unknown, error: unknown): void {
-  if (!isError(fallbackError) || fallbackError === error || fallbackError.cause !== undefined)
-    return;
-  for (let cause = error; isError(cause); cause = cause.cause) if (cause === fallbackError) return;
+  if (!isError(fallbackError) || fallbackError.cause !== undefined) return;
+  const chain = new Set<unknown>(); // which may be a circle already
+  for (let cause = error; isError(cause) && !chain.has(cause); cause = cause.cause)
+    chain.add(cause);
+  if (chain.has(fallbackError)) return;
   Reflect.defineProperty(fallbackError, 'cause', {
     value: error,
     writable: true,

@@ -22,7 +22,7 @@ export class Attempt<T> extends Scope implements Timed {
   expiresAt = 0;
   /** Called when nobody waits for the call any more. */
   onAbandoned: ((reason: unknown) => void) | undefined = undefined;
-  private settled = false;
+  private settled = true; // until the breaker lets it begin
   private holdsSlot = false;
   private permit: Permit = 0;
   private ticket: Ticket | undefined = undefined;
@@ -51,6 +51,7 @@ export class Attempt<T> extends Scope implements Timed {
   start(): Promise<T> {
     const { circuitBreaker, timeout, bulkhead } = this.plan.stages;
     if (circuitBreaker !== undefined) this.permit = circuitBreaker.acquire(this.startedAt);
+    this.settled = false;
     const outcome = new Promise<T>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -69,6 +70,9 @@ export class Attempt<T> extends Scope implements Timed {
 
   succeed(value: T): void {
     if (!this.settle()) return;
+    // A stream flows on: of the deadlines, its caller's alone still holds.
+    this.deadline = this.caller?.deadline ?? Number.POSITIVE_INFINITY;
+    this.timeoutMs = this.caller?.timeoutMs ?? Number.POSITIVE_INFINITY;
     this.plan.stages.circuitBreaker?.succeeded(this.permit, this.startedAt);
     this.resolve(value);
   }

@@ -2,7 +2,7 @@ import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
 import { isDeadline } from '../context/ambient.js';
 import type { Dependent, Scope } from '../context/scope.js';
-import { linkCause } from '../fallback/fallback.policy.js';
+import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type Invoke } from './attempt.js';
 import { Pause } from './shutdown.js';
@@ -12,6 +12,8 @@ import type { Plan } from './stages.js';
 export interface Origin {
   readonly self: unknown;
   readonly args: readonly unknown[];
+  /** Whether the answer has begun: then the call is neither repeated nor answered by its fallback. */
+  readonly committed?: () => boolean;
 }
 
 /**
@@ -31,8 +33,15 @@ export class Execution<T> implements Dependent {
     private readonly plan: Plan,
     private readonly invoke: Invoke<T>,
     private readonly origin: Origin,
-    private readonly caller: Scope | undefined,
+    private readonly madeIn: Scope | undefined,
+    /** What has to be made of a fallback's answer before it counts as one. */
+    private readonly accept?: (answer: unknown) => unknown,
   ) {}
+
+  /** A call that outlives the one that it was made in has no caller any more. */
+  private get caller(): Scope | undefined {
+    return this.madeIn?.over ? undefined : this.madeIn;
+  }
 
   /**
    * @throws what the last attempt threw, untouched; the caller's reason where it gave up
@@ -91,6 +100,7 @@ export class Execution<T> implements Dependent {
   ) {
     const { retry } = this.plan.stages;
     if (retry === undefined || this.cancelled || this.plan.shutdown.closed) return undefined;
+    if (this.origin.committed?.()) return undefined;
     const at = now();
     const remainingMs = (this.caller?.deadline ?? Number.POSITIVE_INFINITY) - at;
     return retry.delayAfter({
@@ -104,6 +114,7 @@ export class Execution<T> implements Dependent {
 
   /** @returns whether to go on: not where the application closes or the caller gives up */
   private async pause(delayMs: number): Promise<boolean> {
+    if (this.cancelled || this.plan.shutdown.closed) return false; // by one who heard of the retry
     const pause = new Pause(delayMs);
     this.interrupt = () => pause.stop();
     this.plan.shutdown.add(pause);
@@ -116,10 +127,13 @@ export class Execution<T> implements Dependent {
   /** The call failed for good: by API.md's table, an alert, a fallback, `null` or the error. */
   private async conclude(failure: unknown, startedAt: number): Promise<T> {
     const { observer, stages } = this.plan;
-    const { critical } = stages;
+    let { critical, fallback } = stages;
     let error = failure;
     if (this.cancelled) return this.giveUp(startedAt);
-    let { fallback } = stages;
+    if (this.origin.committed?.()) {
+      fallback = undefined;
+      if (critical === false) critical = undefined; // nor is it replaced by null
+    }
     let answer = isClientError(error);
     try {
       const says = fallback?.answers(error);
@@ -137,9 +151,7 @@ export class Execution<T> implements Dependent {
     if (critical) observer.onCriticalFailure(error);
     if (fallback !== undefined) {
       try {
-        const value = await this.interruptible(() =>
-          fallback.run(error, this.origin.self, this.origin.args),
-        );
+        const value = await this.interruptible(() => this.answerBy(fallback, error));
         observer.onFailure(error, 'fallback', now() - startedAt);
         return value as T;
       } catch (fallbackError) {
@@ -170,9 +182,15 @@ export class Execution<T> implements Dependent {
     throw this.reason;
   }
 
+  private answerBy(fallback: FallbackPolicy, error: unknown): unknown {
+    const answer = fallback.run(error, this.origin.self, this.origin.args);
+    return this.accept === undefined ? answer : Promise.resolve(answer).then(this.accept);
+  }
+
   private interruptible<R>(work: () => R): Promise<Awaited<R>> {
     return new Promise((resolve, reject) => {
       this.interrupt = reject;
+      if (this.cancelled) throw this.reason; // by one who heard of the failure
       Promise.resolve(work()).then(resolve as (value: unknown) => void, reject);
     });
   }

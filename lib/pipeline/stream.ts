@@ -39,6 +39,8 @@ class StreamCall<T> implements Dependent {
   private subscription: Subscription | undefined = undefined;
   private leave: () => void = () => undefined;
   private ended = false;
+  /** By the stream of a fallback, which has begun: the call is over. */
+  private answered = false;
 
   constructor(
     plan: Plan,
@@ -52,6 +54,7 @@ class StreamCall<T> implements Dependent {
       (attempt) => this.subscribe(attempt),
       origin,
       caller,
+      (answer) => (isObservable(answer) ? this.relay(answer as Observable<T>) : answer),
     );
   }
 
@@ -60,14 +63,14 @@ class StreamCall<T> implements Dependent {
     this.leave = join(this, this.caller, signal);
     this.execution.run().then(
       (result) => {
-        if (result !== STREAMING) this.answerWith(result);
+        if (result !== STREAMING) this.answerWith(result as T);
       },
       (error) => this.subscriber.error(error),
     );
     return () => {
       this.leave();
       if (this.ended) return;
-      this.execution.cancel(new DOMException('The subscriber unsubscribed', 'AbortError'));
+      if (!this.answered) this.execution.cancel(unsubscribed());
       this.subscription?.unsubscribe();
     };
   }
@@ -82,28 +85,32 @@ class StreamCall<T> implements Dependent {
     const subscription = new Subscription();
     this.subscription = subscription;
     attempt.onAbandoned = () => {
-      subscription.unsubscribe();
+      try {
+        subscription.unsubscribe();
+      } catch {} // what an abandoned attempt throws is dropped
       attempt.finish(); // an unsubscribed source has really ended
     };
     let begun = false;
     const { subscriber } = this;
+    // What the subscriber makes of a value is not inside the attempt, and does not end with it.
+    const outside = (emit: () => void) => runInScope(this.caller, emit);
     const events = {
       next: (value: T) => {
         if (!begun) attempt.succeed(STREAMING);
         begun = true;
-        subscriber.next(value);
+        outside(() => subscriber.next(value));
       },
       error: (error: unknown) => {
         attempt.finish();
         this.ended = begun;
-        if (begun) subscriber.error(error);
+        if (begun) outside(() => subscriber.error(error));
         else attempt.fail(error);
       },
       complete: () => {
         attempt.finish();
         attempt.succeed(STREAMING);
         this.ended = true;
-        subscriber.complete();
+        outside(() => subscriber.complete());
       },
     };
     // A synchronous source does not see an unsubscription before it has run dry, so it is asked each time.
@@ -111,14 +118,45 @@ class StreamCall<T> implements Dependent {
     subscription.add(runInScope(attempt, () => values.subscribe(events)));
   }
 
-  /** A fallback's result: a stream, or the only value of one. */
-  private answerWith(result: unknown): void {
+  /**
+   * Passes a fallback's stream on. By its first value it has answered.
+   *
+   * @throws the error by which it ends before
+   */
+  private relay(answer: Observable<T>): Promise<unknown> {
     const { subscriber } = this;
-    if (isObservable(result)) {
-      this.subscription = (result as Observable<T>).subscribe(subscriber);
-      return;
-    }
-    subscriber.next(result as T);
-    subscriber.complete();
+    const subscription = new Subscription();
+    this.subscription = subscription;
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        this.answered = true;
+        resolve(STREAMING);
+      };
+      const events = {
+        next: (value: T) => {
+          begin();
+          subscriber.next(value);
+        },
+        error: (error: unknown) => {
+          if (this.answered) subscriber.error(error);
+          else reject(error);
+        },
+        complete: () => {
+          begin();
+          subscriber.complete();
+        },
+      };
+      subscription.add(answer.pipe(takeWhile(() => !subscriber.closed)).subscribe(events));
+    });
   }
+
+  /** The only value of the stream: what a fallback that is none answers, or `null`. */
+  private answerWith(value: T): void {
+    this.subscriber.next(value);
+    this.subscriber.complete();
+  }
+}
+
+function unsubscribed(): DOMException {
+  return new DOMException('The subscriber unsubscribed', 'AbortError');
 }

@@ -65,7 +65,8 @@ export class RetryPolicy {
       const highest = Math.max(baseDelayMs, 3 * (previousDelayMs ?? baseDelayMs));
       return Math.min(maxDelayMs, uniform(baseDelayMs, highest));
     }
-    const delayMs = Math.min(maxDelayMs, baseDelayMs * factor ** (retry - 1));
+    const growth = Math.min(Number.MAX_VALUE, factor ** (retry - 1)); // 0 · Infinity is no number
+    const delayMs = Math.min(maxDelayMs, baseDelayMs * growth);
     if (jitter === 'full') return uniform(0, delayMs);
     return jitter === 'equal' ? uniform(delayMs / 2, delayMs) : delayMs;
   }

@@ -1,0 +1,53 @@
+import { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
+import { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
+import { Alerts } from '../observability/alerts.js';
+import { ErrorTracker } from '../observability/error-tracker.js';
+import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
+import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
+import type { MetricsRecorder } from '../observability/metrics.js';
+import { MetricsFanOut } from '../observability/metrics-fan-out.js';
+import { ResilienceEvents } from '../observability/resilience-events.js';
+import {
+  BulkheadTelemetry,
+  CircuitBreakerTelemetry,
+  type Telemetry,
+} from '../observability/telemetry.js';
+import { checkModuleOptions, type ResilienceModuleOptions } from '../resilience-module.options.js';
+import { PolicyCatalog } from './policy-catalog.js';
+
+/** What an application's options come to: where outcomes go, and what decorators can refer to. */
+export interface Configuration {
+  readonly options: ResilienceModuleOptions;
+  readonly telemetry: Telemetry & { readonly recorders: readonly MetricsRecorder[] };
+  /** Without the named policies yet. */
+  readonly catalog: PolicyCatalog;
+}
+
+/** @throws ResilienceConfigurationError */
+export function configurationOf(given: ResilienceModuleOptions): Configuration {
+  const options = checkModuleOptions(given);
+  const { captureStackTrace = false, defaults = {} } = options;
+  const telemetry = telemetryOf(options);
+  const breakers = new CircuitBreakerRegistry((name) => ({
+    observer: new CircuitBreakerTelemetry(name, telemetry),
+    captureStackTrace,
+  }));
+  const bulkheads = new BulkheadRegistry((name) => ({
+    observer: new BulkheadTelemetry(name, telemetry),
+    captureStackTrace,
+  }));
+  return { options, telemetry, catalog: new PolicyCatalog(breakers, bulkheads, defaults) };
+}
+
+function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry'] {
+  const recorders = [options.metrics ?? new InMemoryMetrics()].flat();
+  return {
+    recorders,
+    tracker: new ErrorTracker(options.errorTracker),
+    metrics: new MetricsFanOut(recorders),
+    events: new ResilienceEvents(),
+    alerts: new Alerts([options.alerts ?? new LoggerAlertChannel()].flat()),
+    alertIntervalMs: options.alertIntervalMs ?? 60_000,
+    errorContext: options.errorContext,
+  };
+}

@@ -1,0 +1,97 @@
+import 'reflect-metadata';
+import type { ArgumentsHost } from '@nestjs/common';
+import { Observable } from 'rxjs';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { isHandler, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
+import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
+import { guardError, transportError } from '../edge/edge-errors.js';
+import { signalParameters } from '../edge/signal.decorator.js';
+
+/** What calling a method needs to know, beside its pipeline. */
+export interface MethodTraits {
+  readonly returns: 'promise' | 'observable' | 'async-generator';
+  /** The positions of `@Signal()` parameters. */
+  readonly signals: readonly number[];
+  /** Whether it is a route that sends its response itself. */
+  readonly sendsItself: boolean;
+  /** Turns resilience errors into those of the transport, where no interceptor of ours may be around. */
+  readonly atEdge: ((error: unknown, args: readonly unknown[]) => Promise<unknown>) | undefined;
+}
+
+/** @throws ResilienceConfigurationError where the method is not one that can be protected */
+export function traitsOf(type: Class, definition: MethodDefinition): MethodTraits {
+  const { owner, key } = definition;
+  return {
+    returns: returnsOf(definition, type),
+    signals: signalParameters(owner.prototype as object, key),
+    sendsItself: sendsOwnResponse(type, key),
+    atEdge: edgeOf(definition),
+  };
+}
+
+/** The function that stands in the class, which a decorator above ours may have wrapped and `@Get()` have marked. */
+export function methodOf({ owner, key, dispatcher }: MethodDefinition): object {
+  const method = Object.getOwnPropertyDescriptor(owner.prototype, key)?.value as unknown;
+  return typeof method === 'function' ? method : dispatcher;
+}
+
+/**
+ * The handlers of a hybrid application's microservices do not get its interceptors, and guards are
+ * called before any.
+ */
+function edgeOf(definition: MethodDefinition): MethodTraits['atEdge'] {
+  const transport = transportOfHandler(methodOf(definition));
+  if (transport !== undefined && transport !== 'http')
+    return (error) => transportError(error, transport);
+  if (definition.key !== 'canActivate') return undefined;
+  return async (error, [host]) => (isArgumentsHost(host) ? guardError(error, host) : error);
+}
+
+function isArgumentsHost(value: unknown): value is ArgumentsHost {
+  return typeof (value as Partial<ArgumentsHost> | undefined)?.switchToHttp === 'function';
+}
+
+/** As declared, which TypeScript tells decorated methods (`emitDecoratorMetadata`). */
+function returnsOf(definition: MethodDefinition, type: Class): MethodTraits['returns'] {
+  const { key, owner } = definition;
+  const declared = Reflect.getMetadata(
+    'design:returntype',
+    owner.prototype,
+    key as string,
+  ) as unknown;
+  if (isObservableClass(declared)) return 'observable';
+  const kind = definition.functionKind;
+  if (kind === 'AsyncGeneratorFunction') return 'async-generator';
+  if (kind === 'GeneratorFunction') {
+    throw new ResilienceConfigurationError(
+      `${type.name}.${String(key)}`,
+      'is a generator; allowed: a method that returns a Promise or an Observable, or an async generator',
+    );
+  }
+  const isSync = typeof declared === 'function' && declared !== Promise && declared !== Object;
+  if (
+    isSync &&
+    !isHandler(methodOf(definition)) &&
+    kind !== 'AsyncFunction' &&
+    !isThenableClass(declared)
+  ) {
+    throw new ResilienceConfigurationError(
+      `${type.name}.${String(key)}`,
+      `is declared to return ${(declared as Class).name}; allowed: a method that returns a Promise or an Observable`,
+    );
+  }
+  return 'promise';
+}
+
+function isObservableClass(type: unknown): boolean {
+  if (typeof type !== 'function') return false;
+  const prototype = type.prototype as { subscribe?: unknown; pipe?: unknown } | undefined;
+  return (
+    type === Observable ||
+    (typeof prototype?.subscribe === 'function' && typeof prototype.pipe === 'function')
+  );
+}
+
+function isThenableClass(type: unknown): boolean {
+  return typeof (type as { prototype?: { then?: unknown } }).prototype?.then === 'function';
+}

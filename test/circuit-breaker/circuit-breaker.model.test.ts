@@ -1,0 +1,325 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
+import { CircuitBreakerOpenError, CircuitBreakerPolicy } from '../../lib/index.js';
+
+/** What the model knows of a call that was let through. */
+interface ModelCall {
+  /** Which stay in a state it began in. */
+  stay: number;
+  startedAt: number;
+}
+
+interface ModelOptions {
+  failureThreshold?: number;
+  successThreshold: number;
+  halfOpenMaxCalls: number;
+  timeoutMs: number;
+  windowMs?: number;
+  windowCalls?: number;
+  failureRateThreshold?: number;
+  minimumCalls?: number;
+  slowCallDurationMs?: number;
+  slowCallRateThreshold?: number;
+}
+
+/** The rules of the breaker, written down as plainly as possible. */
+class Model {
+  state = 'CLOSED';
+  stay = 0;
+  outcomes: { at: number; failed: boolean; slow: boolean }[] = [];
+  probes: ModelCall[] = [];
+  probeSuccesses = 0;
+  openedAt = 0;
+
+  constructor(private readonly options: ModelOptions) {}
+
+  /** @returns nothing where it rejects */
+  begin(at: number): ModelCall | undefined {
+    const { timeoutMs, halfOpenMaxCalls } = this.options;
+    if (this.state === 'FORCED_OPEN') return undefined;
+    if (this.state === 'OPEN' && at - this.openedAt >= timeoutMs) this.enter('HALF_OPEN', at);
+    if (this.state === 'OPEN') return undefined;
+    const call = { stay: this.stay, startedAt: at };
+    if (this.state === 'HALF_OPEN') {
+      this.probes = this.probes.filter((probe) => at - probe.startedAt < timeoutMs);
+      if (this.probes.length >= halfOpenMaxCalls) return undefined;
+      this.probes.push(call);
+    }
+    return call;
+  }
+
+  end(call: ModelCall, outcome: Outcome, at: number): void {
+    const { slowCallDurationMs = Number.POSITIVE_INFINITY } = this.options;
+    const holdsPermit = this.probes.includes(call);
+    this.probes = this.probes.filter((probe) => probe !== call);
+    if (outcome === 'client error' || call.stay !== this.stay) return;
+    const failed = outcome === 'failure';
+    const slow = at - call.startedAt > slowCallDurationMs;
+    if (this.state === 'CLOSED') {
+      this.outcomes.push({ at, failed, slow });
+      if (this.hasToOpen(at, failed)) this.enter('OPEN', at);
+    }
+    if (this.state === 'HALF_OPEN' && holdsPermit) {
+      if (failed || (slow && this.options.slowCallRateThreshold !== undefined)) {
+        this.enter('OPEN', at);
+      } else {
+        this.probeSuccesses++;
+        if (this.probeSuccesses >= this.options.successThreshold) this.enter('CLOSED', at);
+      }
+    }
+  }
+
+  enter(state: string, at: number): void {
+    this.state = state;
+    this.stay++;
+    this.outcomes = [];
+    this.probes = [];
+    this.probeSuccesses = 0;
+    this.openedAt = at;
+  }
+
+  window(at: number) {
+    const { windowMs, windowCalls } = this.options;
+    if (windowCalls !== undefined) return this.outcomes.slice(-windowCalls);
+    return this.outcomes.filter((outcome) => at - outcome.at < (windowMs ?? 30_000));
+  }
+
+  private hasToOpen(at: number, failed: boolean): boolean {
+    const { failureThreshold, failureRateThreshold, slowCallRateThreshold, minimumCalls } =
+      this.options;
+    const window = this.window(at);
+    const failures = window.filter((outcome) => outcome.failed).length;
+    const slow = window.filter((outcome) => outcome.slow).length;
+    if (failureThreshold !== undefined && failed && failures >= failureThreshold) return true;
+    if (window.length < (minimumCalls ?? 1)) return false;
+    const percent = (count: number) => (count / window.length) * 100;
+    return (
+      (failureRateThreshold !== undefined && percent(failures) >= failureRateThreshold) ||
+      (slowCallRateThreshold !== undefined && percent(slow) >= slowCallRateThreshold)
+    );
+  }
+}
+
+type Outcome = 'success' | 'failure' | 'client error';
+
+type Step =
+  | { do: 'begin' }
+  | { do: 'end'; which: number; outcome: Outcome }
+  | { do: 'wait'; ms: number }
+  | { do: 'reset' | 'forceOpen' | 'disable' };
+
+/** Calls that no `end` picks never settle. */
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 10, arbitrary: fc.constant({ do: 'begin' as const }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constant('end' as const),
+      which: fc.nat(20),
+      outcome: fc.oneof(
+        { weight: 4, arbitrary: fc.constant<Outcome>('failure') },
+        { weight: 4, arbitrary: fc.constant<Outcome>('success') },
+        { weight: 1, arbitrary: fc.constant<Outcome>('client error') },
+      ),
+    }),
+  },
+  // Steps as long as the windows and timeouts below, to meet their edges.
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      ms: fc.constantFrom(1, 10, 49, 50, 51, 99, 100, 101, 250),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('reset' as const, 'forceOpen' as const, 'disable' as const),
+    }),
+  },
+);
+
+const recovery = {
+  successThreshold: fc.integer({ min: 1, max: 3 }),
+  halfOpenMaxCalls: fc.integer({ min: 1, max: 3 }),
+  timeoutMs: fc.constantFrom(50, 100),
+};
+
+const CLIENT_ERROR = Object.assign(new Error(), { status: 404 });
+const FAILURE = new Error('failure');
+
+async function flush(): Promise<void> {
+  for (let i = 0; i < 6; i++) await Promise.resolve();
+}
+
+async function behavesLikeItsModel(options: ModelOptions, steps: Step[]): Promise<void> {
+  const model = new Model(options);
+  const breaker = new CircuitBreakerPolicy('modelled', options);
+  const pending: { settle: (outcome: Outcome) => void; call: ModelCall | undefined }[] = [];
+
+  const begin = async () => {
+    const call = model.state === 'DISABLED' ? undefined : model.begin(performance.now());
+    const admitted = call !== undefined || model.state === 'DISABLED';
+    let ran = false;
+    let rejection: unknown;
+    breaker
+      .execute(() => {
+        ran = true;
+        return new Promise<void>((resolve, reject) => {
+          const settle = (outcome: Outcome) =>
+            outcome === 'success'
+              ? resolve()
+              : reject(outcome === 'failure' ? FAILURE : CLIENT_ERROR);
+          pending.push({ settle, call });
+        });
+      })
+      .catch((error: unknown) => {
+        rejection = error;
+      });
+    await flush();
+    expect(ran).toBe(admitted);
+    if (admitted) return;
+    expect(rejection).toBeInstanceOf(CircuitBreakerOpenError);
+    if (model.state === 'OPEN')
+      expect(rejection).toMatchObject({
+        retryAfterMs: options.timeoutMs - (performance.now() - model.openedAt),
+      });
+  };
+
+  const end = async (which: number, outcome: Outcome) => {
+    const [ending] = pending.splice(which % pending.length, 1);
+    if (ending === undefined) return;
+    if (ending.call !== undefined) model.end(ending.call, outcome, performance.now());
+    ending.settle(outcome);
+    await flush();
+  };
+
+  const states = { reset: 'CLOSED', forceOpen: 'FORCED_OPEN', disable: 'DISABLED' };
+  for (const step of steps) {
+    if (step.do === 'begin') await begin();
+    else if (step.do === 'end') await end(step.which, step.outcome);
+    else if (step.do === 'wait') jest.advanceTimersByTime(step.ms);
+    else {
+      breaker[step.do]();
+      model.enter(states[step.do], performance.now());
+    }
+    expect(breaker.getState()).toBe(model.state);
+    // A window of time is counted in buckets for the snapshot, so it is exact only for calls.
+    if (model.state !== 'CLOSED' || options.windowCalls === undefined) continue;
+    const window = model.window(performance.now());
+    expect(breaker.getSnapshot()).toMatchObject({
+      calls: window.length,
+      failures: window.filter((outcome) => outcome.failed).length,
+    });
+  }
+  expect(jest.getTimerCount()).toBe(0);
+}
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe('a breaker behaves like its model in any interleaving of calls, ends and time', () => {
+  const steps = fc.array(anyStep, { maxLength: 80, size: 'max' });
+  const runs = { numRuns: 400 };
+
+  it('counting failures in a window of time', async () => {
+    const options = fc.record({
+      ...recovery,
+      failureThreshold: fc.integer({ min: 1, max: 4 }),
+      windowMs: fc.constantFrom(50, 100, 250),
+    });
+    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+  });
+
+  it('judging rates of failures and slow calls in a window of calls', async () => {
+    const options = fc.integer({ min: 1, max: 6 }).chain((windowCalls) =>
+      fc.record(
+        {
+          ...recovery,
+          windowCalls: fc.constant(windowCalls),
+          failureRateThreshold: fc.constantFrom(1, 25, 33, 50, 67, 100),
+          minimumCalls: fc.integer({ min: 1, max: windowCalls }),
+          failureThreshold: fc.integer({ min: 1, max: windowCalls }),
+          slowCallDurationMs: fc.constantFrom(10, 50),
+          slowCallRateThreshold: fc.constantFrom(50, 100),
+        },
+        {
+          requiredKeys: [
+            'successThreshold',
+            'halfOpenMaxCalls',
+            'timeoutMs',
+            'windowCalls',
+            'failureRateThreshold',
+            'minimumCalls',
+            'slowCallDurationMs',
+          ],
+        },
+      ),
+    );
+    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+  });
+
+  it('judging slow calls in a window of calls', async () => {
+    const options = fc.integer({ min: 2, max: 5 }).chain((windowCalls) =>
+      fc.record({
+        ...recovery,
+        windowCalls: fc.constant(windowCalls),
+        failureThreshold: fc.constant(windowCalls),
+        minimumCalls: fc.constant(windowCalls),
+        slowCallDurationMs: fc.constant(10),
+        slowCallRateThreshold: fc.constantFrom(60, 100),
+      }),
+    );
+    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+  });
+
+  it('counting failures in a window of calls', async () => {
+    const options = fc.integer({ min: 1, max: 6 }).chain((windowCalls) =>
+      fc.record({
+        ...recovery,
+        windowCalls: fc.constant(windowCalls),
+        failureThreshold: fc.integer({ min: 1, max: windowCalls }),
+      }),
+    );
+    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+  });
+});
+
+describe('a breaker judges rates in a window of time within the precision of its buckets', () => {
+  it('between all calls of 95 % and all calls of 100 % of the window', async () => {
+    const calls = fc.array(fc.record({ waitMs: fc.nat(300), failed: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 60,
+      size: 'max',
+    });
+    await fc.assert(
+      fc.asyncProperty(calls, async (script) => {
+        const breaker = new CircuitBreakerPolicy('rate', {
+          windowMs: 1_000,
+          failureRateThreshold: 100,
+          minimumCalls: 1_000,
+        });
+        const outcomes: { at: number; failed: boolean }[] = [];
+        for (const { waitMs, failed } of script) {
+          jest.advanceTimersByTime(waitMs);
+          const at = performance.now();
+          await breaker
+            .execute(() => (failed ? Promise.reject(FAILURE) : Promise.resolve()))
+            .catch(() => undefined);
+          outcomes.push({ at, failed });
+          const within = (ms: number) => outcomes.filter((outcome) => at - outcome.at < ms);
+          const { calls: counted, failures } = breaker.getSnapshot();
+          expect(counted).toBeGreaterThanOrEqual(within(950).length);
+          expect(counted).toBeLessThanOrEqual(within(1_000).length);
+          const latest = outcomes.slice(outcomes.length - counted); // and no others than the latest
+          expect(failures).toBe(latest.filter((outcome) => outcome.failed).length);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
