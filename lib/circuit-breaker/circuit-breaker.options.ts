@@ -41,11 +41,10 @@ export interface CircuitBreakerOptions {
   isFailure?: (error: unknown) => boolean;
 }
 
+/** The options in force. */
 export interface ResolvedCircuitBreakerOptions extends CircuitBreakerOptions {
-  failureThreshold: number;
   successThreshold: number;
   timeoutMs: number;
-  windowMs: number;
   minimumCalls: number;
   halfOpenMaxCalls: number;
 }
@@ -109,13 +108,14 @@ export function resolveCircuitBreakerOptions(
       `is ${given.slowCallRateThreshold} without slowCallDurationMs; give the duration above which a call is slow`,
     );
   }
-  return {
-    failureThreshold: Math.min(5, windowCalls),
+  const defaults: ResolvedCircuitBreakerOptions = {
     successThreshold: 2,
     timeoutMs: 60_000,
-    windowMs: 30_000,
     minimumCalls: Math.min(10, windowCalls),
     halfOpenMaxCalls: given.successThreshold ?? 2,
-    ...given,
   };
+  if (given.windowCalls === undefined) defaults.windowMs = 30_000;
+  if (given.failureRateThreshold === undefined)
+    defaults.failureThreshold = Math.min(5, windowCalls);
+  return { ...defaults, ...given };
 }

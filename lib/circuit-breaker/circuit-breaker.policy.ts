@@ -99,8 +99,7 @@ export class CircuitBreakerPolicy {
   private readonly probes = new Map<Permit, number>();
   private probeSuccesses = 0;
   private readonly window: SlidingWindow;
-  private readonly failureTimes: FailureTimes | undefined;
-  private readonly usesCount: boolean;
+  private readonly failureTimes: FailureTimes | undefined = undefined;
 
   /**
    * @param host is for the module that owns the breaker
@@ -116,12 +115,11 @@ export class CircuitBreakerPolicy {
     this.given = given;
     this.options = resolveCircuitBreakerOptions(place, given);
     const { windowCalls, windowMs, failureThreshold } = this.options;
-    this.usesCount =
-      given.failureThreshold !== undefined || given.failureRateThreshold === undefined;
+    if (windowMs !== undefined && failureThreshold !== undefined) {
+      this.failureTimes = new FailureTimes(failureThreshold, windowMs);
+    }
     this.window =
-      windowCalls === undefined ? new TimeWindow(windowMs) : new CallWindow(windowCalls);
-    this.failureTimes =
-      this.usesCount && windowCalls === undefined ? new FailureTimes(failureThreshold) : undefined;
+      windowMs === undefined ? new CallWindow(windowCalls as number) : new TimeWindow(windowMs);
   }
 
   /**
@@ -262,17 +260,11 @@ export class CircuitBreakerPolicy {
   }
 
   private reasonToOpen(at: number, failed: boolean): CircuitTransitionReason | undefined {
-    const {
-      failureThreshold,
-      failureRateThreshold,
-      slowCallRateThreshold,
-      minimumCalls,
-      windowMs,
-    } = this.options;
+    const { failureThreshold, failureRateThreshold, slowCallRateThreshold, minimumCalls } =
+      this.options;
     const { calls, failures, slow } = this.window.counts(at);
-    if (this.usesCount && failed) {
-      const reached = this.failureTimes?.add(at, windowMs) ?? failures >= failureThreshold;
-      if (reached) return 'failure-threshold';
+    if (failed && failureThreshold !== undefined) {
+      if (this.failureTimes?.add(at) ?? failures >= failureThreshold) return 'failure-threshold';
     }
     if (calls < minimumCalls) return undefined;
     if (failureRateThreshold !== undefined && failures * 100 >= failureRateThreshold * calls)

@@ -47,14 +47,17 @@ export class FailureTimes {
   private times: Float64Array | undefined = undefined;
   private position = 0;
 
-  constructor(private readonly size: number) {}
+  constructor(
+    private readonly size: number,
+    private readonly windowMs: number,
+  ) {}
 
   /** @returns whether this failure and the `size - 1` before it lie within `windowMs` */
-  add(at: number, windowMs: number): boolean {
+  add(at: number): boolean {
     this.times ??= new Float64Array(this.size).fill(Number.NEGATIVE_INFINITY);
     this.times[this.position] = at;
     this.position = this.position + 1 === this.size ? 0 : this.position + 1;
-    return at - (this.times[this.position] as number) < windowMs; // the next to go is the oldest
+    return at - (this.times[this.position] as number) < this.windowMs; // the next to go is the oldest
   }
 
   clear(): void {

@@ -25,6 +25,7 @@ interface StatusCarrier {
   $metadata?: { httpStatusCode?: unknown } | null;
 }
 
+/** The first number that can be an HTTP status: some clients say 0 where there was no response. */
 function statusOf(error: StatusCarrier): number | undefined {
   const candidates = [
     isHttpException(error) ? error.getStatus?.() : undefined,
@@ -33,7 +34,11 @@ function statusOf(error: StatusCarrier): number | undefined {
     error.response?.status,
     error.$metadata?.httpStatusCode,
   ];
-  return candidates.find((candidate) => typeof candidate === 'number') as number | undefined;
+  return candidates.find(isHttpStatus);
+}
+
+function isHttpStatus(value: unknown): value is number {
+  return typeof value === 'number' && value >= 100 && value < 600;
 }
 
 /** By its shape, so that any copy and version of Nest is recognised and none is imported here. */

@@ -7,7 +7,7 @@ export interface Linked<T> {
 /** A first-in, first-out list of entries that carry their own links: every operation is O(1). */
 export class LinkedList<T extends Linked<T>> {
   first: T | undefined = undefined;
-  private last: T | undefined = undefined;
+  last: T | undefined = undefined;
   size = 0;
 
   append(entry: T): void {

@@ -43,6 +43,7 @@ export class TimerQueue<T extends Expiring<T>> {
   private readonly fire = (): void => {
     const at = now();
     const due = this.armedFor;
+    const { last } = this.pending; // what is added from now on is not due, however short the delay
     this.timer = undefined;
     this.armedFor = undefined;
     // The one that the timer was set for has expired, whatever the clock says (a test may fake
@@ -51,6 +52,7 @@ export class TimerQueue<T extends Expiring<T>> {
       if (entry !== due && entry.expiresAt - at >= 1) break;
       this.pending.remove(entry);
       entry.expire();
+      if (entry === last) break;
     }
     const next = this.pending.first;
     if (next !== undefined && this.timer === undefined)

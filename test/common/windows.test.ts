@@ -111,17 +111,17 @@ describe('the times of failures', () => {
         fc.array(fc.nat(500), { maxLength: 60 }),
         fc.integer({ min: 1, max: 6 }),
         (waits, size) => {
-          const failures = new FailureTimes(size);
+          const failures = new FailureTimes(size, 1_000);
           const times: number[] = [];
           let at = 0;
           for (const wait of waits) {
             at += wait;
             times.push(at);
             const within = times.filter((time) => at - time < 1_000).length;
-            expect(failures.add(at, 1_000)).toBe(within >= size);
+            expect(failures.add(at)).toBe(within >= size);
           }
           failures.clear();
-          expect(failures.add(at, 1_000)).toBe(size === 1);
+          expect(failures.add(at)).toBe(size === 1);
         },
       ),
     );
