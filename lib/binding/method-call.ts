@@ -4,6 +4,7 @@ import { enclosingScope } from '../context/ambient.js';
 import type { AttemptContext } from '../context/scope.js';
 import type { AnyMethod } from '../dispatch/runtime-slot.js';
 import { mapStreamErrors } from '../edge/map-stream-errors.js';
+import type { Origin } from '../pipeline/execution.js';
 import { resilientGenerator } from './async-generator.js';
 import type { MethodOperation } from './method-planner.js';
 
@@ -14,23 +15,26 @@ export function callMethod(
   self: object,
   args: unknown[],
 ): unknown {
-  const { pipeline, returns, signals, atEdge } = operation;
+  const { pipeline, returns, signals, sendsItself, atEdge } = operation;
+  const origin: Origin = { self, args, arity: method.length };
   const call = (attempt: AttemptContext) =>
     method.apply(self, signals.length === 0 ? args : withSignal(args, signals, attempt));
   if (returns === 'observable') {
-    const stream = pipeline.stream(call, { self, args });
+    const stream = pipeline.stream(call, origin);
     return atEdge === undefined
       ? stream
       : stream.pipe(mapStreamErrors((error) => atEdge(error, args)));
   }
-  const origin = operation.sendsItself ? { self, args, committed: isCommitted() } : { self, args };
   if (returns === 'async-generator') {
     return resilientGenerator(
       (attempt) => pipeline.call(attempt, origin),
       () => method.apply(self, args) as AsyncGenerator<unknown>,
     );
   }
-  const result = pipeline.call((attempt) => notObservable(call(attempt), operation), origin);
+  const result = pipeline.call(
+    (attempt) => notObservable(call(attempt), operation),
+    sendsItself ? { ...origin, committed: isCommitted() } : origin,
+  );
   return atEdge === undefined ? result : mapErrors(result, (error) => atEdge(error, args));
 }
 

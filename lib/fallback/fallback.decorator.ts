@@ -1,6 +1,68 @@
+import type { Observable } from 'rxjs';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import type { ResilientMethod } from '../dispatch/decorator-types.js';
 import type { FallbackOptions } from './fallback.options.js';
+
+/** Literals as their types, three levels deep: an inline function's answer has lost its literals. */
+type Widened<T, Depth extends unknown[] = []> = T extends string
+  ? string
+  : T extends number
+    ? number
+    : T extends boolean
+      ? boolean
+      : T extends (...args: never[]) => unknown
+        ? T
+        : T extends object
+          ? Depth['length'] extends 3
+            ? T
+            : { [Key in keyof T]: Widened<T[Key], [...Depth, unknown]> }
+          : T;
+
+/** A method that only throws returns `never`, and may be answered with anything. */
+type Answer<Value> = [Value] extends [never] ? unknown : Widened<Value>;
+
+/** What a method may be answered with in place of what it returns. */
+type AnswerFor<Method extends ResilientMethod> =
+  ReturnType<Method> extends PromiseLike<infer Value>
+    ? Answer<Value> | PromiseLike<Answer<Value>>
+    : ReturnType<Method> extends Observable<infer Value>
+      ? Answer<Value> | PromiseLike<Answer<Value>> | Observable<Answer<Value>>
+      : never;
+
+/** Written as methods, whose parameters may be narrower: most errors are `Error`s. */
+interface Fitting<Method extends ResilientMethod> {
+  asFunction(error: unknown, ...args: Parameters<Method>): AnswerFor<Method>;
+  asMethod(...argsThenError: [...Parameters<Method>, unknown]): AnswerFor<Method>;
+}
+
+interface AnyHandler {
+  asFunction(error: unknown, ...args: never[]): unknown;
+}
+
+/** `unknown` where the handler fits the method, and otherwise something that no descriptor is. */
+type Fits<Handler, Target, Method extends ResilientMethod> = Handler extends keyof Target
+  ? Target[Handler] extends Fitting<Method>['asMethod']
+    ? unknown
+    : {
+        "the fallback method has to take the method's arguments, then the error, and answer alike": never;
+      }
+  : Handler extends PropertyKey
+    ? unknown // a private method, which types do not see; the boot does
+    : Handler extends Fitting<Method>['asFunction']
+      ? unknown
+      : {
+          "the fallback has to take the error, then the method's arguments, and answer alike": never;
+        };
+
+/** A decorator of the methods that the handler can answer for, and of classes. */
+export interface FallbackDecorator<Handler> {
+  (target: abstract new (...args: never[]) => unknown): void;
+  <Target extends object, Method extends ResilientMethod>(
+    target: Target,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<Method> & Fits<Handler, Target, Method>,
+  ): void;
+}
 
 /**
  * Answers in place of a call that failed for good (after retries).
@@ -9,8 +71,8 @@ import type { FallbackOptions } from './fallback.options.js';
  * error; a function, called with the error, then the arguments; or `{ handler, when }`, where `when`
  * says which errors it answers. Checked when the application boots.
  */
-export function Fallback(
-  fallback: PropertyKey | FallbackOptions | ((error: unknown, ...args: never[]) => unknown),
-): ResilienceDecorator {
+export function Fallback<const Handler extends PropertyKey | AnyHandler['asFunction']>(
+  fallback: Handler | FallbackOptions<Handler>,
+): FallbackDecorator<Handler> {
   return decorate('fallback', fallback, '@Fallback()');
 }

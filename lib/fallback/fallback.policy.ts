@@ -27,9 +27,15 @@ export class FallbackPolicy {
     return this.when === undefined ? undefined : ask('when', this.when(error));
   }
 
-  run(error: unknown, self: unknown, args: readonly unknown[]): unknown {
+  /**
+   * @param arity how many arguments the call's method declares: a fallback method gets as many, so
+   * that the error does not take the place of an optional one that was left out
+   */
+  run(error: unknown, self: unknown, args: readonly unknown[], arity = 0): unknown {
     if (typeof this.handler === 'function') return this.handler(error, ...args);
-    return (self as Record<PropertyKey, FallbackMethod>)[this.handler]?.(...args, error);
+    const missing = Array.from({ length: Math.max(0, arity - args.length) }, () => undefined);
+    const methods = self as Record<PropertyKey, FallbackMethod>;
+    return methods[this.handler]?.(...args, ...missing, error);
   }
 }
 

@@ -12,6 +12,8 @@ import type { Plan } from './stages.js';
 export interface Origin {
   readonly self: unknown;
   readonly args: readonly unknown[];
+  /** How many arguments its method declares. */
+  readonly arity?: number;
   /** Whether the answer has begun: then the call is neither repeated nor answered by its fallback. */
   readonly committed?: () => boolean;
 }
@@ -183,7 +185,8 @@ export class Execution<T> implements Dependent {
   }
 
   private answerBy(fallback: FallbackPolicy, error: unknown): unknown {
-    const answer = fallback.run(error, this.origin.self, this.origin.args);
+    const { self, args, arity } = this.origin;
+    const answer = fallback.run(error, self, args, arity);
     return this.accept === undefined ? answer : Promise.resolve(answer).then(this.accept);
   }
 

@@ -324,6 +324,11 @@ describe('A call that failed for good', () => {
       expect(catalogue.calls).toEqual([['a', 2, script.error]]);
     });
 
+    it('that is a method the error in its own place, where an optional argument was left out', async () => {
+      await catalogue.named('a');
+      expect(catalogue.calls).toEqual([['a', undefined, script.error]]);
+    });
+
     it('that is a function the error, then the arguments', async () => {
       expect(await catalogue.inline('a', 2)).toEqual([script.error, 'a', 2]);
     });

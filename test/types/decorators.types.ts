@@ -1,0 +1,211 @@
+/**
+ * What compiles and what does not: checked by `npm run typecheck`. A `@ts-expect-error` above code
+ * that compiles is an error itself.
+ */
+import { Injectable } from '@nestjs/common';
+import { expectTypeOf } from 'expect-type';
+import { type Observable, of } from 'rxjs';
+import {
+  type AttemptContext,
+  Bulkhead,
+  CircuitBreaker,
+  type CircuitBreakerPolicy,
+  Critical,
+  currentSignal,
+  type ErrorTracker,
+  Fallback,
+  type InMemoryMetrics,
+  type Pipeline,
+  Resilience,
+  type ResilienceEvent,
+  ResilienceModule,
+  type ResilienceService,
+  Retry,
+  Timeout,
+  Upstream,
+} from '../../lib/index.js';
+
+interface Order {
+  id: string;
+}
+interface Receipt {
+  state: 'charged' | 'queued';
+}
+declare const receipt: Receipt;
+
+@Retry()
+@Critical(false)
+@Injectable()
+export class GoodUse {
+  @Critical()
+  @Upstream('payments')
+  @Retry(4)
+  @CircuitBreaker('payments')
+  @Timeout('payments.client')
+  @Bulkhead({ maxConcurrent: 2 })
+  @Fallback('queue')
+  async charge(_order: Order): Promise<Receipt> {
+    return receipt;
+  }
+
+  async queue(_order: Order, _error: unknown): Promise<Receipt> {
+    return receipt;
+  }
+
+  @Retry({ maxAttempts: 3, retryableErrors: [TypeError], jitter: 'equal' })
+  @Fallback((_error, order: Order) => ({ state: order.id === '' ? 'charged' : 'queued' }))
+  async withFunction(_order: Order, _note?: string): Promise<Receipt> {
+    return receipt;
+  }
+
+  @Timeout(100)
+  @Fallback({ handler: () => [], when: (error) => error instanceof TypeError })
+  async list(): Promise<string[]> {
+    return [];
+  }
+
+  @Fallback(() => of(1))
+  @Retry('quick')
+  stream(): Observable<number> {
+    return of(1);
+  }
+
+  @Fallback(() => 0)
+  value(): Observable<number> {
+    return of(1);
+  }
+
+  @Resilience('geo')
+  protected async inherited(..._names: string[]): Promise<void> {}
+
+  @Retry()
+  private async hidden<T>(it: T): Promise<T> {
+    return it;
+  }
+
+  @Fallback('hiddenFallback')
+  async withPrivateFallback(_id: string): Promise<number> {
+    await this.hidden(1);
+    return 1;
+  }
+
+  private async hiddenFallback(_id: string, _error: unknown): Promise<number> {
+    return 0;
+  }
+
+  /** Used through its name only. */
+  uses(): unknown {
+    return this.hiddenFallback;
+  }
+
+  @Fallback('overloadedFallback')
+  async optional(_id: string, _limit?: number): Promise<number> {
+    return 1;
+  }
+
+  async overloadedFallback(_id: string, _limit: number | undefined, _error: unknown) {
+    return 0;
+  }
+}
+
+export class Misuse {
+  // @ts-expect-error a synchronous method
+  @Retry()
+  sync(): string {
+    return '';
+  }
+
+  // @ts-expect-error a synchronous method
+  @Timeout(5)
+  nothing(): void {}
+
+  // @ts-expect-error a breaker is a name, or options
+  @CircuitBreaker(5)
+  async wrongArgument(): Promise<void> {}
+
+  // @ts-expect-error a typo in an option
+  @Retry({ maxAttemps: 4 })
+  async typo(): Promise<void> {}
+
+  // @ts-expect-error a typo in an option
+  @CircuitBreaker({ failureTreshold: 4 })
+  async breakerTypo(): Promise<void> {}
+
+  // @ts-expect-error a jitter that there is not
+  @Retry({ jitter: 'some' })
+  async jitter(): Promise<void> {}
+
+  // @ts-expect-error a layer that no hierarchy has
+  @Timeout('payments.clint')
+  async layer(): Promise<void> {}
+
+  // @ts-expect-error the fallback wants a number where the method has a string
+  @Fallback((_error, _id: number) => 'x')
+  async wrongArguments(_id: string): Promise<string> {
+    return '';
+  }
+
+  // @ts-expect-error the fallback answers with another type
+  @Fallback(() => 42)
+  async wrongAnswer(): Promise<string> {
+    return '';
+  }
+
+  // @ts-expect-error the fallback answers with another type
+  @Fallback({ handler: () => 42 })
+  async wrongAnswerByOptions(): Promise<string> {
+    return '';
+  }
+
+  // @ts-expect-error the fallback method answers with another type
+  @Fallback('answersNumber')
+  async wrongMethod(_id: string): Promise<string> {
+    return '';
+  }
+
+  async answersNumber(_id: string, _error: unknown): Promise<number> {
+    return 1;
+  }
+
+  // @ts-expect-error the fallback method wants another argument
+  @Fallback('wantsNumber')
+  async wrongMethodArguments(_id: string): Promise<string> {
+    return '';
+  }
+
+  async wantsNumber(_id: number, _error: unknown): Promise<string> {
+    return '';
+  }
+}
+
+ResilienceModule.forRoot({
+  breakers: { payments: { failureThreshold: 5 } },
+  services: { geo: { timeoutMs: 500, retry: 'quick' } },
+});
+
+// @ts-expect-error a typo in an option
+ResilienceModule.forRoot({ breaker: {} });
+
+// @ts-expect-error a hierarchy without a layer
+ResilienceModule.forRoot({ timeouts: { payments: { client: 1, gateway: 2 } } });
+
+expectTypeOf(currentSignal).returns.toEqualTypeOf<AbortSignal>();
+
+export async function shapes(
+  service: ResilienceService,
+  pipeline: Pipeline,
+  breaker: CircuitBreakerPolicy,
+  tracker: ErrorTracker,
+  metrics: InMemoryMetrics,
+  event: ResilienceEvent,
+) {
+  expectTypeOf(service.execute('geo', async () => 1)).resolves.toEqualTypeOf<number>();
+  expectTypeOf(pipeline.execute(async ({ attempt }) => attempt)).resolves.toEqualTypeOf<number>();
+  expectTypeOf(pipeline.observe(() => of('a'))).toEqualTypeOf<Observable<string>>();
+  expectTypeOf(breaker.execute).parameter(0).parameter(0).toEqualTypeOf<AttemptContext>();
+  expectTypeOf(tracker.getMetrics().byType).toEqualTypeOf<Map<string, number>>();
+  expectTypeOf(metrics.get('requests.total')).toEqualTypeOf<number>();
+  if (event.type === 'retry') expectTypeOf(event.attempt).toEqualTypeOf<number>();
+  // @ts-expect-error only a retry has an attempt
+  event.attempt;
+}
