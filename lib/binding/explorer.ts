@@ -115,5 +115,6 @@ function* wrappersOf(modules: ModulesContainer): Generator<Wrapper> {
     yield* module.providers.values() as Iterable<Wrapper>;
     yield* module.controllers.values() as Iterable<Wrapper>;
     yield* module.injectables.values() as Iterable<Wrapper>;
+    yield* module.middlewares.values() as Iterable<Wrapper>;
   }
 }

@@ -2,7 +2,8 @@ import { isObservable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { enclosingScope } from '../context/ambient.js';
 import type { AttemptContext } from '../context/scope.js';
-import type { AnyMethod } from '../dispatch/runtime-slot.js';
+import type { AnyMethod } from '../dispatch/method-definition.js';
+import { freeUnsent } from '../edge/free-unsent.js';
 import { mapStreamErrors } from '../edge/map-stream-errors.js';
 import type { Origin } from '../pipeline/execution.js';
 import { resilientGenerator } from './async-generator.js';
@@ -15,8 +16,9 @@ export function callMethod(
   self: object,
   args: unknown[],
 ): unknown {
-  const { pipeline, returns, signals, sendsItself, atEdge } = operation;
-  const origin: Origin = { self, args, arity: method.length };
+  const { pipeline, returns, signals, responds, atEdge } = operation;
+  const made: Origin = { self, args, arity: method.length };
+  const origin = responds ? { ...made, committed: isCommitted(), discard: freeUnsent } : made;
   const call = (attempt: AttemptContext) =>
     method.apply(self, signals.length === 0 ? args : withSignal(args, signals, attempt));
   if (returns === 'observable') {
@@ -31,10 +33,7 @@ export function callMethod(
       () => method.apply(self, args) as AsyncGenerator<unknown>,
     );
   }
-  const result = pipeline.call(
-    (attempt) => notObservable(call(attempt), operation),
-    sendsItself ? { ...origin, committed: isCommitted() } : origin,
-  );
+  const result = pipeline.call((attempt) => notObservable(call(attempt), operation), origin);
   return atEdge === undefined ? result : mapErrors(result, (error) => atEdge(error, args));
 }
 

@@ -2,7 +2,12 @@ import 'reflect-metadata';
 import type { ArgumentsHost } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isHandler, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
+import {
+  isHandler,
+  sendsEvents,
+  sendsOwnResponse,
+  transportOfHandler,
+} from '../dispatch/handlers.js';
 import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { guardError, transportError } from '../edge/edge-errors.js';
 import { signalParameters } from '../edge/signal.decorator.js';
@@ -14,6 +19,8 @@ export interface MethodTraits {
   readonly signals: readonly number[];
   /** Whether it is a route that sends its response itself. */
   readonly sendsItself: boolean;
+  /** Whether it is a route whose response can begin, or be made for nobody, while it runs. */
+  readonly responds: boolean;
   /** Turns resilience errors into those of the transport, where no interceptor of ours may be around. */
   readonly atEdge: ((error: unknown, args: readonly unknown[]) => Promise<unknown>) | undefined;
 }
@@ -21,10 +28,12 @@ export interface MethodTraits {
 /** @throws ResilienceConfigurationError where the method is not one that can be protected */
 export function traitsOf(type: Class, definition: MethodDefinition): MethodTraits {
   const { owner, key } = definition;
+  const method = methodOf(definition);
   return {
     returns: returnsOf(definition, type),
     signals: signalParameters(owner.prototype as object, key),
     sendsItself: sendsOwnResponse(type, key),
+    responds: transportOfHandler(method) === 'http' && !sendsEvents(method),
     atEdge: edgeOf(definition),
   };
 }
@@ -36,14 +45,14 @@ export function methodOf({ owner, key, dispatcher }: MethodDefinition): object {
 }
 
 /**
- * The handlers of a hybrid application's microservices do not get its interceptors, and guards are
- * called before any.
+ * The handlers of a hybrid application's microservices do not get its interceptors, guards are called
+ * before any, and an application's own interceptor may be around ours.
  */
 function edgeOf(definition: MethodDefinition): MethodTraits['atEdge'] {
   const transport = transportOfHandler(methodOf(definition));
   if (transport !== undefined && transport !== 'http')
     return (error) => transportError(error, transport);
-  if (definition.key !== 'canActivate') return undefined;
+  if (definition.key !== 'canActivate' && definition.key !== 'intercept') return undefined;
   return async (error, [host]) => (isArgumentsHost(host) ? guardError(error, host) : error);
 }
 

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { check, text } from '../common/options.js';
-import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
-import { type AnyMethod, DispatchingRuntime } from '../dispatch/runtime-slot.js';
+import type { AnyMethod, Class, MethodDefinition } from '../dispatch/method-definition.js';
+import { DispatchingRuntime } from '../dispatch/runtime-slot.js';
 import { OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { Shutdown } from '../pipeline/shutdown.js';

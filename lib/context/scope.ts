@@ -41,7 +41,7 @@ export class Scope implements AttemptContext {
 
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */
   get committed(): boolean {
-    return false;
+    return this.caller?.committed ?? false;
   }
 
   get signal(): AbortSignal {

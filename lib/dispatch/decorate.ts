@@ -3,13 +3,14 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { isAsyncFunction } from '../common/options.js';
 import { isHandler } from './handlers.js';
 import {
+  type AnyMethod,
   type Class,
   type MethodDefinition,
   ownClassSettings,
   ownDefinitions,
   type Settings,
 } from './method-definition.js';
-import { type AnyMethod, openSlot, runtimeOf } from './runtime-slot.js';
+import { openSlot, runtimeOf } from './runtime-slot.js';
 
 /** Says `value` for `stage`, of a method or of all methods of a class that it reaches. */
 export function decorate(stage: keyof Settings, value: unknown, decorator: string) {

@@ -10,6 +10,7 @@ const HTTP_METHOD = 'method';
 const GRAPHQL_TYPE = 'graphql:resolver_type';
 const GRAPHQL = [GRAPHQL_TYPE, 'graphql:resolve_property', 'graphql:resolve_reference'];
 const RPC_PATTERN = 'microservices:pattern';
+const SSE = '__sse__';
 const WS_MESSAGE = 'websockets:message_mapping';
 
 /** The keys by which classes with such methods are marked. */
@@ -59,6 +60,11 @@ export function sendsOwnResponse(type: object, key: PropertyKey): boolean {
   const parameters = Reflect.getMetadata(PARAMETERS, type, key as string) as object | undefined;
   if (Reflect.getMetadata(PASSTHROUGH, type, key as string) === true) return false;
   return Object.keys(parameters ?? {}).some((parameter) => ANSWERING_PARAMETERS.test(parameter));
+}
+
+/** Whether a route sends server-sent events. Their headers go out before the first event, and so say nothing. */
+export function sendsEvents(method: object): boolean {
+  return Reflect.hasMetadata(SSE, method);
 }
 
 function isGrpc(method: object): boolean {

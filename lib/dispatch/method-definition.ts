@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import type { AnyMethod } from './runtime-slot.js';
 
 /** What decorators can say about a method, stage by stage, as it was written; checked at boot. */
 export interface Settings {
@@ -13,6 +12,8 @@ export interface Settings {
   /** The name of a bundle. */
   service?: unknown;
 }
+
+export type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
 
 export type Class = abstract new (...args: never[]) => unknown;
 

@@ -1,5 +1,5 @@
 import { Inject, Optional } from '@nestjs/common';
-import type { MethodDefinition } from './method-definition.js';
+import type { AnyMethod, MethodDefinition } from './method-definition.js';
 
 /** The injection token of an application's runtime. `Symbol.for`, so that two copies of the package agree. */
 export const RUNTIME = Symbol.for('nestjs-bulwark:runtime');
@@ -18,8 +18,6 @@ export interface Dispatching {
     args: unknown[],
   ): unknown;
 }
-
-export type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
 
 type Carrier = { [SLOT]?: unknown };
 

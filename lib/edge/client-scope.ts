@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { ArgumentsHost } from '@nestjs/common';
 import { type Dependent, Scope } from '../context/scope.js';
 import type { Transport } from '../dispatch/handlers.js';
+import { grpcCallOf } from './transport.js';
 
 /** What a client waits at: it says when the client has gone. */
 interface Connection {
@@ -10,6 +11,8 @@ interface Connection {
   readonly goneEvent: string;
   /** Whether that event is the ordinary end, and nobody has left. */
   isOver(): boolean;
+  /** Whether the event has been, because the client left while a guard was asked. */
+  isGone(): boolean;
   /** Whether the answer has begun. */
   isCommitted(): boolean;
 }
@@ -45,12 +48,13 @@ export class ClientScope extends Scope {
   }
 
   private listen(): void {
-    if (this.stopListening !== undefined || this.over) return;
-    const { emitter, goneEvent } = this.connection;
-    this.stopListening = onGone(emitter, goneEvent, () => {
-      if (!this.connection.isOver())
-        this.abort(new DOMException('The client went away', 'AbortError'));
-    });
+    if (this.stopListening !== undefined || this.over || this.aborted) return;
+    const { connection } = this;
+    const leave = () => {
+      if (!connection.isOver()) this.abort(new DOMException('The client went away', 'AbortError'));
+    };
+    if (connection.isGone()) leave();
+    else this.stopListening = onGone(connection.emitter, connection.goneEvent, leave);
   }
 }
 
@@ -67,7 +71,7 @@ function connectionOf(host: ArgumentsHost, transport: Transport): Connection | u
     return httpConnection(context?.res ?? context?.reply ?? context?.req?.res);
   }
   if (transport === 'ws') return socketConnection(host.switchToWs().getClient());
-  return transport === 'grpc' ? connection(host.getArgByIndex(2), 'cancelled') : undefined;
+  return transport === 'grpc' ? grpcConnection(grpcCallOf(host)) : undefined;
 }
 
 /** Where the usual GraphQL contexts keep the response. */
@@ -79,13 +83,14 @@ interface GraphQLContext {
 
 function httpConnection(answer: unknown): Connection | undefined {
   const response = ((answer as { raw?: unknown } | undefined)?.raw ?? answer) as
-    | ServerResponse
+    | (ServerResponse & { stream?: { destroyed: boolean } }) // of HTTP/2
     | undefined; // Fastify wraps it
   if (typeof response?.once !== 'function') return undefined;
   return {
     emitter: response,
     goneEvent: 'close',
     isOver: () => response.writableEnded,
+    isGone: () => response.destroyed || response.stream?.destroyed === true,
     isCommitted: () => response.headersSent,
   };
 }
@@ -96,12 +101,21 @@ function socketConnection(client: unknown): Connection | undefined {
   return connection(client, isNative ? 'close' : 'disconnect');
 }
 
-function connection(emitter: unknown, goneEvent: string): Connection | undefined {
+function grpcConnection(call: unknown): Connection | undefined {
+  return connection(call, 'cancelled', () => (call as { cancelled?: unknown }).cancelled === true);
+}
+
+function connection(
+  emitter: unknown,
+  goneEvent: string,
+  isGone = () => false,
+): Connection | undefined {
   if (typeof (emitter as EventEmitter | undefined)?.once !== 'function') return undefined;
   return {
     emitter: emitter as EventEmitter,
     goneEvent,
     isOver: () => false,
+    isGone,
     isCommitted: () => false,
   };
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { type ArgumentsHost, HttpException, HttpStatus } from '@nestjs/common';
 import {
   isResilienceError,
@@ -32,11 +33,19 @@ const ANSWERS: Record<ResilienceErrorCode, Answer> = {
 
 type ErrorOf<Argument> = new (argument: Argument) => Error;
 
+/** What errors of transports were made of: a method may be a handler of two, and map for the other one. */
+const origins = new WeakMap<object, unknown>();
+
+function originOf(error: unknown): unknown {
+  return origins.get(error as object) ?? error;
+}
+
 /**
  * The HTTP exception that a resilience error becomes, and any other error as it is. An open circuit
  * says by `Retry-After` when to come again: whole seconds, rounded up, at least 1.
  */
-export function httpError(error: unknown, response: unknown): unknown {
+export function httpError(given: unknown, response: unknown): unknown {
+  const error = originOf(given);
   if (!isResilienceError(error)) return error;
   const { code } = error as ResilienceError;
   const { status, error: name, message } = ANSWERS[code];
@@ -51,31 +60,51 @@ export function httpError(error: unknown, response: unknown): unknown {
 
 /** What a resilience error becomes where it leaves a handler, and any other error as it is. */
 export async function transportError(
-  error: unknown,
+  given: unknown,
   transport: Exclude<Transport, 'http'>,
 ): Promise<unknown> {
+  const error = originOf(given);
   if (!isResilienceError(error)) return error;
-  const { code } = error as ResilienceError;
+  const mapped = (await errorFor(transport, (error as ResilienceError).code)) ?? error;
+  if (mapped !== error) origins.set(mapped as object, error);
+  return mapped;
+}
+
+/** The transport's own error; `undefined` where its package is not there. */
+async function errorFor(
+  transport: Exclude<Transport, 'http'>,
+  code: ResilienceErrorCode,
+): Promise<Error | undefined> {
   const { message, grpc } = ANSWERS[code];
   if (transport === 'graphql') {
     const peer = await optionalPeer<{
       GraphQLError: new (message: string, options: object) => Error;
     }>('graphql');
-    return peer === undefined ? error : new peer.GraphQLError(message, { extensions: { code } });
+    return peer && new peer.GraphQLError(message, { extensions: { code } });
   }
   if (transport === 'ws') {
     const peer = await optionalPeer<{ WsException: ErrorOf<object> }>('@nestjs/websockets');
-    return peer === undefined ? error : new peer.WsException({ status: 'error', code, message });
+    return peer && new peer.WsException({ status: 'error', code, message });
   }
   const peer = await optionalPeer<{ RpcException: ErrorOf<object> }>('@nestjs/microservices');
   const answer =
     transport === 'grpc'
-      ? { code: grpc, message: `${code}: ${message}` }
+      ? { code: grpc, message: `${code}: ${message}`, metadata: await trailer(code) }
       : { status: 'error', code, message };
-  return peer === undefined ? error : new peer.RpcException(answer);
+  return peer && new peer.RpcException(answer);
 }
 
-/** The same for a guard, which Nest calls before any interceptor: for whatever call it guards. */
+/** Metadata that tells a client of gRPC the code in so many letters: several share a status code. */
+async function trailer(code: ResilienceErrorCode): Promise<unknown> {
+  const grpc = await optionalPeer<{
+    Metadata: new () => { set(key: string, value: string): void };
+  }>('@grpc/grpc-js');
+  const metadata = grpc && new grpc.Metadata();
+  metadata?.set('resilience-code', code);
+  return metadata;
+}
+
+/** The same for a guard or an interceptor, which may be around ours: for whatever call it is at. */
 export async function guardError(error: unknown, host: ArgumentsHost): Promise<unknown> {
   const transport = transportOfCall(host);
   if (transport === undefined) return error;
@@ -83,8 +112,9 @@ export async function guardError(error: unknown, host: ArgumentsHost): Promise<u
   return transportError(error, transport);
 }
 
-/** Express and Fastify have the same method for it. */
+/** Express and Fastify have the same method for it, which throws when it is too late. */
 function setHeader(response: unknown, name: string, value: string): void {
-  const { header } = response as { header?: unknown };
-  if (typeof header === 'function') header.call(response, name, value);
+  const { header, raw } = response as { header?: unknown; raw?: ServerResponse };
+  const { headersSent } = raw ?? (response as ServerResponse);
+  if (typeof header === 'function' && !headersSent) header.call(response, name, value);
 }

@@ -6,7 +6,7 @@ import {
 } from '@nestjs/common';
 import { catchError, finalize, type Observable, throwError } from 'rxjs';
 import { runInScope } from '../context/ambient.js';
-import type { Transport } from '../dispatch/handlers.js';
+import { sendsEvents, type Transport } from '../dispatch/handlers.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
 import { httpError, transportError } from './edge-errors.js';
 import { mapStreamErrors } from './map-stream-errors.js';
@@ -29,16 +29,19 @@ export class ResilienceInterceptor implements NestInterceptor {
     const scope = clientScopeOf(context, transport);
     const handled = runInScope(scope, () => next.handle());
     if (transport !== 'http') return this.onTransport(handled, transport, scope);
-    const response = context.switchToHttp().getResponse<unknown>();
-    return handled.pipe(catchError((error) => throwError(() => this.http(error, scope, response))));
+    return handled.pipe(catchError((error) => throwError(() => this.http(error, scope, context))));
   }
 
   /** What a client of HTTP sees. Its scope goes on: the answer may be a stream that is still sent. */
-  private http(error: unknown, scope: ClientScope | undefined, response: unknown): unknown {
+  private http(error: unknown, scope: ClientScope | undefined, context: ExecutionContext): unknown {
     if (scope?.aborted && error === scope.reason) {
       return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
     }
-    return this.mapErrors && !scope?.committed ? httpError(error, response) : error;
+    // Of an event stream that has begun, the error is the last event.
+    const isAnswer = !scope?.committed || sendsEvents(context.getHandler());
+    return this.mapErrors && isAnswer
+      ? httpError(error, context.switchToHttp().getResponse())
+      : error;
   }
 
   private onTransport(
@@ -49,6 +52,8 @@ export class ResilienceInterceptor implements NestInterceptor {
     const mapped = this.mapErrors
       ? handled.pipe(mapStreamErrors((error) => transportError(error, transport)))
       : handled;
-    return scope === undefined ? mapped : mapped.pipe(finalize(() => scope.end()));
+    if (scope === undefined) return mapped;
+    // Not at once: Nest unsubscribes by the very event that tells us, perhaps after, that the client has gone.
+    return mapped.pipe(finalize(() => queueMicrotask(() => scope.end())));
   }
 }

@@ -68,13 +68,15 @@ export class Attempt<T> extends Scope implements Timed {
     return outcome;
   }
 
-  succeed(value: T): void {
-    if (!this.settle()) return;
+  /** @returns whether anybody waited for it */
+  succeed(value: T): boolean {
+    if (!this.settle()) return false;
     // A stream flows on: of the deadlines, its caller's alone still holds.
     this.deadline = this.caller?.deadline ?? Number.POSITIVE_INFINITY;
     this.timeoutMs = this.caller?.timeoutMs ?? Number.POSITIVE_INFINITY;
     this.plan.stages.circuitBreaker?.succeeded(this.permit, this.startedAt);
     this.resolve(value);
+    return true;
   }
 
   fail(error: unknown): void {

@@ -16,6 +16,8 @@ export interface Origin {
   readonly arity?: number;
   /** Whether the answer has begun: then the call is neither repeated nor answered by its fallback. */
   readonly committed?: () => boolean;
+  /** Takes an answer that came when nobody waited for it any more. */
+  readonly discard?: (answer: unknown) => void;
 }
 
 /**

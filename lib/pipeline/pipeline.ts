@@ -49,7 +49,12 @@ export class Pipeline {
     signal?: AbortSignal,
   ): Promise<T> {
     const caller = enclosingScope();
-    const execution = new Execution<T>(this.plan, invokePromise(fn), origin, caller);
+    const execution = new Execution<T>(
+      this.plan,
+      invokePromise(fn, origin.discard),
+      origin,
+      caller,
+    );
     if (caller === undefined && signal === undefined) return execution.run();
     return within(execution, caller, signal);
   }
@@ -83,7 +88,10 @@ async function within<T>(
   }
 }
 
-function invokePromise<T>(fn: (attempt: AttemptContext) => unknown): Invoke<T> {
+function invokePromise<T>(
+  fn: (attempt: AttemptContext) => unknown,
+  discard: Origin['discard'],
+): Invoke<T> {
   return (attempt: Attempt<T>) => {
     let result: Promise<T>;
     try {
@@ -97,7 +105,7 @@ function invokePromise<T>(fn: (attempt: AttemptContext) => unknown): Invoke<T> {
     result.then(
       (value) => {
         attempt.finish();
-        attempt.succeed(value);
+        if (!attempt.succeed(value)) discard?.(value);
       },
       (error) => {
         attempt.finish();
