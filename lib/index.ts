@@ -1,13 +1,16 @@
 export type { OperationDescription, OperationKind } from './binding/operation.js';
 export { Bulkhead } from './bulkhead/bulkhead.decorator.js';
 export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
-export type { BulkheadOptions } from './bulkhead/bulkhead.options.js';
+export type { BulkheadOptions, ResolvedBulkheadOptions } from './bulkhead/bulkhead.options.js';
 export { BulkheadPolicy, type BulkheadSnapshot } from './bulkhead/bulkhead.policy.js';
 export { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
 export { getBulkheadToken, InjectBulkhead } from './bulkhead/inject-bulkhead.js';
 export { CircuitBreaker } from './circuit-breaker/circuit-breaker.decorator.js';
 export { CircuitBreakerOpenError } from './circuit-breaker/circuit-breaker.error.js';
-export type { CircuitBreakerOptions } from './circuit-breaker/circuit-breaker.options.js';
+export type {
+  CircuitBreakerOptions,
+  ResolvedCircuitBreakerOptions,
+} from './circuit-breaker/circuit-breaker.options.js';
 export {
   CircuitBreakerPolicy,
   type CircuitBreakerSnapshot,
@@ -26,9 +29,10 @@ export { currentSignal } from './context/ambient.js';
 export type { AttemptContext } from './context/scope.js';
 export type { AlertChannel, CriticalAlert } from './criticality/alert-channel.js';
 export { Critical } from './criticality/critical.decorator.js';
+export type { ResilienceDecorator, ResilientMethod } from './dispatch/decorator-types.js';
 export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 export { Signal } from './edge/signal.decorator.js';
-export { Fallback } from './fallback/fallback.decorator.js';
+export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
 export type { FallbackOptions } from './fallback/fallback.options.js';
 export {
   type ErrorMetrics,

@@ -47,6 +47,7 @@ export interface ResilienceDefaults {
   bulkhead?: BulkheadOptions;
 }
 
+/** What `ResilienceModule.forRoot()` takes. All of it is checked when the application boots. */
 export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
   defaults?: ResilienceDefaults;
   errorTracker?: ErrorTrackerOptions;

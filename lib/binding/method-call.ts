@@ -6,7 +6,6 @@ import type { AnyMethod } from '../dispatch/method-definition.js';
 import { freeUnsent } from '../edge/free-unsent.js';
 import { mapStreamErrors } from '../edge/map-stream-errors.js';
 import type { Origin } from '../pipeline/execution.js';
-import { resilientGenerator } from './async-generator.js';
 import type { MethodOperation } from './method-planner.js';
 
 /** Runs one call of a decorated method through its pipeline. */
@@ -28,10 +27,8 @@ export function callMethod(
       : stream.pipe(mapStreamErrors((error) => atEdge(error, args)));
   }
   if (returns === 'async-generator') {
-    return resilientGenerator(
-      (attempt) => pipeline.call(attempt, origin),
-      () => method.apply(self, args) as AsyncGenerator<unknown>,
-    );
+    const values = pipeline.generate((attempt) => call(attempt) as AsyncGenerator<unknown>, origin);
+    return atEdge === undefined ? values : mapErrorsOf(values, (error) => atEdge(error, args));
   }
   const result = pipeline.call((attempt) => notObservable(call(attempt), operation), origin);
   return atEdge === undefined ? result : mapErrors(result, (error) => atEdge(error, args));
@@ -67,6 +64,18 @@ async function mapErrors<T>(
 ): Promise<T> {
   try {
     return await result;
+  } catch (error) {
+    throw await map(error);
+  }
+}
+
+/** The same for what an async generator throws. */
+async function* mapErrorsOf<T>(
+  values: AsyncGenerator<T>,
+  map: (error: unknown) => Promise<unknown>,
+): AsyncGenerator<T> {
+  try {
+    yield* values;
   } catch (error) {
     throw await map(error);
   }

@@ -2,12 +2,7 @@ import 'reflect-metadata';
 import type { ArgumentsHost } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import {
-  isHandler,
-  sendsEvents,
-  sendsOwnResponse,
-  transportOfHandler,
-} from '../dispatch/handlers.js';
+import { isHandler, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
 import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { guardError, transportError } from '../edge/edge-errors.js';
 import { signalParameters } from '../edge/signal.decorator.js';
@@ -19,7 +14,7 @@ export interface MethodTraits {
   readonly signals: readonly number[];
   /** Whether it is a route that sends its response itself. */
   readonly sendsItself: boolean;
-  /** Whether it is a route whose response can begin, or be made for nobody, while it runs. */
+  /** Whether the response can begin, or be made for nobody, while it runs: a route, or an interceptor around one. */
   readonly responds: boolean;
   /** Turns resilience errors into those of the transport, where no interceptor of ours may be around. */
   readonly atEdge: ((error: unknown, args: readonly unknown[]) => Promise<unknown>) | undefined;
@@ -28,12 +23,11 @@ export interface MethodTraits {
 /** @throws ResilienceConfigurationError where the method is not one that can be protected */
 export function traitsOf(type: Class, definition: MethodDefinition): MethodTraits {
   const { owner, key } = definition;
-  const method = methodOf(definition);
   return {
     returns: returnsOf(definition, type),
     signals: signalParameters(owner.prototype as object, key),
     sendsItself: sendsOwnResponse(type, key),
-    responds: transportOfHandler(method) === 'http' && !sendsEvents(method),
+    responds: transportOfHandler(methodOf(definition)) === 'http' || key === 'intercept',
     atEdge: edgeOf(definition),
   };
 }

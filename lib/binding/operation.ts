@@ -2,6 +2,7 @@ import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
 
+/** Who calls an operation: the application's code, a transport, or `ResilienceService`. */
 export type OperationKind = 'provider' | 'handler' | 'service';
 
 /** An operation as `ResilienceService.describe()` shows it, with the options in force. */

@@ -1,5 +1,6 @@
 import { ResilienceError } from '../common/resilience.error.js';
 
+/** Why a bulkhead did not take a call. */
 export type BulkheadRejectionReason = 'full' | 'queue-timeout' | 'shutdown';
 
 const MESSAGES: Record<BulkheadRejectionReason, string> = {

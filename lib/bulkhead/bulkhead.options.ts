@@ -6,6 +6,7 @@ import {
   type Rules,
 } from '../common/options.js';
 
+/** How many calls run and wait at a time. */
 export interface BulkheadOptions {
   /** So many calls run at a time. @default 10 */
   maxConcurrent?: number;
@@ -15,6 +16,7 @@ export interface BulkheadOptions {
   queueTimeoutMs?: number;
 }
 
+/** The options in force. */
 export interface ResolvedBulkheadOptions extends BulkheadOptions {
   maxConcurrent: number;
   queueLimit: number;

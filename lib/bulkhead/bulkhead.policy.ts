@@ -1,6 +1,7 @@
 import { LinkedList } from '../common/linked-list.js';
 import { TimerQueue } from '../common/timer-queue.js';
 import { AMBIENT, enclosingScope } from '../context/ambient.js';
+import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
 import {
@@ -11,6 +12,7 @@ import {
 } from './bulkhead.options.js';
 import { QueueTimeout, Ticket } from './ticket.js';
 
+/** A bulkhead at this moment. */
 export interface BulkheadSnapshot {
   name: string;
   running: number;
@@ -45,10 +47,13 @@ export class BulkheadPolicy {
   private readonly queue = new LinkedList<Ticket>();
   private readonly queueTimeouts: TimerQueue<QueueTimeout> | undefined;
 
+  /** @throws ResilienceConfigurationError */
+  constructor(name: string, options?: BulkheadOptions);
   /**
    * @param host is for the module that owns the bulkhead
-   * @throws ResilienceConfigurationError
+   * @internal
    */
+  constructor(name: string, options?: BulkheadOptions, host?: BulkheadHost);
   constructor(
     readonly name: string,
     options: BulkheadOptions = {},
@@ -67,9 +72,10 @@ export class BulkheadPolicy {
    */
   async execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     const caller = enclosingScope();
-    if (caller?.aborted) throw caller.reason; // what is called from abandoned work must not start
+    refuseWithout(caller);
     if (!this.tryAcquire()) await this.wait(caller);
     try {
+      refuseWithout(caller); // it may have given up since the slot was handed on
       return await fn(AMBIENT);
     } finally {
       this.release();
@@ -82,7 +88,10 @@ export class BulkheadPolicy {
     return { name, running, queued: this.queue.size, maxConcurrent, queueLimit, rejected };
   }
 
-  /** Takes a slot if one is free; `release()` gives it back. */
+  /**
+   * Takes a slot if one is free; `release()` gives it back.
+   * @internal
+   */
   tryAcquire(): boolean {
     if (this.running >= this.options.maxConcurrent) return false;
     this.running++;
@@ -95,6 +104,7 @@ export class BulkheadPolicy {
    * unless the ticket leaves before.
    *
    * @throws BulkheadRejectedError at once where there is no room in the queue
+   * @internal
    */
   enqueue(admitted: () => void, refused: (error: BulkheadRejectedError) => void): Ticket {
     if (this.closed) throw this.rejection('shutdown');
@@ -109,7 +119,10 @@ export class BulkheadPolicy {
     return ticket;
   }
 
-  /** Gives a slot back; the oldest in the queue gets it. */
+  /**
+   * Gives a slot back; the oldest in the queue gets it.
+   * @internal
+   */
   release(): void {
     const next = this.queue.first;
     if (next === undefined) {
@@ -121,7 +134,10 @@ export class BulkheadPolicy {
     next.admitted();
   }
 
-  /** Takes a ticket out of the queue; one that is not in it any more is left alone. */
+  /**
+   * Takes a ticket out of the queue; one that is not in it any more is left alone.
+   * @internal
+   */
   leave(ticket: Ticket): void {
     if (!ticket.waiting) return;
     ticket.waiting = false;

@@ -9,6 +9,7 @@ import {
   type Rules,
 } from '../common/options.js';
 
+/** When a breaker opens, for how long, and what closes it. */
 export interface CircuitBreakerOptions {
   /**
    * This many failures within the window open the breaker. Where `failureRateThreshold` is given, it

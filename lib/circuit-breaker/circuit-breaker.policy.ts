@@ -4,6 +4,7 @@ import { ask } from '../common/options.js';
 import { isResilienceError } from '../common/resilience.error.js';
 import { type SlidingWindow, TimeWindow } from '../common/time-window.js';
 import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
+import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext } from '../context/scope.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
@@ -14,6 +15,7 @@ import {
 } from './circuit-breaker.options.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
 
+/** What a breaker does with calls. */
 export enum CircuitState {
   CLOSED = 'CLOSED',
   OPEN = 'OPEN',
@@ -24,6 +26,7 @@ export enum CircuitState {
   DISABLED = 'DISABLED',
 }
 
+/** A breaker at this moment. */
 export interface CircuitBreakerSnapshot {
   name: string;
   state: CircuitState;
@@ -101,10 +104,13 @@ export class CircuitBreakerPolicy {
   private readonly window: SlidingWindow;
   private readonly failureTimes: FailureTimes | undefined = undefined;
 
+  /** @throws ResilienceConfigurationError */
+  constructor(name: string, options?: CircuitBreakerOptions);
   /**
    * @param host is for the module that owns the breaker
-   * @throws ResilienceConfigurationError
+   * @internal
    */
+  constructor(name: string, options?: CircuitBreakerOptions, host?: CircuitBreakerHost);
   constructor(
     readonly name: string,
     options: CircuitBreakerOptions = {},
@@ -130,7 +136,7 @@ export class CircuitBreakerPolicy {
    */
   async execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     const caller = enclosingScope();
-    if (caller?.aborted) throw caller.reason; // what is called from abandoned work must not start
+    refuseWithout(caller);
     const startedAt = now();
     const permit = this.acquire(startedAt);
     const call = caller && { cancel: (reason: unknown) => this.cut(permit, reason, startedAt) };
@@ -188,6 +194,7 @@ export class CircuitBreakerPolicy {
    * Asks to make a call; the permit goes back by `succeeded`, `failed` or `release`.
    *
    * @throws CircuitBreakerOpenError
+   * @internal
    */
   acquire(at = now()): Permit {
     if (this.state === CircuitState.CLOSED) return this.generation;
@@ -199,17 +206,21 @@ export class CircuitBreakerPolicy {
     return this.admitProbe(at);
   }
 
-  /** The call ended well. */
+  /**
+   * The call ended well.
+   * @internal
+   */
   succeeded(permit: Permit, startedAt: number, at = now()): void {
     const slow = this.isSlow(startedAt, at);
     if (permit === this.generation) this.record(at, false, slow);
-    else if (this.probes.delete(permit)) this.judgeProbe(false, slow, at);
+    else if (this.endProbe(permit, at)) this.judgeProbe(false, slow, at);
   }
 
   /**
    * The call failed; whether that counts is for `isFailure` to say.
    *
    * @throws what `isFailure` throws, and then the call counts as a failure
+   * @internal
    */
   failed(permit: Permit, error: unknown, startedAt: number, at = now()): void {
     let counts = true;
@@ -218,11 +229,14 @@ export class CircuitBreakerPolicy {
     } finally {
       if (!counts) this.release(permit);
       else if (permit === this.generation) this.record(at, true, this.isSlow(startedAt, at));
-      else if (this.probes.delete(permit)) this.judgeProbe(true, false, at);
+      else if (this.endProbe(permit, at)) this.judgeProbe(true, false, at);
     }
   }
 
-  /** The call said nothing about the dependency, because its caller gave up. */
+  /**
+   * The call said nothing about the dependency, because its caller gave up.
+   * @internal
+   */
   release(permit: Permit): void {
     this.probes.delete(permit);
   }
@@ -272,6 +286,13 @@ export class CircuitBreakerPolicy {
     if (slowCallRateThreshold !== undefined && slow * 100 >= slowCallRateThreshold * calls)
       return 'slow-call-rate';
     return undefined;
+  }
+
+  /** @returns whether the probe still had its permit, which it loses after `timeoutMs` */
+  private endProbe(permit: Permit, at: number): boolean {
+    const startedAt = this.probes.get(permit);
+    this.probes.delete(permit);
+    return startedAt !== undefined && at - startedAt < this.options.timeoutMs;
   }
 
   /** A probe that has not ended in `timeoutMs` makes room for another: a hung one must not wedge the breaker. */

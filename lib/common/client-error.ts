@@ -9,9 +9,11 @@ const PUSH_BACK = new Set([408, 425, 429]);
 export function isClientError(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   try {
-    const status = statusOf(error as StatusCarrier);
-    if (status === undefined || PUSH_BACK.has(status)) return false;
-    return status < 500 && (status >= 400 || isHttpException(error));
+    const statuses = statusesOf(error as StatusCarrier);
+    if (statuses.some((status) => PUSH_BACK.has(status))) return false;
+    return isHttpException(error)
+      ? statuses.some((status) => status < 500)
+      : statuses.some((status) => status >= 400 && status < 500);
   } catch {
     return false; // a getter that throws tells us nothing
   }
@@ -25,20 +27,12 @@ interface StatusCarrier {
   $metadata?: { httpStatusCode?: unknown } | null;
 }
 
-/** The first number that can be an HTTP status: some clients say 0 where there was no response. */
-function statusOf(error: StatusCarrier): number | undefined {
-  const candidates = [
-    isHttpException(error) ? error.getStatus?.() : undefined,
-    error.status,
-    error.statusCode,
-    error.response?.status,
-    error.$metadata?.httpStatusCode,
-  ];
-  return candidates.find(isHttpStatus);
-}
-
-function isHttpStatus(value: unknown): value is number {
-  return typeof value === 'number' && value >= 100 && value < 600;
+/** An `HttpException` says its own status; its `response` is the body, which may quote another. */
+function statusesOf(error: StatusCarrier): number[] {
+  const candidates = isHttpException(error)
+    ? [error.getStatus?.()]
+    : [error.status, error.statusCode, error.response?.status, error.$metadata?.httpStatusCode];
+  return candidates.filter((candidate) => typeof candidate === 'number');
 }
 
 /** By its shape, so that any copy and version of Nest is recognised and none is imported here. */

@@ -27,10 +27,14 @@ Object.defineProperty(ResilienceError.prototype, BRAND, { value: true });
  * the errors of a second copy of the package (an ESM and a CommonJS one in the same process).
  */
 export function isResilienceError(error: unknown, code?: ResilienceErrorCode): boolean {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    BRAND in error &&
-    (code === undefined || (error as { code?: unknown }).code === code)
-  );
+  try {
+    return (
+      typeof error === 'object' &&
+      error !== null &&
+      BRAND in error &&
+      (code === undefined || (error as { code?: unknown }).code === code)
+    );
+  } catch {
+    return false; // a proxy that throws is none of ours
+  }
 }

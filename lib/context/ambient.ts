@@ -50,5 +50,9 @@ export const AMBIENT: AttemptContext = {
  * about the dependency. Our `TimeoutError` and that of `AbortSignal.timeout()` have the same name.
  */
 export function isDeadline(reason: unknown): boolean {
-  return (reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
+  try {
+    return (reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
+  } catch {
+    return false; // a getter that throws tells us nothing
+  }
 }

@@ -32,12 +32,30 @@ export class Scope implements AttemptContext {
 
   constructor(
     readonly attempt: number,
-    readonly caller: Scope | undefined,
+    private enclosing: Scope | undefined,
     /** On the monotonic clock; `Infinity` without a deadline. */
-    public deadline: number,
-    /** The timeout that the deadline came from, for messages. */
-    public timeoutMs: number,
+    protected ownDeadline: number,
+    /** What the deadline came from, in ms, for messages. */
+    private readonly ownTimeoutMs: number,
   ) {}
+
+  /** The innermost scope around this one that has not ended: the ended ones are let go. */
+  get caller(): Scope | undefined {
+    while (this.enclosing?.over) this.enclosing = this.enclosing.enclosing;
+    return this.enclosing;
+  }
+
+  /** Its own or its caller's, whichever comes first. */
+  get deadline(): number {
+    return Math.min(this.ownDeadline, this.caller?.deadline ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The timeout that the deadline comes from, in ms. */
+  get timeoutMs(): number {
+    return this.deadline === this.ownDeadline
+      ? this.ownTimeoutMs
+      : (this.caller?.timeoutMs ?? this.ownTimeoutMs);
+  }
 
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */
   get committed(): boolean {

@@ -78,9 +78,18 @@ function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefini
   };
 }
 
-/** The methods of a class and of those that it extends, each with the prototype that declares it. */
+/** Nest's calls at start and end: a class decorator that hid their failure would hide a broken start. */
+const LIFECYCLE_HOOKS = [
+  'onModuleInit',
+  'onApplicationBootstrap',
+  'onModuleDestroy',
+  'beforeApplicationShutdown',
+  'onApplicationShutdown',
+];
+
+/** The methods that a class decorator may reach, of a class and of those that it extends, each with the prototype that declares it. */
 function* methodsOf(prototype: object): Generator<[PropertyKey, AnyMethod, object]> {
-  const seen = new Set<PropertyKey>(['constructor']);
+  const seen = new Set<PropertyKey>(['constructor', ...LIFECYCLE_HOOKS]);
   for (
     let owner = prototype;
     owner && owner !== Object.prototype;

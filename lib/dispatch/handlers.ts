@@ -62,7 +62,7 @@ export function sendsOwnResponse(type: object, key: PropertyKey): boolean {
   return Object.keys(parameters ?? {}).some((parameter) => ANSWERING_PARAMETERS.test(parameter));
 }
 
-/** Whether a route sends server-sent events. Their headers go out before the first event, and so say nothing. */
+/** Whether a route sends server-sent events. */
 export function sendsEvents(method: object): boolean {
   return Reflect.hasMetadata(SSE, method);
 }

@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { ArgumentsHost } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
 import { type Dependent, Scope } from '../context/scope.js';
-import type { Transport } from '../dispatch/handlers.js';
+import { sendsEvents, type Transport } from '../dispatch/handlers.js';
 import { grpcCallOf } from './transport.js';
 
 /** What a client waits at: it says when the client has gone. */
@@ -43,43 +43,59 @@ export class ClientScope extends Scope {
   }
 
   override end(): void {
-    super.end();
+    if (this.connection.isGone()) this.leave();
     this.stopListening?.();
+    if (!this.aborted) super.end(); // nothing starts any more for a client that has gone
   }
 
   private listen(): void {
     if (this.stopListening !== undefined || this.over || this.aborted) return;
-    const { connection } = this;
-    const leave = () => {
-      if (!connection.isOver()) this.abort(new DOMException('The client went away', 'AbortError'));
-    };
-    if (connection.isGone()) leave();
-    else this.stopListening = onGone(connection.emitter, connection.goneEvent, leave);
+    const { emitter, goneEvent } = this.connection;
+    if (this.connection.isGone()) this.leave();
+    else this.stopListening = onGone(emitter, goneEvent, () => this.leave());
+  }
+
+  private leave(): void {
+    if (!this.connection.isOver())
+      this.abort(new DOMException('The client went away', 'AbortError'));
   }
 }
 
 /** The scope of a call by a client; `undefined` where nothing tells that the client has gone. */
-export function clientScopeOf(host: ArgumentsHost, transport: Transport): ClientScope | undefined {
-  const connection = connectionOf(host, transport);
+export function clientScopeOf(
+  context: ExecutionContext,
+  transport: Transport,
+): ClientScope | undefined {
+  const connection = connectionOf(context, transport);
   return connection && new ClientScope(connection);
 }
 
-function connectionOf(host: ArgumentsHost, transport: Transport): Connection | undefined {
-  if (transport === 'http') return httpConnection(host.switchToHttp().getResponse());
+function connectionOf(host: ExecutionContext, transport: Transport): Connection | undefined {
+  if (transport === 'http') {
+    const connection = httpConnection(host.switchToHttp().getResponse());
+    // An event stream sends its headers before it has anything to say.
+    return connection && sendsEvents(host.getHandler())
+      ? { ...connection, isCommitted: () => false }
+      : connection;
+  }
   if (transport === 'graphql') {
     const context = host.getArgByIndex<GraphQLContext | undefined>(2);
-    return httpConnection(context?.res ?? context?.reply ?? context?.req?.res);
+    const answer = httpConnection(context?.res ?? context?.reply ?? context?.req?.res);
+    return answer ?? requestConnection(context?.req?.raw);
   }
   if (transport === 'ws') return socketConnection(host.switchToWs().getClient());
   return transport === 'grpc' ? grpcConnection(grpcCallOf(host)) : undefined;
 }
 
-/** Where the usual GraphQL contexts keep the response. */
+/** Where the usual GraphQL contexts keep the response; on Fastify the default one has only the request. */
 interface GraphQLContext {
   res?: unknown;
   reply?: unknown;
-  req?: { res?: unknown };
+  req?: { res?: unknown; raw?: RawRequest };
 }
+
+/** The stream is that of HTTP/2. */
+type RawRequest = Partial<Record<'stream' | 'socket', EventEmitter & { destroyed: boolean }>>;
 
 function httpConnection(answer: unknown): Connection | undefined {
   const response = ((answer as { raw?: unknown } | undefined)?.raw ?? answer) as
@@ -95,11 +111,24 @@ function httpConnection(answer: unknown): Connection | undefined {
   };
 }
 
-/** A native WebSocket has a `readyState` and closes; a socket of Socket.IO disconnects. */
-function socketConnection(client: unknown): Connection | undefined {
-  const isNative = typeof (client as { readyState?: unknown } | undefined)?.readyState === 'number';
-  return connection(client, isNative ? 'close' : 'disconnect');
+function requestConnection(request: RawRequest | undefined): Connection | undefined {
+  const line = request?.stream ?? request?.socket;
+  return connection(line, 'close', () => line?.destroyed === true);
 }
+
+/** A native WebSocket has a `readyState` and closes; a socket of Socket.IO disconnects. */
+function socketConnection(client: Socket | undefined): Connection | undefined {
+  if (typeof client?.readyState === 'number')
+    return connection(client, 'close', () => client.readyState === CLOSED);
+  return connection(client, 'disconnect', () => client?.disconnected === true);
+}
+
+interface Socket {
+  readyState?: unknown;
+  disconnected?: unknown;
+}
+
+const CLOSED = 3;
 
 function grpcConnection(call: unknown): Connection | undefined {
   return connection(call, 'cancelled', () => (call as { cancelled?: unknown }).cancelled === true);
@@ -120,20 +149,35 @@ function connection(
   };
 }
 
-const waiting = new WeakMap<EventEmitter, Set<() => void>>();
+/** The calls that wait at a connection, and the one listener that serves them all. */
+interface Waiting {
+  callbacks: Set<() => void>;
+  onEvent: () => void;
+}
+
+const waiting = new WeakMap<EventEmitter, Waiting>();
 
 /** However many calls wait at one connection (messages, GraphQL fields), it has one listener of ours. */
 function onGone(emitter: EventEmitter, event: string, callback: () => void): () => void {
-  let callbacks = waiting.get(emitter);
-  if (callbacks === undefined) {
-    const all = new Set<() => void>();
-    waiting.set(emitter, all);
-    emitter.once(event, () => {
-      waiting.delete(emitter);
-      for (const each of all) each();
-    });
-    callbacks = all;
-  }
-  const joined = callbacks.add(callback);
-  return () => joined.delete(callback);
+  const { callbacks, onEvent } = waiting.get(emitter) ?? listenAt(emitter, event);
+  callbacks.add(callback);
+  return () => {
+    if (!callbacks.delete(callback) || callbacks.size > 0) return;
+    waiting.delete(emitter);
+    emitter.off(event, onEvent);
+  };
+}
+
+function listenAt(emitter: EventEmitter, event: string): Waiting {
+  const callbacks = new Set<() => void>();
+  const onEvent = () => {
+    waiting.delete(emitter);
+    const all = [...callbacks];
+    callbacks.clear();
+    for (const each of all) each();
+  };
+  const listening = { callbacks, onEvent };
+  waiting.set(emitter, listening);
+  emitter.once(event, onEvent);
+  return listening;
 }

@@ -4,9 +4,9 @@ import {
   HttpException,
   type NestInterceptor,
 } from '@nestjs/common';
-import { catchError, finalize, type Observable, throwError } from 'rxjs';
+import { catchError, finalize, Observable, throwError } from 'rxjs';
 import { runInScope } from '../context/ambient.js';
-import { sendsEvents, type Transport } from '../dispatch/handlers.js';
+import type { Transport } from '../dispatch/handlers.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
 import { httpError, transportError } from './edge-errors.js';
 import { mapStreamErrors } from './map-stream-errors.js';
@@ -27,21 +27,22 @@ export class ResilienceInterceptor implements NestInterceptor {
     const transport = transportOfCall(context);
     if (transport === undefined) return next.handle();
     const scope = clientScopeOf(context, transport);
-    const handled = runInScope(scope, () => next.handle());
+    const handler = runInScope(scope, () => next.handle());
+    // What a handler's Observable does when it is subscribed to belongs to the call as well.
+    const handled = new Observable((subscriber) =>
+      runInScope(scope, () => handler.subscribe(subscriber)),
+    );
     if (transport !== 'http') return this.onTransport(handled, transport, scope);
-    return handled.pipe(catchError((error) => throwError(() => this.http(error, scope, context))));
+    const response = context.switchToHttp().getResponse<unknown>();
+    return handled.pipe(catchError((error) => throwError(() => this.http(error, scope, response))));
   }
 
   /** What a client of HTTP sees. Its scope goes on: the answer may be a stream that is still sent. */
-  private http(error: unknown, scope: ClientScope | undefined, context: ExecutionContext): unknown {
+  private http(error: unknown, scope: ClientScope | undefined, response: unknown): unknown {
     if (scope?.aborted && error === scope.reason) {
       return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
     }
-    // Of an event stream that has begun, the error is the last event.
-    const isAnswer = !scope?.committed || sendsEvents(context.getHandler());
-    return this.mapErrors && isAnswer
-      ? httpError(error, context.switchToHttp().getResponse())
-      : error;
+    return this.mapErrors && !scope?.committed ? httpError(error, response) : error;
   }
 
   private onTransport(
@@ -52,8 +53,6 @@ export class ResilienceInterceptor implements NestInterceptor {
     const mapped = this.mapErrors
       ? handled.pipe(mapStreamErrors((error) => transportError(error, transport)))
       : handled;
-    if (scope === undefined) return mapped;
-    // Not at once: Nest unsubscribes by the very event that tells us, perhaps after, that the client has gone.
-    return mapped.pipe(finalize(() => queueMicrotask(() => scope.end())));
+    return scope === undefined ? mapped : mapped.pipe(finalize(() => scope.end()));
   }
 }

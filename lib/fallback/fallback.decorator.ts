@@ -3,7 +3,7 @@ import { decorate } from '../dispatch/decorate.js';
 import type { ResilientMethod } from '../dispatch/decorator-types.js';
 import type { FallbackOptions } from './fallback.options.js';
 
-/** Literals as their types, three levels deep: an inline function's answer has lost its literals. */
+/** Literals as their types, five levels deep: an inline function's answer has lost its literals. */
 type Widened<T, Depth extends unknown[] = []> = T extends string
   ? string
   : T extends number
@@ -12,11 +12,13 @@ type Widened<T, Depth extends unknown[] = []> = T extends string
       ? boolean
       : T extends (...args: never[]) => unknown
         ? T
-        : T extends object
-          ? Depth['length'] extends 3
-            ? T
-            : { [Key in keyof T]: Widened<T[Key], [...Depth, unknown]> }
-          : T;
+        : Depth['length'] extends 5
+          ? T
+          : T extends readonly unknown[]
+            ? readonly Widened<T[number], [...Depth, unknown]>[]
+            : T extends object
+              ? { [Key in keyof T]: Widened<T[Key], [...Depth, unknown]> }
+              : T;
 
 /** A method that only throws returns `never`, and may be answered with anything. */
 type Answer<Value> = [Value] extends [never] ? unknown : Widened<Value>;
@@ -29,10 +31,19 @@ type AnswerFor<Method extends ResilientMethod> =
       ? Answer<Value> | PromiseLike<Answer<Value>> | Observable<Answer<Value>>
       : never;
 
+/** What a handler has to answer; one that does not say what it answers is believed. */
+type AnswerBy<Handler, Method extends ResilientMethod> = Handler extends (
+  ...args: never[]
+) => infer Answered
+  ? unknown extends Awaited<Answered>
+    ? unknown
+    : AnswerFor<Method>
+  : never;
+
 /** Written as methods, whose parameters may be narrower: most errors are `Error`s. */
-interface Fitting<Method extends ResilientMethod> {
-  asFunction(error: unknown, ...args: Parameters<Method>): AnswerFor<Method>;
-  asMethod(...argsThenError: [...Parameters<Method>, unknown]): AnswerFor<Method>;
+interface Fitting<Handler, Method extends ResilientMethod> {
+  asFunction(error: unknown, ...args: Parameters<Method>): AnswerBy<Handler, Method>;
+  asMethod(...argsThenError: [...Parameters<Method>, unknown]): AnswerBy<Handler, Method>;
 }
 
 interface AnyHandler {
@@ -41,14 +52,14 @@ interface AnyHandler {
 
 /** `unknown` where the handler fits the method, and otherwise something that no descriptor is. */
 type Fits<Handler, Target, Method extends ResilientMethod> = Handler extends keyof Target
-  ? Target[Handler] extends Fitting<Method>['asMethod']
+  ? Target[Handler] extends Fitting<Target[Handler], Method>['asMethod']
     ? unknown
     : {
         "the fallback method has to take the method's arguments, then the error, and answer alike": never;
       }
   : Handler extends PropertyKey
     ? unknown // a private method, which types do not see; the boot does
-    : Handler extends Fitting<Method>['asFunction']
+    : Handler extends Fitting<Handler, Method>['asFunction']
       ? unknown
       : {
           "the fallback has to take the error, then the method's arguments, and answer alike": never;

@@ -1,6 +1,7 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { checkOptions, predicate, type Rules } from '../common/options.js';
 
+/** Who answers in place of a failed call, and which failures. */
 export interface FallbackOptions<
   Handler = PropertyKey | ((error: unknown, ...args: never[]) => unknown),
 > {

@@ -41,14 +41,13 @@ export class FallbackPolicy {
 
 /** Keeps the call's error in sight: as the `cause` of the fallback's own, where that has none. */
 export function linkCause(fallbackError: unknown, error: unknown): void {
-  if (!isError(fallbackError) || fallbackError.cause !== undefined) return;
-  const chain = new Set<unknown>(); // which may be a circle already
-  for (let cause = error; isError(cause) && !chain.has(cause); cause = cause.cause)
-    chain.add(cause);
-  if (chain.has(fallbackError)) return;
-  Reflect.defineProperty(fallbackError, 'cause', {
-    value: error,
-    writable: true,
-    configurable: true,
-  });
+  try {
+    if (!isError(fallbackError) || fallbackError.cause !== undefined) return;
+    const chain = new Set<unknown>(); // which may be a circle already
+    for (let cause = error; isError(cause) && !chain.has(cause); cause = cause.cause)
+      chain.add(cause);
+    if (chain.has(fallbackError)) return;
+    const cause = { value: error, writable: true, configurable: true };
+    Reflect.defineProperty(fallbackError, 'cause', cause);
+  } catch {} // a getter that throws must not take the error's place
 }

@@ -7,6 +7,7 @@ import {
   type Rules,
 } from '../common/options.js';
 
+/** What an `ErrorTracker` keeps and writes. */
 export interface ErrorTrackerOptions {
   /** What the error rate covers, in ms. @default 60000 */
   windowMs?: number;

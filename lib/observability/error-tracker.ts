@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
+import type { Passage } from '../pipeline/stages.js';
 import { CallRates } from './call-rates.js';
 import { describeError } from './error-record.js';
 import {
@@ -9,6 +10,7 @@ import {
   type ErrorTrackerOptions,
   resolveErrorTrackerOptions,
 } from './error-tracker.options.js';
+import { Guard } from './guard.js';
 import { KeyedCounter } from './keyed-counter.js';
 import { RecentList } from './recent-list.js';
 import { Broadcast } from './resilience-events.js';
@@ -27,6 +29,7 @@ export interface TrackedError {
   timestamp: string;
 }
 
+/** What was counted since the start, or since `reset()`. */
 export interface ErrorMetrics {
   /** Errors, each counted once however many operations it passed through. */
   total: number;
@@ -37,6 +40,12 @@ export interface ErrorMetrics {
   byUpstream: Map<string, number>;
 }
 
+/** The operations that an error has failed since it was counted, and where it went on to. */
+interface PassedBy {
+  readonly operations: Set<string>;
+  around: object | undefined;
+}
+
 /**
  * Counts the final failures of resilient calls, keeps the latest and logs each one once.
  *
@@ -45,6 +54,7 @@ export interface ErrorMetrics {
 export class ErrorTracker {
   private readonly options;
   private readonly logger = new Logger(ErrorTracker.name);
+  private readonly logGuard = new Guard('The logger of the ErrorTracker');
   private readonly source = new Broadcast<TrackedError>('A subscriber of ErrorTracker.errors$');
   private total = 0;
   private requests = 0;
@@ -53,8 +63,7 @@ export class ErrorTracker {
   private readonly byUpstream: KeyedCounter;
   private readonly rates: CallRates;
   private readonly recent: RecentList<TrackedError>;
-  /** The operations that an error has passed through, since it was counted. */
-  private passed = new WeakMap<object, Set<string>>();
+  private passed = new WeakMap<object, PassedBy>();
 
   /** Every tracked error, as it happens. */
   readonly errors$: Observable<TrackedError> = this.source.values$;
@@ -83,9 +92,9 @@ export class ErrorTracker {
    * @returns whether it is a new one, and not one that passes through another operation
    * @internal
    */
-  count(error: unknown, context: ErrorContext, handled: boolean): boolean {
+  count(error: unknown, context: ErrorContext, handled: boolean, passage?: Passage): boolean {
     this.byOperation.add(context.operation);
-    if (this.passedBefore(error, context.operation)) return false;
+    if (this.passedBefore(error, context.operation, passage)) return false;
     const { type, message, stack } = describeError(error);
     this.total++;
     this.byType.add(type);
@@ -93,7 +102,7 @@ export class ErrorTracker {
     const timestamp = new Date().toISOString();
     const tracked: TrackedError = { error, type, message, context, handled, timestamp };
     this.recent.add(tracked);
-    if (this.options.log) this.log(tracked, stack);
+    if (this.options.log) this.logGuard.run(() => this.log(tracked, stack));
     this.source.send(tracked);
     return true;
   }
@@ -140,16 +149,19 @@ export class ErrorTracker {
 
   /**
    * One error may fail several operations on its way out, and is one error. But one that comes to an
-   * operation again is a new failure, thrown with an old object.
+   * operation again is a new failure, thrown with an old object, unless the operation called itself.
    */
-  private passedBefore(error: unknown, operation: string): boolean {
+  private passedBefore(error: unknown, operation: string, passage: Passage | undefined): boolean {
     if (typeof error !== 'object' || error === null) return false;
-    const operations = this.passed.get(error);
-    if (operations === undefined || operations.has(operation)) {
-      this.passed.set(error, new Set([operation]));
+    const before = this.passed.get(error);
+    const around = passage?.around;
+    const fromInside = before?.around !== undefined && before.around === passage?.inside;
+    if (before === undefined || (before.operations.has(operation) && !fromInside)) {
+      this.passed.set(error, { operations: new Set([operation]), around });
       return false;
     }
-    operations.add(operation);
+    before.operations.add(operation);
+    before.around = around;
     return true;
   }
 

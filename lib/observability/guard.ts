@@ -30,6 +30,8 @@ export class Guard {
     if (this.warned) return;
     this.warned = true;
     const { message } = describeError(error);
-    logger.warn(`${this.what} failed: ${message} (said once; calls go on without it)`);
+    try {
+      logger.warn(`${this.what} failed: ${message} (said once; calls go on without it)`);
+    } catch {} // a logger may be broken too
   }
 }

@@ -1,6 +1,6 @@
 import type { MetricKind, MetricSeries, MetricsRecorder, MetricTags } from './metrics.js';
 
-const NO_TAGS: MetricTags = {};
+const NO_TAGS: MetricTags = Object.freeze({});
 
 /** So many series are kept; what exceeds them is counted under one series a name, tagged `__other__`. */
 const MAX_SERIES = 10_000;
@@ -8,7 +8,7 @@ const MAX_SERIES = 10_000;
 /** Keeps counters, gauges and summed-up histograms in memory, to be read by a controller or a test. */
 export class InMemoryMetrics implements MetricsRecorder {
   private readonly series = new Map<string, MetricSeries>();
-  /** The library hands in the same tags object again and again; it finds its series without a key being built. */
+  /** The library hands in the same frozen tags again and again: they find their series without a key. */
   private shortcuts = new WeakMap<MetricTags, Map<string, MetricSeries>>();
 
   increment(name: string, tags: MetricTags = NO_TAGS, by = 1): void {
@@ -55,6 +55,7 @@ export class InMemoryMetrics implements MetricsRecorder {
     const shortcut = byName?.get(name);
     if (shortcut !== undefined) return shortcut;
     const series = this.findByKey(name, kind, tags);
+    if (!Object.isFrozen(tags)) return series; // it may mean something else tomorrow
     if (byName === undefined) {
       byName = new Map();
       this.shortcuts.set(tags, byName);

@@ -1,3 +1,4 @@
+/** What tells the series of a metric apart. */
 export type MetricTags = Readonly<Record<string, string | number | boolean>>;
 
 /** Where measurements go. It may throw: the call that is measured does not notice. */
@@ -10,6 +11,7 @@ export interface MetricsRecorder {
   observe(name: string, value: number, tags?: MetricTags): void;
 }
 
+/** How a metric's values add up. */
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 /** One series of a metric: a name with one set of tags. */

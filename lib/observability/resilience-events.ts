@@ -51,6 +51,7 @@ export class ResilienceEvents {
  */
 export class Broadcast<T> {
   private readonly subscribers = new Set<Subscriber<T>>();
+  private queue: T[] = [];
   readonly values$: Observable<T>;
 
   constructor(what: string) {
@@ -64,8 +65,14 @@ export class Broadcast<T> {
     return this.subscribers.size > 0;
   }
 
+  /** Everybody sees every value in the order of sending, also where a subscriber causes the next. */
   send(value: T): void {
-    for (const subscriber of this.subscribers) subscriber.next(value);
+    this.queue.push(value);
+    if (this.queue.length > 1) return; // the one who is sending goes on with it
+    for (let next = 0; next < this.queue.length; next++) {
+      for (const subscriber of this.subscribers) subscriber.next(this.queue[next] as T);
+    }
+    this.queue = [];
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from '../circuit-breaker/circuit-breaker.policy.js';
 import type { ErrorContext } from '../common/error-context.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
-import type { FailureOutcome, PipelineObserver } from '../pipeline/stages.js';
+import type { FailureOutcome, Passage, PipelineObserver } from '../pipeline/stages.js';
 import type { Alerts } from './alerts.js';
 import { errorType } from './error-record.js';
 import type { ErrorTracker } from './error-tracker.js';
@@ -46,12 +46,12 @@ export class OperationTelemetry implements PipelineObserver {
     private readonly telemetry: Telemetry,
   ) {
     const { operation } = labels;
-    this.operationTags = { operation };
+    this.operationTags = Object.freeze({ operation });
     this.outcomeTags = {
-      success: { operation, outcome: 'success' },
-      failure: { operation, outcome: 'failure' },
-      fallback: { operation, outcome: 'fallback' },
-      degraded: { operation, outcome: 'degraded' },
+      success: Object.freeze({ operation, outcome: 'success' }),
+      failure: Object.freeze({ operation, outcome: 'failure' }),
+      fallback: Object.freeze({ operation, outcome: 'fallback' }),
+      degraded: Object.freeze({ operation, outcome: 'degraded' }),
     };
     this.throttle = new AlertThrottle(telemetry.alertIntervalMs);
   }
@@ -93,11 +93,11 @@ export class OperationTelemetry implements PipelineObserver {
     });
   }
 
-  onFailure(error: unknown, outcome: FailureOutcome, durationMs: number): void {
+  onFailure(error: unknown, outcome: FailureOutcome, durationMs: number, passage: Passage): void {
     const { tracker, metrics, events } = this.telemetry;
     const { operation, upstream, critical } = this.labels;
     tracker.recordCall(operation, true);
-    if (tracker.count(error, this.context(), outcome !== 'failure')) {
+    if (tracker.count(error, this.context(), outcome !== 'failure', passage)) {
       const tags = { error_type: errorType(error), operation };
       metrics.increment('errors.total', upstream === undefined ? tags : { ...tags, upstream });
     }
@@ -120,7 +120,7 @@ export class OperationTelemetry implements PipelineObserver {
   private context(): ErrorContext {
     const { service, operation, upstream } = this.labels;
     const { errorContext } = this.telemetry;
-    const given = errorContext === undefined ? undefined : this.contextGuard.run(errorContext);
+    const given = errorContext && this.contextGuard.run(() => ({ ...errorContext() }));
     const context: ErrorContext = { ...given, service, operation };
     if (upstream !== undefined) context.upstream = upstream;
     return context;
@@ -150,7 +150,7 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
     breaker: string,
     private readonly telemetry: Telemetry,
   ) {
-    this.tags = { breaker };
+    this.tags = Object.freeze({ breaker });
     telemetry.metrics.gauge('circuit.state', STATE_LEVELS[CircuitState.CLOSED], this.tags);
   }
 
@@ -181,7 +181,7 @@ export class BulkheadTelemetry implements BulkheadObserver {
     bulkhead: string,
     private readonly telemetry: Telemetry,
   ) {
-    this.tags = { bulkhead };
+    this.tags = Object.freeze({ bulkhead });
   }
 
   onChange(_bulkhead: BulkheadPolicy, running: number, queued: number): void {

@@ -26,6 +26,7 @@ export class Attempt<T> extends Scope implements Timed {
   private holdsSlot = false;
   private permit: Permit = 0;
   private ticket: Ticket | undefined = undefined;
+  private timeoutError: TimeoutError | undefined = undefined;
   private resolve!: (value: T) => void;
   private reject!: (error: unknown) => void;
 
@@ -36,15 +37,8 @@ export class Attempt<T> extends Scope implements Timed {
     caller: Scope | undefined,
     private readonly startedAt: number,
   ) {
-    const ownMs = plan.stages.timeout?.delayMs ?? Number.POSITIVE_INFINITY;
-    const own = startedAt + ownMs;
-    const inherited = caller?.deadline ?? Number.POSITIVE_INFINITY;
-    super(
-      attempt,
-      caller,
-      Math.min(own, inherited),
-      own <= inherited ? ownMs : (caller?.timeoutMs ?? ownMs),
-    );
+    const timeoutMs = plan.stages.timeout?.delayMs ?? Number.POSITIVE_INFINITY;
+    super(attempt, caller, startedAt + timeoutMs, timeoutMs);
   }
 
   /** @throws CircuitBreakerOpenError at once */
@@ -71,9 +65,7 @@ export class Attempt<T> extends Scope implements Timed {
   /** @returns whether anybody waited for it */
   succeed(value: T): boolean {
     if (!this.settle()) return false;
-    // A stream flows on: of the deadlines, its caller's alone still holds.
-    this.deadline = this.caller?.deadline ?? Number.POSITIVE_INFINITY;
-    this.timeoutMs = this.caller?.timeoutMs ?? Number.POSITIVE_INFINITY;
+    this.ownDeadline = Number.POSITIVE_INFINITY; // a stream flows on; its caller's deadline still holds
     this.plan.stages.circuitBreaker?.succeeded(this.permit, this.startedAt);
     this.resolve(value);
     return true;
@@ -87,22 +79,35 @@ export class Attempt<T> extends Scope implements Timed {
   /** The call behind the attempt has really ended. */
   finish(): void {
     this.end();
+    this.onAbandoned = undefined;
     if (!this.holdsSlot) return;
     this.holdsSlot = false;
     this.plan.stages.bulkhead?.release();
   }
 
-  /** The timeout has passed. */
+  /** The timeout has passed. Whatever user code has to hear of it waits for `lapse()`. */
   expire(): void {
-    const { operation, observer, captureStackTrace, stages } = this.plan;
+    const { operation, captureStackTrace, stages } = this.plan;
     const timeoutMs = stages.timeout?.delayMs ?? this.timeoutMs;
     this.settled = true; // the timer queue has let go of it already
     this.leaveQueue();
-    observer.onTimeout(timeoutMs);
-    const error = new TimeoutError(timeoutMs, operation, captureStackTrace);
-    const surfaced = this.teachBreaker(error);
-    this.abandon(error);
-    this.reject(surfaced);
+    this.timeoutError = new TimeoutError(timeoutMs, operation, captureStackTrace);
+    this.reject(this.timeoutError);
+  }
+
+  /**
+   * Tells everybody that the timeout has passed: in the async context of the call, and not in that of
+   * the timer, which is shared with other calls.
+   *
+   * @returns the error to surface
+   */
+  lapse(error: unknown): unknown {
+    const { timeoutError } = this;
+    if (timeoutError === undefined || error !== timeoutError) return error;
+    this.plan.observer.onTimeout(timeoutError.timeoutMs);
+    const surfaced = this.teachBreaker(timeoutError);
+    this.abandon(timeoutError);
+    return surfaced;
   }
 
   /** The caller gave up, or ran out of time. */

@@ -6,7 +6,7 @@ import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type Invoke } from './attempt.js';
 import { Pause } from './shutdown.js';
-import type { Plan } from './stages.js';
+import type { Passage, Plan } from './stages.js';
 
 /** Whose call it is, for the fallback. */
 export interface Origin {
@@ -37,14 +37,15 @@ export class Execution<T> implements Dependent {
     private readonly plan: Plan,
     private readonly invoke: Invoke<T>,
     private readonly origin: Origin,
-    private readonly madeIn: Scope | undefined,
+    private madeIn: Scope | undefined,
     /** What has to be made of a fallback's answer before it counts as one. */
     private readonly accept?: (answer: unknown) => unknown,
   ) {}
 
   /** A call that outlives the one that it was made in has no caller any more. */
   private get caller(): Scope | undefined {
-    return this.madeIn?.over ? undefined : this.madeIn;
+    if (this.madeIn?.over) this.madeIn = undefined;
+    return this.madeIn;
   }
 
   /**
@@ -60,7 +61,7 @@ export class Execution<T> implements Dependent {
         this.plan.observer.onSuccess(now() - startedAt);
         return value;
       } catch (error) {
-        failure = error;
+        failure = this.current === undefined ? error : this.current.lapse(error);
       }
       try {
         delayMs = this.delayAfter(failure, number, delayMs, startedAt);
@@ -70,7 +71,8 @@ export class Execution<T> implements Dependent {
       }
       if (delayMs === undefined) return this.conclude(failure, startedAt);
       this.plan.observer.onRetry(failure, number, delayMs);
-      if (!(await this.pause(delayMs))) return this.conclude(failure, startedAt);
+      if (!(await this.pause(delayMs)) || this.origin.committed?.())
+        return this.conclude(failure, startedAt);
     }
   }
 
@@ -156,23 +158,23 @@ export class Execution<T> implements Dependent {
     if (fallback !== undefined) {
       try {
         const value = await this.interruptible(() => this.answerBy(fallback, error));
-        observer.onFailure(error, 'fallback', now() - startedAt);
+        observer.onFailure(error, 'fallback', now() - startedAt, this.passage());
         return value as T;
       } catch (fallbackError) {
         if (this.cancelled) return this.giveUp(startedAt);
         observer.onFallbackFailure(error, fallbackError);
         if (critical !== false) {
           linkCause(fallbackError, error);
-          observer.onFailure(error, 'failure', now() - startedAt);
+          observer.onFailure(error, 'failure', now() - startedAt, this.passage());
           throw fallbackError;
         }
       }
     }
     if (critical === false) {
-      observer.onFailure(error, 'degraded', now() - startedAt);
+      observer.onFailure(error, 'degraded', now() - startedAt, this.passage());
       return null as T;
     }
-    observer.onFailure(error, 'failure', now() - startedAt);
+    observer.onFailure(error, 'failure', now() - startedAt, this.passage());
     throw error;
   }
 
@@ -181,9 +183,13 @@ export class Execution<T> implements Dependent {
     const { observer, stages } = this.plan;
     if (isDeadline(this.reason)) {
       if (stages.critical) observer.onCriticalFailure(this.reason);
-      observer.onFailure(this.reason, 'failure', now() - startedAt);
+      observer.onFailure(this.reason, 'failure', now() - startedAt, this.passage());
     }
     throw this.reason;
+  }
+
+  private passage(): Passage {
+    return { inside: this.current, around: this.caller };
   }
 
   private answerBy(fallback: FallbackPolicy, error: unknown): unknown {

@@ -4,9 +4,11 @@ import { join } from '../context/join.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { Attempt, Invoke } from './attempt.js';
 import { Execution, type Origin } from './execution.js';
+import { Begun, beginGenerator } from './generator.js';
 import type { Plan } from './stages.js';
 import { observeStream } from './stream.js';
 
+/** Of one call. */
 export interface ExecuteOptions {
   /** When it aborts, the call ends at once with its reason. */
   signal?: AbortSignal | undefined;
@@ -17,7 +19,12 @@ const NOBODY: Origin = { self: undefined, args: [] };
 /** The stages of one operation, put together once, through which all its calls go. */
 export class Pipeline {
   /** @internal */
-  constructor(readonly plan: Plan) {}
+  readonly plan: Plan;
+
+  /** @internal */
+  constructor(plan: Plan) {
+    this.plan = plan;
+  }
 
   /**
    * Runs `fn` as often as the stages want it.
@@ -59,6 +66,23 @@ export class Pipeline {
     return within(execution, caller, signal);
   }
 
+  /**
+   * The same for an async generator: an attempt lasts until the first value.
+   *
+   * @internal
+   */
+  async *generate<T>(
+    generate: (attempt: AttemptContext) => AsyncGenerator<T>,
+    origin: Origin,
+  ): AsyncGenerator<T> {
+    const caller = enclosingScope();
+    const invoke = (attempt: Attempt<Begun<T>>) => beginGenerator(attempt, () => generate(attempt));
+    const execution = new Execution<Begun<T>>(this.plan, invoke, origin, caller);
+    const begun: Begun<T> | T = await within(execution, caller, undefined);
+    if (begun instanceof Begun) yield* begun.all();
+    else yield begun; // a fallback's answer
+  }
+
   /** @internal */
   stream<T>(
     source: (attempt: AttemptContext) => unknown,
@@ -93,25 +117,23 @@ function invokePromise<T>(
   discard: Origin['discard'],
 ): Invoke<T> {
   return (attempt: Attempt<T>) => {
-    let result: Promise<T>;
-    try {
-      // A thenable that is not a promise (a query builder) gets its `then` called here, once.
-      result = runInScope(attempt, () => promised(fn(attempt)));
-    } catch (error) {
+    const succeed = (value: T) => {
+      attempt.finish();
+      if (!attempt.succeed(value)) discard?.(value);
+    };
+    const fail = (error: unknown) => {
       attempt.finish();
       attempt.fail(error);
-      return;
+    };
+    try {
+      // In the scope too: a thenable (a query builder, a lazy promise) begins when `then` is called,
+      // and that happens once.
+      runInScope(attempt, () => {
+        void promised<T>(fn(attempt)).then(succeed, fail);
+      });
+    } catch (error) {
+      fail(error);
     }
-    result.then(
-      (value) => {
-        attempt.finish();
-        if (!attempt.succeed(value)) discard?.(value);
-      },
-      (error) => {
-        attempt.finish();
-        attempt.fail(error);
-      },
-    );
   };
 }
 

@@ -22,6 +22,14 @@ export interface Stages {
 /** How a failed call ended for its caller. */
 export type FailureOutcome = 'failure' | 'fallback' | 'degraded';
 
+/** Where an error comes by on its way out, to tell one that passes from a new one. */
+export interface Passage {
+  /** The scope of the call's own last attempt, in which it may have been tracked before. */
+  readonly inside: object | undefined;
+  /** The scope in which the call was made, to which it goes on. */
+  readonly around: object | undefined;
+}
+
 /** Told of what happens to an operation's calls. None of these may throw. */
 export interface PipelineObserver {
   /** An attempt failed and another follows. */
@@ -34,7 +42,7 @@ export interface PipelineObserver {
   onCriticalFailure(error: unknown): void;
   onFallbackFailure(error: unknown, fallbackError: unknown): void;
   /** The call is over. */
-  onFailure(error: unknown, outcome: FailureOutcome, durationMs: number): void;
+  onFailure(error: unknown, outcome: FailureOutcome, durationMs: number, passage: Passage): void;
 }
 
 /** All that an execution needs to know about its operation. */

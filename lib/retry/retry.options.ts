@@ -22,6 +22,7 @@ export type RetryPredicate = (error: unknown, attempt: number) => boolean;
 /** A class of errors, for `instanceof`. */
 export type ErrorClass = abstract new (...args: never[]) => unknown;
 
+/** How a failed call is repeated. */
 export interface RetryOptions {
   /** Calls in all, the first included. @default 3 */
   maxAttempts?: number;

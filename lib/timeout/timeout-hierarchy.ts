@@ -14,6 +14,7 @@ export interface TimeoutHierarchy {
   service: number;
 }
 
+/** A layer of a hierarchy. */
 export type TimeoutLayer = keyof TimeoutHierarchy;
 
 const RULES: Rules<TimeoutHierarchy> = { client: duration, gateway: duration, service: duration };

@@ -36,6 +36,8 @@ import {
 import { isObservable, lastValueFrom } from 'rxjs';
 import request from 'supertest';
 import {
+  Bulkhead,
+  CircuitBreaker,
   Fallback,
   ResilienceConfigurationError,
   ResilienceModule,
@@ -382,6 +384,95 @@ describe('Methods that other modules call', () => {
       await closeAll();
       jest.useRealTimers();
     }
+  });
+
+  it('by @Interval() are called on, whatever became of a call, until the application closes', async () => {
+    @Injectable()
+    class Jobs {
+      readonly calls = { failing: 0, hanging: 0, waiting: 0 };
+      @Interval('failing', 60_000)
+      @CircuitBreaker({ failureThreshold: 2, windowMs: 600_000, timeoutMs: 3_600_000 })
+      async failing(): Promise<void> {
+        this.calls.failing++;
+        throw new Error('down');
+      }
+      @Bulkhead({ maxConcurrent: 1, queueLimit: 0 })
+      @Interval('hanging', 60_000)
+      async hanging(): Promise<void> {
+        this.calls.hanging++;
+        await new Promise(() => undefined);
+      }
+      @Interval('waiting', 200_000)
+      @Retry({ maxAttempts: 3, baseDelayMs: 3_600_000, maxDelayMs: 3_600_000, jitter: 'none' })
+      async waiting(): Promise<void> {
+        this.calls.waiting++;
+        throw new Error('too early');
+      }
+    }
+    jest.useFakeTimers();
+    try {
+      const { app, logger } = await bootBare({
+        imports: [ScheduleModule.forRoot(), ResilienceModule.forRoot()],
+        providers: [Jobs],
+      });
+      const jobs = app.get(Jobs);
+      await jest.advanceTimersByTimeAsync(240_000);
+      expect(jobs.calls).toEqual({ failing: 2, hanging: 1, waiting: 1 });
+      const errors = () =>
+        logger.messages('error', 'Scheduler').map((error) => (error as Error).name);
+      expect(errors().sort()).toEqual([
+        ...Array(3).fill('BulkheadRejectedError'),
+        ...Array(2).fill('CircuitBreakerOpenError'),
+        ...Array(2).fill('Error'),
+      ]);
+      await app.close();
+      await jest.advanceTimersByTimeAsync(0);
+      expect(logger.messages('error', 'Scheduler').at(-1)).toMatchObject({ message: 'too early' });
+      expect(jest.getTimerCount()).toBe(0);
+      await jest.advanceTimersByTimeAsync(7_200_000);
+      expect(jobs.calls).toEqual({ failing: 2, hanging: 1, waiting: 1 });
+    } finally {
+      await closeAll();
+      jest.useRealTimers();
+    }
+  });
+
+  it('by @OnEvent() leave their last error to Nest, which logs it, and hear the next event', async () => {
+    @Injectable()
+    class Listeners {
+      readonly seen: string[] = [];
+      @OnEvent('order')
+      @Retry(TWICE)
+      async order(order: string): Promise<void> {
+        this.seen.push(order);
+        throw new Error(`down: ${order}`);
+      }
+      @Timeout(5)
+      @OnEvent('order')
+      async slow(): Promise<void> {
+        await new Promise(() => undefined);
+      }
+    }
+    const { app, logger } = await bootBare({
+      imports: [EventEmitterModule.forRoot(), ResilienceModule.forRoot()],
+      providers: [Listeners],
+    });
+    const rejections: unknown[] = [];
+    const onRejection = (reason: unknown) => rejections.push(reason);
+    process.on('unhandledRejection', onRejection);
+    try {
+      const emitter = app.get(EventEmitter2);
+      expect(emitter.emit('order', 'o1')).toBe(true);
+      await emitter.emitAsync('order', 'o2');
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('unhandledRejection', onRejection);
+    }
+    expect(rejections).toEqual([]);
+    expect(app.get(Listeners).seen.sort()).toEqual(['o1', 'o1', 'o2', 'o2']);
+    expect(logger.messages('error').sort()).toEqual(
+      expect.arrayContaining(['down: o1', 'down: o2', 'Operation timed out after 5 ms']),
+    );
   });
 
   it('by @OnEvent() run under their pipeline', async () => {

@@ -50,7 +50,8 @@ class Model {
 
   end(call: ModelCall, outcome: Outcome, at: number): void {
     const { slowCallDurationMs = Number.POSITIVE_INFINITY } = this.options;
-    const holdsPermit = this.probes.includes(call);
+    const holdsPermit =
+      this.probes.includes(call) && at - call.startedAt < this.options.timeoutMs;
     this.probes = this.probes.filter((probe) => probe !== call);
     if (outcome === 'client error' || call.stay !== this.stay) return;
     const failed = outcome === 'failure';

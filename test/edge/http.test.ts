@@ -5,7 +5,9 @@ import {
   type ArgumentsHost,
   BadRequestException,
   Body,
+  type CanActivate,
   Controller,
+  type ExecutionContext,
   Get,
   Injectable,
   InternalServerErrorException,
@@ -18,6 +20,7 @@ import {
   Scope,
   Sse,
   UseFilters,
+  UseGuards,
 } from '@nestjs/common';
 import { Observable, of, throwError } from 'rxjs';
 import {
@@ -391,6 +394,55 @@ describe('A client that disconnects', () => {
     release.open('done');
     expect((await first).body).toBe('done');
     expect(calls).toBe(1);
+  });
+
+  it.each([
+    ['a resilient handler', Retry(TWICE) as MethodDecorator],
+    ['a plain handler', (() => undefined) as MethodDecorator],
+  ])('aborts currentSignal() in the Observable that %s returns', async (_what, decorator) => {
+    const started = latch<AbortSignal>();
+    @Controller()
+    class Items {
+      @Get()
+      @decorator
+      get(): Observable<string> {
+        return new Observable(() => started.open(currentSignal()));
+      }
+    }
+    const app = await listen(Items);
+    const request = caller(app.url);
+    const signal = await soon(started.opened, 'the signal');
+    expect(signal.aborted).toBe(false);
+    const aborted = once(signal, 'abort');
+    request.destroy();
+    await soon(aborted, 'the abort');
+  });
+
+  it('aborts the signal also where it left while a guard was asked', async () => {
+    const asked = latch();
+    const signals = latch<AbortSignal>();
+    class Patient implements CanActivate {
+      async canActivate(context: ExecutionContext): Promise<boolean> {
+        const left = once(context.switchToHttp().getResponse<ServerResponse>(), 'close');
+        asked.open();
+        await left;
+        return true;
+      }
+    }
+    @Controller()
+    class Items {
+      @Get()
+      @UseGuards(Patient)
+      get(): string {
+        signals.open(currentSignal());
+        return 'nobody reads it';
+      }
+    }
+    const app = await listen(Items);
+    const request = caller(app.url);
+    await soon(asked.opened, 'the guard');
+    request.destroy();
+    expect((await soon(signals.opened, 'the signal')).aborted).toBe(true);
   });
 
   it('does not abort the signal when the answer was sent in full', async () => {

@@ -98,6 +98,25 @@ export class GoodUse {
     return this.hiddenFallback;
   }
 
+  @Fallback((...all: unknown[]): unknown => all)
+  async answeredByAnything(_id: string): Promise<string> {
+    return '';
+  }
+
+  @Fallback('records')
+  async recorded(_id: string): Promise<string> {
+    return '';
+  }
+
+  async records(...all: unknown[]): Promise<unknown> {
+    return all;
+  }
+
+  @Fallback(() => ['a', 1])
+  async tuple(): Promise<[string, number]> {
+    return ['a', 1];
+  }
+
   @Fallback('overloadedFallback')
   async optional(_id: string, _limit?: number): Promise<number> {
     return 1;

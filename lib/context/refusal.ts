@@ -1,0 +1,14 @@
+import { now } from '../common/clock.js';
+import { TimeoutError } from '../timeout/timeout.error.js';
+import type { Scope } from './scope.js';
+
+/**
+ * What is called from abandoned work, or when no time is left, must not start.
+ *
+ * @throws the reason of a caller that was aborted, or a `TimeoutError` where its deadline has passed
+ */
+export function refuseWithout(caller: Scope | undefined): void {
+  if (caller === undefined) return;
+  if (caller.aborted) throw caller.reason;
+  if (caller.deadline <= now()) throw new TimeoutError(caller.timeoutMs);
+}
