@@ -12,13 +12,14 @@ const blocks = (language: string) =>
 
 /** What snippets use without showing where it comes from. */
 const PRELUDE = `
-import { Controller, Get, Injectable, Module } from '@nestjs/common';
+import { Controller, Get, Injectable, Module, Param } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { expect, test } from '@jest/globals';
 import * as bulwark from 'nestjs-bulwark';
 import { type AlertChannel, Bulkhead, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical, type CriticalAlert,
   currentSignal, Fallback, getCircuitBreakerToken, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
-  ResilienceService, Retry, Timeout, TimeoutError, Upstream } from 'nestjs-bulwark';
+  ResilienceService, Retry, Signal, Timeout, TimeoutError, Upstream } from 'nestjs-bulwark';
 interface Product { id: string }
 declare function getJson<T>(path: string, signal: AbortSignal): Promise<T>;
 declare function isBusy(error: unknown): boolean;
