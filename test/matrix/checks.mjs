@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { run, start } from './processes.mjs';
+
+/** Ways of getting an object from Nest: the decorators have to work on each. */
+const PROVIDERS = [
+  'singleton',
+  'transient',
+  'factory',
+  'request',
+  'request-factory',
+  'lazy',
+  'lazy-factory',
+];
+const HANDLERS = ['handler', 'observable'];
+
+/** Starts the application and asks it over HTTP. */
+export async function serves(node, directory) {
+  const app = start(node, ['dist/main.js'], directory);
+  try {
+    await showing(app.output, async () => {
+      await asks(await app.says(/Listening on (\S+)/));
+      assertNoWarning(app.output());
+    });
+  } finally {
+    await app.stop();
+  }
+}
+
+async function asks(url) {
+  const get = async (path) => {
+    const response = await fetch(`${url}${path}`);
+    return { response, status: response.status, body: await response.json() };
+  };
+  assert.equal((await get('/health')).body.supplier, 'CLOSED');
+  for (const kind of [...PROVIDERS, ...HANDLERS]) {
+    const { status, body } = await get(`/attempts/${kind}`);
+    assert.deepEqual({ kind, status, attempts: body.attempts }, { kind, status: 200, attempts: 3 });
+  }
+  assert.equal((await get('/attempts/request')).body.url, '/attempts/request');
+  assert.deepEqual((await get('/supplier/delivery/tea')).body, { days: 14, article: 'tea' });
+
+  assert.equal((await get('/supplier')).status, 502);
+  const { response, status, body } = await get('/supplier');
+  assert.equal(status, 503);
+  assert.equal(body.code, 'CIRCUIT_OPEN');
+  assert.equal(response.headers.get('retry-after'), '60');
+  const health = await get('/health');
+  assert.equal(health.status, 200);
+  assert.equal(health.body.supplier, 'OPEN');
+}
+
+/** Boots the application without a platform; it has to end by itself when it is closed. */
+export async function boots(node, directory) {
+  const output = await run(node, ['dist/context.js'], directory);
+  await showing(
+    () => output,
+    () => {
+      const line = output.split('\n').find((each) => each.startsWith('{"answers"'));
+      assert.ok(line, 'It printed no answers');
+      const { answers, isOpen, fallback } = JSON.parse(line);
+      const attempts = Object.fromEntries(PROVIDERS.map((kind) => [kind, answers[kind]?.attempts]));
+      assert.deepEqual(attempts, Object.fromEntries(PROVIDERS.map((kind) => [kind, 3])));
+      assert.equal(isOpen, true);
+      assert.deepEqual(fallback, { days: 14, article: 'tea' });
+      assertNoWarning(output);
+    },
+  );
+}
+
+/** Runs the application's own tests. */
+export async function passes(node, directory) {
+  const jest = '../node_modules/jest/bin/jest.js';
+  const output = await run(node, [jest, '--config', 'jest.config.json', '--ci'], directory);
+  await showing(
+    () => output,
+    () => assertNoWarning(output),
+  );
+}
+
+/** Neither Nest, nor the library, nor Node. */
+function assertNoWarning(output) {
+  assert.doesNotMatch(output, /warn/i, 'It warns');
+}
+
+/** Adds to what fails what the application wrote. */
+async function showing(output, assertions) {
+  try {
+    await assertions();
+  } catch (error) {
+    throw new Error(`${error.message}\n${output()}`);
+  }
+}

@@ -1,0 +1,33 @@
+import { Module, Scope } from '@nestjs/common';
+import { REQUEST } from '@nestjs/core';
+import { ResilienceModule } from 'nestjs-bulwark';
+import { HealthController } from './health.controller.js';
+import { CartService, Courier, PriceList, StockService, SupplierService } from './services.js';
+import { AttemptsController, RequestController, SupplierController } from './shop.controller.js';
+
+@Module({
+  imports: [
+    ResilienceModule.forRoot({
+      breakers: { supplier: { failureThreshold: 1 } },
+      bulkheads: { warehouse: { maxConcurrent: 5 } },
+      retries: { patient: { maxAttempts: 3, baseDelayMs: 1 } },
+      timeouts: { warehouse: { client: 5_000, gateway: 6_000, service: 7_000 } },
+      services: { prices: { retry: 'patient' } },
+    }),
+  ],
+  controllers: [AttemptsController, RequestController, SupplierController, HealthController],
+  providers: [
+    StockService,
+    CartService,
+    Courier,
+    SupplierService,
+    { provide: PriceList, useFactory: () => new PriceList() },
+    {
+      provide: 'PRICES_OF_REQUEST',
+      scope: Scope.REQUEST,
+      inject: [REQUEST],
+      useFactory: () => new PriceList(),
+    },
+  ],
+})
+export class AppModule {}
