@@ -76,7 +76,9 @@ function planMethod(type: Class, definition: MethodDefinition, catalog: PolicyCa
   const { key, settings } = definition;
   const method = methodOf(definition);
   const name = `${type.name}.${String(key)}`;
-  const layers = settings === undefined ? classSettings(type) : [...classSettings(type), settings];
+  // What is said on a controller, a resolver or a gateway is said of its handlers alone.
+  const ofClass = isHandlerClass(type) && !isHandler(method) ? [] : classSettings(type);
+  const layers = settings === undefined ? ofClass : [...ofClass, settings];
   const resolved = new StageResolver(catalog, name, atDecorators(name), layers).resolve();
   const kind = isHandler(method) ? 'handler' : 'provider';
   const traits = traitsOf(type, definition);

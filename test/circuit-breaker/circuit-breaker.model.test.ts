@@ -50,8 +50,7 @@ class Model {
 
   end(call: ModelCall, outcome: Outcome, at: number): void {
     const { slowCallDurationMs = Number.POSITIVE_INFINITY } = this.options;
-    const holdsPermit =
-      this.probes.includes(call) && at - call.startedAt < this.options.timeoutMs;
+    const holdsPermit = this.probes.includes(call) && at - call.startedAt < this.options.timeoutMs;
     this.probes = this.probes.filter((probe) => probe !== call);
     if (outcome === 'client error' || call.stay !== this.stay) return;
     const failed = outcome === 'failure';
