@@ -11,13 +11,13 @@ export type {
   CircuitBreakerOptions,
   ResolvedCircuitBreakerOptions,
 } from './circuit-breaker/circuit-breaker.options.js';
+export { CircuitBreakerPolicy } from './circuit-breaker/circuit-breaker.policy.js';
+export { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
 export {
-  CircuitBreakerPolicy,
   type CircuitBreakerSnapshot,
   CircuitState,
   type CircuitTransitionReason,
-} from './circuit-breaker/circuit-breaker.policy.js';
-export { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
+} from './circuit-breaker/circuit-state.js';
 export {
   getCircuitBreakerToken,
   InjectCircuitBreaker,
@@ -50,8 +50,9 @@ export type {
 } from './observability/metrics.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
-export { ResilienceModule, type ResilienceModuleAsyncOptions } from './resilience.module.js';
+export { ResilienceModule } from './resilience.module.js';
 export { ResilienceService } from './resilience.service.js';
+export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';
 export type {
   ResilienceDefaults,
   ResilienceFeatureOptions,

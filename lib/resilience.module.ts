@@ -1,11 +1,4 @@
-import {
-  type DynamicModule,
-  type InjectionToken,
-  Module,
-  type OptionalFactoryDependency,
-  type Provider,
-  type Type,
-} from '@nestjs/common';
+import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
 import { APP_INTERCEPTOR, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { Explorer, planClasses } from './binding/explorer.js';
 import {
@@ -18,33 +11,22 @@ import { ResilienceRuntime } from './binding/runtime.js';
 import { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
 import { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
-import { anyFunction, boolean, checkOptions, type Rule, type Rules } from './common/options.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
 import { ResilienceEvents } from './observability/resilience-events.js';
 import { ResilienceService } from './resilience.service.js';
+import {
+  OPTIONS,
+  optionsProviders,
+  type ResilienceModuleAsyncOptions,
+} from './resilience-module.async-options.js';
 import type {
   ResilienceFeatureOptions,
   ResilienceModuleOptions,
-  ResilienceOptionsFactory,
 } from './resilience-module.options.js';
 
-/** How `forRootAsync` gets its options: by exactly one of `useFactory`, `useClass` and `useExisting`. */
-export interface ResilienceModuleAsyncOptions {
-  imports?: DynamicModule['imports'];
-  /** What is injected into `useFactory`. */
-  inject?: (InjectionToken | OptionalFactoryDependency)[];
-  // biome-ignore lint/suspicious/noExplicitAny: what is injected is for the user to know
-  useFactory?: (...args: any[]) => ResilienceModuleOptions | Promise<ResilienceModuleOptions>;
-  useClass?: Type<ResilienceOptionsFactory>;
-  useExisting?: InjectionToken;
-  /** Whether the injectables are visible to every module. @default true */
-  isGlobal?: boolean;
-}
-
-const OPTIONS = Symbol('ResilienceModuleOptions');
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
 
 /** What hands the runtime to decorated instances. It is global whatever `isGlobal` says. */
@@ -170,66 +152,6 @@ function fromRuntime<T>(
   get: (runtime: ResilienceRuntime) => T | undefined,
 ): Provider {
   return { provide: provide as Type<T>, inject: [READY], useFactory: get };
-}
-
-const isArray: Rule = (value) => (Array.isArray(value) ? undefined : 'an array');
-
-const ASYNC_RULES: Rules<ResilienceModuleAsyncOptions> = {
-  imports: isArray,
-  inject: isArray,
-  useFactory: anyFunction,
-  useClass: (value) => (typeof value === 'function' ? undefined : 'a class'),
-  useExisting: (value) => (value === null ? 'an injection token' : undefined),
-  isGlobal: boolean,
-};
-
-/** Wrong options fail the boot, like those of `forRoot`, and not the `import` of the module's file. */
-function optionsProviders(options: ResilienceModuleAsyncOptions): Provider[] {
-  try {
-    return checkedOptionsProviders(options);
-  } catch (error) {
-    const fail = () => {
-      throw error;
-    };
-    return [{ provide: OPTIONS, useFactory: fail }];
-  }
-}
-
-function checkedOptionsProviders(options: ResilienceModuleAsyncOptions): Provider[] {
-  const place = 'ResilienceModule.forRootAsync()';
-  const { inject, useFactory, useClass, useExisting } = checkOptions<ResilienceModuleAsyncOptions>(
-    place,
-    options,
-    ASYNC_RULES,
-  );
-  const given = [useFactory, useClass, useExisting].filter((way) => way !== undefined);
-  if (given.length !== 1) {
-    throw new ResilienceConfigurationError(
-      place,
-      `is given ${given.length} of useFactory, useClass and useExisting; allowed: exactly one`,
-    );
-  }
-  if (useFactory !== undefined) {
-    const make = async (...injected: unknown[]) => withoutIsGlobal(await useFactory(...injected));
-    return [{ provide: OPTIONS, inject: inject ?? [], useFactory: make }];
-  }
-  const factory = (useClass ?? useExisting) as InjectionToken;
-  const made: Provider = {
-    provide: OPTIONS,
-    inject: [factory],
-    useFactory: async (it: ResilienceOptionsFactory) =>
-      withoutIsGlobal(await it.createResilienceOptions()),
-  };
-  return useClass === undefined ? [made] : [useClass, made];
-}
-
-/** Nest has to know that before it makes anything. */
-function withoutIsGlobal(options: ResilienceModuleOptions): ResilienceModuleOptions {
-  if (options?.isGlobal === undefined) return options;
-  throw new ResilienceConfigurationError(
-    'isGlobal',
-    `is ${options.isGlobal} in what the factory returns, which is too late; allowed: in forRootAsync() itself`,
-  );
 }
 
 function newRuntime(modules: ModulesContainer): ResilienceRuntime {

@@ -13,48 +13,12 @@ import {
   type ResolvedCircuitBreakerOptions,
   resolveCircuitBreakerOptions,
 } from './circuit-breaker.options.js';
+import {
+  type CircuitBreakerSnapshot,
+  CircuitState,
+  type CircuitTransitionReason,
+} from './circuit-state.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
-
-/** What a breaker does with calls. */
-export enum CircuitState {
-  CLOSED = 'CLOSED',
-  OPEN = 'OPEN',
-  HALF_OPEN = 'HALF_OPEN',
-  /** By `forceOpen()`: rejects everything until `reset()`. */
-  FORCED_OPEN = 'FORCED_OPEN',
-  /** By `disable()`: lets everything through and counts nothing until `reset()`. */
-  DISABLED = 'DISABLED',
-}
-
-/** A breaker at this moment. */
-export interface CircuitBreakerSnapshot {
-  name: string;
-  state: CircuitState;
-  /** Over the window, like the following. */
-  failures: number;
-  successes: number;
-  calls: number;
-  /** 0 to 100. */
-  failureRate: number;
-  /** 0 to 100. */
-  slowCallRate: number;
-  /** When it opened, as an ISO 8601 time; only while it is not closed. */
-  openedAt?: string;
-  /** Until the first probe, in ms; only while it is open. */
-  retryAfterMs?: number;
-}
-
-/** Why a breaker changed its state. */
-export type CircuitTransitionReason =
-  | 'failure-threshold'
-  | 'failure-rate'
-  | 'slow-call-rate'
-  | 'open-time-passed'
-  | 'probe-failed'
-  | 'probes-succeeded'
-  | 'forced-open'
-  | 'disabled'
-  | 'reset';
 
 /** Told of what happens to a breaker. @internal */
 export interface CircuitBreakerObserver {

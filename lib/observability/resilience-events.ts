@@ -1,9 +1,6 @@
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
-import type {
-  CircuitState,
-  CircuitTransitionReason,
-} from '../circuit-breaker/circuit-breaker.policy.js';
+import type { CircuitState, CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
 import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */

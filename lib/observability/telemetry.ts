@@ -1,11 +1,10 @@
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
 import type { BulkheadObserver, BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
-import {
-  type CircuitBreakerObserver,
-  type CircuitBreakerPolicy,
-  CircuitState,
-  type CircuitTransitionReason,
+import type {
+  CircuitBreakerObserver,
+  CircuitBreakerPolicy,
 } from '../circuit-breaker/circuit-breaker.policy.js';
+import { CircuitState, type CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
 import type { ErrorContext } from '../common/error-context.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
 import type { FailureOutcome, Passage, PipelineObserver } from '../pipeline/stages.js';

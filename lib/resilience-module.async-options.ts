@@ -1,0 +1,89 @@
+import type {
+  DynamicModule,
+  InjectionToken,
+  OptionalFactoryDependency,
+  Provider,
+  Type,
+} from '@nestjs/common';
+import { ResilienceConfigurationError } from './common/configuration.error.js';
+import { anyFunction, boolean, checkOptions, type Rule, type Rules } from './common/options.js';
+import type {
+  ResilienceModuleOptions,
+  ResilienceOptionsFactory,
+} from './resilience-module.options.js';
+
+/** Injects the options of `forRootAsync()`. */
+export const OPTIONS = Symbol('ResilienceModuleOptions');
+
+/** How `forRootAsync` gets its options: by exactly one of `useFactory`, `useClass` and `useExisting`. */
+export interface ResilienceModuleAsyncOptions {
+  imports?: DynamicModule['imports'];
+  /** What is injected into `useFactory`. */
+  inject?: (InjectionToken | OptionalFactoryDependency)[];
+  // biome-ignore lint/suspicious/noExplicitAny: what is injected is for the user to know
+  useFactory?: (...args: any[]) => ResilienceModuleOptions | Promise<ResilienceModuleOptions>;
+  useClass?: Type<ResilienceOptionsFactory>;
+  useExisting?: InjectionToken;
+  /** Whether the injectables are visible to every module. @default true */
+  isGlobal?: boolean;
+}
+
+const isArray: Rule = (value) => (Array.isArray(value) ? undefined : 'an array');
+
+const ASYNC_RULES: Rules<ResilienceModuleAsyncOptions> = {
+  imports: isArray,
+  inject: isArray,
+  useFactory: anyFunction,
+  useClass: (value) => (typeof value === 'function' ? undefined : 'a class'),
+  useExisting: (value) => (value === null ? 'an injection token' : undefined),
+  isGlobal: boolean,
+};
+
+/** Wrong options fail the boot, like those of `forRoot`, and not the `import` of the module's file. */
+export function optionsProviders(options: ResilienceModuleAsyncOptions): Provider[] {
+  try {
+    return checkedOptionsProviders(options);
+  } catch (error) {
+    const fail = () => {
+      throw error;
+    };
+    return [{ provide: OPTIONS, useFactory: fail }];
+  }
+}
+
+function checkedOptionsProviders(options: ResilienceModuleAsyncOptions): Provider[] {
+  const place = 'ResilienceModule.forRootAsync()';
+  const { inject, useFactory, useClass, useExisting } = checkOptions<ResilienceModuleAsyncOptions>(
+    place,
+    options,
+    ASYNC_RULES,
+  );
+  const given = [useFactory, useClass, useExisting].filter((way) => way !== undefined);
+  if (given.length !== 1) {
+    throw new ResilienceConfigurationError(
+      place,
+      `is given ${given.length} of useFactory, useClass and useExisting; allowed: exactly one`,
+    );
+  }
+  if (useFactory !== undefined) {
+    const make = async (...injected: unknown[]) => withoutIsGlobal(await useFactory(...injected));
+    return [{ provide: OPTIONS, inject: inject ?? [], useFactory: make }];
+  }
+  const factory = (useClass ?? useExisting) as InjectionToken;
+  const made: Provider = {
+    provide: OPTIONS,
+    inject: [factory],
+    useFactory: async (it: ResilienceOptionsFactory) =>
+      withoutIsGlobal(await it.createResilienceOptions()),
+  };
+  return useClass === undefined ? [made] : [useClass, made];
+}
+
+/** Nest has to know that before it makes anything. */
+function withoutIsGlobal(options: ResilienceModuleOptions): ResilienceModuleOptions {
+  if (options?.isGlobal === undefined) return options;
+  throw new ResilienceConfigurationError(
+    'isGlobal',
+    `is ${options.isGlobal} in what the factory returns, which is too late; allowed: in forRootAsync() itself`,
+  );
+}
