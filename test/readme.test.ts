@@ -55,7 +55,10 @@ function compile(programs: Map<string, string>): string[] {
       ? getSourceFile(name, version, ...rest)
       : ts.createSourceFile(name, text, version);
   };
-  const paths = { 'nestjs-bulwark': [join(root, 'lib/index.ts')] };
+  const paths = {
+    'nestjs-bulwark': [join(root, 'lib/index.ts')],
+    'nestjs-bulwark/*': [join(root, 'lib/*/index.ts')],
+  };
   const all = ts.createProgram([...programs.keys()], { ...options, paths, types: ['node'] }, host);
   return ts
     .getPreEmitDiagnostics(all)

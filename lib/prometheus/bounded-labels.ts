@@ -1,0 +1,103 @@
+import type { MetricTags } from '../index.js';
+
+/** What stands for label values that came too late to get a series of their own. */
+export const OTHER = '__other__';
+
+const MAX_LENGTH = 128;
+
+export type Labels = Record<string, string>;
+
+/** The values of one label, in whatever metric: the first so many stand for themselves. */
+class LabelValues {
+  private readonly known = new Map<string, string>();
+
+  constructor(private readonly max: number) {}
+
+  of(given: string): string {
+    const value = given.length > MAX_LENGTH ? `${given.slice(0, MAX_LENGTH - 1)}…` : given;
+    const known = this.known.get(value);
+    if (known !== undefined) return known;
+    if (this.known.size >= this.max) return OTHER;
+    const label = wellFormed(value);
+    this.known.set(value, label);
+    return label;
+  }
+}
+
+/** All labels of an exporter. They are shared, so that an operation is itself in every metric or in none. */
+export class LabelSpace {
+  private readonly byLabel = new Map<string, LabelValues>();
+
+  constructor(readonly maxValues: number) {}
+
+  valueOf(label: string, value: string): string {
+    let values = this.byLabel.get(label);
+    if (values === undefined) {
+      values = new LabelValues(this.maxValues);
+      this.byLabel.set(label, values);
+    }
+    return values.of(value);
+  }
+}
+
+/** With all four outcomes of as many operations as there may be, nothing has to be given up. */
+const SERIES_PER_VALUE = 5;
+
+/**
+ * Turns tags into the constant set of labels of one metric, and bounds its series.
+ *
+ * Labels multiply: a thousand error types of a thousand operations are a million series. So where a
+ * metric has too many, new ones give up their last label first, and the operation never: the sums by
+ * operation stay right.
+ */
+export class MetricLabels {
+  private readonly series = new Set<string>();
+  /** The library hands in the same tags object again and again. */
+  private readonly shortcuts = new WeakMap<MetricTags, Labels>();
+
+  constructor(
+    private readonly names: readonly string[],
+    private readonly space: LabelSpace,
+    /** Told of every series, before it gets its first value. */
+    private readonly begins: (labels: Labels) => void,
+  ) {}
+
+  of(tags: MetricTags): Labels {
+    const shortcut = this.shortcuts.get(tags);
+    if (shortcut !== undefined) return shortcut;
+    const labels = this.admit(
+      this.names.map((name) => this.space.valueOf(name, String(tags[name] ?? ''))),
+    );
+    this.shortcuts.set(tags, labels);
+    return labels;
+  }
+
+  private admit(values: string[]): Labels {
+    for (let kept = values.length; kept > 1; kept--) {
+      values.fill(OTHER, kept);
+      const room = this.space.maxValues * SERIES_PER_VALUE * (values.length - kept + 1);
+      if (this.enter(values, room)) return this.named(values);
+    }
+    values.fill(OTHER, 1);
+    this.enter(values, Number.POSITIVE_INFINITY);
+    return this.named(values);
+  }
+
+  private enter(values: string[], room: number): boolean {
+    const key = JSON.stringify(values);
+    if (this.series.has(key)) return true;
+    if (this.series.size >= room) return false;
+    this.series.add(key);
+    this.begins(this.named(values));
+    return true;
+  }
+
+  private named(values: string[]): Labels {
+    return Object.fromEntries(this.names.map((name, index) => [name, values[index] as string]));
+  }
+}
+
+/** Halves of surrogate pairs would all become the same character on the wire, and clash there. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
+}

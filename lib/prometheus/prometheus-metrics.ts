@@ -1,0 +1,100 @@
+import {
+  Counter,
+  Gauge,
+  Histogram,
+  type PrometheusContentType,
+  Registry,
+  type RegistryContentType,
+} from 'prom-client';
+import type { MetricsRecorder, MetricTags } from '../index.js';
+import { LabelSpace, type Labels, MetricLabels, OTHER } from './bounded-labels.js';
+import { METRIC_CATALOGUE, type MetricDefinition } from './metric-catalogue.js';
+import {
+  type PrometheusMetricsOptions,
+  resolvePrometheusOptions,
+} from './prometheus-metrics.options.js';
+
+const NO_TAGS: MetricTags = {};
+
+/** One metric of prom-client, with how the library's tags become its labels. */
+interface Exported<M> {
+  readonly metric: M;
+  readonly labels: MetricLabels;
+  readonly divisor: number;
+}
+
+/**
+ * Exports the library's metrics to Prometheus, as `resilience_*`: counters end in `_total`, durations
+ * are in seconds, and a tag that is missing is an empty label. Memory is bounded, whatever the labels:
+ * what is too much is counted under `__other__`.
+ *
+ * Only the library's own metrics are exported; those that others record are left out.
+ *
+ * @example
+ * const prometheus = new PrometheusMetrics();
+ * ResilienceModule.forRoot({ metrics: prometheus });
+ * await prometheus.registry.metrics(); // what a scrape is answered with
+ */
+export class PrometheusMetrics<Format extends RegistryContentType = PrometheusContentType>
+  implements MetricsRecorder
+{
+  readonly registry: Registry<Format>;
+  private readonly counters = new Map<string, Exported<Counter>>();
+  private readonly gauges = new Map<string, Exported<Gauge>>();
+  private readonly histograms = new Map<string, Exported<Histogram>>();
+
+  /** @throws ResilienceConfigurationError where an option is wrong, or the registry has one of the names already */
+  constructor(options: PrometheusMetricsOptions<Format> = {}) {
+    const { registry, buckets, maxLabelValues } = resolvePrometheusOptions(options);
+    this.registry = registry ?? new Registry<Format>();
+    const space = new LabelSpace(maxLabelValues);
+    for (const [recorded, definition] of Object.entries(METRIC_CATALOGUE)) {
+      const begins = (labels: Labels) => this.announce(definition, labels);
+      const labels = new MetricLabels(definition.labels, space, begins);
+      this.register(recorded, definition, labels, buckets);
+    }
+  }
+
+  increment(name: string, tags: MetricTags = NO_TAGS, by = 1): void {
+    const counter = this.counters.get(name);
+    counter?.metric.inc(counter.labels.of(tags), by);
+  }
+
+  /** The value of "all others" would be that of any one of them: gauges beyond the bound are left out. */
+  gauge(name: string, value: number, tags: MetricTags = NO_TAGS): void {
+    const gauge = this.gauges.get(name);
+    if (gauge === undefined) return;
+    const labels = gauge.labels.of(tags);
+    for (const label in labels) if (labels[label] === OTHER) return;
+    gauge.metric.set(labels, value / gauge.divisor);
+  }
+
+  observe(name: string, value: number, tags: MetricTags = NO_TAGS): void {
+    const histogram = this.histograms.get(name);
+    histogram?.metric.observe(histogram.labels.of(tags), value / histogram.divisor);
+  }
+
+  private announce({ announces = [] }: MetricDefinition, labels: Labels): void {
+    for (const { counter, tags } of announces) this.increment(counter, { ...labels, ...tags }, 0);
+  }
+
+  private register(
+    recorded: string,
+    definition: MetricDefinition,
+    labels: MetricLabels,
+    buckets: readonly number[],
+  ): void {
+    const { kind, name, help, divisor = 1, aggregator = 'sum' } = definition;
+    const registers = [this.registry as Registry]; // whatever its format
+    const configuration = { name, help, labelNames: definition.labels, registers, aggregator };
+    const exported = { labels, divisor };
+    if (kind === 'counter')
+      this.counters.set(recorded, { metric: new Counter(configuration), ...exported });
+    else if (kind === 'gauge')
+      this.gauges.set(recorded, { metric: new Gauge(configuration), ...exported });
+    else {
+      const metric = new Histogram({ ...configuration, buckets: [...buckets] });
+      this.histograms.set(recorded, { metric, ...exported });
+    }
+  }
+}
