@@ -1,3 +1,4 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
 import type { CircuitState, CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
@@ -30,15 +31,37 @@ export type ResilienceEvent = { timestamp: string } & (
 type WithoutTimestamp<E> = E extends unknown ? Omit<E, 'timestamp'> : never;
 export type NewResilienceEvent = WithoutTimestamp<ResilienceEvent>;
 
-/** Everything that the library does about failures, as it happens. Nothing is kept. */
+type EventChannels = Record<ResilienceEvent['type'], Channel>;
+
+const EVENT_CHANNELS: EventChannels = {
+  retry: channel('nestjs-bulwark:retry'),
+  timeout: channel('nestjs-bulwark:timeout'),
+  'circuit-state': channel('nestjs-bulwark:circuit-state'),
+  'circuit-rejected': channel('nestjs-bulwark:circuit-rejected'),
+  'bulkhead-rejected': channel('nestjs-bulwark:bulkhead-rejected'),
+  fallback: channel('nestjs-bulwark:fallback'),
+  degraded: channel('nestjs-bulwark:degraded'),
+  alert: channel('nestjs-bulwark:alert'),
+};
+
+/**
+ * Everything that the library does about failures, as it happens. Nothing is kept.
+ *
+ * Each event also goes to the channel `nestjs-bulwark:<type>` of `node:diagnostics_channel`, for tools
+ * that are not part of the application: it hears of all applications in the process. (What a
+ * subscriber there throws, Node makes an uncaught exception.)
+ */
 export class ResilienceEvents {
   private readonly source = new Broadcast<ResilienceEvent>('A subscriber of ResilienceEvents');
   readonly events$: Observable<ResilienceEvent> = this.source.values$;
 
   /** @internal */
   emit(event: NewResilienceEvent): void {
-    if (!this.source.observed) return;
-    this.source.send({ ...event, timestamp: new Date().toISOString() } as ResilienceEvent);
+    const published = EVENT_CHANNELS[event.type];
+    if (!this.source.observed && !published.hasSubscribers) return;
+    const value = { ...event, timestamp: new Date().toISOString() } as ResilienceEvent;
+    this.source.send(value);
+    if (published.hasSubscribers) published.publish(value);
   }
 }
 

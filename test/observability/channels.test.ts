@@ -1,0 +1,64 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { ResilienceEvent } from '../../lib/index.js';
+import { ResilienceApp } from '../support/resilience-app.js';
+
+let app: ResilienceApp;
+beforeAll(async () => {
+  app = await ResilienceApp.boot();
+  jest.useRealTimers();
+});
+afterAll(() => app.close());
+
+/** What a tool outside the application hears. */
+async function heard(type: ResilienceEvent['type'], cause: () => Promise<unknown>) {
+  const events: unknown[] = [];
+  const listen = (event: unknown) => void events.push(event);
+  subscribe(`nestjs-bulwark:${type}`, listen);
+  await cause().catch(() => undefined);
+  unsubscribe(`nestjs-bulwark:${type}`, listen);
+  return events;
+}
+
+const fails = () => Promise.reject(new Error('down'));
+
+describe('The diagnostics channels', () => {
+  const rejecting = (options: object) => () => app.pipeline(options).execute(fails);
+  it.each([
+    ['retry', { name: 'r', retry: { maxAttempts: 2, baseDelayMs: 0 } }, { operation: 'r' }],
+    ['degraded', { name: 'd', critical: false }, { operation: 'd' }],
+    ['alert', { name: 'a', critical: true }, { operation: 'a', suppressed: 0 }],
+    ['fallback', { name: 'f', fallback: () => 1 }, { operation: 'f', succeeded: true }],
+    [
+      'circuit-state',
+      { name: 'c', circuitBreaker: { failureThreshold: 1 } },
+      { breaker: 'c', from: 'CLOSED', to: 'OPEN' },
+    ],
+  ] as const)('carry the event %s', async (type, options, expected) => {
+    const events = await heard(type, rejecting(options));
+    expect(events).toEqual([expect.objectContaining({ type, ...expected })]);
+  });
+
+  it('carry timeouts and rejections', async () => {
+    const hang = () => new Promise<never>(() => undefined);
+    const slow = app.pipeline({ name: 't', timeoutMs: 1 });
+    expect(await heard('timeout', () => slow.execute(hang))).toHaveLength(1);
+    const full = app.pipeline({ name: 'b', bulkhead: { maxConcurrent: 1, queueLimit: 0 } });
+    void full.execute(hang);
+    expect(await heard('bulkhead-rejected', () => full.execute(hang))).toHaveLength(1);
+    const open = app.pipeline({ name: 'o', circuitBreaker: {} });
+    app.breakers.get('o').forceOpen();
+    expect(await heard('circuit-rejected', () => open.execute(hang))).toHaveLength(1);
+  });
+
+  it('are left alone where nobody listens', async () => {
+    const stringify = jest.spyOn(Date.prototype, 'toISOString');
+    await app
+      .pipeline({ timeoutMs: 1 })
+      .execute(() => new Promise<never>(() => undefined))
+      .catch(() => undefined);
+    // Only the tracker makes a time, for its record: no event was made.
+    expect(stringify).toHaveBeenCalledTimes(1);
+    stringify.mockRestore();
+  });
+});
