@@ -27,7 +27,7 @@ export type { ErrorContext } from './common/error-context.js';
 export { ResilienceError, type ResilienceErrorCode } from './common/resilience.error.js';
 export { currentSignal } from './context/ambient.js';
 export type { AttemptContext } from './context/scope.js';
-export type { AlertChannel, CriticalAlert } from './criticality/alert-channel.js';
+export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-channel.js';
 export { Critical } from './criticality/critical.decorator.js';
 export type { ResilienceDecorator, ResilientMethod } from './dispatch/decorator-types.js';
 export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
@@ -49,6 +49,7 @@ export type {
   MetricTags,
 } from './observability/metrics.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
+export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 export { ResilienceModule } from './resilience.module.js';
 export { ResilienceService } from './resilience.service.js';

@@ -1,4 +1,9 @@
-import { Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import {
+  Logger,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import type { LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { type Class, definitionsOf } from '../dispatch/method-definition.js';
 import { fillSlot } from '../dispatch/runtime-slot.js';
@@ -15,7 +20,7 @@ type Wrapper =
     : never;
 
 /** Finds the classes of an application, and the objects that Nest did not construct. */
-export class Explorer implements OnModuleInit, OnModuleDestroy {
+export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger('ResilienceModule');
   private readonly bound = new WeakSet<Wrapper>();
   private readonly warned = new WeakSet<Class>();
@@ -41,6 +46,11 @@ export class Explorer implements OnModuleInit, OnModuleDestroy {
 
   onModuleDestroy(): void {
     this.runtime.close();
+  }
+
+  /** The last alerts may be those that matter. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.runtime.telemetry.alerts.flush();
   }
 
   private refresh(): void {

@@ -131,7 +131,13 @@ export class ResilienceRuntime extends DispatchingRuntime {
     service: string,
     { stages, upstream }: ResolvedOperation,
   ): Pipeline {
-    const labels = { service, operation: name, upstream, critical: stages.critical };
+    const labels = {
+      service,
+      operation: name,
+      upstream,
+      critical: stages.critical,
+      breaker: stages.circuitBreaker?.name,
+    };
     return new Pipeline({
       operation: name,
       stages,

@@ -9,10 +9,21 @@ export interface CriticalAlert {
   suppressed: number;
 }
 
+/** A breaker is closed again whose operations had alerted. */
+export interface Recovery {
+  breaker: string;
+  /** The critical operations that alerted while it was not. */
+  operations: string[];
+}
+
 /**
  * Where alerts go: a pager, a chat, a log. It may throw or hang: the call that failed does not wait
  * for it.
  */
 export interface AlertChannel {
   sendCritical(message: string, alert: CriticalAlert): void | Promise<void>;
+  /** The other end of an alert, where a breaker was part of it. */
+  sendRecovered?(message: string, recovery: Recovery): void | Promise<void>;
+  /** Called when the application ends, so that nothing that waits is lost; it has to end soon. */
+  flush?(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { AlertChannel, CriticalAlert } from '../criticality/alert-channel.js';
+import type { AlertChannel, CriticalAlert, Recovery } from '../criticality/alert-channel.js';
 import { describeError } from './error-record.js';
 
 /** Writes alerts to Nest's log, as one structured record each. */
@@ -16,5 +16,9 @@ export class LoggerAlertChannel implements AlertChannel {
       ...context,
       suppressed,
     });
+  }
+
+  sendRecovered(message: string, { breaker, operations }: Recovery): void {
+    this.logger.log({ event: 'recovered', message, breaker, operations });
   }
 }

@@ -31,6 +31,7 @@ export interface OperationLabels {
   readonly operation: string;
   readonly upstream: string | undefined;
   readonly critical: boolean | undefined;
+  readonly breaker: string | undefined;
 }
 
 /** Reports what happens to the calls of one operation. Tags that recur are made once. */
@@ -76,7 +77,8 @@ export class OperationTelemetry implements PipelineObserver {
     const suppressed = this.throttle.pass();
     if (suppressed === undefined) return;
     const { operation } = this.labels;
-    this.telemetry.alerts.send({ operation, error, context: this.context(), suppressed });
+    const alert = { operation, error, context: this.context(), suppressed };
+    this.telemetry.alerts.send(alert, this.labels.breaker);
     this.telemetry.events.emit({ type: 'alert', operation, error, suppressed });
   }
 
@@ -163,6 +165,7 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
     const counter = STATE_COUNTERS[to];
     if (counter !== undefined) metrics.increment(counter, this.tags);
     metrics.gauge('circuit.state', STATE_LEVELS[to], this.tags);
+    if (to === CircuitState.CLOSED) this.telemetry.alerts.recovered(name);
     events.emit({ type: 'circuit-state', breaker: name, from, to, reason });
   }
 
