@@ -4,6 +4,7 @@ import {
   countOrZero,
   duration,
   positiveCount,
+  predicate,
   type Rules,
 } from '../common/options.js';
 
@@ -19,7 +20,15 @@ export interface ErrorTrackerOptions {
   log?: boolean;
   /** With the stack. @default only where NODE_ENV is `development` */
   includeStack?: boolean;
+  /**
+   * What `metadata` passes before it is logged, kept or sent, after keys that look like secrets were
+   * masked. Where it throws, there is no metadata. @default as it is
+   */
+  redact?: (metadata: Record<string, unknown>) => Record<string, unknown>;
 }
+
+export type ResolvedErrorTrackerOptions = Required<Omit<ErrorTrackerOptions, 'redact'>> &
+  Pick<ErrorTrackerOptions, 'redact'>;
 
 const RULES: Rules<ErrorTrackerOptions> = {
   windowMs: duration,
@@ -27,6 +36,7 @@ const RULES: Rules<ErrorTrackerOptions> = {
   recentErrors: countOrZero,
   log: boolean,
   includeStack: boolean,
+  redact: predicate,
 };
 
 /** @throws ResilienceConfigurationError */
@@ -36,7 +46,7 @@ export function checkErrorTrackerOptions(place: string, options: unknown): Error
 
 export function resolveErrorTrackerOptions(
   options: ErrorTrackerOptions,
-): Required<ErrorTrackerOptions> {
+): ResolvedErrorTrackerOptions {
   const includeStack = process.env.NODE_ENV === 'development';
   return {
     windowMs: 60_000,

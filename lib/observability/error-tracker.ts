@@ -13,6 +13,7 @@ import {
 import { Guard } from './guard.js';
 import { KeyedCounter } from './keyed-counter.js';
 import { RecentList } from './recent-list.js';
+import { Redaction } from './redaction.js';
 import { Broadcast } from './resilience-events.js';
 
 /** A failure, as it was tracked. */
@@ -65,6 +66,9 @@ export class ErrorTracker {
   private readonly recent: RecentList<TrackedError>;
   private passed = new WeakMap<object, PassedBy>();
 
+  /** Keeps secrets out of contexts. @internal */
+  readonly redaction: Redaction;
+
   /** Every tracked error, as it happens. */
   readonly errors$: Observable<TrackedError> = this.source.values$;
 
@@ -72,6 +76,7 @@ export class ErrorTracker {
   constructor(options: ErrorTrackerOptions = {}) {
     this.options = resolveErrorTrackerOptions(checkErrorTrackerOptions('errorTracker', options));
     const { maxKeys, windowMs, recentErrors } = this.options;
+    this.redaction = new Redaction(this.options.redact);
     this.byType = new KeyedCounter(maxKeys);
     this.byOperation = new KeyedCounter(maxKeys);
     this.byUpstream = new KeyedCounter(maxKeys);
@@ -85,7 +90,7 @@ export class ErrorTracker {
    * @param handled whether the caller got something else instead
    */
   track(error: unknown, context: ErrorContext, handled = false): void {
-    this.count(error, context, handled);
+    this.count(error, this.redaction.apply(context), handled);
   }
 
   /**

@@ -124,7 +124,7 @@ export class OperationTelemetry implements PipelineObserver {
     const given = errorContext && this.contextGuard.run(() => ({ ...errorContext() }));
     const context: ErrorContext = { ...given, service, operation };
     if (upstream !== undefined) context.upstream = upstream;
-    return context;
+    return this.telemetry.tracker.redaction.apply(context);
   }
 }
 

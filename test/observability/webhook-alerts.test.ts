@@ -58,14 +58,12 @@ describe('WebhookAlerts', () => {
     const { posts, url } = await receiver(ok);
     const alerts = new WebhookAlerts({ url, headers: { authorization: 'Bearer x' } });
     const module = await boot(alerts);
-    const pay = module
-      .get(ResilienceService)
-      .pipeline({
-        name: 'pay',
-        critical: true,
-        upstream: 'bank',
-        circuitBreaker: { failureThreshold: 1 },
-      });
+    const pay = module.get(ResilienceService).pipeline({
+      name: 'pay',
+      critical: true,
+      upstream: 'bank',
+      circuitBreaker: { failureThreshold: 1 },
+    });
     await expect(pay.execute(fails)).rejects.toThrow('card declined');
     module.get(CircuitBreakerRegistry).get('pay').reset();
     await alerts.flush();
