@@ -51,6 +51,7 @@ export type {
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
+export type { OperationTracer, TracedOperation } from './pipeline/tracer.js';
 export { ResilienceModule } from './resilience.module.js';
 export { ResilienceService } from './resilience.service.js';
 export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';

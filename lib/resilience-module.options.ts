@@ -20,6 +20,7 @@ import {
   type ErrorTrackerOptions,
 } from './observability/error-tracker.options.js';
 import type { MetricsRecorder } from './observability/metrics.js';
+import type { OperationTracer } from './pipeline/tracer.js';
 import { checkRetryOptions, type RetryOptions } from './retry/retry.options.js';
 import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
 import { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';
@@ -55,6 +56,8 @@ export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
   errorContext?: () => Partial<ErrorContext>;
   /** Where metrics go. @default an `InMemoryMetrics`, which is injectable */
   metrics?: MetricsRecorder | MetricsRecorder[];
+  /** Surrounds every resilient call, e.g. `OpenTelemetryTracer`. @default nobody traces */
+  tracer?: OperationTracer;
   /** Where alerts of critical operations go. @default a `LoggerAlertChannel` */
   alerts?: AlertChannel | AlertChannel[];
   /** At most one alert an operation in this time, in ms. @default 60000 */
@@ -96,18 +99,21 @@ const recordOf =
     return undefined;
   };
 
+const hasMethods = (value: unknown, names: readonly string[]) =>
+  typeof value === 'object' &&
+  names.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === 'function');
+
+const withMethods =
+  (names: readonly string[], what: string): Rule =>
+  (value) =>
+    hasMethods(value, names) ? undefined : `${what} (an object with ${names.join(', ')})`;
+
 const oneOrMore =
-  (methods: readonly string[], what: string): Rule =>
-  (value) => {
-    const all = Array.isArray(value) ? value : [value];
-    const has = (entry: unknown, method: string) =>
-      typeof (entry as Record<string, unknown> | null)?.[method] === 'function';
-    return all.every(
-      (entry) => typeof entry === 'object' && methods.every((method) => has(entry, method)),
-    )
+  (names: readonly string[], what: string): Rule =>
+  (value) =>
+    [value].flat().every((entry) => hasMethods(entry, names))
       ? undefined
-      : `${what} (an object with ${methods.join(', ')}), or an array of them`;
-  };
+      : `${what} (an object with ${names.join(', ')}), or an array of them`;
 
 const DEFAULTS_RULES: Rules<ResilienceDefaults> = {
   retry: checked(checkRetryOptions),
@@ -132,6 +138,7 @@ const MODULE_RULES: Rules<ResilienceModuleOptions> = {
   errorTracker: checked(checkErrorTrackerOptions),
   errorContext: predicate,
   metrics: oneOrMore(['increment', 'gauge', 'observe'], 'a MetricsRecorder'),
+  tracer: withMethods(['trace'], 'an OperationTracer'),
   alerts: oneOrMore(['sendCritical'], 'an AlertChannel'),
   alertIntervalMs: durationOrZero,
   mapErrors: boolean,

@@ -48,7 +48,7 @@ function notObservable(result: unknown, { pipeline }: MethodOperation): unknown 
   if (result instanceof Promise || !isObservable(result)) return result;
   throw new ResilienceConfigurationError(
     pipeline.plan.operation,
-    'returns an Observable that it does not declare; annotate its return type: `: Observable<…>`',
+    'returns an Observable that it does not declare; annotate its return type: `: Observable<…>`, with Observable imported as a value (by `import type` it is lost)',
   );
 }
 

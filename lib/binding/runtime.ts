@@ -3,9 +3,12 @@ import { display, known, ResilienceConfigurationError } from '../common/configur
 import { check, text } from '../common/options.js';
 import type { AnyMethod, Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { DispatchingRuntime } from '../dispatch/runtime-slot.js';
+import { Guard } from '../observability/guard.js';
 import { OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { Shutdown } from '../pipeline/shutdown.js';
+import type { Plan } from '../pipeline/stages.js';
+import type { TracedOperation } from '../pipeline/tracer.js';
 import {
   checkFeatureOptions,
   type ResilienceFeatureOptions,
@@ -34,6 +37,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   private readonly pipelines: Operation[] = [];
   private readonly features = new Set<ResilienceFeatureOptions>();
   private readonly early = new Set<MethodDefinition>();
+  private readonly tracerGuard = new Guard('The tracer');
   readonly warnings: string[] = [];
 
   /**
@@ -144,7 +148,23 @@ export class ResilienceRuntime extends DispatchingRuntime {
       observer: new OperationTelemetry(labels, this.telemetry),
       shutdown: this.shutdown,
       captureStackTrace: this.options.captureStackTrace ?? false,
+      trace: this.tracing(labels),
     });
+  }
+
+  /** However a tracer behaves, the call is made once, and is the call. */
+  private tracing(operation: TracedOperation): Plan['trace'] {
+    const { tracer } = this.options;
+    if (tracer === undefined) return undefined;
+    return <T>(call: () => Promise<T>): Promise<T> => {
+      let made: Promise<T> | undefined;
+      const once = () => {
+        made ??= call();
+        return made;
+      };
+      this.tracerGuard.run(() => tracer.trace(operation, once));
+      return once();
+    };
   }
 
   /** Runs a decorated method. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { LinkedList } from '../common/linked-list.js';
 import { TimerQueue } from '../common/timer-queue.js';
 import { AMBIENT, enclosingScope } from '../context/ambient.js';
@@ -112,7 +113,9 @@ export class BulkheadPolicy {
     const ticket = new Ticket(admitted, refused);
     this.queue.append(ticket);
     if (this.queueTimeouts !== undefined) {
-      ticket.timeout = new QueueTimeout(() => this.expired(ticket));
+      // The timer is shared: who hears of the rejection does so in the context of the call.
+      const inContext = AsyncLocalStorage.snapshot();
+      ticket.timeout = new QueueTimeout(() => inContext(() => this.expired(ticket)));
       this.queueTimeouts.add(ticket.timeout);
     }
     this.changed();

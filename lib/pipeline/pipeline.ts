@@ -7,6 +7,7 @@ import { Execution, type Origin } from './execution.js';
 import { Begun, beginGenerator } from './generator.js';
 import type { Plan } from './stages.js';
 import { observeStream } from './stream.js';
+import { traceStream } from './trace-stream.js';
 
 /** Of one call. */
 export interface ExecuteOptions {
@@ -62,6 +63,8 @@ export class Pipeline {
       origin,
       caller,
     );
+    const { trace } = this.plan;
+    if (trace !== undefined) return trace(() => within(execution, caller, signal));
     if (caller === undefined && signal === undefined) return execution.run();
     return within(execution, caller, signal);
   }
@@ -78,7 +81,10 @@ export class Pipeline {
     const caller = enclosingScope();
     const invoke = (attempt: Attempt<Begun<T>>) => beginGenerator(attempt, () => generate(attempt));
     const execution = new Execution<Begun<T>>(this.plan, invoke, origin, caller);
-    const begun: Begun<T> | T = await within(execution, caller, undefined);
+    const begin = () => within(execution, caller, undefined);
+    const begun: Begun<T> | T = await (this.plan.trace === undefined
+      ? begin()
+      : this.plan.trace(begin));
     if (begun instanceof Begun) yield* begun.all();
     else yield begun; // a fallback's answer
   }
@@ -89,12 +95,9 @@ export class Pipeline {
     origin: Origin,
     signal?: AbortSignal,
   ): Observable<T> {
-    return observeStream(
-      this.plan,
-      source as (attempt: AttemptContext) => ObservableInput<T>,
-      origin,
-      signal,
-    );
+    const values = source as (attempt: AttemptContext) => ObservableInput<T>;
+    const stream = observeStream(this.plan, values, origin, signal);
+    return this.plan.trace === undefined ? stream : traceStream(this.plan.trace, stream);
   }
 }
 

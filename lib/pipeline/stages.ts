@@ -52,4 +52,6 @@ export interface Plan {
   readonly observer: PipelineObserver;
   readonly shutdown: Shutdown;
   readonly captureStackTrace: boolean;
+  /** Surrounds each call, where somebody traces. */
+  readonly trace?: (<T>(call: () => Promise<T>) => Promise<T>) | undefined;
 }

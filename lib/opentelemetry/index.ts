@@ -1,0 +1,2 @@
+export { OpenTelemetryMetrics } from './opentelemetry-metrics.js';
+export { OpenTelemetryTracer } from './opentelemetry-tracer.js';

@@ -1,0 +1,266 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { context, metrics, SpanStatusCode, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+import { firstValueFrom, Observable, of, throwError } from 'rxjs';
+import {
+  CircuitBreaker,
+  CircuitBreakerRegistry,
+  Critical,
+  Fallback,
+  type OperationTracer,
+  ResilienceConfigurationError,
+  ResilienceModule,
+  Retry,
+  Timeout,
+  Upstream,
+} from '../../lib/index.js';
+import { OpenTelemetryMetrics, OpenTelemetryTracer } from '../../lib/opentelemetry/index.js';
+
+class PaymentError extends Error {
+  override name = 'PaymentError';
+}
+
+@Injectable()
+class Shop {
+  calls = 0;
+
+  @Critical()
+  @Upstream('bank')
+  @Retry({ maxAttempts: 2, baseDelayMs: 0 })
+  async pay(fails: number): Promise<string> {
+    const child = trace.getTracer('test').startSpan('fetch');
+    child.end();
+    if (++this.calls <= fails) throw new PaymentError('declined');
+    return 'paid';
+  }
+
+  @CircuitBreaker({ failureThreshold: 1 })
+  @Fallback(() => [])
+  async recommend(): Promise<string[]> {
+    throw new PaymentError('down');
+  }
+
+  @Timeout(1)
+  @Critical(false)
+  async hang(): Promise<null> {
+    return new Promise(() => undefined);
+  }
+
+  @Retry(1)
+  prices(fail: boolean): Observable<number> {
+    return fail ? throwError(() => new PaymentError('down')) : of(1, 2);
+  }
+
+  @Retry(1)
+  async outer(): Promise<string> {
+    return this.pay(0);
+  }
+}
+
+const spans = new InMemorySpanExporter();
+const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+const meterProvider = new MeterProvider({ readers: [reader] });
+let module: TestingModule;
+let shop: Shop;
+
+async function boot(tracer: OperationTracer | undefined = new OpenTelemetryTracer()) {
+  const quiet = { errorTracker: { log: false }, alerts: { sendCritical: () => undefined } };
+  module = await Test.createTestingModule({
+    imports: [
+      ResilienceModule.forRoot({ ...quiet, metrics: new OpenTelemetryMetrics(), tracer } as object),
+    ],
+    providers: [Shop],
+  }).compile();
+  await module.init();
+  shop = module.get(Shop);
+}
+
+beforeAll(() => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+  );
+  metrics.setGlobalMeterProvider(meterProvider);
+});
+afterEach(async () => {
+  await module.close();
+  spans.reset();
+});
+afterAll(async () => {
+  await meterProvider.shutdown();
+  for (const api of [trace, metrics, context]) api.disable();
+});
+
+const span = (name: string) =>
+  spans.getFinishedSpans().find((it) => it.name === name) as ReadableSpan;
+const events = ({ events: list }: ReadableSpan) =>
+  list.map(({ name, attributes }) => [name, attributes]);
+
+describe('OpenTelemetryTracer', () => {
+  it('makes a span for a call, with the spans of what it calls inside', async () => {
+    await boot();
+    await shop.outer();
+    const [fetch, pay, outer] = ['fetch', 'Shop.pay', 'Shop.outer'].map(span);
+    expect(fetch?.parentSpanContext?.spanId).toBe(pay?.spanContext().spanId);
+    expect(pay?.parentSpanContext?.spanId).toBe(outer?.spanContext().spanId);
+    expect(pay?.attributes).toEqual({
+      'code.function.name': 'Shop.pay',
+      'resilience.service': 'Shop',
+      'resilience.critical': true,
+      'service.peer.name': 'bank',
+    });
+    expect(pay?.status.code).toBe(SpanStatusCode.UNSET);
+  });
+
+  it('has an event for a failed attempt that is followed by another', async () => {
+    await boot();
+    await shop.pay(1);
+    expect(events(span('Shop.pay'))).toEqual([
+      [
+        'resilience.retry',
+        {
+          'error.type': 'PaymentError',
+          'resilience.operation': 'Shop.pay',
+          'resilience.attempt': 1,
+          'resilience.delayMs': 0,
+        },
+      ],
+    ]);
+  });
+
+  it('records the final failure, and that it alerted', async () => {
+    await boot();
+    await expect(shop.pay(9)).rejects.toThrow('declined');
+    const pay = span('Shop.pay');
+    expect(pay.status).toEqual({ code: SpanStatusCode.ERROR, message: 'declined' });
+    expect(pay.attributes['error.type']).toBe('PaymentError');
+    expect(pay.events.map(({ name }) => name)).toEqual([
+      'resilience.retry',
+      'resilience.alert',
+      'exception',
+    ]);
+  });
+
+  it('has the transition of a breaker, its rejections and the fallback', async () => {
+    await boot();
+    await shop.recommend();
+    expect(span('Shop.recommend').events.map(({ name }) => name)).toEqual([
+      'resilience.circuit-state',
+      'resilience.fallback',
+    ]);
+    spans.reset();
+    await shop.recommend();
+    expect(span('Shop.recommend').events.map(({ name }) => name)).toEqual([
+      'resilience.circuit-rejected',
+      'resilience.fallback',
+    ]);
+    expect(span('Shop.recommend').attributes['resilience.outcome']).toBe('fallback');
+    expect(span('Shop.recommend').status.code).toBe(SpanStatusCode.UNSET);
+  });
+
+  it('gives a timeout to the call that it cut, however many share the timer', async () => {
+    await boot();
+    await Promise.all([shop.hang(), shop.hang(), shop.hang()]);
+    const hung = spans.getFinishedSpans().filter(({ name }) => name === 'Shop.hang');
+    expect(hung.map((each) => each.events.map(({ name }) => name))).toEqual(
+      Array(3).fill(['resilience.timeout', 'resilience.degraded']),
+    );
+    expect(hung.map(({ attributes }) => attributes['resilience.outcome'])).toEqual(
+      Array(3).fill('degraded'),
+    );
+  });
+
+  it('traces a stream to its end', async () => {
+    await boot();
+    const values: number[] = [];
+    await new Promise<void>((complete) =>
+      shop.prices(false).subscribe({ next: (it) => values.push(it), complete }),
+    );
+    expect(values).toEqual([1, 2]);
+    await firstValueFrom(shop.prices(false));
+    await expect(firstValueFrom(shop.prices(true))).rejects.toThrow('down');
+    await Promise.resolve();
+    const statuses = spans.getFinishedSpans().map(({ name, status }) => [name, status.code]);
+    expect(statuses).toEqual([
+      ['Shop.prices', SpanStatusCode.UNSET],
+      ['Shop.prices', SpanStatusCode.UNSET],
+      ['Shop.prices', SpanStatusCode.ERROR],
+    ]);
+  });
+});
+
+describe('A tracer', () => {
+  it.each([
+    [
+      'throws',
+      {
+        trace: () => {
+          throw new Error('broken');
+        },
+      },
+    ],
+    [
+      'rejects',
+      {
+        trace: async (_: unknown, call: () => unknown) => {
+          await call();
+          throw new Error('broken');
+        },
+      },
+    ],
+    ['calls twice', { trace: (_: unknown, call: () => unknown) => [call(), call()] }],
+    ['never calls', { trace: () => undefined }],
+  ])('that %s changes nothing', async (_what, tracer) => {
+    await boot(tracer as OperationTracer);
+    expect(await shop.pay(0)).toBe('paid');
+    expect(shop.calls).toBe(1);
+    expect(await firstValueFrom(shop.prices(false))).toBe(1);
+  });
+
+  it.each([null, 5, {}, { trace: 1 }])('may not be %j', async (tracer) => {
+    const booted = Test.createTestingModule({
+      imports: [ResilienceModule.forRoot({ tracer } as never)],
+    }).compile();
+    await expect(booted).rejects.toThrow(ResilienceConfigurationError);
+    await expect(booted).rejects.toThrow(/tracer.*OperationTracer/);
+    await boot();
+  });
+});
+
+describe('OpenTelemetryMetrics', () => {
+  it('exports counters, gauges and durations in seconds', async () => {
+    await boot();
+    await shop.recommend();
+    module.get(CircuitBreakerRegistry).get('Shop.recommend').reset();
+    await meterProvider.forceFlush();
+    const exported =
+      exporter
+        .getMetrics()
+        .at(-1)
+        ?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
+    const metric = (name: string) => exported.find(({ descriptor }) => descriptor.name === name);
+    const point = metric('resilience.requests.total')?.dataPoints.find(
+      ({ attributes }) =>
+        attributes.operation === 'Shop.recommend' && attributes.outcome === 'fallback',
+    );
+    expect(point?.value).toBeGreaterThanOrEqual(1);
+    expect(metric('resilience.request.duration')?.descriptor.unit).toBe('s');
+    const state = metric('resilience.circuit.state')?.dataPoints.at(-1);
+    expect([state?.attributes, state?.value]).toEqual([{ breaker: 'Shop.recommend' }, 0]);
+  });
+});
