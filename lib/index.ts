@@ -48,6 +48,7 @@ export type {
   MetricsRecorder,
   MetricTags,
 } from './observability/metrics.js';
+export { MetricsFanOut } from './observability/metrics-fan-out.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';

@@ -15,6 +15,7 @@ import { RUNTIME } from './dispatch/runtime-slot.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
+import { MetricsFanOut } from './observability/metrics-fan-out.js';
 import { ResilienceEvents } from './observability/resilience-events.js';
 import { ResilienceService } from './resilience.service.js';
 import {
@@ -118,6 +119,7 @@ function rootModule(
     fromRuntime(InMemoryMetrics, (runtime) =>
       runtime.telemetry.recorders.find((recorder) => recorder instanceof InMemoryMetrics),
     ),
+    fromRuntime(MetricsFanOut, (runtime) => runtime.telemetry.metrics),
     fromRuntime(CircuitBreakerRegistry, (runtime) => runtime.catalog.breakers),
     fromRuntime(BulkheadRegistry, (runtime) => runtime.catalog.bulkheads),
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),

@@ -1,7 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { type AlertChannel, ResilienceModule } from 'nestjs-bulwark';
+import { TerminusModule } from '@nestjs/terminus';
+import { type AlertChannel, InMemoryMetrics, ResilienceModule } from 'nestjs-bulwark';
+import { PrometheusMetrics } from 'nestjs-bulwark/prometheus';
+import { ResilienceHealthIndicator } from 'nestjs-bulwark/terminus';
 import { ErrorsController } from './errors/errors.controller.js';
 import { HealthController } from './health/health.controller.js';
+import { MetricsController } from './metrics/metrics.controller.js';
 import { resilienceOptions } from './resilience.options.js';
 import { ShopModule } from './shop.module.js';
 import type { Upstreams } from './upstreams/upstreams.js';
@@ -10,15 +14,21 @@ import type { Upstreams } from './upstreams/upstreams.js';
 export class AppModule {
   static protected(
     upstreams: Upstreams,
-    { alerts, logErrors }: { alerts: AlertChannel; logErrors: boolean },
+    { alerts, logErrors }: { alerts: AlertChannel[]; logErrors: boolean },
   ): DynamicModule {
+    const prometheus = new PrometheusMetrics();
     return {
       module: AppModule,
       imports: [
-        ResilienceModule.forRoot(resilienceOptions(alerts, logErrors)),
+        TerminusModule,
+        ResilienceModule.forRoot({
+          ...resilienceOptions(alerts, logErrors),
+          metrics: [new InMemoryMetrics(), prometheus],
+        }),
         ShopModule.with(upstreams),
       ],
-      controllers: [HealthController, ErrorsController],
+      controllers: [HealthController, ErrorsController, MetricsController],
+      providers: [ResilienceHealthIndicator, { provide: PrometheusMetrics, useValue: prometheus }],
     };
   }
 

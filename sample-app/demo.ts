@@ -21,7 +21,7 @@ const alerts: AlertChannel = {
 
 const shops = [
   await ShopOnTrial.open('protected', (upstreams) =>
-    AppModule.protected(upstreams, { alerts, logErrors: false }),
+    AppModule.protected(upstreams, { alerts: [alerts], logErrors: false }),
   ),
   await ShopOnTrial.open('unprotected', (upstreams) => AppModule.unprotected(upstreams)),
 ] as const;

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import type { AlertChannel } from 'nestjs-bulwark';
+import { type AlertChannel, WebhookAlerts } from 'nestjs-bulwark';
 import { AppModule } from './app.module.js';
 import { FAULTS } from './upstreams/fault.js';
 import { UPSTREAM_NAMES, Upstreams } from './upstreams/upstreams.js';
@@ -11,12 +11,15 @@ const pager: AlertChannel = {
     console.error(`ALERT ${message}${suppressed > 0 ? ` (and ${suppressed} more)` : ''}`),
 };
 
+/** And a chat, if there is one: ALERT_WEBHOOK=https://hooks.example/alerts npm start */
+const { ALERT_WEBHOOK } = process.env;
+const alerts = ALERT_WEBHOOK ? [pager, new WebhookAlerts({ url: ALERT_WEBHOOK })] : [pager];
+
 const port = Number(process.env.PORT ?? 3_000);
 const upstreams = await Upstreams.start();
-const app = await NestFactory.create(
-  AppModule.protected(upstreams, { alerts: pager, logErrors: true }),
-  { logger: ['warn', 'error'] },
-);
+const app = await NestFactory.create(AppModule.protected(upstreams, { alerts, logErrors: true }), {
+  logger: ['warn', 'error'],
+});
 
 async function close(): Promise<void> {
   await app.close();
@@ -41,8 +44,9 @@ The shop is open: ${shop}
 
   curl ${shop}/products/1
   curl -X POST ${shop}/orders ${json} '{"productId":"1"}'
-  curl ${shop}/health    # breakers and bulkhead
+  curl ${shop}/health    # what terminus says, breakers and bulkhead
   curl ${shop}/errors    # what went wrong lately
+  curl ${shop}/metrics   # what Prometheus scrapes
 
 Break something, and try again a few times:
 

@@ -2,7 +2,7 @@ import type { AlertChannel, ResilienceModuleOptions } from 'nestjs-bulwark';
 
 /** Times are short, so that an outage and its end can be watched within seconds. */
 export function resilienceOptions(
-  alerts: AlertChannel,
+  alerts: AlertChannel[],
   logErrors: boolean,
 ): ResilienceModuleOptions {
   return {

@@ -18,7 +18,10 @@ import { PolicyCatalog } from './policy-catalog.js';
 /** What an application's options come to: where outcomes go, and what decorators can refer to. */
 export interface Configuration {
   readonly options: ResilienceModuleOptions;
-  readonly telemetry: Telemetry & { readonly recorders: readonly MetricsRecorder[] };
+  readonly telemetry: Telemetry & {
+    readonly recorders: readonly MetricsRecorder[];
+    readonly metrics: MetricsFanOut;
+  };
   /** Without the named policies yet. */
   readonly catalog: PolicyCatalog;
 }

@@ -1,11 +1,27 @@
 import { Guard } from './guard.js';
 import type { MetricsRecorder, MetricTags } from './metrics.js';
 
-/** Hands measurements to every recorder; one that fails does not keep them from the others. */
+/**
+ * Hands measurements to every recorder; one that fails does not keep them from the others. Injectable,
+ * for who wants to listen in besides the recorders in the module's `metrics`.
+ */
 export class MetricsFanOut implements MetricsRecorder {
   private readonly guard = new Guard('A metrics recorder');
 
-  constructor(private readonly recorders: readonly MetricsRecorder[]) {}
+  /** @internal */
+  constructor(private recorders: readonly MetricsRecorder[]) {}
+
+  /**
+   * Measurements from now on go to this recorder too.
+   *
+   * @returns takes it away again
+   */
+  add(recorder: MetricsRecorder): () => void {
+    this.recorders = [...this.recorders, recorder]; // a copy: somebody may be in the middle of the list
+    return () => {
+      this.recorders = this.recorders.filter((each) => each !== recorder);
+    };
+  }
 
   increment(name: string, tags?: MetricTags, by?: number): void {
     for (const recorder of this.recorders) this.guard.run(() => recorder.increment(name, tags, by));

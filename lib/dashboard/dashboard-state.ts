@@ -1,0 +1,91 @@
+import type { Subscription } from 'rxjs';
+import type { OperationDescription, ResilienceEvent } from '../index.js';
+import { ErrorGroups } from './error-groups.js';
+import type { BreakerRow, BulkheadRow, ErrorGroup, OperationRow, Transition } from './frame.js';
+import { OperationCollector } from './operation-collector.js';
+import type { Sources } from './sources.js';
+
+const MAX_TRANSITIONS = 100;
+
+type StateChange = Extract<ResilienceEvent, { type: 'circuit-state' }>;
+
+/** What the dashboard knows: what the library is asked, and what has to be collected as it happens. */
+export class DashboardState {
+  private readonly collector = new OperationCollector();
+  private readonly removeCollector: () => void;
+  private readonly subscriptions: Subscription[];
+  private readonly errorGroups = new ErrorGroups();
+  private readonly newestFirst: Transition[] = [];
+
+  constructor(private readonly sources: Sources) {
+    this.removeCollector = sources.metrics.add(this.collector);
+    for (const error of sources.errors.getRecentErrors().reverse()) this.errorGroups.add(error);
+    this.subscriptions = [
+      sources.errors.errors$.subscribe((error) => this.errorGroups.add(error)),
+      sources.events.events$.subscribe((event) => {
+        if (event.type === 'circuit-state') this.transition(event);
+      }),
+    ];
+  }
+
+  close(): void {
+    this.removeCollector();
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
+  }
+
+  /** All operations that there are, called or not, and whatever else was called. */
+  operations(): OperationRow[] {
+    const stats = this.collector.read();
+    const rows = this.sources.resilience.describe().map((description): OperationRow => {
+      const { operation: name } = description;
+      const own = stats.get(name) ?? { calls: 0, rate: 0, errorRate: 0, hiddenRate: 0, retries: 0 };
+      stats.delete(name);
+      return { name, ...labelsOf(description), ...own };
+    });
+    return [...rows, ...[...stats].map(([name, own]) => ({ name, ...own }))];
+  }
+
+  breakers(): BreakerRow[] {
+    return this.sources.breakers.list().map((breaker): BreakerRow => {
+      const { name, state, calls, failures, failureRate, openedAt, ...snapshot } =
+        breaker.getSnapshot();
+      const { windowMs, windowCalls, slowCallRateThreshold } = breaker.options;
+      const row: BreakerRow = { name, state, calls, failures, failureRate };
+      if (slowCallRateThreshold !== undefined) row.slowCallRate = snapshot.slowCallRate;
+      if (windowMs !== undefined) row.windowMs = windowMs;
+      if (windowCalls !== undefined) row.windowCalls = windowCalls;
+      if (openedAt !== undefined) row.openedAt = openedAt;
+      if (snapshot.retryAfterMs !== undefined)
+        row.halfOpenInS = Math.ceil(snapshot.retryAfterMs / 1_000);
+      return row;
+    });
+  }
+
+  bulkheads(): BulkheadRow[] {
+    return this.sources.bulkheads.list().map((bulkhead) => bulkhead.getSnapshot());
+  }
+
+  /** Newest first. */
+  errors(): ErrorGroup[] {
+    return this.errorGroups.newestFirst();
+  }
+
+  /** Newest first. */
+  transitions(): Transition[] {
+    return this.newestFirst;
+  }
+
+  private transition({ timestamp: at, breaker, from, to, reason }: StateChange): void {
+    this.newestFirst.unshift({ at, breaker, from, to, reason });
+    if (this.newestFirst.length > MAX_TRANSITIONS) this.newestFirst.pop();
+  }
+}
+
+function labelsOf({ upstream, critical, stages }: OperationDescription): Partial<OperationRow> {
+  const labels: Partial<OperationRow> = {};
+  if (upstream !== undefined) labels.upstream = upstream;
+  if (critical !== undefined) labels.critical = critical;
+  if (stages.circuitBreaker !== undefined) labels.breaker = stages.circuitBreaker.name;
+  if (stages.bulkhead !== undefined) labels.bulkhead = stages.bulkhead.name;
+  return labels;
+}

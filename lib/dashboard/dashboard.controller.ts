@@ -1,0 +1,92 @@
+import {
+  BadRequestException,
+  Controller,
+  Get,
+  Inject,
+  Logger,
+  NotFoundException,
+  Post,
+  Req,
+  Res,
+  ServiceUnavailableException,
+  type Type,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import type { CircuitBreakerPolicy } from '../index.js';
+import type { ResolvedDashboardOptions } from './dashboard.options.js';
+import { DashboardService } from './dashboard.service.js';
+import { Exchange } from './exchange.js';
+import { PAGE_POLICY, page } from './page/page.js';
+import { refuseOtherSites } from './same-origin.js';
+
+type Answering = ConstructorParameters<typeof Exchange>;
+
+/** What the buttons do. */
+const ACTIONS: Record<string, (breaker: CircuitBreakerPolicy) => void> = {
+  open: (breaker) => breaker.forceOpen(),
+  close: (breaker) => breaker.reset(),
+  disable: (breaker) => breaker.disable(),
+};
+
+/** Keeps the page out of an OpenAPI document, as `@ApiExcludeController()` of @nestjs/swagger does. */
+const SWAGGER_EXCLUDES = 'swagger/apiExcludeController';
+
+/** A controller at the path, behind the guard: a class of its own for each application. */
+export function dashboardController(options: ResolvedDashboardOptions): Type<object> {
+  const { path, guard, controls } = options;
+
+  class ResilienceDashboardController {
+    private readonly logger = new Logger('ResilienceDashboard');
+
+    constructor(@Inject(DashboardService) private readonly dashboard: DashboardService) {}
+
+    @Get()
+    page(@Req() request: Answering[0], @Res() reply: Answering[1]): void {
+      const headers = {
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': PAGE_POLICY,
+        'referrer-policy': 'same-origin',
+      };
+      new Exchange(request, reply).begin(200, headers).end(page({ controls }));
+    }
+
+    /** Server-Sent Events, each a `Frame`. */
+    @Get('events')
+    events(@Req() request: Answering[0], @Res() reply: Answering[1]): void {
+      const { stream } = this.dashboard;
+      if (!stream?.open)
+        throw new ServiceUnavailableException('No more can watch the dashboard now');
+      const exchange = new Exchange(request, reply);
+      const response = exchange.begin(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'x-accel-buffering': 'no', // nginx would collect the events
+      });
+      if (exchange.request.method === 'HEAD') response.end();
+      else stream.add(response);
+    }
+
+    /** `POST …/breakers?name=payments&action=open`; 204 when it is done. */
+    @Post('breakers')
+    control(@Req() request: Answering[0], @Res() reply: Answering[1]): void {
+      if (!controls) throw new NotFoundException();
+      const exchange = new Exchange(request, reply);
+      refuseOtherSites(exchange);
+      const action = exchange.query('action') ?? '';
+      const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
+      if (act === undefined)
+        throw new BadRequestException(`action is one of ${Object.keys(ACTIONS).join(', ')}`);
+      const breaker = this.dashboard.breaker(exchange.query('name') ?? '');
+      if (breaker === undefined) throw new NotFoundException('There is no such circuit breaker');
+      act(breaker);
+      this.logger.warn({ event: 'circuit_breaker_controlled', breaker: breaker.name, action });
+      this.dashboard.stream?.tick(); // who pressed the button sees it at once
+      exchange.begin(204).end();
+    }
+  }
+
+  Controller({ path, version: VERSION_NEUTRAL })(ResilienceDashboardController);
+  if (guard !== undefined) UseGuards(guard)(ResilienceDashboardController);
+  Reflect.defineMetadata(SWAGGER_EXCLUDES, [true], ResilienceDashboardController);
+  return ResilienceDashboardController;
+}

@@ -1,0 +1,37 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { dashboardController } from './dashboard.controller.js';
+import { type ResilienceDashboardOptions, resolveDashboardOptions } from './dashboard.options.js';
+import { DashboardService } from './dashboard.service.js';
+
+/**
+ * A page that shows the application's resilience as it happens. It is part of the application: it
+ * needs no build, loads nothing from elsewhere, and what it shows is this process alone.
+ */
+@Module({})
+export class ResilienceDashboardModule {
+  /**
+   * Imported once, beside `ResilienceModule.forRoot()`.
+   *
+   * @example ResilienceDashboardModule.forRoot({ guard: AdminGuard, controls: true })
+   *
+   * The boot fails with a `ResilienceConfigurationError` on wrong options, and where there is neither a
+   * guard nor `public: true`.
+   */
+  static forRoot(options: ResilienceDashboardOptions): DynamicModule {
+    const module = ResilienceDashboardModule;
+    try {
+      const resolved = resolveDashboardOptions(options);
+      return {
+        module,
+        imports: resolved.imports ?? [],
+        controllers: [dashboardController(resolved)],
+        providers: [DashboardService],
+      };
+    } catch (error) {
+      const fail = () => {
+        throw error; // at boot, and not at the import of the file that has the options in it
+      };
+      return { module, providers: [{ provide: DashboardService, useFactory: fail }] };
+    }
+  }
+}

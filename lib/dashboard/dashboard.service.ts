@@ -1,0 +1,44 @@
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { CircuitBreakerPolicy } from '../index.js';
+import { DashboardState } from './dashboard-state.js';
+import { Frames } from './frames.js';
+import { LiveStream } from './live-stream.js';
+import { type Sources, sourcesIn } from './sources.js';
+
+/** What is there between start and shutdown. */
+interface Running {
+  sources: Sources;
+  state: DashboardState;
+  stream: LiveStream;
+}
+
+/** The dashboard's life within the application's. */
+@Injectable()
+export class DashboardService implements OnModuleInit, OnModuleDestroy {
+  private running: Running | undefined = undefined;
+
+  constructor(private readonly moduleRef: ModuleRef) {}
+
+  /** @throws ResilienceConfigurationError where there is no ResilienceModule */
+  onModuleInit(): void {
+    const sources = sourcesIn(this.moduleRef);
+    const state = new DashboardState(sources);
+    this.running = { sources, state, stream: new LiveStream(new Frames(state)) };
+  }
+
+  onModuleDestroy(): void {
+    this.running?.stream.close();
+    this.running?.state.close();
+  }
+
+  /** `undefined` before the application has started. */
+  get stream(): LiveStream | undefined {
+    return this.running?.stream;
+  }
+
+  breaker(name: string): CircuitBreakerPolicy | undefined {
+    const breakers = this.running?.sources.breakers;
+    return breakers?.has(name) ? breakers.get(name) : undefined;
+  }
+}

@@ -1,0 +1,53 @@
+import type { DashboardState } from './dashboard-state.js';
+
+/** Sections of rows with a name each, of which those that have changed are sent. */
+const ROWS = ['operations', 'breakers', 'bulkheads'] as const;
+/** Sections that are sent as a whole. */
+const LISTS = ['errors', 'transitions'] as const;
+
+/** Turns the state into what goes over the wire: everything, or what has changed since the last time. */
+export class Frames {
+  /** What was sent last, by section and name. */
+  private readonly sent = new Map<string, string>();
+
+  constructor(private readonly state: DashboardState) {}
+
+  /** A `Frame` with everything. It does not count as sent: others may still have to hear of it. */
+  full(): string {
+    return frame([...ROWS, ...LISTS].map((section) => [section, json(this.state[section]())]));
+  }
+
+  /** A `Frame` with what is new; nothing where nothing has changed. */
+  changes(): string | undefined {
+    const sections: [string, string][] = [];
+    for (const section of ROWS) {
+      const rows = this.state[section]().map((row) => ({ name: row.name, text: json(row) }));
+      const changed = rows.filter(({ name, text }) => this.isNew(`${section} ${name}`, text));
+      if (changed.length > 0)
+        sections.push([section, `[${changed.map(({ text }) => text).join(',')}]`]);
+    }
+    for (const section of LISTS) {
+      const text = json(this.state[section]());
+      if (this.isNew(section, text)) sections.push([section, text]);
+    }
+    return sections.length === 0 ? undefined : frame(sections);
+  }
+
+  private isNew(key: string, text: string): boolean {
+    if (this.sent.get(key) === text) return false;
+    this.sent.set(key, text);
+    return true;
+  }
+}
+
+function frame(sections: [name: string, json: string][]): string {
+  const members = sections.map(([name, text]) => `${json(name)}:${text}`);
+  return `{"at":${json(new Date().toISOString())},${members.join(',')}}`;
+}
+
+/** More than two decimals nobody sees, and a row would count as changed for them. */
+function json(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'number' ? Math.round(each * 100) / 100 : each,
+  );
+}

@@ -1,0 +1,2 @@
+export { ResilienceDashboardModule } from './dashboard.module.js';
+export type { ResilienceDashboardOptions } from './dashboard.options.js';

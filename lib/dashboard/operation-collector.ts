@@ -1,0 +1,53 @@
+import type { MetricsRecorder, MetricTags } from '../index.js';
+import { LatencySketch } from './latency-sketch.js';
+import { type OperationStats, RollingStats } from './rolling-stats.js';
+
+/** So many operations are told apart; the rest is shown as one, `__other__`. */
+const MAX_OPERATIONS = 1_000;
+const OTHER = '__other__';
+
+/** Listens to the library's metrics and keeps what each operation's calls came to in the last minute. */
+export class OperationCollector implements MetricsRecorder {
+  private readonly operations = new Map<string, RollingStats>();
+  private readonly merged = new LatencySketch();
+
+  /** @param now ms on a monotonic clock */
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  increment(name: string, tags: MetricTags = {}, by = 1): void {
+    if (name !== 'retry.attempt') return;
+    const at = this.now();
+    const stats = this.statsOf(tags, at);
+    for (let count = 0; count < by; count++) stats.retry(at);
+  }
+
+  gauge(): void {} // of breakers and bulkheads, which are asked themselves
+
+  /** Every call is observed once, with its outcome. */
+  observe(name: string, value: number, tags: MetricTags = {}): void {
+    if (name !== 'request.duration') return;
+    const at = this.now();
+    const { outcome } = tags;
+    const hidden = outcome === 'fallback' || outcome === 'degraded';
+    this.statsOf(tags, at).call(at, value, outcome !== 'success', hidden);
+  }
+
+  /** Every operation that was called since the start. */
+  read(): Map<string, OperationStats> {
+    const at = this.now();
+    return new Map(
+      [...this.operations].map(([name, stats]) => [name, stats.read(at, this.merged)]),
+    );
+  }
+
+  private statsOf(tags: MetricTags, at: number): RollingStats {
+    const name = String(tags.operation);
+    const known = this.operations.get(name);
+    if (known !== undefined) return known;
+    if (this.operations.size >= MAX_OPERATIONS && name !== OTHER)
+      return this.statsOf({ operation: OTHER }, at);
+    const stats = new RollingStats(at);
+    this.operations.set(name, stats);
+    return stats;
+  }
+}

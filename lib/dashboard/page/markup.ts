@@ -1,0 +1,37 @@
+/** What is there before the first event; the script fills in the rest. */
+export const body = `
+<header class="top">
+  <h1>Resilience</h1>
+  <p class="live" id="connection" data-state="connecting">Connecting …</p>
+  <label class="filter"><span>Filter</span>
+    <input type="search" id="filter" placeholder="Name or dependency" autocomplete="off" spellcheck="false">
+  </label>
+</header>
+<noscript><p class="none">This page needs JavaScript.</p></noscript>
+<div class="unseen" role="status" id="announcer"></div>
+<main>
+  <section class="tiles" aria-labelledby="now-heading">
+    <h2 id="now-heading" class="unseen">Now</h2>
+    <dl id="tiles"></dl>
+  </section>
+  ${section('breakers', 'Circuit breakers', 'over each one’s window')}
+  ${section('transitions', 'Transitions', 'newest first')}
+  ${section('operations', 'Operations', 'over the last minute')}
+  ${section('bulkheads', 'Bulkheads', 'now')}
+  ${section('errors', 'Recent errors', 'newest first')}
+</main>
+<dialog id="confirm" aria-labelledby="confirm-heading" aria-describedby="confirm-text">
+  <h2 id="confirm-heading"></h2>
+  <p id="confirm-text"></p>
+  <div class="actions">
+    <button type="button" id="confirm-no">Cancel</button>
+    <button type="button" id="confirm-yes" class="primary"></button>
+  </div>
+</dialog>`;
+
+function section(id: string, title: string, note: string): string {
+  return `<section class="panel" id="${id}" aria-labelledby="${id}-heading">
+    <div class="head"><h2 id="${id}-heading">${title}</h2><p>${note}</p><p class="count" id="${id}-count"></p></div>
+    <div class="scroll" role="region" tabindex="0" aria-labelledby="${id}-heading" id="${id}-body"></div>
+  </section>`;
+}

@@ -1,0 +1,15 @@
+import { errors, transitions } from './lists.js';
+import { live } from './live.js';
+import { breakers, bulkheads, operations } from './sections.js';
+import { table } from './table.js';
+import { tools } from './tools.js';
+
+/**
+ * What runs in the browser. It is written as text, so that it needs no build and is exactly what the
+ * page's policy allows; the parts share one scope. They say `var` and `function` and concatenate, so
+ * that no backtick and no `\${` is needed in here.
+ */
+export const script = `(function () {
+'use strict';
+${[tools, table, operations, breakers, bulkheads, transitions, errors, live].join('\n')}
+})();`;

@@ -1,0 +1,104 @@
+/** The stream, what it changes, the numbers at the top, the filter, and the requests of the buttons. */
+export const live = String.raw`
+var base = location.pathname.replace(/\/+$/, '');
+var connection = byId('connection');
+var announcer = byId('announcer');
+var heard; // the time of the newest transition that was announced
+
+function showConnection(state, text) {
+  setAttribute(connection, 'data-state', state);
+  setText(connection, text);
+}
+
+/** Only changes of state are read out, and only those that came while somebody listened. */
+function announce(list) {
+  var news = heard === undefined ? [] : list.filter(function (it) { return it.at > heard; });
+  heard = list.length > 0 ? list[0].at : (heard || '');
+  if (news.length > 3) setText(announcer, news.length + ' circuit breakers changed their state');
+  else if (news.length > 0) setText(announcer, news.map(function (it) {
+    return it.breaker + ' is now ' + STATES[it.to][0].toLowerCase() + ': ' + (REASONS[it.reason] || it.reason);
+  }).join('. '));
+}
+
+var tiles = new Map();
+function showTile(title, text, alarm) {
+  if (!tiles.has(title)) {
+    var tile = make('div', { class: 'tile' }, [make('dt', {}, [title]), make('dd')]);
+    tiles.set(title, tile);
+    byId('tiles').append(tile);
+  }
+  setText(tiles.get(title).lastChild, text);
+  setAttribute(tiles.get(title), 'data-alarm', alarm);
+}
+
+function sum(table, of) {
+  var total = 0;
+  table.rows.forEach(function (known) { total += of(known.row); });
+  return total;
+}
+
+function summarize() {
+  var perSecond = sum(operations, function (row) { return row.rate; });
+  var failing = sum(operations, function (row) { return row.calls * row.errorRate / 100; });
+  var calls = sum(operations, function (row) { return row.calls; });
+  var hidden = sum(operations, function (row) { return row.calls * row.hiddenRate / 100; });
+  var open = sum(breakers, function (row) { return row.state === 'OPEN' || row.state === 'FORCED_OPEN' ? 1 : 0; });
+  var queued = sum(bulkheads, function (row) { return row.queued; });
+  showTile('Calls per second', rate(perSecond), false);
+  showTile('Errors', calls === 0 ? '–' : percent(failing / calls * 100), failing >= calls / 100 && failing > 0);
+  showTile('Hidden from callers', calls === 0 ? '–' : percent(hidden / calls * 100), false);
+  showTile('Retries in a minute', whole.format(sum(operations, function (row) { return row.retries; })), false);
+  showTile('Breakers open', open + ' of ' + breakers.rows.size, open > 0);
+  showTile('Waiting in queues', whole.format(queued), false);
+}
+
+function receive(event) {
+  var frame = JSON.parse(event.data);
+  operations.update(frame.operations || []);
+  breakers.update(frame.breakers || []);
+  bulkheads.update(frame.bulkheads || []);
+  if (frame.errors) errors.update(frame.errors);
+  if (frame.transitions) {
+    transitions.update(frame.transitions);
+    announce(frame.transitions);
+  }
+  summarize();
+  showConnection('live', 'Live');
+}
+
+byId('filter').addEventListener('input', function (event) {
+  query = event.target.value.trim().toLowerCase();
+  [operations, breakers, bulkheads, transitions, errors].forEach(function (each) { each.filter(); });
+});
+
+function ask(heading, text, action, then) {
+  var dialog = byId('confirm');
+  setText(byId('confirm-heading'), heading);
+  setText(byId('confirm-text'), text);
+  setText(byId('confirm-yes'), action);
+  byId('confirm-no').onclick = function () { dialog.close(); };
+  byId('confirm-yes').onclick = function () { dialog.close(); then(); };
+  dialog.showModal();
+}
+
+/** Opening a circuit by a slip of the finger would be an outage of our own making. */
+function askAndSend(it, name) {
+  ask(it.title + ' ' + name + '?', it.text, it.title, function () { send(it, name); });
+}
+
+function send(it, name) {
+  var address = base + '/breakers?' + new URLSearchParams({ name: name, action: it.action });
+  fetch(address, { method: 'POST', headers: { 'x-resilience-dashboard': '1' }, credentials: 'same-origin' })
+    .then(function (response) { if (!response.ok) throw new Error('the application answered ' + response.status); })
+    .catch(function (error) {
+      ask(it.title + ' ' + name + ' failed', error.message + '.', 'Try again', function () { send(it, name); });
+    });
+}
+
+var source = new EventSource(base + '/events');
+source.addEventListener('message', receive);
+source.addEventListener('error', function () {
+  if (source.readyState === EventSource.CLOSED) showConnection('lost', 'Not connected: reload the page');
+  else showConnection('lost', 'Connection lost, trying again …');
+});
+`;

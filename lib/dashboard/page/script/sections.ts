@@ -1,0 +1,116 @@
+/** The tables: what each column shows, and by what it sorts. */
+export const operations = `
+function figure(title, value, format, isBad) {
+  return { title: title, class: 'number', value: value, show: function (cell, row) {
+    var amount = value(row);
+    setText(cell, row.calls === 0 && amount === 0 ? '–' : format(amount));
+    setClass(cell, 'bad', Boolean(isBad && isBad(amount)));
+    setClass(cell, 'zero', amount === 0);
+  } };
+}
+
+function latency(name) {
+  return { title: name, class: 'number',
+    value: function (row) { return row[name] === undefined ? -1 : row[name]; },
+    show: function (cell, row) { setText(cell, duration(row[name])); setClass(cell, 'zero', row[name] === undefined); } };
+}
+
+function details(row) {
+  return [
+    row.critical === true ? 'critical' : row.critical === false ? 'nice to have' : '',
+    row.upstream ? 'calls ' + row.upstream : '',
+    row.breaker && row.breaker !== row.name ? 'breaker ' + row.breaker : '',
+    row.bulkhead && row.bulkhead !== row.name ? 'bulkhead ' + row.bulkhead : ''
+  ].filter(Boolean).join(' · ');
+}
+
+var operations = new Table('operations', 'Operations', [
+  { title: 'Operation', build: nameCell, value: function (row) { return row.name; },
+    show: function (cell, row) { showName(cell, row.name, details(row)); } },
+  figure('Calls/s', function (row) { return row.rate; }, rate),
+  figure('Errors', function (row) { return row.errorRate; }, percent, function (value) { return value > 0; }),
+  figure('Hidden', function (row) { return row.hiddenRate; }, percent),
+  figure('Retries', function (row) { return row.retries; }, number),
+  latency('p50'), latency('p95'), latency('p99')
+], 2, 'No operation is decorated yet, and none was called.', function (row) { return row.name + ' ' + details(row); });
+operations.heads[3].firstChild.title = 'Calls answered by a fallback or a degradation. Sort by it';
+`;
+
+export const breakers = `
+var ACTIONS = [
+  { action: 'open', title: 'Force open', state: 'FORCED_OPEN', text: 'Every call through it is rejected until somebody closes it.' },
+  { action: 'close', title: 'Close', state: 'CLOSED', text: 'Calls go through again, and its window starts empty.' },
+  { action: 'disable', title: 'Disable', state: 'DISABLED', text: 'Every call goes through and none is counted, until somebody closes it.' }
+];
+
+function windowOf(row) {
+  return row.windowMs === undefined ? row.windowCalls + ' calls' : duration(row.windowMs);
+}
+
+/** Pressed in when it is so already; it stays focusable, for the keyboard not to lose its place. */
+function buildButtons(cell, row) {
+  cell.append(make('div', { class: 'buttons' }, ACTIONS.map(function (it) {
+    var button = make('button', { type: 'button', 'aria-label': it.title + ' ' + row.name }, [it.title]);
+    button.addEventListener('click', function () {
+      if (button.getAttribute('aria-disabled') !== 'true') askAndSend(it, row.name);
+    });
+    return button;
+  })));
+}
+
+function showButtons(cell, row) {
+  ACTIONS.forEach(function (it, index) {
+    setAttribute(cell.firstChild.children[index], 'aria-disabled', row.state === it.state);
+  });
+}
+
+function next(row) {
+  if (row.state === 'OPEN') return row.halfOpenInS > 0 ? 'in ' + seconds(row.halfOpenInS) : 'at the next call';
+  if (row.state === 'HALF_OPEN') return 'probing now';
+  return row.state === 'CLOSED' ? '–' : 'by hand';
+}
+
+var breakerColumns = [
+  { title: 'Breaker', build: nameCell, value: function (row) { return row.name; }, show: function (cell, row) {
+    showName(cell, row.name, row.openedAt && row.state !== 'CLOSED' ? 'since ' + clock.format(new Date(row.openedAt)) : ''); } },
+  { title: 'State', build: function (cell, row) { cell.append(badge(row.state)); },
+    value: function (row) { return SEVERITY[row.state]; },
+    show: function (cell, row) { showState(cell.firstChild, row.state); } },
+  { title: 'Failures', class: 'right', value: function (row) { return row.failureRate; },
+    build: function (cell) { cell.append(make('span'), make('span', { class: 'sub' })); },
+    show: function (cell, row) {
+      setText(cell.firstChild, row.failures + ' of ' + row.calls);
+      setClass(cell.firstChild, 'bad', row.failures > 0);
+      setText(cell.lastChild, percent(row.failureRate) + (row.slowCallRate === undefined ? '' : ', slow ' + percent(row.slowCallRate))
+        + ' · ' + windowOf(row));
+    } },
+  { title: 'Next probe', class: 'short', show: function (cell, row) { setText(cell, next(row)); setClass(cell, 'zero', row.state === 'CLOSED'); } }
+];
+if (document.documentElement.dataset.controls === 'true')
+  breakerColumns.push({ title: 'Control', class: 'wide bare', build: buildButtons, show: showButtons });
+var breakers = new Table('breakers', 'Circuit breakers', breakerColumns, 1, 'There is no circuit breaker.',
+  function (row) { return row.name; });
+`;
+
+export const bulkheads = `
+function used(title, key, limit) {
+  return { title: title, class: 'number', value: function (row) { return row[limit] ? row[key] / row[limit] : 0; },
+    build: function (cell) {
+      cell.append(make('span'), make('div', { class: 'bar', 'aria-hidden': 'true' }, [make('span')]));
+    },
+    show: function (cell, row) {
+      var share = row[limit] ? Math.min(1, row[key] / row[limit]) : 0;
+      setText(cell.firstChild, row[key] + ' of ' + row[limit]);
+      cell.lastChild.firstChild.style.width = share * 100 + '%';
+      setAttribute(cell.lastChild, 'data-full', share >= 1);
+      setClass(cell.firstChild, 'bad', share >= 1);
+    } };
+}
+
+var bulkheads = new Table('bulkheads', 'Bulkheads', [
+  { title: 'Bulkhead', build: nameCell, value: function (row) { return row.name; },
+    show: function (cell, row) { showName(cell, row.name, row.rejected ? whole.format(row.rejected) + ' rejected so far' : ''); } },
+  used('Running', 'running', 'maxConcurrent'),
+  used('Queued', 'queued', 'queueLimit')
+], 1, 'There is no bulkhead.', function (row) { return row.name; });
+`;

@@ -1,0 +1,44 @@
+import type { ModuleRef } from '@nestjs/core';
+import {
+  BulkheadRegistry,
+  CircuitBreakerRegistry,
+  ErrorTracker,
+  MetricsFanOut,
+  ResilienceConfigurationError,
+  ResilienceEvents,
+  ResilienceService,
+} from '../index.js';
+
+/** The injectables of `ResilienceModule` that the dashboard shows. */
+export interface Sources {
+  readonly breakers: CircuitBreakerRegistry;
+  readonly bulkheads: BulkheadRegistry;
+  readonly errors: ErrorTracker;
+  readonly events: ResilienceEvents;
+  readonly metrics: MetricsFanOut;
+  readonly resilience: ResilienceService;
+}
+
+/**
+ * Looks them up in the whole application, so that the dashboard finds them with `isGlobal: false` too.
+ *
+ * @throws ResilienceConfigurationError where there are none
+ */
+export function sourcesIn(moduleRef: ModuleRef): Sources {
+  const find = { strict: false };
+  try {
+    return {
+      breakers: moduleRef.get(CircuitBreakerRegistry, find),
+      bulkheads: moduleRef.get(BulkheadRegistry, find),
+      errors: moduleRef.get(ErrorTracker, find),
+      events: moduleRef.get(ResilienceEvents, find),
+      metrics: moduleRef.get(MetricsFanOut, find),
+      resilience: moduleRef.get(ResilienceService, find),
+    };
+  } catch {
+    throw new ResilienceConfigurationError(
+      'ResilienceDashboardModule',
+      'there is no ResilienceModule.forRoot() in this application to show; import it in the root module',
+    );
+  }
+}

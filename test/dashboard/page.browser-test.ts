@@ -1,0 +1,342 @@
+/// <reference lib="dom" />
+import { existsSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { ResilienceDashboardOptions } from '../../lib/dashboard/index.js';
+import { CircuitBreakerRegistry, type Pipeline } from '../../lib/index.js';
+import { closeAll, DashboardApp } from './support.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+
+let browser: Browser;
+beforeAll(async () => {
+  if (!existsSync(CHROMIUM))
+    throw new Error(`There is no ${CHROMIUM}: install the system package "chromium"`);
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+}, 30_000);
+afterAll(async () => {
+  await browser?.close();
+});
+
+const visits: Visit[] = [];
+afterEach(async () => {
+  for (const visit of visits.splice(0)) await visit.close();
+  await closeAll();
+});
+
+/** Somebody on call who looks at the page, and what the browser complained of. */
+class Visit {
+  private constructor(
+    readonly page: Page,
+    readonly complaints: string[],
+    readonly requested: Set<string>,
+  ) {}
+
+  static async to(
+    { url }: DashboardApp,
+    options: BrowserContextOptions = { viewport: { width: 1200, height: 900 } },
+  ): Promise<Visit> {
+    const context = await browser.newContext({ locale: 'en-GB', ...options });
+    context.setDefaultTimeout(3_000);
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    const requested = new Set<string>();
+    page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('request', (request) => requested.add(new URL(request.url()).origin));
+    const visit = new Visit(page, complaints, requested);
+    visits.push(visit);
+    await page.goto(`${url}/resilience`);
+    await page.getByText('Live', { exact: true }).waitFor();
+    return visit;
+  }
+
+  row(name: string, table = 'Circuit breakers') {
+    return this.page
+      .getByRole('table', { name: table })
+      .getByRole('row', { name: new RegExp(`^${name.replace('.', '\\.')}\\b`) });
+  }
+
+  /** Waits until the page shows a breaker in this state. */
+  sees(breaker: string, state: string): Promise<void> {
+    const badge = this.row(breaker).locator('.badge');
+    return badge.filter({ hasText: new RegExp(`^\\S ${state}$`) }).waitFor();
+  }
+
+  async press(button: string): Promise<void> {
+    await this.page.getByRole('button', { name: button, exact: true }).click();
+    const action = button.startsWith('Force') ? 'Force open' : (button.split(' ')[0] as string);
+    await this.page.getByRole('dialog').getByRole('button', { name: action, exact: true }).click();
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+}
+
+const BREAKERS = { payments: { failureThreshold: 3, timeoutMs: 60_000 }, search: {} };
+const OPTIONS: ResilienceDashboardOptions = { public: true, controls: true };
+const down = () => Promise.reject(new Error('payments-api answered 503'));
+const up = async () => 'done';
+
+async function shop(options = OPTIONS): Promise<{ app: DashboardApp; charge: Pipeline }> {
+  const app = await DashboardApp.start(options, { resilience: { breakers: BREAKERS } });
+  const charge = app.resilience.pipeline({
+    name: 'PaymentsClient.charge',
+    critical: true,
+    upstream: 'payments-api',
+    circuitBreaker: 'payments',
+    bulkhead: { maxConcurrent: 4 },
+    fallback: () => 'queued',
+  });
+  await app.resilience
+    .pipeline({ name: 'SearchClient.query', circuitBreaker: 'search' })
+    .execute(up);
+  return { app, charge };
+}
+
+async function outage(charge: Pipeline): Promise<void> {
+  for (let n = 0; n < 5; n++) await charge.execute(down);
+}
+
+describe('The page in a browser', () => {
+  it('shows an outage as it happens', async () => {
+    const { app, charge } = await shop();
+    const visit = await Visit.to(app);
+    const { page } = visit;
+    expect(await visit.row('payments').textContent()).toContain('Closed');
+    await outage(charge);
+    await visit.sees('payments', 'Open');
+    expect(await visit.row('payments').textContent()).toMatch(
+      /3 of 3.*100 % · 30 s.*in (59|60) s|in 1 min 0 s/,
+    );
+    expect(await visit.row('PaymentsClient.charge', 'Operations').textContent()).toMatch(
+      /critical · calls payments-api.*100 %100 %/,
+    );
+    expect(await page.locator('#tiles').textContent()).toContain('Breakers open1 of 2');
+    expect(await page.locator('#transitions').textContent()).toMatch(
+      /payments.*Closed.*Open.*too many failures/,
+    );
+    const errors = page.locator('#errors').getByRole('listitem');
+    expect(await errors.allTextContents()).toEqual([
+      expect.stringMatching(/^CircuitBreakerOpenError× 2/),
+      expect.stringMatching(
+        /^Error× 3.*payments-api answered 503PaymentsClient\.charge · calls payments-api · hidden/,
+      ),
+    ]);
+    expect(await page.getByRole('status').textContent()).toBe(
+      'payments is now open: too many failures',
+    );
+    expect(visit.complaints).toEqual([]);
+    expect([...visit.requested]).toEqual([app.url]);
+  });
+
+  it('opens, closes and disables a breaker by its buttons, once it is confirmed', async () => {
+    const { app } = await shop();
+    const breaker = app.app.get(CircuitBreakerRegistry).get('payments');
+    const visit = await Visit.to(app);
+    await visit.page.getByRole('button', { name: 'Force open payments' }).click();
+    await visit.page.getByRole('button', { name: 'Cancel' }).click();
+    expect(breaker.getState()).toBe('CLOSED');
+    await visit.press('Force open payments');
+    await visit.sees('payments', 'Forced open');
+    expect(breaker.getState()).toBe('FORCED_OPEN');
+    await visit.press('Disable payments');
+    await visit.sees('payments', 'Disabled');
+    expect(breaker.getState()).toBe('DISABLED');
+    await visit.press('Close payments');
+    await visit.sees('payments', 'Closed');
+    expect(breaker.getState()).toBe('CLOSED');
+    const close = visit.page.getByRole('button', { name: 'Close payments' });
+    expect(await close.getAttribute('aria-disabled')).toBe('true');
+    expect(visit.complaints).toEqual([]);
+  });
+
+  it('has no buttons for breakers without `controls`', async () => {
+    const { app } = await shop({ public: true });
+    const visit = await Visit.to(app);
+    expect(await visit.row('payments').getByRole('button').count()).toBe(0);
+    expect(await visit.page.getByRole('columnheader', { name: 'Control' }).count()).toBe(0);
+  });
+
+  it('shows what looks like markup as the text that it is', async () => {
+    const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
+    const { app } = await shop();
+    const failing = app.resilience.pipeline({
+      name: evil,
+      upstream: evil,
+      circuitBreaker: { failureThreshold: 1 },
+    });
+    class Markup extends Error {
+      override name = evil;
+    }
+    await failing.execute(() => Promise.reject(new Markup(evil))).catch(() => undefined);
+    const visit = await Visit.to(app);
+    for (const section of ['operations', 'breakers', 'errors']) {
+      expect(await visit.page.locator(`#${section}`).textContent()).toContain(evil);
+    }
+    expect(await visit.page.locator('img').count()).toBe(0);
+    expect(await visit.page.title()).toBe('Resilience');
+    expect(visit.complaints).toEqual([]);
+  });
+
+  it('can be read by a screen reader and used from the keyboard', async () => {
+    const { app, charge } = await shop();
+    await outage(charge);
+    const { page } = await Visit.to(app);
+    expect(await page.getByRole('heading', { level: 1 }).allTextContents()).toEqual(['Resilience']);
+    expect(await page.locator('main').getByRole('heading', { level: 2 }).allTextContents()).toEqual(
+      ['Now', 'Circuit breakers', 'Transitions', 'Operations', 'Bulkheads', 'Recent errors'],
+    );
+    const table = page.getByRole('table', { name: 'Operations' });
+    expect(await table.getByRole('columnheader').allTextContents()).toEqual([
+      'Operation',
+      'Calls/s',
+      'Errors',
+      'Hidden',
+      'Retries',
+      'p50',
+      'p95',
+      'p99',
+    ]);
+    expect(await table.getByRole('rowheader').count()).toBe(2);
+    expect(await table.locator('[aria-sort]').textContent()).toBe('Errors');
+    const nameless = await page
+      .getByRole('button')
+      .evaluateAll(
+        (buttons) =>
+          buttons.filter((it) => !(it.getAttribute('aria-label') ?? it.textContent)?.trim()).length,
+      );
+    expect(nameless).toBe(0);
+    expect(await page.getByRole('searchbox', { name: 'Filter' }).count()).toBe(1);
+
+    await page.keyboard.press('Tab');
+    expect(await page.locator(':focus').getAttribute('id')).toBe('filter');
+    const outline = () =>
+      page.locator(':focus').evaluate((it) => getComputedStyle(it).outlineWidth);
+    expect(await outline()).toBe('2px');
+    await page.getByRole('button', { name: 'Force open payments' }).focus();
+    await page.keyboard.press('Enter');
+    expect(await page.locator(':focus').textContent()).toBe('Cancel');
+    await page.keyboard.press('Escape');
+    expect(await page.locator(':focus').getAttribute('aria-label')).toBe('Force open payments');
+  });
+
+  it.each(['light', 'dark'] as const)('has enough contrast in %s', async (colorScheme) => {
+    const { app, charge } = await shop();
+    await outage(charge);
+    const { page } = await Visit.to(app, { colorScheme });
+    expect(await page.evaluate(lowContrast)).toEqual([]);
+    const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const [red = 0] = /\d+/.exec(background) ?? [];
+    expect(Number(red) < 128).toBe(colorScheme === 'dark');
+  });
+
+  it('fits a phone, with every value labelled', async () => {
+    const { app, charge } = await shop();
+    await outage(charge);
+    const { page } = await Visit.to(app, {
+      viewport: { width: 360, height: 740 },
+      isMobile: true,
+      hasTouch: true,
+    });
+    const widths = await page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      ...[...document.querySelectorAll('.scroll')].map((it) => it.scrollWidth),
+    ]);
+    expect(Math.max(...widths)).toBeLessThanOrEqual(360);
+    const labels = await page
+      .locator('#operations tbody tr')
+      .first()
+      .locator('td')
+      .evaluateAll((cells) => cells.map((cell) => getComputedStyle(cell, '::before').content));
+    expect(labels).toEqual([
+      '"Calls/s"',
+      '"Errors"',
+      '"Hidden"',
+      '"Retries"',
+      '"p50"',
+      '"p95"',
+      '"p99"',
+    ]);
+    const table = page.getByRole('table', { name: 'Operations' });
+    expect(await table.getByRole('row').count()).toBe(3);
+    await page.getByRole('button', { name: 'Force open payments' }).tap();
+    await page.getByRole('dialog').getByRole('button', { name: 'Force open' }).tap();
+    await page.locator('#breakers tbody').getByText('Forced open').waitFor();
+  });
+
+  it('shows 500 operations, touches only what changed, and finds one among them', async () => {
+    const { app, charge } = await shop();
+    for (let n = 0; n < 500; n++)
+      app.resilience.pipeline({ name: `Client${n}.call`, upstream: `api-${n}` });
+    const visit = await Visit.to(app);
+    const { page } = visit;
+    expect(await page.locator('#operations-count').textContent()).toBe('502');
+    await page.evaluate(() => {
+      const touched = new Set<string>();
+      Object.assign(window, { touched });
+      new MutationObserver((changes) => {
+        for (const { target } of changes) {
+          const row = (target.nodeType === 1 ? (target as Element) : target.parentElement)?.closest(
+            '#errors li, tr',
+          );
+          if (row) touched.add(row.querySelector('.name')?.textContent ?? '');
+        }
+      }).observe(document.body, { subtree: true, characterData: true, childList: true });
+    });
+    await outage(charge);
+    await visit.sees('payments', 'Open');
+    const touched = await page.evaluate(() => [
+      ...(window as unknown as { touched: Set<string> }).touched,
+    ]);
+    expect(touched).toEqual(expect.arrayContaining(['PaymentsClient.charge', 'payments']));
+    const mayChange = ['PaymentsClient.charge', 'payments', 'SearchClient.query', 'search'];
+    expect(touched.filter((name) => !mayChange.includes(name))).toEqual([]);
+
+    await page.getByRole('searchbox').fill('api-417');
+    expect(await page.locator('#operations-count').textContent()).toBe('1 of 502');
+    expect(await page.locator('#operations tbody tr:visible').allTextContents()).toEqual([
+      expect.stringContaining('Client417.call'),
+    ]);
+    await page.getByRole('searchbox').fill('');
+    await page.getByRole('button', { name: 'Operation', exact: true }).click();
+    const first = page.locator('#operations tbody tr').first();
+    expect(await first.textContent()).toContain('Client0.call');
+    expect(visit.complaints).toEqual([]);
+  });
+
+  it('says so when the connection is lost, and is live again by itself', async () => {
+    const { app } = await shop();
+    const { page } = await Visit.to(app);
+    app.app.getHttpServer().closeAllConnections();
+    await page.getByText('Connection lost, trying again …').waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+  });
+});
+
+/** Runs in the page: every text whose contrast with what is behind it is below 4.5 to 1. */
+function lowContrast(): string[] {
+  const channels = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number);
+  const luminance = (colour: string) => {
+    const [r = 0, g = 0, b = 0] = channels(colour).map((value) => {
+      const share = value / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element: Element | null): string => {
+    if (element === null) return 'rgb(255, 255, 255)';
+    const colour = getComputedStyle(element).backgroundColor;
+    return channels(colour)[3] === 0 ? behind(element.parentElement) : colour;
+  };
+  return [...document.querySelectorAll('body *')].flatMap((element) => {
+    const hasText = [...element.childNodes].some(
+      (it) => it.nodeType === 3 && it.textContent?.trim(),
+    );
+    if (!hasText || !element.checkVisibility() || element.closest('script, noscript')) return [];
+    const [a, b] = [luminance(getComputedStyle(element).color), luminance(behind(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    return contrast < 4.5 ? [`${element.textContent}: ${contrast.toFixed(2)}`] : [];
+  });
+}
