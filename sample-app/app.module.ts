@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { type AlertChannel, InMemoryMetrics, ResilienceModule } from 'nestjs-bulwark';
+import { ResilienceDashboardModule } from 'nestjs-bulwark/dashboard';
 import { PrometheusMetrics } from 'nestjs-bulwark/prometheus';
 import { ResilienceHealthIndicator } from 'nestjs-bulwark/terminus';
 import { ErrorsController } from './errors/errors.controller.js';
@@ -25,6 +26,8 @@ export class AppModule {
           ...resilienceOptions(alerts, logErrors),
           metrics: [new InMemoryMetrics(), prometheus],
         }),
+        // Public, for the sample listens on this machine alone; a real shop gives it a guard.
+        ResilienceDashboardModule.forRoot({ public: true, controls: true }),
         ShopModule.with(upstreams),
       ],
       controllers: [HealthController, ErrorsController, MetricsController],

@@ -41,6 +41,7 @@ function whatToTry(shop: string): string {
   const json = "-H 'content-type: application/json' -d";
   return `
 The shop is open: ${shop}
+Watch it live:    ${shop}/resilience
 
   curl ${shop}/products/1
   curl -X POST ${shop}/orders ${json} '{"productId":"1"}'
