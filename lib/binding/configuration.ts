@@ -44,10 +44,17 @@ export function configurationOf(given: ResilienceModuleOptions): Configuration {
 
 function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry'] {
   const recorders = [options.metrics ?? new InMemoryMetrics()].flat();
+  const metrics = new MetricsFanOut(recorders);
+  const tracker = new ErrorTracker(options.errorTracker);
+  // From the tracker, so that the two agree also on what a user tracks by hand.
+  tracker.errors$.subscribe(({ type, context: { operation, upstream } }) => {
+    const tags = { error_type: type, operation };
+    metrics.increment('errors.total', upstream === undefined ? tags : { ...tags, upstream });
+  });
   return {
     recorders,
-    tracker: new ErrorTracker(options.errorTracker),
-    metrics: new MetricsFanOut(recorders),
+    tracker,
+    metrics,
     events: new ResilienceEvents(),
     alerts: new Alerts([options.alerts ?? new LoggerAlertChannel()].flat()),
     alertIntervalMs: options.alertIntervalMs ?? 60_000,

@@ -96,12 +96,9 @@ export class OperationTelemetry implements PipelineObserver {
 
   onFailure(error: unknown, outcome: FailureOutcome, durationMs: number, passage: Passage): void {
     const { tracker, metrics, events } = this.telemetry;
-    const { operation, upstream, critical } = this.labels;
+    const { operation, critical } = this.labels;
     tracker.recordCall(operation, true);
-    if (tracker.count(error, this.context(), outcome !== 'failure', passage)) {
-      const tags = { error_type: errorType(error), operation };
-      metrics.increment('errors.total', upstream === undefined ? tags : { ...tags, upstream });
-    }
+    tracker.count(error, this.context(), outcome !== 'failure', passage);
     this.record(outcome, durationMs);
     metrics.increment('service.error', { operation, critical: critical === true });
     if (outcome === 'fallback') {
