@@ -120,6 +120,9 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
         halfOpenInS: expect.any(Number), // it counts down
       }),
     ]);
+    const counted = outage.breakers?.[0]?.halfOpenInS;
+    expect(counted).toBeGreaterThan(0);
+    expect(counted).toBeLessThanOrEqual(60);
     expect(outage.operations?.map(({ name, errorRate }) => [name, errorRate])).toContainEqual([
       'Payments.charge',
       100,
