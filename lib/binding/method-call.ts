@@ -1,11 +1,12 @@
 import { isObservable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { enclosingScope } from '../context/ambient.js';
-import type { AttemptContext } from '../context/scope.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
 import type { AnyMethod } from '../dispatch/method-definition.js';
 import { freeUnsent } from '../edge/free-unsent.js';
 import { mapStreamErrors } from '../edge/map-stream-errors.js';
-import type { Origin } from '../pipeline/execution.js';
+import type { FallbackPolicy } from '../fallback/fallback.policy.js';
+import type { Work } from '../pipeline/work.js';
 import type { MethodOperation } from './method-planner.js';
 
 /** Runs one call of a decorated method through its pipeline. */
@@ -15,23 +16,61 @@ export function callMethod(
   self: object,
   args: unknown[],
 ): unknown {
-  const { pipeline, returns, signals, responds, atEdge } = operation;
-  const made: Origin = { self, args, arity: method.length };
-  const origin = responds ? { ...made, committed: isCommitted(), discard: freeUnsent } : made;
-  const call = (attempt: AttemptContext) =>
-    method.apply(self, signals.length === 0 ? args : withSignal(args, signals, attempt));
+  const { pipeline, returns, responds, atEdge } = operation;
+  const Kind = responds ? AnsweringWork : MethodWork;
+  const work = new Kind(operation, method, self, args);
   if (returns === 'observable') {
-    const stream = pipeline.stream(call, origin);
+    const stream = pipeline.stream(work);
     return atEdge === undefined
       ? stream
       : stream.pipe(mapStreamErrors((error) => atEdge(error, args)));
   }
   if (returns === 'async-generator') {
-    const values = pipeline.generate((attempt) => call(attempt) as AsyncGenerator<unknown>, origin);
+    const values = pipeline.generate(work);
     return atEdge === undefined ? values : mapErrorsOf(values, (error) => atEdge(error, args));
   }
-  const result = pipeline.call((attempt) => notObservable(call(attempt), operation), origin);
+  const result = pipeline.call(work);
   return atEdge === undefined ? result : mapErrors(result, (error) => atEdge(error, args));
+}
+
+/** A method of an object, with the arguments of one call. */
+class MethodWork implements Work {
+  constructor(
+    private readonly operation: MethodOperation,
+    private readonly method: AnyMethod,
+    private readonly self: object,
+    private readonly args: unknown[],
+  ) {}
+
+  begin(attempt: AttemptContext): unknown {
+    const { signals, returns } = this.operation;
+    const args = signals.length === 0 ? this.args : withSignal(this.args, signals, attempt);
+    const result = this.method.apply(this.self, args);
+    return returns === 'promise' ? notObservable(result, this.operation) : result;
+  }
+
+  answerBy(fallback: FallbackPolicy, error: unknown): unknown {
+    return fallback.run(error, this.self, this.args, this.method.length);
+  }
+
+  get committed(): boolean {
+    return false;
+  }
+
+  discard(_answer: unknown): void {}
+}
+
+/** The same for a handler, whose answer is sent to the client of the request that it was called for. */
+class AnsweringWork extends MethodWork {
+  private readonly request: Scope | undefined = enclosingScope();
+
+  override get committed(): boolean {
+    return this.request?.committed ?? false;
+  }
+
+  override discard(answer: unknown): void {
+    freeUnsent(answer);
+  }
 }
 
 function withSignal(
@@ -50,12 +89,6 @@ function notObservable(result: unknown, { pipeline }: MethodOperation): unknown 
     pipeline.plan.operation,
     'returns an Observable that it does not declare; annotate its return type: `: Observable<…>`, with Observable imported as a value (by `import type` it is lost)',
   );
-}
-
-/** Asks whether the request that the call is made for has been answered, in part at least. */
-function isCommitted(): () => boolean {
-  const request = enclosingScope();
-  return () => request?.committed ?? false;
 }
 
 async function mapErrors<T>(

@@ -7,14 +7,23 @@ export interface Expiring<T> extends Linked<T> {
   expire(): void;
 }
 
+/** After so much expiring, in ms, the event loop gets a turn before the rest. */
+const TURN_MS = 5;
+
+const nodeSetTimeout = setTimeout;
+
 /**
  * Delays of one length, which expire in the order in which they began: so the first one is always
- * the next, adding and removing are O(1), and one Node timer serves all. It is gone when nothing is
- * pending.
+ * the next, adding and removing are O(1), and one Node timer serves all.
+ *
+ * Setting and clearing a Node timer costs more than all the rest of a call. So the timer is not
+ * cleared when nothing is pending: it lets the process end (`unref`), and goes when it fires and
+ * finds nothing, unless new entries have come and want it again.
  */
 export class TimerQueue<T extends Expiring<T>> {
   private readonly pending = new LinkedList<T>();
   private timer: NodeJS.Timeout | undefined = undefined;
+  /** The entry that the timer was set for, while it is pending. */
   private armedFor: T | undefined = undefined;
 
   constructor(readonly delayMs: number) {}
@@ -22,22 +31,30 @@ export class TimerQueue<T extends Expiring<T>> {
   add(entry: T, at = now()): void {
     entry.expiresAt = at + this.delayMs;
     this.pending.append(entry);
-    // Not from within `expire()` with others before it: they come first.
-    if (this.pending.first === entry) this.arm(entry, this.delayMs);
+    if (this.pending.first !== entry) return;
+    // Where there is a timer, it is set for an entry that has gone, and so not too late for this one.
+    if (this.timer === undefined) this.arm(entry, this.delayMs);
+    else this.timer.ref();
   }
 
   remove(entry: T): void {
     this.pending.remove(entry);
-    if (this.pending.first === undefined) {
-      clearTimeout(this.timer);
-      this.timer = undefined;
-      this.armedFor = undefined;
-    }
+    if (entry === this.armedFor) this.armedFor = undefined;
+    if (this.pending.first === undefined && this.timer !== undefined) this.rest(this.timer);
   }
 
   private arm(entry: T, delayMs: number): void {
     this.armedFor = entry;
     this.timer = setTimeout(this.fire, delayMs);
+  }
+
+  private rest(timer: NodeJS.Timeout): void {
+    if (setTimeout === nodeSetTimeout) {
+      timer.unref();
+    } else {
+      clearTimeout(timer); // a test's fake, which costs nothing to clear, and which it may well count
+      this.timer = undefined;
+    }
   }
 
   private readonly fire = (): void => {
@@ -52,7 +69,7 @@ export class TimerQueue<T extends Expiring<T>> {
       if (entry !== due && entry.expiresAt - at >= 1) break;
       this.pending.remove(entry);
       entry.expire();
-      if (entry === last) break;
+      if (entry === last || now() - at > TURN_MS) break;
     }
     const next = this.pending.first;
     if (next !== undefined && this.timer === undefined)

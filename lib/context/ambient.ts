@@ -9,8 +9,12 @@ global[KEY] ??= new AsyncLocalStorage();
 const storage = global[KEY];
 
 /** Runs `fn` with `scope` as what the calls inside it see as their caller. */
-export function runInScope<R>(scope: Scope | undefined, fn: () => R): R {
-  return storage.run(scope, fn);
+export function runInScope<R, A extends unknown[]>(
+  scope: Scope | undefined,
+  fn: (...args: A) => R,
+  ...args: A
+): R {
+  return storage.run(scope, fn, ...args);
 }
 
 /**

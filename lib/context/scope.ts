@@ -1,5 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { setMaxListeners } from 'node:events';
+import { AsyncResource } from 'node:async_hooks';
+import { getMaxListeners, setMaxListeners } from 'node:events';
 
 /** What every `execute` hands to its function. */
 export interface AttemptContext {
@@ -26,16 +26,15 @@ export class Scope implements AttemptContext {
   reason: unknown = undefined;
   /** It has ended by itself: calls that outlive it are no longer inside it. */
   over = false;
-  private controller: AbortController | undefined = undefined;
-  private inContext: (<R>(fn: () => R) => R) | undefined = undefined;
+  private asked: Asked | undefined = undefined;
   private dependents: Set<Dependent> | undefined = undefined;
 
   constructor(
     readonly attempt: number,
     private enclosing: Scope | undefined,
-    /** On the monotonic clock; `Infinity` without a deadline. */
-    protected ownDeadline: number,
-    /** What the deadline came from, in ms, for messages. */
+    /** Its own deadline, on the monotonic clock; `Infinity` without one. */
+    public expiresAt: number,
+    /** What that deadline came from, in ms, for messages. */
     private readonly ownTimeoutMs: number,
   ) {}
 
@@ -47,12 +46,12 @@ export class Scope implements AttemptContext {
 
   /** Its own or its caller's, whichever comes first. */
   get deadline(): number {
-    return Math.min(this.ownDeadline, this.caller?.deadline ?? Number.POSITIVE_INFINITY);
+    return Math.min(this.expiresAt, this.caller?.deadline ?? Number.POSITIVE_INFINITY);
   }
 
   /** The timeout that the deadline comes from, in ms. */
   get timeoutMs(): number {
-    return this.deadline === this.ownDeadline
+    return this.deadline === this.expiresAt
       ? this.ownTimeoutMs
       : (this.caller?.timeoutMs ?? this.ownTimeoutMs);
   }
@@ -63,15 +62,11 @@ export class Scope implements AttemptContext {
   }
 
   get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      this.controller = new AbortController();
-      setMaxListeners(0, this.controller.signal); // one call may well start a dozen requests
-      // Timers are shared, so an abort may come from another call's async context: the listeners
-      // run in the one that asked for the signal.
-      this.inContext = AsyncLocalStorage.snapshot();
-      if (this.aborted) this.controller.abort(this.reason);
+    if (this.asked === undefined) {
+      this.asked = new Asked();
+      if (this.aborted) this.asked.controller.abort(this.reason);
     }
-    return this.controller.signal;
+    return this.asked.controller.signal;
   }
 
   /** From now on `dependent` is cancelled with this scope, until it is released. */
@@ -89,15 +84,36 @@ export class Scope implements AttemptContext {
     if (this.aborted || this.over) return;
     this.aborted = true;
     this.reason = reason;
-    const { dependents, controller } = this;
+    const { dependents } = this;
     this.dependents = undefined;
     if (dependents !== undefined) for (const dependent of dependents) dependent.cancel(reason);
-    if (controller !== undefined) this.inContext?.(() => controller.abort(reason));
+    this.asked?.abort(reason);
   }
 
   /** It ended well or by its own error. What still runs inside is on its own. */
   end(): void {
     this.over = true;
     this.dependents = undefined;
+  }
+}
+
+/** Whether this Node warns of more than ten listeners at a signal, as Node 20 does. */
+const WARNS_OF_LISTENERS = getMaxListeners(new AbortController().signal) > 0;
+
+/**
+ * A signal that somebody asked for. Timers are shared, so an abort may come from another call's async
+ * context: the listeners run in the one that asked.
+ */
+class Asked extends AsyncResource {
+  readonly controller = new AbortController();
+
+  constructor() {
+    super('ResilientSignal');
+    // One call may well start a dozen requests.
+    if (WARNS_OF_LISTENERS) setMaxListeners(0, this.controller.signal);
+  }
+
+  abort(reason: unknown): void {
+    this.runInAsyncScope(this.controller.abort, this.controller, reason);
   }
 }

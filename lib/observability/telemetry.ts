@@ -68,7 +68,7 @@ export class OperationTelemetry implements PipelineObserver {
     this.telemetry.events.emit({ type: 'timeout', operation: this.labels.operation, timeoutMs });
   }
 
-  onSuccess(durationMs: number): void {
+  onSuccess(durationMs: number, _at: number): void {
     this.telemetry.tracker.recordCall(this.labels.operation, false);
     this.record('success', durationMs);
   }

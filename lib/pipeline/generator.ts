@@ -1,5 +1,17 @@
-import { runInScope } from '../context/ambient.js';
+import { enclosingScope, runInScope } from '../context/ambient.js';
 import type { Attempt } from './attempt.js';
+import { Execution } from './execution.js';
+import type { Plan } from './stages.js';
+import type { Work } from './work.js';
+
+/** A resilient call whose answer is an async generator: an attempt lasts until the first value. */
+export async function* generate<T>(plan: Plan, work: Work): AsyncGenerator<T> {
+  const execution = new GeneratorExecution<T>(plan, work, enclosingScope());
+  const begin = () => execution.run();
+  const begun: Begun<T> | T = await (plan.trace === undefined ? begin() : plan.trace(begin));
+  if (begun instanceof Begun) yield* begun.all();
+  else yield begun; // a fallback's answer
+}
 
 /** A generator that has given its first value, and the attempt that it gave it in. */
 export class Begun<T> {
@@ -23,28 +35,27 @@ export class Begun<T> {
   }
 }
 
-/** Begins a generator in an attempt, which succeeds by the first value. */
-export function beginGenerator<T>(
-  attempt: Attempt<Begun<T>>,
-  generate: () => AsyncGenerator<T>,
-): void {
-  const fail = (error: unknown) => {
-    attempt.finish();
-    attempt.fail(error);
-  };
-  try {
-    const values = runInScope(attempt, generate);
-    const stop = () => {
-      values.return(undefined).then(
-        () => attempt.finish(),
-        () => attempt.finish(), // what abandoned work throws is dropped
-      );
+/** An attempt succeeds by the first value. */
+class GeneratorExecution<T> extends Execution<Begun<T>> {
+  override invoke(attempt: Attempt<Begun<T>>): void {
+    const fail = (error: unknown) => {
+      attempt.finish();
+      attempt.fail(error);
     };
-    attempt.onAbandoned = stop;
-    runInScope(attempt, () => values.next()).then((first) => {
-      if (!attempt.succeed(new Begun(values, first, attempt))) stop();
-    }, fail);
-  } catch (error) {
-    fail(error);
+    try {
+      const values = runInScope(attempt, () => this.work.begin(attempt) as AsyncGenerator<T>);
+      const stop = () => {
+        values.return(undefined).then(
+          () => attempt.finish(),
+          () => attempt.finish(), // what abandoned work throws is dropped
+        );
+      };
+      attempt.onAbandoned = stop;
+      runInScope(attempt, () => values.next()).then((first) => {
+        if (!attempt.begun(new Begun(values, first, attempt))) stop();
+      }, fail);
+    } catch (error) {
+      fail(error);
+    }
   }
 }

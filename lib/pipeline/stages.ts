@@ -36,8 +36,8 @@ export interface PipelineObserver {
   onRetry(error: unknown, attempt: number, delayMs: number): void;
   /** An attempt was cut. */
   onTimeout(timeoutMs: number): void;
-  /** The call is over, with an answer: a value, or a client error. */
-  onSuccess(durationMs: number): void;
+  /** The call is over at `at`, with an answer: a value, or a client error. */
+  onSuccess(durationMs: number, at: number): void;
   /** The call failed for good; what its caller gets instead is decided after this. */
   onCriticalFailure(error: unknown): void;
   onFallbackFailure(error: unknown, fallbackError: unknown): void;

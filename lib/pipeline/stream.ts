@@ -8,11 +8,11 @@ import {
   takeWhile,
 } from 'rxjs';
 import { enclosingScope, runInScope } from '../context/ambient.js';
-import { join } from '../context/join.js';
-import type { AttemptContext, Dependent, Scope } from '../context/scope.js';
+import type { Scope } from '../context/scope.js';
 import type { Attempt } from './attempt.js';
-import { Execution, type Origin } from './execution.js';
+import { Execution } from './execution.js';
 import type { Plan } from './stages.js';
+import type { Work } from './work.js';
 
 /** What an execution resolves to when its stream has begun; a fallback's result is anything else. */
 const STREAMING = Symbol('streaming');
@@ -21,67 +21,58 @@ const STREAMING = Symbol('streaming');
  * A resilient call whose answer is a stream. Each subscription is a call, each attempt subscribes
  * anew. The first value (or the end without one) settles the attempt; what comes after passes through.
  */
-export function observeStream<T>(
-  plan: Plan,
-  source: (attempt: AttemptContext) => ObservableInput<T>,
-  origin: Origin,
-  signal?: AbortSignal,
-): Observable<T> {
-  return new Observable<T>((subscriber) => {
-    const call = new StreamCall(plan, source, origin, enclosingScope(), subscriber);
-    return call.start(signal);
-  });
+export function observeStream<T>(plan: Plan, work: Work, signal?: AbortSignal): Observable<T> {
+  return new Observable<T>((subscriber) =>
+    new StreamExecution(plan, work, enclosingScope(), subscriber).start(signal),
+  );
 }
 
-class StreamCall<T> implements Dependent {
-  private readonly execution: Execution<unknown>;
+class StreamExecution<T> extends Execution<unknown> {
   /** Of the stream that is being passed on, or of the attempt that hopes to be. */
   private subscription: Subscription | undefined = undefined;
-  private leave: () => void = () => undefined;
   private ended = false;
   /** By the stream of a fallback, which has begun: the call is over. */
   private answered = false;
 
   constructor(
     plan: Plan,
-    private readonly source: (attempt: AttemptContext) => ObservableInput<T>,
-    origin: Origin,
-    private readonly caller: Scope | undefined,
+    work: Work,
+    private readonly outside: Scope | undefined,
     private readonly subscriber: Subscriber<T>,
   ) {
-    this.execution = new Execution<unknown>(
-      plan,
-      (attempt) => this.subscribe(attempt),
-      origin,
-      caller,
-      (answer) => (isObservable(answer) ? this.relay(answer as Observable<T>) : answer),
-    );
+    super(plan, work, outside);
   }
 
   /** @returns the teardown */
   start(signal: AbortSignal | undefined): () => void {
-    this.leave = join(this, this.caller, signal);
-    this.execution.run().then(
+    this.run(signal).then(
       (result) => {
         if (result !== STREAMING) this.answerWith(result as T);
       },
       (error) => this.subscriber.error(error),
     );
     return () => {
-      this.leave();
+      super.end();
       if (this.ended) return;
-      if (!this.answered) this.execution.cancel(unsubscribed());
+      if (!this.answered) super.cancel(unsubscribed());
       this.subscription?.unsubscribe();
     };
   }
 
   /** The caller gave up: the stream ends, also where it has begun. */
-  cancel(reason: unknown): void {
-    this.execution.cancel(reason);
+  override cancel(reason: unknown): void {
+    super.cancel(reason);
     this.subscriber.error(reason);
   }
 
-  private subscribe(attempt: Attempt<unknown>): void {
+  /** The stream goes on when the execution has ended, and is torn down with its caller until then. */
+  protected override end(): void {}
+
+  protected override accept(answer: unknown): unknown {
+    return isObservable(answer) ? this.relay(answer as Observable<T>) : answer;
+  }
+
+  override invoke(attempt: Attempt<unknown>): void {
     const subscription = new Subscription();
     this.subscription = subscription;
     attempt.onAbandoned = () => {
@@ -93,10 +84,10 @@ class StreamCall<T> implements Dependent {
     let begun = false;
     const { subscriber } = this;
     // What the subscriber makes of a value is not inside the attempt, and does not end with it.
-    const outside = (emit: () => void) => runInScope(this.caller, emit);
+    const outside = (emit: () => void) => runInScope(this.outside, emit);
     const events = {
       next: (value: T) => {
-        if (!begun) attempt.succeed(STREAMING);
+        if (!begun) attempt.begun(STREAMING);
         begun = true;
         outside(() => subscriber.next(value));
       },
@@ -114,7 +105,8 @@ class StreamCall<T> implements Dependent {
       },
     };
     // A synchronous source does not see an unsubscription before it has run dry, so it is asked each time.
-    const values = defer(() => this.source(attempt)).pipe(takeWhile(() => !subscriber.closed));
+    const source = () => this.work.begin(attempt) as ObservableInput<T>;
+    const values = defer(source).pipe(takeWhile(() => !subscriber.closed));
     subscription.add(runInScope(attempt, () => values.subscribe(events)));
   }
 
