@@ -1,6 +1,5 @@
 import { isObservable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { enclosingScope } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { AnyMethod } from '../dispatch/method-definition.js';
 import { freeUnsent } from '../edge/free-unsent.js';
@@ -12,64 +11,50 @@ import type { MethodOperation } from './method-planner.js';
 /** Runs one call of a decorated method through its pipeline. */
 export function callMethod(
   operation: MethodOperation,
-  method: AnyMethod,
+  work: MethodWork,
   self: object,
   args: unknown[],
 ): unknown {
-  const { pipeline, returns, responds, atEdge } = operation;
-  const Kind = responds ? AnsweringWork : MethodWork;
-  const work = new Kind(operation, method, self, args);
+  const { pipeline, returns, atEdge } = operation;
   if (returns === 'observable') {
-    const stream = pipeline.stream(work);
+    const stream = pipeline.stream(work, self, args);
     return atEdge === undefined
       ? stream
       : stream.pipe(mapStreamErrors((error) => atEdge(error, args)));
   }
   if (returns === 'async-generator') {
-    const values = pipeline.generate(work);
+    const values = pipeline.generate(work, self, args);
     return atEdge === undefined ? values : mapErrorsOf(values, (error) => atEdge(error, args));
   }
-  const result = pipeline.call(work);
+  const result = pipeline.call(work, self, args);
   return atEdge === undefined ? result : mapErrors(result, (error) => atEdge(error, args));
 }
 
-/** A method of an object, with the arguments of one call. */
-class MethodWork implements Work {
+/** A method, as its operation calls it. */
+export class MethodWork implements Work {
   constructor(
     private readonly operation: MethodOperation,
     private readonly method: AnyMethod,
-    private readonly self: object,
-    private readonly args: unknown[],
   ) {}
 
-  begin(attempt: AttemptContext): unknown {
+  begin(self: unknown, given: unknown[], attempt: AttemptContext): unknown {
     const { signals, returns } = this.operation;
-    const args = signals.length === 0 ? this.args : withSignal(this.args, signals, attempt);
-    const result = this.method.apply(this.self, args);
+    const args = signals.length === 0 ? given : withSignal(given, signals, attempt);
+    const result = this.method.apply(self, args);
     return returns === 'promise' ? notObservable(result, this.operation) : result;
   }
 
-  answerBy(fallback: FallbackPolicy, error: unknown): unknown {
-    return fallback.run(error, this.self, this.args, this.method.length);
+  answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown {
+    return fallback.run(error, self, args, this.method.length);
   }
 
-  get committed(): boolean {
-    return false;
+  /** Of a handler: the request that it was called for may have been answered, in part at least. */
+  isCommitted(request: Scope | undefined): boolean {
+    return this.operation.responds && (request?.committed ?? false);
   }
 
-  discard(_answer: unknown): void {}
-}
-
-/** The same for a handler, whose answer is sent to the client of the request that it was called for. */
-class AnsweringWork extends MethodWork {
-  private readonly request: Scope | undefined = enclosingScope();
-
-  override get committed(): boolean {
-    return this.request?.committed ?? false;
-  }
-
-  override discard(answer: unknown): void {
-    freeUnsent(answer);
+  discard(answer: unknown): void {
+    if (this.operation.responds) freeUnsent(answer);
   }
 }
 

@@ -16,11 +16,17 @@ import {
 } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
 import { type Configuration, configurationOf } from './configuration.js';
-import { callMethod } from './method-call.js';
+import { callMethod, MethodWork } from './method-call.js';
 import { type MethodOperation, type MethodPlan, planClass, reaches } from './method-planner.js';
 import type { Operation } from './operation.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
+
+interface LatestOperation {
+  readonly prototype: unknown;
+  readonly operation: MethodOperation;
+  readonly work: MethodWork;
+}
 
 /**
  * One application's resilience: its policies, its operations, and what they report to. Everything
@@ -33,6 +39,8 @@ export class ResilienceRuntime extends DispatchingRuntime {
   private readonly logger = new Logger('ResilienceModule');
   private configuration: Configuration | undefined = undefined;
   private readonly classes = new Map<Class, Map<MethodDefinition, MethodOperation>>();
+  /** Of each method, the operation that was called last, which is mostly the next one too. */
+  private readonly latest = new Map<MethodDefinition, LatestOperation>();
   private readonly services = new Map<string, Operation>();
   private readonly pipelines: Operation[] = [];
   private readonly features = new Set<ResilienceFeatureOptions>();
@@ -178,6 +186,10 @@ export class ResilienceRuntime extends DispatchingRuntime {
       this.warnEarly(self, definition);
       return original.apply(self, args);
     }
+    const prototype: unknown = Object.getPrototypeOf(self);
+    const latest = this.latest.get(definition);
+    if (latest !== undefined && latest.prototype === prototype)
+      return callMethod(latest.operation, latest.work, self, args);
     let operation: MethodOperation | undefined;
     try {
       operation = this.operationOf(self, definition);
@@ -185,7 +197,9 @@ export class ResilienceRuntime extends DispatchingRuntime {
       return Promise.reject(error); // an object that was not there at boot, of a class that is wrong
     }
     if (operation === undefined) return original.apply(self, args);
-    return callMethod(operation, original, self, args);
+    const work = new MethodWork(operation, original);
+    this.latest.set(definition, { prototype, operation, work });
+    return callMethod(operation, work, self, args);
   }
 
   /** Ends what waits; nothing new will. */

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { LinkedList } from '../common/linked-list.js';
 import { TimerQueue } from '../common/timer-queue.js';
 import { AMBIENT, enclosingScope } from '../context/ambient.js';
+import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
@@ -71,16 +72,49 @@ export class BulkheadPolicy {
    * @throws BulkheadRejectedError without calling
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
-  async execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
+  execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     const caller = enclosingScope();
-    refuseWithout(caller);
-    if (!this.tryAcquire()) await this.wait(caller);
+    try {
+      refuseWithout(caller);
+      return this.tryAcquire() ? this.runInSlot(fn) : this.runLater(caller, fn);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  private async runLater<T>(
+    caller: Scope | undefined,
+    fn: (attempt: AttemptContext) => PromiseLike<T>,
+  ): Promise<T> {
+    await this.wait(caller);
     try {
       refuseWithout(caller); // it may have given up since the slot was handed on
-      return await fn(AMBIENT);
-    } finally {
+    } catch (error) {
       this.release();
+      throw error;
     }
+    return this.runInSlot(fn);
+  }
+
+  /** @throws what `fn` throws without making a promise */
+  private runInSlot<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
+    let result: Promise<T>;
+    try {
+      result = promised(fn(AMBIENT));
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+    return result.then(
+      (value) => {
+        this.release();
+        return value;
+      },
+      (error) => {
+        this.release();
+        throw error;
+      },
+    );
   }
 
   getSnapshot(): BulkheadSnapshot {

@@ -2,10 +2,11 @@ import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
 import { ask } from '../common/options.js';
 import { isResilienceError } from '../common/resilience.error.js';
-import { type SlidingWindow, TimeWindow } from '../common/time-window.js';
+import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
 import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
+import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
-import type { AttemptContext } from '../context/scope.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
   type CircuitBreakerOptions,
@@ -37,6 +38,9 @@ export interface CircuitBreakerHost {
   captureStackTrace?: boolean;
 }
 
+const NO_HOST: CircuitBreakerHost = Object.freeze({});
+const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
+
 /** Handed out by `acquire()`, given back when the call ends. */
 export type Permit = number;
 
@@ -63,10 +67,11 @@ export class CircuitBreakerPolicy {
   private openedAt = 0;
   private openedAtTime: string | undefined = undefined;
   /** When each running probe began, oldest first. */
-  private readonly probes = new Map<Permit, number>();
+  private probes: Map<Permit, number> | undefined = undefined;
   private probeSuccesses = 0;
-  private readonly window: SlidingWindow;
-  private readonly failureTimes: FailureTimes | undefined = undefined;
+  // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
+  private window: SlidingWindow | undefined = undefined;
+  private failureTimes: FailureTimes | undefined = undefined;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: CircuitBreakerOptions);
@@ -78,18 +83,12 @@ export class CircuitBreakerPolicy {
   constructor(
     readonly name: string,
     options: CircuitBreakerOptions = {},
-    private readonly host: CircuitBreakerHost = {},
+    private readonly host: CircuitBreakerHost = NO_HOST,
   ) {
     const place = `circuit breaker "${name}"`;
     const given = checkCircuitBreakerOptions(place, options);
     this.given = given;
     this.options = resolveCircuitBreakerOptions(place, given);
-    const { windowCalls, windowMs, failureThreshold } = this.options;
-    if (windowMs !== undefined && failureThreshold !== undefined) {
-      this.failureTimes = new FailureTimes(failureThreshold, windowMs);
-    }
-    this.window =
-      windowMs === undefined ? new CallWindow(windowCalls as number) : new TimeWindow(windowMs);
   }
 
   /**
@@ -98,23 +97,54 @@ export class CircuitBreakerPolicy {
    * @throws CircuitBreakerOpenError without calling
    * @throws what `fn` throws, untouched
    */
-  async execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
+  execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     const caller = enclosingScope();
-    refuseWithout(caller);
     const startedAt = now();
-    const permit = this.acquire(startedAt);
-    const call = caller && { cancel: (reason: unknown) => this.cut(permit, reason, startedAt) };
-    if (call !== undefined) caller?.adopt(call);
+    try {
+      refuseWithout(caller, startedAt);
+      const permit = this.acquire(startedAt);
+      if (caller !== undefined) return this.executeWithin(caller, fn, permit, startedAt);
+      let result: Promise<T>;
+      try {
+        result = promised(fn(AMBIENT));
+      } catch (error) {
+        this.failed(permit, error, startedAt);
+        throw error;
+      }
+      return result.then(
+        (value) => {
+          this.succeeded(permit, startedAt);
+          return value;
+        },
+        (error) => {
+          this.failed(permit, error, startedAt);
+          throw error;
+        },
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The same for a call that its caller may cut. */
+  private async executeWithin<T>(
+    caller: Scope,
+    fn: (attempt: AttemptContext) => PromiseLike<T>,
+    permit: Permit,
+    startedAt: number,
+  ): Promise<T> {
+    const call = { cancel: (reason: unknown) => this.cut(permit, reason, startedAt) };
+    caller.adopt(call);
     let value: T;
     try {
       value = await fn(AMBIENT);
     } catch (error) {
-      if (!caller?.aborted) this.failed(permit, error, startedAt);
+      if (!caller.aborted) this.failed(permit, error, startedAt);
       throw error;
     } finally {
-      if (call !== undefined) caller?.release(call);
+      caller.release(call);
     }
-    if (!caller?.aborted) this.succeeded(permit, startedAt);
+    if (!caller.aborted) this.succeeded(permit, startedAt);
     return value;
   }
 
@@ -124,7 +154,7 @@ export class CircuitBreakerPolicy {
 
   getSnapshot(): CircuitBreakerSnapshot {
     const at = now();
-    const { calls, failures, slow } = this.window.counts(at);
+    const { calls, failures, slow } = this.window?.counts(at) ?? NO_CALLS;
     const snapshot: CircuitBreakerSnapshot = {
       name: this.name,
       state: this.state,
@@ -177,7 +207,7 @@ export class CircuitBreakerPolicy {
   succeeded(permit: Permit, startedAt: number, at = now()): void {
     const slow = this.isSlow(startedAt, at);
     if (permit === this.generation) this.record(at, false, slow);
-    else if (this.endProbe(permit, at)) this.judgeProbe(false, slow, at);
+    else if (permit !== UNCOUNTED && this.endProbe(permit, at)) this.judgeProbe(false, slow, at);
   }
 
   /**
@@ -202,7 +232,7 @@ export class CircuitBreakerPolicy {
    * @internal
    */
   release(permit: Permit): void {
-    this.probes.delete(permit);
+    this.probes?.delete(permit);
   }
 
   /** The caller of `execute()` gave up or ran out of time, perhaps long before the call ends. */
@@ -232,18 +262,26 @@ export class CircuitBreakerPolicy {
   }
 
   private record(at: number, failed: boolean, slow: boolean): void {
+    this.window ??= this.newWindow();
     this.window.record(at, failed, slow);
-    const reason = this.reasonToOpen(at, failed);
+    const reason = this.reasonToOpen(this.window, at, failed);
     if (reason !== undefined) this.enter(CircuitState.OPEN, reason, at);
   }
 
-  private reasonToOpen(at: number, failed: boolean): CircuitTransitionReason | undefined {
-    const { failureThreshold, failureRateThreshold, slowCallRateThreshold, minimumCalls } =
-      this.options;
-    const { calls, failures, slow } = this.window.counts(at);
-    if (failed && failureThreshold !== undefined) {
-      if (this.failureTimes?.add(at) ?? failures >= failureThreshold) return 'failure-threshold';
-    }
+  private newWindow(): SlidingWindow {
+    const { windowCalls, windowMs } = this.options;
+    return windowMs === undefined
+      ? new CallWindow(windowCalls as number)
+      : new TimeWindow(windowMs);
+  }
+
+  private reasonToOpen(
+    { calls, failures, slow }: SlidingWindow,
+    at: number,
+    failed: boolean,
+  ): CircuitTransitionReason | undefined {
+    const { failureRateThreshold, slowCallRateThreshold, minimumCalls } = this.options;
+    if (failed && this.isTooMany(failures, at)) return 'failure-threshold';
     if (calls < minimumCalls) return undefined;
     if (failureRateThreshold !== undefined && failures * 100 >= failureRateThreshold * calls)
       return 'failure-rate';
@@ -252,27 +290,39 @@ export class CircuitBreakerPolicy {
     return undefined;
   }
 
+  /** Of a window of time, the buckets are too coarse for that: the failures' own times are asked. */
+  private isTooMany(failures: number, at: number): boolean {
+    const { failureThreshold, windowMs } = this.options;
+    if (failureThreshold === undefined) return false;
+    if (windowMs === undefined) return failures >= failureThreshold;
+    this.failureTimes ??= new FailureTimes(failureThreshold, windowMs);
+    return this.failureTimes.add(at);
+  }
+
   /** @returns whether the probe still had its permit, which it loses after `timeoutMs` */
   private endProbe(permit: Permit, at: number): boolean {
-    const startedAt = this.probes.get(permit);
-    this.probes.delete(permit);
+    const startedAt = this.probes?.get(permit);
+    this.probes?.delete(permit);
     return startedAt !== undefined && at - startedAt < this.options.timeoutMs;
   }
 
   /** A probe that has not ended in `timeoutMs` makes room for another: a hung one must not wedge the breaker. */
   private admitProbe(at: number): Permit {
-    for (const [permit, startedAt] of this.probes) {
+    this.probes ??= new Map();
+    const { probes } = this;
+    for (const [permit, startedAt] of probes) {
       if (at - startedAt < this.options.timeoutMs) break;
-      this.probes.delete(permit);
+      probes.delete(permit);
     }
-    if (this.probes.size >= this.options.halfOpenMaxCalls) throw this.rejection(at);
+    if (probes.size >= this.options.halfOpenMaxCalls) throw this.rejection(at);
     const permit = ++this.sequence;
-    this.probes.set(permit, at);
+    probes.set(permit, at);
     return permit;
   }
 
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
   private judgeProbe(failed: boolean, slow: boolean, at: number): void {
+    this.window ??= this.newWindow();
     this.window.record(at, failed, slow); // to be seen in the snapshot
     if (failed || (slow && this.options.slowCallRateThreshold !== undefined))
       this.enter(CircuitState.OPEN, 'probe-failed', at);
@@ -284,14 +334,14 @@ export class CircuitBreakerPolicy {
     const from = this.state;
     this.state = to;
     this.generation = to === CircuitState.CLOSED ? ++this.sequence : NO_GENERATION;
-    this.probes.clear();
+    this.probes = undefined;
     this.probeSuccesses = 0;
     if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN) {
       this.openedAt = at;
       this.openedAtTime = new Date().toISOString();
     } else {
-      this.window.clear(); // while open, the snapshot still shows what opened it
-      this.failureTimes?.clear();
+      this.window = undefined; // while open, the snapshot still shows what opened it
+      this.failureTimes = undefined;
       if (to !== CircuitState.HALF_OPEN) this.openedAtTime = undefined;
     }
     if (from !== to) this.host.observer?.onTransition(this, from, to, reason);

@@ -5,37 +5,34 @@ const SLOW = 2;
 
 /** The last `size` calls. */
 export class CallWindow implements SlidingWindow {
-  private outcomes: Uint8Array | undefined = undefined; // made at the first call: an idle breaker is small
+  calls = 0;
+  failures = 0;
+  slow = 0;
+  private readonly outcomes: Uint8Array;
   private position = 0;
-  private readonly totals = { calls: 0, failures: 0, slow: 0 };
 
-  constructor(private readonly size: number) {}
+  constructor(private readonly size: number) {
+    this.outcomes = new Uint8Array(size);
+  }
 
   record(_at: number, failed: boolean, slow: boolean): void {
-    this.outcomes ??= new Uint8Array(this.size);
-    const { totals, position } = this;
-    if (totals.calls === this.size) this.forget(this.outcomes[position] as number);
-    this.outcomes[position] = (failed ? FAILED : 0) | (slow ? SLOW : 0);
-    this.position = position + 1 === this.size ? 0 : position + 1;
-    totals.calls++;
-    if (failed) totals.failures++;
-    if (slow) totals.slow++;
+    const { position, outcomes, size } = this;
+    if (this.calls === size) this.forget(outcomes[position] as number);
+    outcomes[position] = (failed ? FAILED : 0) | (slow ? SLOW : 0);
+    this.position = position + 1 === size ? 0 : position + 1;
+    this.calls++;
+    if (failed) this.failures++;
+    if (slow) this.slow++;
   }
 
   counts(): WindowCounts {
-    return this.totals;
-  }
-
-  clear(): void {
-    this.outcomes = undefined;
-    this.position = 0;
-    this.totals.calls = this.totals.failures = this.totals.slow = 0;
+    return this;
   }
 
   private forget(outcome: number): void {
-    this.totals.calls--;
-    if (outcome & FAILED) this.totals.failures--;
-    if (outcome & SLOW) this.totals.slow--;
+    this.calls--;
+    if (outcome & FAILED) this.failures--;
+    if (outcome & SLOW) this.slow--;
   }
 }
 
@@ -44,24 +41,20 @@ export class CallWindow implements SlidingWindow {
  * buckets could only estimate.
  */
 export class FailureTimes {
-  private times: Float64Array | undefined = undefined;
+  private readonly times: Float64Array;
   private position = 0;
 
   constructor(
     private readonly size: number,
     private readonly windowMs: number,
-  ) {}
+  ) {
+    this.times = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
+  }
 
   /** @returns whether this failure and the `size - 1` before it lie within `windowMs` */
   add(at: number): boolean {
-    this.times ??= new Float64Array(this.size).fill(Number.NEGATIVE_INFINITY);
     this.times[this.position] = at;
     this.position = this.position + 1 === this.size ? 0 : this.position + 1;
     return at - (this.times[this.position] as number) < this.windowMs; // the next to go is the oldest
-  }
-
-  clear(): void {
-    this.times = undefined;
-    this.position = 0;
   }
 }

@@ -6,11 +6,10 @@ export interface WindowCounts {
 }
 
 /** The outcomes of the latest calls. Recording is O(1), and the memory is fixed. */
-export interface SlidingWindow {
+export interface SlidingWindow extends WindowCounts {
   record(at: number, failed: boolean, slow: boolean): void;
   /** @param at leaves out what has fallen out of the window by then */
   counts(at: number): WindowCounts;
-  clear(): void;
 }
 
 const BUCKETS = 20;
@@ -21,62 +20,57 @@ const FIELDS = 3;
  * 100 % of it. (resilience4j's time-based window does the same with buckets of a second.)
  */
 export class TimeWindow implements SlidingWindow {
-  private buckets: Uint32Array | undefined = undefined; // made at the first call: an idle breaker is small
-  private current = 0;
-  private readonly totals = { calls: 0, failures: 0, slow: 0 };
+  calls = 0;
+  failures = 0;
+  slow = 0;
+  private readonly buckets = new Uint32Array(BUCKETS * FIELDS);
   private readonly bucketMs: number;
+  /** The number of the newest bucket, where it begins in `buckets`, and when its time is over. */
+  private current = 0;
+  private offset = 0;
+  private endsAt = Number.NEGATIVE_INFINITY;
 
   constructor(windowMs: number) {
     this.bucketMs = Math.max(windowMs / BUCKETS, 0.001); // the buckets' numbers stay exact
   }
 
   record(at: number, failed: boolean, slow: boolean): void {
-    this.buckets ??= this.start(at);
-    this.advance(at);
-    this.add(0, 'calls');
-    if (failed) this.add(1, 'failures');
-    if (slow) this.add(2, 'slow');
+    if (at >= this.endsAt) this.advance(at);
+    const { buckets, offset } = this;
+    this.calls++;
+    buckets[offset] = (buckets[offset] as number) + 1;
+    if (failed) {
+      this.failures++;
+      buckets[offset + 1] = (buckets[offset + 1] as number) + 1;
+    }
+    if (slow) {
+      this.slow++;
+      buckets[offset + 2] = (buckets[offset + 2] as number) + 1;
+    }
   }
 
   counts(at: number): WindowCounts {
-    if (this.buckets !== undefined) this.advance(at);
-    return this.totals;
-  }
-
-  clear(): void {
-    this.buckets = undefined;
-    this.totals.calls = this.totals.failures = this.totals.slow = 0;
-  }
-
-  private add(field: number, total: keyof WindowCounts): void {
-    const { buckets, totals } = this;
-    if (buckets === undefined) return;
-    const index = (this.current % BUCKETS) * FIELDS + field;
-    buckets[index] = (buckets[index] as number) + 1;
-    totals[total]++;
-  }
-
-  private start(at: number): Uint32Array {
-    this.current = Math.floor(at / this.bucketMs);
-    return new Uint32Array(BUCKETS * FIELDS);
+    if (at >= this.endsAt) this.advance(at);
+    return this;
   }
 
   /** Empties the buckets that time has passed by: at most all 20, however long it was. */
   private advance(at: number): void {
     const target = Math.floor(at / this.bucketMs);
-    const { buckets, totals } = this;
-    if (target <= this.current || buckets === undefined) return;
+    const { buckets } = this;
     for (
       let bucket = Math.max(this.current + 1, target - BUCKETS + 1);
       bucket <= target;
       bucket++
     ) {
       const offset = (bucket % BUCKETS) * FIELDS;
-      totals.calls -= buckets[offset] as number;
-      totals.failures -= buckets[offset + 1] as number;
-      totals.slow -= buckets[offset + 2] as number;
+      this.calls -= buckets[offset] as number;
+      this.failures -= buckets[offset + 1] as number;
+      this.slow -= buckets[offset + 2] as number;
       buckets.fill(0, offset, offset + FIELDS);
     }
-    this.current = target;
+    this.current = Math.max(this.current, target);
+    this.offset = (this.current % BUCKETS) * FIELDS;
+    this.endsAt = (this.current + 1) * this.bucketMs;
   }
 }

@@ -1,4 +1,4 @@
-import { now } from './clock.js';
+import { isTimeFaked, now } from './clock.js';
 import { type Linked, LinkedList } from './linked-list.js';
 
 /** Something that expires after the queue's delay unless it is removed before. */
@@ -9,8 +9,6 @@ export interface Expiring<T> extends Linked<T> {
 
 /** After so much expiring, in ms, the event loop gets a turn before the rest. */
 const TURN_MS = 5;
-
-const nodeSetTimeout = setTimeout;
 
 /**
  * Delays of one length, which expire in the order in which they began: so the first one is always
@@ -49,11 +47,11 @@ export class TimerQueue<T extends Expiring<T>> {
   }
 
   private rest(timer: NodeJS.Timeout): void {
-    if (setTimeout === nodeSetTimeout) {
-      timer.unref();
-    } else {
-      clearTimeout(timer); // a test's fake, which costs nothing to clear, and which it may well count
+    if (isTimeFaked()) {
+      clearTimeout(timer); // costs nothing then, and a test may well count its timers
       this.timer = undefined;
+    } else {
+      timer.unref();
     }
   }
 

@@ -7,8 +7,8 @@ import type { Scope } from './scope.js';
  *
  * @throws the reason of a caller that was aborted, or a `TimeoutError` where its deadline has passed
  */
-export function refuseWithout(caller: Scope | undefined): void {
+export function refuseWithout(caller: Scope | undefined, at?: number): void {
   if (caller === undefined) return;
   if (caller.aborted) throw caller.reason;
-  if (caller.deadline <= now()) throw new TimeoutError(caller.timeoutMs);
+  if (caller.deadline <= (at ?? now())) throw new TimeoutError(caller.timeoutMs);
 }

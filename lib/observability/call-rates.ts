@@ -3,30 +3,41 @@ import { OTHER } from './keyed-counter.js';
 
 /** How many calls failed lately, in all and by operation; a bounded number of operations. */
 export class CallRates {
-  private readonly all: TimeWindow;
-  private readonly byOperation = new Map<string, TimeWindow>();
+  private byOperation = new Map<string, TimeWindow>();
 
   constructor(
     private readonly windowMs: number,
     private readonly maxOperations: number,
-  ) {
-    this.all = new TimeWindow(windowMs);
-  }
+  ) {}
 
-  record(operation: string, failed: boolean, at: number): void {
-    this.all.record(at, failed, false);
-    this.windowOf(operation).record(at, failed, false);
+  /** Takes the calls of one operation, also after `clear()`. */
+  recorderOf(operation: string): (failed: boolean, at: number) => void {
+    let all: Map<string, TimeWindow> | undefined;
+    let window: TimeWindow;
+    return (failed, at) => {
+      if (all !== this.byOperation) {
+        all = this.byOperation;
+        window = this.windowOf(operation);
+      }
+      window.record(at, failed, false);
+    };
   }
 
   rate(operation: string | undefined, at: number): number {
-    const window = operation === undefined ? this.all : this.byOperation.get(operation);
-    const { calls, failures } = window?.counts(at) ?? { calls: 0, failures: 0 };
-    return calls === 0 ? 0 : failures / calls;
+    const windows =
+      operation === undefined ? this.byOperation.values() : [this.byOperation.get(operation)];
+    let total = 0;
+    let failed = 0;
+    for (const window of windows) {
+      const { calls, failures } = window?.counts(at) ?? { calls: 0, failures: 0 };
+      total += calls;
+      failed += failures;
+    }
+    return total === 0 ? 0 : failed / total;
   }
 
   clear(): void {
-    this.all.clear();
-    this.byOperation.clear();
+    this.byOperation = new Map();
   }
 
   private windowOf(operation: string): TimeWindow {

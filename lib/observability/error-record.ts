@@ -11,21 +11,27 @@ export interface ErrorDescription {
   type: string;
   /** Cut at 2 kB. */
   message: string;
-  stack: string | undefined;
 }
 
 /** Never throws, whatever was thrown. */
 export function describeError(error: unknown): ErrorDescription {
   try {
-    if (!isError(error))
-      return { type: NON_ERROR, message: cut(String(error), MAX_MESSAGE), stack: undefined };
+    if (!isError(error)) return { type: NON_ERROR, message: cut(String(error), MAX_MESSAGE) };
     return {
       type: typeOf(error),
       message: cut(String(error.message), MAX_MESSAGE),
-      stack: error.stack,
     };
   } catch {
-    return { type: NON_ERROR, message: 'an error that cannot be read', stack: undefined };
+    return { type: NON_ERROR, message: 'an error that cannot be read' };
+  }
+}
+
+/** Made by the engine when it is read, at some expense. */
+export function stackOf(error: unknown): string | undefined {
+  try {
+    return isError(error) ? error.stack : undefined;
+  } catch {
+    return undefined; // an error that cannot be read
   }
 }
 

@@ -2,9 +2,10 @@ import { Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
+import { timestamp as isoTime } from '../common/timestamp.js';
 import type { Passage } from '../pipeline/stages.js';
 import { CallRates } from './call-rates.js';
-import { describeError } from './error-record.js';
+import { describeError, stackOf } from './error-record.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
@@ -43,7 +44,7 @@ export interface ErrorMetrics {
 
 /** The operations that an error has failed since it was counted, and where it went on to. */
 interface PassedBy {
-  readonly operations: Set<string>;
+  readonly operations: string[];
   around: object | undefined;
 }
 
@@ -100,22 +101,33 @@ export class ErrorTracker {
   count(error: unknown, context: ErrorContext, handled: boolean, passage?: Passage): boolean {
     this.byOperation.add(context.operation);
     if (this.passedBefore(error, context.operation, passage)) return false;
-    const { type, message, stack } = describeError(error);
+    const { type, message } = describeError(error);
     this.total++;
     this.byType.add(type);
     if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
-    const timestamp = new Date().toISOString();
+    const timestamp = isoTime();
     const tracked: TrackedError = { error, type, message, context, handled, timestamp };
     this.recent.add(tracked);
-    if (this.options.log) this.logGuard.run(() => this.log(tracked, stack));
+    if (this.options.log) this.logGuard.run(() => this.log(tracked));
     this.source.send(tracked);
     return true;
   }
 
   /** Counts a call, for the error rate. */
   recordCall(operation: string, failed: boolean): void {
-    this.requests++;
-    this.rates.record(operation, failed, now());
+    this.callsOf(operation)(failed, now());
+  }
+
+  /**
+   * Counts the calls of one operation, which is looked up once.
+   * @internal
+   */
+  callsOf(operation: string): (failed: boolean, at: number) => void {
+    const record = this.rates.recorderOf(operation);
+    return (failed, at) => {
+      this.requests++;
+      record(failed, at);
+    };
   }
 
   getMetrics(): ErrorMetrics {
@@ -161,26 +173,24 @@ export class ErrorTracker {
     const before = this.passed.get(error);
     const around = passage?.around;
     const fromInside = before?.around !== undefined && before.around === passage?.inside;
-    if (before === undefined || (before.operations.has(operation) && !fromInside)) {
-      this.passed.set(error, { operations: new Set([operation]), around });
+    if (before === undefined || (before.operations.includes(operation) && !fromInside)) {
+      this.passed.set(error, { operations: [operation], around });
       return false;
     }
-    before.operations.add(operation);
+    if (!before.operations.includes(operation)) before.operations.push(operation);
     before.around = around;
     return true;
   }
 
-  private log(
-    { type, message, context, timestamp }: TrackedError,
-    stack: string | undefined,
-  ): void {
+  private log({ error, type, message, context, timestamp }: TrackedError): void {
     const { service, operation, userId, requestId, upstream, metadata } = context;
     const record: Record<string, unknown> = {
       event: 'error_occurred',
       error_type: type,
       error_message: message,
     };
-    if (this.options.includeStack && stack !== undefined) record.error_stack = stack;
+    const stack = this.options.includeStack ? stackOf(error) : undefined;
+    if (stack !== undefined) record.error_stack = stack;
     record.service = service;
     record.operation = operation;
     for (const [key, value] of Object.entries({ userId, requestId, upstream, metadata })) {

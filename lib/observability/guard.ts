@@ -26,7 +26,8 @@ export class Guard {
     }
   }
 
-  private warn(error: unknown): void {
+  /** Says that a call has failed, the first time. */
+  warn(error: unknown): void {
     if (this.warned) return;
     this.warned = true;
     const { message } = describeError(error);

@@ -1,4 +1,10 @@
-import type { MetricKind, MetricSeries, MetricsRecorder, MetricTags } from './metrics.js';
+import type {
+  BoundMetric,
+  MetricKind,
+  MetricSeries,
+  MetricsRecorder,
+  MetricTags,
+} from './metrics.js';
 
 const NO_TAGS: MetricTags = Object.freeze({});
 
@@ -7,24 +13,34 @@ const MAX_SERIES = 10_000;
 
 /** Keeps counters, gauges and summed-up histograms in memory, to be read by a controller or a test. */
 export class InMemoryMetrics implements MetricsRecorder {
-  private readonly series = new Map<string, MetricSeries>();
-  /** The library hands in the same frozen tags again and again: they find their series without a key. */
-  private shortcuts = new WeakMap<MetricTags, Map<string, MetricSeries>>();
+  private series = new Map<string, MetricSeries>();
 
   increment(name: string, tags: MetricTags = NO_TAGS, by = 1): void {
-    this.find(name, 'counter', tags).value += by;
+    count(this.find(name, 'counter', tags), by);
   }
 
   gauge(name: string, value: number, tags: MetricTags = NO_TAGS): void {
-    this.find(name, 'gauge', tags).value = value;
+    set(this.find(name, 'gauge', tags), value);
   }
 
   observe(name: string, value: number, tags: MetricTags = NO_TAGS): void {
-    const series = this.find(name, 'histogram', tags);
-    series.value++;
-    series.sum = (series.sum ?? 0) + value;
-    series.min = Math.min(series.min ?? value, value);
-    series.max = Math.max(series.max ?? value, value);
+    sumUp(this.find(name, 'histogram', tags), value);
+  }
+
+  bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
+    let all: Map<string, MetricSeries> | undefined;
+    let series: MetricSeries;
+    const current = () => {
+      if (all !== this.series) {
+        all = this.series; // reset() has made them anew
+        series = this.find(name, kind, tags);
+      }
+      return series;
+    };
+    // Not one function for all kinds: these are called several times in each resilient call.
+    if (kind === 'counter') return (by) => count(current(), by);
+    if (kind === 'gauge') return (value) => set(current(), value);
+    return (value) => sumUp(current(), value);
   }
 
   /**
@@ -46,40 +62,44 @@ export class InMemoryMetrics implements MetricsRecorder {
 
   /** Forgets everything. */
   reset(): void {
-    this.series.clear();
-    this.shortcuts = new WeakMap();
+    this.series = new Map();
   }
 
   private find(name: string, kind: MetricKind, tags: MetricTags): MetricSeries {
-    let byName = this.shortcuts.get(tags);
-    const shortcut = byName?.get(name);
-    if (shortcut !== undefined) return shortcut;
-    const series = this.findByKey(name, kind, tags);
-    if (!Object.isFrozen(tags)) return series; // it may mean something else tomorrow
-    if (byName === undefined) {
-      byName = new Map();
-      this.shortcuts.set(tags, byName);
+    let key = name;
+    for (const tag of Object.keys(tags).sort()) {
+      if (tags[tag] !== undefined) key += `\0${tag}\0${tags[tag]}`;
     }
-    byName.set(name, series);
-    return series;
-  }
-
-  private findByKey(name: string, kind: MetricKind, tags: MetricTags): MetricSeries {
+    const existing = this.series.get(key);
+    if (existing !== undefined) return existing;
+    const full = this.series.size >= MAX_SERIES && tags.__other__ === undefined;
+    if (full) return this.find(name, kind, { __other__: true });
     const labels = Object.fromEntries(
       Object.entries(tags)
         .filter(([, value]) => value !== undefined)
         .map(([tag, value]): [string, string] => [tag, String(value)])
         .sort(([a], [b]) => (a < b ? -1 : 1)),
     );
-    const key = `${name} ${JSON.stringify(labels)}`;
-    const existing = this.series.get(key);
-    if (existing !== undefined) return existing;
-    const full = this.series.size >= MAX_SERIES && labels.__other__ === undefined;
-    if (full) return this.findByKey(name, kind, { __other__: true });
     const series: MetricSeries = { name, kind, tags: labels, value: 0 };
     this.series.set(key, series);
     return series;
   }
+}
+
+function count(series: MetricSeries, by: number): void {
+  series.value += by;
+}
+
+function set(series: MetricSeries, value: number): void {
+  series.value = value;
+}
+
+function sumUp(series: MetricSeries, value: number): void {
+  const { sum = 0, min = value, max = value } = series;
+  series.value++;
+  series.sum = sum + value;
+  if (value <= min) series.min = value;
+  if (value >= max) series.max = value;
 }
 
 function matches(tags: Record<string, string>, wanted: MetricTags): boolean {

@@ -1,5 +1,5 @@
 import { Guard } from './guard.js';
-import type { MetricsRecorder, MetricTags } from './metrics.js';
+import type { BoundMetric, MetricKind, MetricsRecorder, MetricTags } from './metrics.js';
 
 /**
  * Hands measurements to every recorder; one that fails does not keep them from the others. Injectable,
@@ -34,5 +34,36 @@ export class MetricsFanOut implements MetricsRecorder {
   observe(name: string, value: number, tags?: MetricTags): void {
     for (const recorder of this.recorders)
       this.guard.run(() => recorder.observe(name, value, tags));
+  }
+
+  bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
+    let boundTo: readonly MetricsRecorder[] = [];
+    let series: BoundMetric[] = [];
+    return (value) => {
+      if (boundTo !== this.recorders) {
+        boundTo = this.recorders;
+        series = boundTo.map((recorder) => this.seriesOf(recorder, kind, name, tags));
+      }
+      for (let index = 0; index < series.length; index++) {
+        try {
+          (series[index] as BoundMetric)(value);
+        } catch (error) {
+          this.guard.warn(error);
+        }
+      }
+    };
+  }
+
+  private seriesOf(
+    recorder: MetricsRecorder,
+    kind: MetricKind,
+    name: string,
+    tags: MetricTags,
+  ): BoundMetric {
+    const bound = this.guard.run(() => recorder.bind?.(kind, name, tags));
+    if (typeof bound === 'function') return bound;
+    if (kind === 'counter') return (by) => this.guard.run(() => recorder.increment(name, tags, by));
+    if (kind === 'gauge') return (value) => this.guard.run(() => recorder.gauge(name, value, tags));
+    return (value) => this.guard.run(() => recorder.observe(name, value, tags));
   }
 }

@@ -9,10 +9,18 @@ export interface MetricsRecorder {
   gauge(name: string, value: number, tags?: MetricTags): void;
   /** Adds an observation to a histogram. */
   observe(name: string, value: number, tags?: MetricTags): void;
+  /**
+   * For speed, and optional: hands out one series, whose values then come without its name and tags
+   * being looked up each time. Called once a series.
+   */
+  bind?(kind: MetricKind, name: string, tags: MetricTags): BoundMetric;
 }
 
 /** How a metric's values add up. */
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+/** Takes the values of one series: what a counter grows by, a gauge is set to, a histogram observes. */
+export type BoundMetric = (value: number) => void;
 
 /** One series of a metric: a name with one set of tags. */
 export interface MetricSeries {

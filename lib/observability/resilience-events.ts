@@ -2,6 +2,7 @@ import { type Channel, channel } from 'node:diagnostics_channel';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
 import type { CircuitState, CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
+import { timestamp } from '../common/timestamp.js';
 import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */
@@ -59,7 +60,7 @@ export class ResilienceEvents {
   emit(event: NewResilienceEvent): void {
     const published = EVENT_CHANNELS[event.type];
     if (!this.source.observed && !published.hasSubscribers) return;
-    const value = { ...event, timestamp: new Date().toISOString() } as ResilienceEvent;
+    const value = { ...event, timestamp: timestamp() } as ResilienceEvent;
     this.source.send(value);
     if (published.hasSubscribers) published.publish(value);
   }

@@ -5,6 +5,7 @@ import type {
   CircuitBreakerPolicy,
 } from '../circuit-breaker/circuit-breaker.policy.js';
 import { CircuitState, type CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
+import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
 import type { FailureOutcome, Passage, PipelineObserver } from '../pipeline/stages.js';
@@ -12,13 +13,14 @@ import type { Alerts } from './alerts.js';
 import { errorType } from './error-record.js';
 import type { ErrorTracker } from './error-tracker.js';
 import { Guard } from './guard.js';
-import type { MetricsRecorder, MetricTags } from './metrics.js';
+import type { BoundMetric, MetricTags } from './metrics.js';
+import type { MetricsFanOut } from './metrics-fan-out.js';
 import type { ResilienceEvents } from './resilience-events.js';
 
 /** Everything that outcomes are fed to: the one way out. */
 export interface Telemetry {
   readonly tracker: ErrorTracker;
-  readonly metrics: MetricsRecorder;
+  readonly metrics: MetricsFanOut;
   readonly events: ResilienceEvents;
   readonly alerts: Alerts;
   readonly alertIntervalMs: number;
@@ -34,10 +36,30 @@ export interface OperationLabels {
   readonly breaker: string | undefined;
 }
 
-/** Reports what happens to the calls of one operation. Tags that recur are made once. */
+/** How calls of an operation ended in one way. */
+class OutcomeMetrics {
+  private readonly total: BoundMetric;
+  private readonly duration: BoundMetric;
+
+  constructor(metrics: MetricsFanOut, operation: string, outcome: 'success' | FailureOutcome) {
+    const tags = Object.freeze({ operation, outcome });
+    this.total = metrics.bind('counter', 'requests.total', tags);
+    this.duration = metrics.bind('histogram', 'request.duration', tags);
+  }
+
+  record(durationMs: number): void {
+    this.total(1);
+    this.duration(durationMs);
+  }
+}
+
+/** Reports what happens to the calls of one operation. What recurs is bound once. */
 export class OperationTelemetry implements PipelineObserver {
   private readonly operationTags: MetricTags;
-  private readonly outcomeTags: Record<'success' | FailureOutcome, MetricTags>;
+  private readonly outcomes: Record<'success' | FailureOutcome, OutcomeMetrics>;
+  private readonly timeouts: BoundMetric;
+  private readonly errors: BoundMetric;
+  private readonly recordCall: (failed: boolean, at: number) => void;
   private readonly throttle: AlertThrottle;
   private readonly contextGuard = new Guard('errorContext');
 
@@ -45,14 +67,19 @@ export class OperationTelemetry implements PipelineObserver {
     private readonly labels: OperationLabels,
     private readonly telemetry: Telemetry,
   ) {
-    const { operation } = labels;
+    const { operation, critical } = labels;
+    const { metrics, tracker } = telemetry;
     this.operationTags = Object.freeze({ operation });
-    this.outcomeTags = {
-      success: Object.freeze({ operation, outcome: 'success' }),
-      failure: Object.freeze({ operation, outcome: 'failure' }),
-      fallback: Object.freeze({ operation, outcome: 'fallback' }),
-      degraded: Object.freeze({ operation, outcome: 'degraded' }),
+    this.outcomes = {
+      success: new OutcomeMetrics(metrics, operation, 'success'),
+      failure: new OutcomeMetrics(metrics, operation, 'failure'),
+      fallback: new OutcomeMetrics(metrics, operation, 'fallback'),
+      degraded: new OutcomeMetrics(metrics, operation, 'degraded'),
     };
+    this.timeouts = metrics.bind('counter', 'timeout.total', this.operationTags);
+    const critically = Object.freeze({ operation, critical: critical === true });
+    this.errors = metrics.bind('counter', 'service.error', critically);
+    this.recordCall = tracker.callsOf(operation);
     this.throttle = new AlertThrottle(telemetry.alertIntervalMs);
   }
 
@@ -64,13 +91,13 @@ export class OperationTelemetry implements PipelineObserver {
   }
 
   onTimeout(timeoutMs: number): void {
-    this.telemetry.metrics.increment('timeout.total', this.operationTags);
+    this.timeouts(1);
     this.telemetry.events.emit({ type: 'timeout', operation: this.labels.operation, timeoutMs });
   }
 
-  onSuccess(durationMs: number, _at: number): void {
-    this.telemetry.tracker.recordCall(this.labels.operation, false);
-    this.record('success', durationMs);
+  onSuccess(durationMs: number, at: number): void {
+    this.recordCall(false, at);
+    this.outcomes.success.record(durationMs);
   }
 
   onCriticalFailure(error: unknown): void {
@@ -96,22 +123,16 @@ export class OperationTelemetry implements PipelineObserver {
 
   onFailure(error: unknown, outcome: FailureOutcome, durationMs: number, passage: Passage): void {
     const { tracker, metrics, events } = this.telemetry;
-    const { operation, critical } = this.labels;
-    tracker.recordCall(operation, true);
+    const { operation } = this.labels;
+    this.recordCall(true, now());
     tracker.count(error, this.context(), outcome !== 'failure', passage);
-    this.record(outcome, durationMs);
-    metrics.increment('service.error', { operation, critical: critical === true });
+    this.outcomes[outcome].record(durationMs);
+    this.errors(1);
     if (outcome === 'fallback') {
       metrics.increment('service.fallback_success', this.operationTags);
       events.emit({ type: 'fallback', operation, error, succeeded: true });
     }
     if (outcome === 'degraded') events.emit({ type: 'degraded', operation, error });
-  }
-
-  private record(outcome: 'success' | FailureOutcome, durationMs: number): void {
-    const tags = this.outcomeTags[outcome];
-    this.telemetry.metrics.increment('requests.total', tags);
-    this.telemetry.metrics.observe('request.duration', durationMs, tags);
   }
 
   /** What the user adds comes first: who failed is for the library to say. */
@@ -174,18 +195,24 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
 
 /** Reports what happens to one bulkhead. */
 export class BulkheadTelemetry implements BulkheadObserver {
-  private readonly tags: MetricTags;
+  private readonly running: BoundMetric;
+  private readonly queued: BoundMetric;
+  private lastQueued: number | undefined = undefined;
 
   constructor(
     bulkhead: string,
     private readonly telemetry: Telemetry,
   ) {
-    this.tags = Object.freeze({ bulkhead });
+    const tags = Object.freeze({ bulkhead });
+    this.running = telemetry.metrics.bind('gauge', 'bulkhead.running', tags);
+    this.queued = telemetry.metrics.bind('gauge', 'bulkhead.queued', tags);
   }
 
   onChange(_bulkhead: BulkheadPolicy, running: number, queued: number): void {
-    this.telemetry.metrics.gauge('bulkhead.running', running, this.tags);
-    this.telemetry.metrics.gauge('bulkhead.queued', queued, this.tags);
+    this.running(running);
+    if (queued === this.lastQueued) return; // as of every call that finds a slot
+    this.lastQueued = queued;
+    this.queued(queued);
   }
 
   onRejected({ name }: BulkheadPolicy, reason: BulkheadRejectionReason): void {

@@ -4,7 +4,7 @@ import { now } from '../common/clock.js';
 import { isDeadline } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import type { Dependent, Scope } from '../context/scope.js';
-import { linkCause } from '../fallback/fallback.policy.js';
+import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { openPromise } from './open-promise.js';
@@ -34,7 +34,9 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   constructor(
     readonly plan: Plan,
     protected readonly work: Work,
-    private madeIn: Scope | undefined,
+    protected readonly self: unknown,
+    protected readonly args: unknown[],
+    private readonly madeIn: Scope | undefined,
   ) {}
 
   /** Starts the work of an attempt, which tells the attempt how it goes. */
@@ -70,23 +72,24 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
 
   succeeded(value: T, at: number): void {
     this.plan.observer.onSuccess(at - this.startedAt, at);
-    this.end();
-    this.resolve(value);
+    this.answer(value);
   }
 
   /** An attempt failed: another one follows, or the end. */
-  failed(error: unknown): void {
-    this.goOn(error).then(
-      (answer) => {
-        if (answer === undefined) return; // another attempt has begun
-        this.end();
-        this.resolve(answer.value);
-      },
-      (finalError) => {
-        this.end();
-        this.reject(finalError);
-      },
-    );
+  failed(failure: unknown): void {
+    let error = failure;
+    try {
+      this.delayMs = this.delayAfter(error);
+    } catch (predicateError) {
+      error = predicateError;
+      this.delayMs = undefined;
+    }
+    if (this.delayMs === undefined) {
+      this.conclude(error);
+    } else {
+      this.plan.observer.onRetry(error, this.attempts, this.delayMs);
+      void this.retryAfter(this.delayMs, error);
+    }
   }
 
   /** Ends the call at once, whatever it is doing. */
@@ -107,8 +110,11 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
 
   /** A call that outlives the one that it was made in has no caller any more. */
   private get caller(): Scope | undefined {
-    if (this.madeIn?.over) this.madeIn = undefined;
-    return this.madeIn;
+    return this.madeIn?.over ? undefined : this.madeIn;
+  }
+
+  private get committed(): boolean {
+    return this.work.isCommitted(this.madeIn);
   }
 
   private begin(number: number, at: number): void {
@@ -128,38 +134,27 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     return new TimeoutError(caller.timeoutMs, this.plan.operation, this.plan.captureStackTrace);
   }
 
-  /** @returns the answer in place of the failure; `undefined` where another attempt has begun */
-  private async goOn(failure: unknown): Promise<{ value: T } | undefined> {
-    const number = this.current?.attempt ?? 1;
-    let error = failure;
-    try {
-      this.delayMs = this.delayAfter(error, number);
-    } catch (predicateError) {
-      error = predicateError;
-      this.delayMs = undefined;
-    }
-    if (this.delayMs !== undefined) {
-      this.plan.observer.onRetry(error, number, this.delayMs);
-      if ((await this.pause(this.delayMs)) && !this.work.committed) {
-        this.begin(number + 1, now());
-        return undefined;
-      }
-    }
-    return { value: await this.conclude(error) };
+  private get attempts(): number {
+    return this.current?.attempt ?? 1;
   }
 
-  private delayAfter(error: unknown, attempt: number): number | undefined {
+  private delayAfter(error: unknown): number | undefined {
     const { retry } = this.plan.stages;
     if (retry === undefined || this.cancelled || this.plan.shutdown.closed) return undefined;
-    if (this.work.committed) return undefined;
+    if (this.committed) return undefined;
     const at = now();
     return retry.delayAfter({
       error,
-      attempt,
+      attempt: this.attempts,
       previousDelayMs: this.delayMs,
       elapsedMs: at - this.startedAt,
       remainingMs: (this.caller?.deadline ?? Number.POSITIVE_INFINITY) - at,
     });
+  }
+
+  private async retryAfter(delayMs: number, failure: unknown): Promise<void> {
+    if ((await this.pause(delayMs)) && !this.committed) this.begin(this.attempts + 1, now());
+    else this.conclude(failure);
   }
 
   /** @returns whether to go on: not where the application closes or the caller gives up */
@@ -175,63 +170,90 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   /** The call failed for good: by API.md's table, an alert, a fallback, `null` or the error. */
-  private async conclude(failure: unknown): Promise<T> {
+  private conclude(failure: unknown): void {
     const { observer, stages } = this.plan;
     let { critical, fallback } = stages;
     let error = failure;
-    if (this.cancelled) return this.giveUp();
-    if (this.work.committed) {
+    if (this.cancelled) {
+      this.giveUp();
+      return;
+    }
+    if (this.committed) {
       fallback = undefined;
       if (critical === false) critical = undefined; // nor is it replaced by null
     }
-    let answer = isClientError(error);
+    let isAnswer = isClientError(error);
     try {
       const says = fallback?.answers(error);
       if (says === false) fallback = undefined;
-      if (says === true) answer = false;
+      if (says === true) isAnswer = false;
     } catch (predicateError) {
       error = predicateError;
       fallback = undefined;
-      answer = false;
+      isAnswer = false;
     }
-    if (answer) {
+    if (isAnswer) {
       const at = now();
       observer.onSuccess(at - this.startedAt, at);
-      throw error;
+      this.refuse(error);
+      return;
     }
     if (critical) observer.onCriticalFailure(error);
-    if (fallback !== undefined) {
-      try {
-        const answerBy = () => this.work.answerBy(fallback, error);
-        const value = await this.interruptible(answerBy);
-        observer.onFailure(error, 'fallback', this.elapsedMs, this.passage());
-        return value as T;
-      } catch (fallbackError) {
-        if (this.cancelled) return this.giveUp();
-        observer.onFallbackFailure(error, fallbackError);
-        if (critical !== false) {
-          linkCause(fallbackError, error);
-          observer.onFailure(error, 'failure', this.elapsedMs, this.passage());
-          throw fallbackError;
-        }
+    if (fallback !== undefined) void this.fallBack(fallback, error, critical);
+    else this.fail(error, error, critical);
+  }
+
+  private async fallBack(
+    fallback: FallbackPolicy,
+    error: unknown,
+    critical: boolean | undefined,
+  ): Promise<void> {
+    const { observer } = this.plan;
+    let value: unknown;
+    try {
+      value = await this.interruptible(() =>
+        this.work.answerBy(fallback, error, this.self, this.args),
+      );
+    } catch (fallbackError) {
+      if (this.cancelled) {
+        this.giveUp();
+        return;
       }
+      observer.onFallbackFailure(error, fallbackError);
+      if (critical !== false) linkCause(fallbackError, error);
+      this.fail(error, fallbackError, critical);
+      return;
     }
-    if (critical === false) {
-      observer.onFailure(error, 'degraded', this.elapsedMs, this.passage());
-      return null as T;
-    }
-    observer.onFailure(error, 'failure', this.elapsedMs, this.passage());
-    throw error;
+    observer.onFailure(error, 'fallback', this.elapsedMs, this.passage());
+    this.answer(value as T);
+  }
+
+  /** @param surfaced what the caller sees, unless it is told nothing of the failure */
+  private fail(error: unknown, surfaced: unknown, critical: boolean | undefined): void {
+    const outcome = critical === false ? 'degraded' : 'failure';
+    this.plan.observer.onFailure(error, outcome, this.elapsedMs, this.passage());
+    if (critical === false) this.answer(null as T);
+    else this.refuse(surfaced);
   }
 
   /** A deadline is a failure; a caller who lost interest is nothing at all. */
-  private giveUp(): never {
+  private giveUp(): void {
     const { observer, stages } = this.plan;
     if (isDeadline(this.reason)) {
       if (stages.critical) observer.onCriticalFailure(this.reason);
       observer.onFailure(this.reason, 'failure', this.elapsedMs, this.passage());
     }
-    throw this.reason;
+    this.refuse(this.reason);
+  }
+
+  private answer(value: T): void {
+    this.end();
+    this.resolve(value);
+  }
+
+  private refuse(error: unknown): void {
+    this.end();
+    this.reject(error);
   }
 
   private get elapsedMs(): number {

@@ -5,8 +5,13 @@ import type { Plan } from './stages.js';
 import type { Work } from './work.js';
 
 /** A resilient call whose answer is an async generator: an attempt lasts until the first value. */
-export async function* generate<T>(plan: Plan, work: Work): AsyncGenerator<T> {
-  const execution = new GeneratorExecution<T>(plan, work, enclosingScope());
+export async function* generate<T>(
+  plan: Plan,
+  work: Work,
+  self: unknown,
+  args: unknown[],
+): AsyncGenerator<T> {
+  const execution = new GeneratorExecution<T>(plan, work, self, args, enclosingScope());
   const begin = () => execution.run();
   const begun: Begun<T> | T = await (plan.trace === undefined ? begin() : plan.trace(begin));
   if (begun instanceof Begun) yield* begun.all();
@@ -43,7 +48,10 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
       attempt.fail(error);
     };
     try {
-      const values = runInScope(attempt, () => this.work.begin(attempt) as AsyncGenerator<T>);
+      const values = runInScope(
+        attempt,
+        () => this.work.begin(this.self, this.args, attempt) as AsyncGenerator<T>,
+      );
       const stop = () => {
         values.return(undefined).then(
           () => attempt.finish(),

@@ -6,7 +6,7 @@ import { PromiseExecution } from './promise-execution.js';
 import type { Plan } from './stages.js';
 import { observeStream } from './stream.js';
 import { traceStream } from './trace-stream.js';
-import { FunctionWork, type Work } from './work.js';
+import { FUNCTION, type Work } from './work.js';
 
 /** Of one call. */
 export interface ExecuteOptions {
@@ -34,7 +34,7 @@ export class Pipeline {
     fn: (attempt: AttemptContext) => PromiseLike<T>,
     options?: ExecuteOptions,
   ): Promise<T> {
-    return this.call(new FunctionWork(fn), options?.signal);
+    return this.call(FUNCTION, undefined, [fn], options?.signal);
   }
 
   /**
@@ -44,13 +44,13 @@ export class Pipeline {
     source: (attempt: AttemptContext) => ObservableInput<T>,
     options?: ExecuteOptions,
   ): Observable<T> {
-    return this.stream(new FunctionWork(source), options?.signal);
+    return this.stream(FUNCTION, undefined, [source], options?.signal);
   }
 
   /** @internal */
-  call<T>(work: Work, signal?: AbortSignal): Promise<T> {
+  call<T>(work: Work, self: unknown, args: unknown[], signal?: AbortSignal): Promise<T> {
     const { plan } = this;
-    const execution = new PromiseExecution<T>(plan, work, enclosingScope());
+    const execution = new PromiseExecution<T>(plan, work, self, args, enclosingScope());
     return plan.trace === undefined
       ? execution.run(signal)
       : plan.trace(() => execution.run(signal));
@@ -61,13 +61,13 @@ export class Pipeline {
    *
    * @internal
    */
-  generate<T>(work: Work): AsyncGenerator<T> {
-    return generate(this.plan, work);
+  generate<T>(work: Work, self: unknown, args: unknown[]): AsyncGenerator<T> {
+    return generate(this.plan, work, self, args);
   }
 
   /** @internal */
-  stream<T>(work: Work, signal?: AbortSignal): Observable<T> {
-    const stream = observeStream<T>(this.plan, work, signal);
+  stream<T>(work: Work, self: unknown, args: unknown[], signal?: AbortSignal): Observable<T> {
+    const stream = observeStream<T>(this.plan, work, self, args, signal);
     return this.plan.trace === undefined ? stream : traceStream(this.plan.trace, stream);
   }
 }

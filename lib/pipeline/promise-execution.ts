@@ -1,15 +1,19 @@
 import { runInScope } from '../context/ambient.js';
-import type { AttemptContext } from '../context/scope.js';
+import { promised } from '../context/promised.js';
 import type { Attempt } from './attempt.js';
 import { Execution } from './execution.js';
-import type { Work } from './work.js';
 
 /** A call whose work is a promise. */
 export class PromiseExecution<T> extends Execution<T> {
+  /** In the attempt's scope. */
+  start(attempt: Attempt<T>): Promise<T> {
+    return promised(this.work.begin(this.self, this.args, attempt));
+  }
+
   override invoke(attempt: Attempt<T>): void {
     let result: Promise<T>;
     try {
-      result = runInScope(attempt, begin<T>, this.work, attempt);
+      result = runInScope(attempt, begin<T>, this, attempt);
     } catch (error) {
       attempt.finish();
       attempt.fail(error);
@@ -29,8 +33,6 @@ export class PromiseExecution<T> extends Execution<T> {
   }
 }
 
-/** A thenable (a query builder, a lazy promise) begins when `then` is called, and that happens once. */
-function begin<T>(work: Work, attempt: AttemptContext): Promise<T> {
-  const result = work.begin(attempt);
-  return (result instanceof Promise ? result : Promise.resolve(result)) as Promise<T>;
+function begin<T>(execution: PromiseExecution<T>, attempt: Attempt<T>): Promise<T> {
+  return execution.start(attempt);
 }

@@ -21,9 +21,15 @@ const STREAMING = Symbol('streaming');
  * A resilient call whose answer is a stream. Each subscription is a call, each attempt subscribes
  * anew. The first value (or the end without one) settles the attempt; what comes after passes through.
  */
-export function observeStream<T>(plan: Plan, work: Work, signal?: AbortSignal): Observable<T> {
+export function observeStream<T>(
+  plan: Plan,
+  work: Work,
+  self: unknown,
+  args: unknown[],
+  signal?: AbortSignal,
+): Observable<T> {
   return new Observable<T>((subscriber) =>
-    new StreamExecution(plan, work, enclosingScope(), subscriber).start(signal),
+    new StreamExecution(plan, work, self, args, enclosingScope(), subscriber).start(signal),
   );
 }
 
@@ -37,10 +43,12 @@ class StreamExecution<T> extends Execution<unknown> {
   constructor(
     plan: Plan,
     work: Work,
+    self: unknown,
+    args: unknown[],
     private readonly outside: Scope | undefined,
     private readonly subscriber: Subscriber<T>,
   ) {
-    super(plan, work, outside);
+    super(plan, work, self, args, outside);
   }
 
   /** @returns the teardown */
@@ -105,7 +113,7 @@ class StreamExecution<T> extends Execution<unknown> {
       },
     };
     // A synchronous source does not see an unsubscription before it has run dry, so it is asked each time.
-    const source = () => this.work.begin(attempt) as ObservableInput<T>;
+    const source = () => this.work.begin(this.self, this.args, attempt) as ObservableInput<T>;
     const values = defer(source).pipe(takeWhile(() => !subscriber.closed));
     subscription.add(runInScope(attempt, () => values.subscribe(events)));
   }

@@ -1,31 +1,22 @@
-import type { AttemptContext } from '../context/scope.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 
-/** What a call runs, and whose it is. */
+/** What the calls of an operation run; each call has its own object and arguments. */
 export interface Work {
   /** Begins the real work of an attempt. */
-  begin(attempt: AttemptContext): unknown;
+  begin(self: unknown, args: unknown[], attempt: AttemptContext): unknown;
   /** What a fallback answers instead. */
-  answerBy(fallback: FallbackPolicy, error: unknown): unknown;
+  answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown;
   /** Whether the answer has begun: then the call is neither repeated nor answered by its fallback. */
-  readonly committed: boolean;
+  isCommitted(caller: Scope | undefined): boolean;
   /** Takes an answer that came when nobody waited for it any more. */
   discard(answer: unknown): void;
 }
 
-/** A function that somebody hands to a pipeline. */
-export class FunctionWork implements Work {
-  readonly committed = false;
-
-  constructor(private readonly fn: (attempt: AttemptContext) => unknown) {}
-
-  begin(attempt: AttemptContext): unknown {
-    return this.fn(attempt);
-  }
-
-  answerBy(fallback: FallbackPolicy, error: unknown): unknown {
-    return fallback.run(error, undefined, []);
-  }
-
-  discard(): void {}
-}
+/** The only argument of a call is the function, which gets the attempt. */
+export const FUNCTION: Work = {
+  begin: (_self, [fn], attempt) => (fn as (attempt: AttemptContext) => unknown)(attempt),
+  answerBy: (fallback, error) => fallback.run(error, undefined, []),
+  isCommitted: () => false,
+  discard: () => undefined,
+};

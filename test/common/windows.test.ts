@@ -13,14 +13,11 @@ const count = (outcomes: { failed: boolean; slow: boolean }[]) => ({
 });
 
 describe('a window of time', () => {
-  it('is empty at first, and after clear()', () => {
+  it('is empty at first', () => {
     const window = new TimeWindow(1_000);
-    expect(window.counts(0)).toEqual({ calls: 0, failures: 0, slow: 0 });
-    window.record(10, true, true);
-    window.clear();
-    expect(window.counts(10)).toEqual({ calls: 0, failures: 0, slow: 0 });
+    expect(window.counts(0)).toMatchObject({ calls: 0, failures: 0, slow: 0 });
     window.record(5_000, true, false);
-    expect(window.counts(5_000)).toEqual({ calls: 1, failures: 1, slow: 0 });
+    expect(window.counts(5_000)).toMatchObject({ calls: 1, failures: 1, slow: 0 });
   });
 
   it('holds at least the calls of 95 % of it and at most those of 100 %, whatever its length', () => {
@@ -50,9 +47,9 @@ describe('a window of time', () => {
             const most = recorded.filter((each) => at - each.at < windowMs + tolerance).length;
             expect(counts.calls).toBeGreaterThanOrEqual(least);
             expect(counts.calls).toBeLessThanOrEqual(most);
-            expect(counts).toEqual(count(recorded.slice(recorded.length - counts.calls)));
+            expect(counts).toMatchObject(count(recorded.slice(recorded.length - counts.calls)));
           }
-          expect(window.counts(at + windowMs)).toEqual({ calls: 0, failures: 0, slow: 0 });
+          expect(window.counts(at + windowMs)).toMatchObject({ calls: 0, failures: 0, slow: 0 });
         },
       ),
     );
@@ -61,7 +58,7 @@ describe('a window of time', () => {
   it('forgets everything in an idle time of any length, at once', () => {
     const window = new TimeWindow(1);
     window.record(0, true, true);
-    expect(window.counts(1e12)).toEqual({ calls: 0, failures: 0, slow: 0 });
+    expect(window.counts(1e12)).toMatchObject({ calls: 0, failures: 0, slow: 0 });
   });
 
   it.each([Number.MIN_VALUE, 1e-300, 1e-10])(
@@ -69,7 +66,7 @@ describe('a window of time', () => {
     (windowMs) => {
       const window = new TimeWindow(windowMs);
       window.record(1e9, true, false);
-      expect(window.counts(1e9 + 1)).toEqual({ calls: 0, failures: 0, slow: 0 });
+      expect(window.counts(1e9 + 1)).toMatchObject({ calls: 0, failures: 0, slow: 0 });
     },
   );
 
@@ -77,8 +74,8 @@ describe('a window of time', () => {
     const window = new TimeWindow(1_000);
     window.record(500, true, false);
     window.record(400, true, false);
-    expect(window.counts(500)).toEqual({ calls: 2, failures: 2, slow: 0 });
-    expect(window.counts(1_500)).toEqual({ calls: 0, failures: 0, slow: 0 });
+    expect(window.counts(500)).toMatchObject({ calls: 2, failures: 2, slow: 0 });
+    expect(window.counts(1_500)).toMatchObject({ calls: 0, failures: 0, slow: 0 });
   });
 });
 
@@ -92,12 +89,8 @@ describe('a window of calls', () => {
           const window = new CallWindow(size);
           for (const [index, { failed, slow }] of calls.entries()) {
             window.record(0, failed, slow);
-            expect(window.counts()).toEqual(count(calls.slice(0, index + 1).slice(-size)));
+            expect(window.counts()).toMatchObject(count(calls.slice(0, index + 1).slice(-size)));
           }
-          window.clear();
-          expect(window.counts()).toEqual({ calls: 0, failures: 0, slow: 0 });
-          window.record(0, true, false);
-          expect(window.counts()).toEqual({ calls: 1, failures: 1, slow: 0 });
         },
       ),
     );
@@ -120,8 +113,6 @@ describe('the times of failures', () => {
             const within = times.filter((time) => at - time < 1_000).length;
             expect(failures.add(at)).toBe(within >= size);
           }
-          failures.clear();
-          expect(failures.add(at)).toBe(size === 1);
         },
       ),
     );
