@@ -31,6 +31,7 @@ export function timers(): number {
 
 /** @returns percent of one core */
 export async function idleCpu(): Promise<number> {
+  await sleep(500); // until the compiler has done with what has just run
   const seconds = 1;
   const before = process.cpuUsage();
   await sleep(seconds * 1_000);

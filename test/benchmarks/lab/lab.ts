@@ -7,8 +7,8 @@ import type { Effort } from './timing.js';
 type Timing = typeof import('./timing.js');
 
 const TIMING = new URL('timing.js', import.meta.url).href;
-/** So large that no batch that is weighed fills it. */
-const LARGE_SEMI_SPACE = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
+/** So large that what is measured does not fill it: no garbage is collected meanwhile. */
+export const LARGE_SEMI_SPACE = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
 
 /** Cases by name, and the module that they are in. */
 export interface Entrants {
