@@ -4,6 +4,10 @@
  * `--quick` takes less than a minute, and its figures are no more than a hint. `--node 20,22,24` (or
  * `all`) measures on these versions of Node instead of the running one. `--json FILE` writes
  * everything for machines. No figure fails it: a slow machine is no fault.
+ *
+ * `goals.ts` has all goals and `sections.ts` all that is measured: `cases/` are calls that are timed
+ * beside those of `peers/`, `experiments/` are what is more than that. `lab/` has the processes that
+ * measure: nothing is timed in this one.
  */
 
 import { writeFile } from 'node:fs/promises';
@@ -16,7 +20,7 @@ import { table, verdict } from './report/table.js';
 
 const NODES = [20, 22, 24];
 const THOROUGH: Effort = { rounds: 15, batchMs: 50, warmUpMs: 400 };
-const QUICK: Effort = { rounds: 3, batchMs: 10, warmUpMs: 60 };
+const QUICK: Effort = { rounds: 3, batchMs: 10, warmUpMs: 150 };
 
 const { values: flags } = parseArgs({
   options: {

@@ -48,5 +48,7 @@ export function goalOn(node: number, goal: Goal): Goal {
 }
 
 export function holds({ atMost, atLeast }: Goal, value: number): boolean {
-  return value <= (atMost ?? Number.POSITIVE_INFINITY) && value >= (atLeast ?? 0);
+  return (
+    value <= (atMost ?? Number.POSITIVE_INFINITY) && value >= (atLeast ?? Number.NEGATIVE_INFINITY)
+  );
 }
