@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { CircuitBreaker, CircuitBreakerPolicy } from 'nestjs-bulwark';
+import { GOALS } from '../goals.js';
+import { peerCases } from '../peers/peers.js';
+import { provide } from './application.js';
+import { PLAIN, work } from './baselines.js';
+import { compare } from './comparison.js';
+
+@Injectable()
+class Client {
+  @CircuitBreaker()
+  async call(): Promise<number> {
+    return await work();
+  }
+}
+
+export default compare({
+  title: 'Circuit breaker',
+  source: import.meta.url,
+  baseline: PLAIN,
+  measure: 'above',
+  own: [
+    {
+      name: 'breaker.execute',
+      goal: GOALS.policy,
+      setup: () => {
+        const breaker = new CircuitBreakerPolicy('breaker');
+        return () => breaker.execute(work);
+      },
+    },
+    {
+      name: '@CircuitBreaker',
+      goal: GOALS.singleStage,
+      setup: async () => {
+        const client = await provide(Client);
+        return () => client.call();
+      },
+    },
+  ],
+  peers: peerCases('circuitBreaker'),
+});

@@ -1,0 +1,39 @@
+import type { Call } from '../lab/case.js';
+import { load } from '../packages.js';
+import type { Peer, Protect } from './peer.js';
+
+interface Options {
+  timeout: number | false;
+  capacity?: number;
+}
+
+interface Breaker {
+  fire(): Promise<unknown>;
+  open(): void;
+  fallback(answer: () => unknown): void;
+}
+
+const CircuitBreaker = await load<new (work: Call, options: Options) => Breaker>('opossum');
+
+/** It is one breaker, with options for the rest. */
+const protectBy =
+  (options: Options, also?: (breaker: Breaker) => void): Protect =>
+  (work) => {
+    const breaker = new CircuitBreaker(work, options);
+    also?.(breaker);
+    return () => breaker.fire();
+  };
+
+const withFallback = (breaker: Breaker) => breaker.fallback(() => 0);
+
+export const opossum: Peer = {
+  name: 'opossum',
+  patterns: {
+    partialStack: protectBy({ timeout: 1_000, capacity: 10 }, withFallback), // it has no retry
+    circuitBreaker: protectBy({ timeout: false }),
+    timeout: protectBy({ timeout: 1_000 }),
+    bulkhead: protectBy({ timeout: false, capacity: 10 }),
+    fallback: protectBy({ timeout: false }, withFallback),
+    openBreaker: protectBy({ timeout: false }, (breaker) => breaker.open()),
+  },
+};
