@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { getMaxListeners, setMaxListeners } from 'node:events';
+import { errorChain } from './error-chain.js';
 
 /** What every `execute` hands to its function. */
 export interface AttemptContext {
@@ -13,6 +14,9 @@ export interface AttemptContext {
 export interface Dependent {
   cancel(reason: unknown): void;
 }
+
+/** A scope that makes calls in a loop for ever must not collect their errors for ever. */
+const MAX_RETRIED_ERRORS = 1_000;
 
 /**
  * What a running piece of work (an attempt, an HTTP request) offers to the calls made inside it: a
@@ -28,6 +32,7 @@ export class Scope implements AttemptContext {
   over = false;
   private asked: Asked | undefined = undefined;
   private dependents: Set<Dependent> | undefined = undefined;
+  private retriedErrors: Set<unknown> | undefined = undefined;
 
   constructor(
     readonly attempt: number,
@@ -61,6 +66,11 @@ export class Scope implements AttemptContext {
     return this.caller?.committed ?? false;
   }
 
+  /** How much it matters: `true` is critical, `false` may be shed. It flows inward. */
+  get critical(): boolean | undefined {
+    return this.caller?.critical;
+  }
+
   get signal(): AbortSignal {
     if (this.asked === undefined) {
       this.asked = new Asked();
@@ -77,6 +87,18 @@ export class Scope implements AttemptContext {
 
   release(dependent: Dependent): void {
     this.dependents?.delete(dependent);
+  }
+
+  /** A call made inside has been retried until it gave up, with this error. */
+  noteRetried(error: unknown): void {
+    this.retriedErrors ??= new Set();
+    if (this.retriedErrors.size < MAX_RETRIED_ERRORS) this.retriedErrors.add(error);
+  }
+
+  /** Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up. */
+  hasRetried(error: unknown): boolean {
+    const { retriedErrors } = this;
+    return retriedErrors !== undefined && errorChain(error).some((each) => retriedErrors.has(each));
   }
 
   /** Ends everything inside, innermost first. Later calls do nothing. */

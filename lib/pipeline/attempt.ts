@@ -45,6 +45,10 @@ export class Attempt<T> extends Scope implements Timed {
     super(attempt, caller, startedAt + timeoutMs, timeoutMs);
   }
 
+  override get critical(): boolean | undefined {
+    return this.owner.plan.stages.critical ?? super.critical;
+  }
+
   /** @throws CircuitBreakerOpenError, BulkheadRejectedError where it cannot begin, nor wait */
   start(): void {
     const { circuitBreaker, timeout, bulkhead } = this.owner.plan.stages;
