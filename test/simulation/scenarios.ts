@@ -2,15 +2,15 @@ import type { Scenario } from './scenario.js';
 
 const SECOND = 1_000;
 
-/** Ten processes before a leaf that answers in 100 ms and can do 200 requests a second. */
+/** Five processes before a leaf that answers in 100 ms and can do 200 requests a second. */
 const SERVICE = {
   tiers: [
     {
-      processes: 10,
+      processes: 5,
       timeoutMs: 1_000,
       budgetMs: undefined,
-      maxConcurrent: 4, // twice its share of the leaf
-      queueLimit: 20,
+      maxConcurrent: 8, // twice its share of the leaf
+      queueLimit: 20, // which takes half a second
       windowMs: 1_000,
       minRetriesPerSecond: 1,
     },
@@ -56,7 +56,7 @@ export const SCENARIOS: readonly Scenario[] = [
         timeoutMs: 300,
         budgetMs: undefined,
         maxConcurrent: 2, // together as many as the leaf has servers
-        queueLimit: 20,
+        queueLimit: 20, // more than can be in time: it does not know the deadlines of its callers
         windowMs: 1_000,
         minRetriesPerSecond: 1,
       },
@@ -77,8 +77,8 @@ export const SCENARIOS: readonly Scenario[] = [
         timeoutMs: 1_000,
         budgetMs: undefined,
         maxConcurrent: 10,
-        queueLimit: 20,
-        windowMs: 15_000,
+        queueLimit: 20, // more than can be in time: it does not know the deadlines of its callers
+        windowMs: 8_000,
         minRetriesPerSecond: 0,
       },
     ],
