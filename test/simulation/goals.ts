@@ -29,9 +29,9 @@ export const GOALS: readonly Goal[] = [
     goal('calls at the leaf: in no 10 s more than the budgets allow', scenario, withinBudget),
   ),
   ...['hang', 'replicas'].map((scenario) =>
-    goal('back at 95 % within 5 s', scenario, ({ measures }) => ({
-      holds: (measures.backAfterMs ?? Number.POSITIVE_INFINITY) <= 5_000,
-      found: duration(measures.backAfterMs),
+    goal('back at 95 % within 5 s', scenario, (result) => ({
+      holds: backAfterMs(result) <= 5_000,
+      found: back(result),
     })),
   ),
   ...['naive', 'backoff'].map(
@@ -39,9 +39,9 @@ export const GOALS: readonly Goal[] = [
       title: `${strategy} never comes back`,
       scenario: 'hang',
       strategies: [strategy],
-      judge: ({ measures }) => ({
-        holds: measures.backAfterMs === undefined,
-        found: duration(measures.backAfterMs),
+      judge: (result) => ({
+        holds: result.measures.backAfterMs === undefined,
+        found: back(result),
       }),
     }),
   ),
@@ -49,9 +49,9 @@ export const GOALS: readonly Goal[] = [
     title: 'a budget without a breaker is not slower than no retries',
     scenario: 'hang',
     strategies: ['budget', 'none'],
-    judge: ({ measures: budget }: Result, { measures: none }: Result) => ({
-      holds: (budget.backAfterMs ?? Number.POSITIVE_INFINITY) <= (none.backAfterMs ?? 0),
-      found: `${duration(budget.backAfterMs)}; no retries: ${duration(none.backAfterMs)}`,
+    judge: (budget, none) => ({
+      holds: backAfterMs(budget) <= backAfterMs(none),
+      found: `${back(budget)}; no retries: ${back(none)}`,
     }),
   },
   {
@@ -81,8 +81,15 @@ export function percent(share: number | undefined): string {
   return share === undefined || Number.isNaN(share) ? '–' : `${(share * 100).toFixed(1)} %`;
 }
 
-export function duration(ms: number | undefined): string {
-  return ms === undefined ? 'never' : `${Math.round(ms / 1_000)} s`;
+/** After which time it was back, or how long it was not. */
+export function back({ scenario, measures }: Result): string {
+  const seenMs = scenario.untilMs - scenario.storm.untilMs;
+  const { backAfterMs } = measures;
+  return backAfterMs === undefined ? `> ${seenMs / 1_000} s` : `${backAfterMs / 1_000} s`;
+}
+
+function backAfterMs({ measures }: Result): number {
+  return measures.backAfterMs ?? Number.POSITIVE_INFINITY;
 }
 
 function goal(title: string, scenario: string, judge: Goal['judge']): Goal {

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
-import { duration, GOALS, percent, type Results } from './goals.js';
+import { back, GOALS, percent, type Results } from './goals.js';
 import { capacity, type Scenario } from './scenario.js';
 import type { Result } from './simulation.js';
 
@@ -12,7 +12,7 @@ const COLUMNS: readonly Column[] = [
   ['served in\nthe storm', ({ measures }) => percent(measures.servedInStorm)],
   ['critical\nserved', ({ measures }) => percent(measures.criticalInStorm)],
   ['goodput, of\nthe capacity', ({ measures }) => percent(measures.goodputInStorm)],
-  ['back at 95 %\nafter', ({ measures }) => duration(measures.backAfterMs)],
+  ['back at 95 %\nafter', back],
   ['work begun\nin vain', ({ measures }) => percent(measures.begunUnwanted)],
   ['work ended\nin vain', ({ measures }) => percent(measures.endedUnwanted)],
 ];
