@@ -58,8 +58,10 @@ export class Leaf {
     const { servers, meanMs, shape } = this.scenario.leaf;
     while (!this.hangs && this.running.size < servers && this.head < this.queue.length) {
       const work = this.queue[this.head++] as Work;
-      if (this.head > 1_000) this.queue.splice(0, this.head);
-      if (this.head > 1_000) this.head = 0;
+      if (this.head > 1_000) {
+        this.queue.splice(0, this.head);
+        this.head = 0;
+      }
       this.begun.all++;
       if (!work.isWanted()) this.begun.unwanted++;
       const running: Running = {
