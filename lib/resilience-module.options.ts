@@ -22,6 +22,7 @@ import {
 import type { MetricsRecorder } from './observability/metrics.js';
 import type { OperationTracer } from './pipeline/tracer.js';
 import { checkRetryOptions, type RetryOptions } from './retry/retry.options.js';
+import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry/retry-budget.options.js';
 import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
 import { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';
 
@@ -33,6 +34,11 @@ export interface ResilienceFeatureOptions {
   bulkheads?: Record<string, BulkheadOptions>;
   /** Options for `@Retry(name)`. */
   retries?: Record<string, RetryOptions>;
+  /**
+   * Budgets for `@Retry({ budget: name })`. One that is named like an `@Upstream` is the budget of
+   * everything that calls it.
+   */
+  retryBudgets?: Record<string, RetryBudgetOptions>;
   /** Hierarchies of timeouts in ms, for `@Timeout('<name>.<layer>')`. */
   timeouts?: Record<string, TimeoutHierarchy>;
   /** Bundles, for `@Resilience(name)` and `ResilienceService.execute(name, …)`. */
@@ -126,6 +132,7 @@ const FEATURE_RULES: Rules<ResilienceFeatureOptions> = {
   breakers: recordOf(checkCircuitBreakerOptions),
   bulkheads: recordOf(checkBulkheadOptions),
   retries: recordOf(checkRetryOptions),
+  retryBudgets: recordOf(checkRetryBudgetOptions),
   timeouts: recordOf((place, value) => validateTimeouts(value as TimeoutHierarchy, place)),
   services: recordOf(checkServiceOptions),
 };

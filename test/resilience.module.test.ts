@@ -335,6 +335,8 @@ describe('ResilienceModule.forRoot()', () => {
         jitter: 'full',
         respectRetryAfter: true,
         idempotent: false,
+        retryNested: false,
+        budget: { name: 'Service.run', ratio: 0.2, minRetriesPerSecond: 10, windowMs: 10_000 },
       },
       circuitBreaker: {
         name: 'Service.run',

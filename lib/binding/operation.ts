@@ -1,6 +1,7 @@
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
+import type { RetryPolicy } from '../retry/retry.policy.js';
 
 /** Who calls an operation: the application's code, a transport, or `ResilienceService`. */
 export type OperationKind = 'provider' | 'handler' | 'service';
@@ -38,7 +39,7 @@ export function describeOperation({ kind, upstream, pipeline }: Operation): Oper
   const description: OperationDescription = { operation, kind, stages: {} };
   if (critical !== undefined) description.critical = critical;
   if (upstream !== undefined) description.upstream = upstream;
-  if (retry !== undefined) description.stages.retry = { ...retry.options };
+  if (retry !== undefined) description.stages.retry = describeRetry(retry);
   if (circuitBreaker !== undefined)
     description.stages.circuitBreaker = { name: circuitBreaker.name, ...circuitBreaker.options };
   if (timeout !== undefined) description.stages.timeout = { timeoutMs: timeout.delayMs };
@@ -46,6 +47,11 @@ export function describeOperation({ kind, upstream, pipeline }: Operation): Oper
     description.stages.bulkhead = { name: bulkhead.name, ...bulkhead.options };
   if (fallback !== undefined) description.stages.fallback = { handler: handlerName(fallback) };
   return description;
+}
+
+/** With the budget in force, by the name that it is shared by. */
+function describeRetry({ options, budget }: RetryPolicy): object {
+  return { ...options, budget: budget ? { name: budget.name, ...budget.options } : false };
 }
 
 /** One line for the log at boot. */

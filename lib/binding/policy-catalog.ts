@@ -5,6 +5,7 @@ import { display, known, ResilienceConfigurationError } from '../common/configur
 import { merge } from '../common/options.js';
 import type { ResilienceDefaults, ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { RetryOptions } from '../retry/retry.options.js';
+import { RetryBudgets } from '../retry/retry-budgets.js';
 import type { ServiceOptions } from '../service/service.options.js';
 import type { TimeoutHierarchy, TimeoutLayer } from '../timeout/timeout-hierarchy.js';
 
@@ -12,6 +13,7 @@ import type { TimeoutHierarchy, TimeoutLayer } from '../timeout/timeout-hierarch
 export class PolicyCatalog {
   private readonly retries = new Map<string, RetryOptions>();
   private readonly timeouts = new Map<string, TimeoutHierarchy>();
+  readonly budgets = new RetryBudgets();
   private readonly services = new Map<string, ServiceOptions>();
 
   constructor(
@@ -25,7 +27,8 @@ export class PolicyCatalog {
    *
    * @throws ResilienceConfigurationError where a name is taken
    */
-  add({ breakers, bulkheads, retries, timeouts, services }: ResilienceFeatureOptions): void {
+  add(options: ResilienceFeatureOptions): void {
+    const { breakers, bulkheads, retries, retryBudgets, timeouts, services } = options;
     for (const [name, options] of Object.entries(breakers ?? {})) {
       const merged = mergeCircuitBreakerOptions(this.defaults.circuitBreaker, options);
       this.breakers.define(name, merged, `breakers.${name}`);
@@ -33,6 +36,8 @@ export class PolicyCatalog {
     for (const [name, options] of Object.entries(bulkheads ?? {})) {
       this.bulkheads.define(name, merge(this.defaults.bulkhead, options), `bulkheads.${name}`);
     }
+    for (const [name, budget] of Object.entries(retryBudgets ?? {}))
+      this.budgets.define(name, budget, `retryBudgets.${name}`);
     addAll(this.retries, retries, 'retries');
     addAll(this.timeouts, timeouts, 'timeouts');
     addAll(this.services, services, 'services');

@@ -14,6 +14,7 @@ import { type FallbackFunction, FallbackPolicy } from '../fallback/fallback.poli
 import type { Stages } from '../pipeline/stages.js';
 import { type RetryOptions, retryArgument } from '../retry/retry.options.js';
 import { RetryPolicy } from '../retry/retry.policy.js';
+import { RetryBudget } from '../retry/retry-budget.js';
 import type { ServiceOptions } from '../service/service.options.js';
 import { TimeoutPolicy } from '../timeout/timeout.policy.js';
 import type { PolicyCatalog } from './policy-catalog.js';
@@ -62,20 +63,17 @@ export class StageResolver {
 
   /** @throws ResilienceConfigurationError */
   resolve(): ResolvedOperation {
+    const isText = (value: unknown, place: string) => check(place, value, text);
+    const upstream = this.last<string>('upstream', isText);
     const stages: Stages = {
       critical: this.last('critical', (value, place) => check(place, value, boolean)),
       fallback: this.fallback(),
-      retry: this.retry(),
+      retry: this.retry(upstream),
       circuitBreaker: this.circuitBreaker(),
       timeout: this.timeout(),
       bulkhead: this.bulkhead(),
     };
-    const isText = (value: unknown, place: string) => check(place, value, text);
-    return {
-      stages,
-      service: this.last('service', isText),
-      upstream: this.last('upstream', isText),
-    };
+    return { stages, service: this.last('service', isText), upstream };
   }
 
   private bundle(name: unknown): Settings {
@@ -98,13 +96,30 @@ export class StageResolver {
     return values.at(-1) as T | undefined;
   }
 
-  private retry(): RetryPolicy | undefined {
+  private retry(upstream: string | undefined): RetryPolicy | undefined {
     const place = this.placeOf('retry');
     const layers = this.values('retry').map((value) =>
       typeof value === 'string' ? this.catalog.retry(value, place) : retryArgument(place, value),
     );
     if (layers.length === 0) return undefined;
-    return new RetryPolicy(merge<RetryOptions>(this.catalog.defaults.retry, ...layers), place);
+    const given = merge<RetryOptions>(...layers);
+    const options = merge<RetryOptions>(this.catalog.defaults.retry, given);
+    const budget = this.budget(upstream, given.budget, `${place}.budget`);
+    return new RetryPolicy(options, place, budget);
+  }
+
+  /** What `defaults` say is for the budgets that are shared by upstream. */
+  private budget(
+    upstream: string | undefined,
+    given: RetryOptions['budget'],
+    place: string,
+  ): RetryBudget | undefined {
+    const { budgets, defaults } = this.catalog;
+    const budget = given ?? defaults.retry?.budget;
+    if (budget === false) return undefined;
+    if (typeof budget === 'string') return budgets.find(budget, place);
+    if (given !== undefined || upstream === undefined) return new RetryBudget(this.name, budget);
+    return budgets.of(upstream, budget);
   }
 
   private circuitBreaker(): CircuitBreakerPolicy | undefined {

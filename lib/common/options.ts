@@ -81,6 +81,10 @@ export const factorRule: Rule = numberRule(
   (n) => n >= 1 && Number.isFinite(n),
   'a finite number of at least 1',
 );
+export const nonNegative: Rule = numberRule(
+  (n) => n >= 0 && Number.isFinite(n),
+  'a finite number of at least 0',
+);
 export const boolean: Rule = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 export const text: Rule = (value) =>
   typeof value === 'string' && value.trim() !== '' ? undefined : 'a non-empty string';

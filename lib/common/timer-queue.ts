@@ -1,4 +1,4 @@
-import { isTimeFaked, now } from './clock.js';
+import { areTimersFaked, now } from './clock.js';
 import { type Linked, LinkedList } from './linked-list.js';
 
 /** Something that expires after the queue's delay unless it is removed before. */
@@ -47,7 +47,7 @@ export class TimerQueue<T extends Expiring<T>> {
   }
 
   private rest(timer: NodeJS.Timeout): void {
-    if (isTimeFaked()) {
+    if (areTimersFaked()) {
       clearTimeout(timer); // costs nothing then, and a test may well count its timers
       this.timer = undefined;
     } else {

@@ -3,11 +3,19 @@ import { Observable, type Observer, type Operator, Subscriber, type Subscription
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
 import type { CircuitState, CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
 import { timestamp } from '../common/timestamp.js';
+import type { RetrySuppression } from '../retry/retry.policy.js';
 import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */
 export type ResilienceEvent = { timestamp: string } & (
   | { type: 'retry'; operation: string; error: unknown; attempt: number; delayMs: number }
+  | {
+      type: 'retry-suppressed';
+      operation: string;
+      error: unknown;
+      attempt: number;
+      reason: RetrySuppression;
+    }
   | { type: 'timeout'; operation: string; timeoutMs: number }
   | {
       type: 'circuit-state';
@@ -36,6 +44,7 @@ type EventChannels = Record<ResilienceEvent['type'], Channel>;
 
 const EVENT_CHANNELS: EventChannels = {
   retry: channel('nestjs-bulwark:retry'),
+  'retry-suppressed': channel('nestjs-bulwark:retry-suppressed'),
   timeout: channel('nestjs-bulwark:timeout'),
   'circuit-state': channel('nestjs-bulwark:circuit-state'),
   'circuit-rejected': channel('nestjs-bulwark:circuit-rejected'),

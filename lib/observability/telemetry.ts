@@ -9,6 +9,7 @@ import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
 import type { FailureOutcome, Passage, PipelineObserver } from '../pipeline/stages.js';
+import type { RetrySuppression } from '../retry/retry.policy.js';
 import type { Alerts } from './alerts.js';
 import { errorType } from './error-record.js';
 import type { ErrorTracker } from './error-tracker.js';
@@ -88,6 +89,12 @@ export class OperationTelemetry implements PipelineObserver {
     const tags = { operation, error_type: errorType(error), attempt };
     this.telemetry.metrics.increment('retry.attempt', tags);
     this.telemetry.events.emit({ type: 'retry', operation, error, attempt, delayMs });
+  }
+
+  onRetrySuppressed(error: unknown, attempt: number, reason: RetrySuppression): void {
+    const { operation } = this.labels;
+    this.telemetry.metrics.increment('retry.suppressed', { operation, reason });
+    this.telemetry.events.emit({ type: 'retry-suppressed', operation, error, attempt, reason });
   }
 
   onTimeout(timeoutMs: number): void {

@@ -4,6 +4,7 @@ import type { ResilienceEvent } from '../index.js';
 
 const TYPES: ResilienceEvent['type'][] = [
   'retry',
+  'retry-suppressed',
   'timeout',
   'circuit-state',
   'circuit-rejected',

@@ -5,6 +5,7 @@ import { isDeadline } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import type { Dependent, Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
+import type { RetryDecision } from '../retry/retry.policy.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { openPromise } from './open-promise.js';
@@ -25,6 +26,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private delayMs: number | undefined = undefined;
   private interrupt: ((reason: unknown) => void) | undefined = undefined;
   private cancelled = false;
+  private suppressed = false;
   private reason: unknown = undefined;
   private context: AsyncResource | undefined = undefined;
   private leave: (() => void) | undefined = undefined;
@@ -61,6 +63,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       this.context = new AsyncResource('ResilientCall');
     if (caller !== undefined || signal !== undefined) this.leave = join(this, caller, signal);
     this.startedAt = now();
+    this.plan.stages.retry?.budget?.recordFirstAttempt(this.startedAt);
     this.begin(1, this.startedAt);
     return promise;
   }
@@ -78,15 +81,20 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   /** An attempt failed: another one follows, or the end. */
   failed(failure: unknown): void {
     let error = failure;
+    let decision: RetryDecision;
     try {
-      this.delayMs = this.delayAfter(error);
+      decision = this.decide(error);
     } catch (predicateError) {
       error = predicateError;
-      this.delayMs = undefined;
     }
-    if (this.delayMs === undefined) {
+    if (decision === undefined) {
+      this.conclude(error);
+    } else if ('suppressed' in decision) {
+      this.suppressed = true;
+      this.plan.observer.onRetrySuppressed(error, this.attempts, decision.suppressed);
       this.conclude(error);
     } else {
+      this.delayMs = decision.delayMs;
       this.plan.observer.onRetry(error, this.attempts, this.delayMs);
       void this.retryAfter(this.delayMs, error);
     }
@@ -138,17 +146,19 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     return this.current?.attempt ?? 1;
   }
 
-  private delayAfter(error: unknown): number | undefined {
+  private decide(error: unknown): RetryDecision {
     const { retry } = this.plan.stages;
     if (retry === undefined || this.cancelled || this.plan.shutdown.closed) return undefined;
     if (this.committed) return undefined;
     const at = now();
-    return retry.delayAfter({
+    return retry.decide({
       error,
       attempt: this.attempts,
       previousDelayMs: this.delayMs,
       elapsedMs: at - this.startedAt,
       remainingMs: (this.caller?.deadline ?? Number.POSITIVE_INFINITY) - at,
+      isNested: this.current?.hasRetried(error) ?? false,
+      at,
     });
   }
 
@@ -252,8 +262,14 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   private refuse(error: unknown): void {
+    if (this.wasRetried(error)) this.caller?.noteRetried(error);
     this.end();
     this.reject(error);
+  }
+
+  /** Whether it has been retried as far as it goes, here or further in: nobody further out should. */
+  private wasRetried(error: unknown): boolean {
+    return this.suppressed || this.attempts > 1 || this.current?.hasRetried(error) === true;
   }
 
   private get elapsedMs(): number {

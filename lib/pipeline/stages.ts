@@ -1,7 +1,7 @@
 import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
 import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
-import type { RetryPolicy } from '../retry/retry.policy.js';
+import type { RetryPolicy, RetrySuppression } from '../retry/retry.policy.js';
 import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
 import type { Shutdown } from './shutdown.js';
 
@@ -34,6 +34,8 @@ export interface Passage {
 export interface PipelineObserver {
   /** An attempt failed and another follows. */
   onRetry(error: unknown, attempt: number, delayMs: number): void;
+  /** An attempt failed that was worth another, which would make things worse. */
+  onRetrySuppressed(error: unknown, attempt: number, reason: RetrySuppression): void;
   /** An attempt was cut. */
   onTimeout(timeoutMs: number): void;
   /** The call is over at `at`, with an answer: a value, or a client error. */

@@ -59,6 +59,12 @@ export const METRIC_CATALOGUE: Readonly<Record<string, MetricDefinition>> = {
     help: 'Attempts that failed and were followed by another; attempt is the number of the failed one, from 1.',
     labels: ['operation', 'error_type', 'attempt'],
   },
+  'retry.suppressed': {
+    kind: 'counter',
+    name: 'resilience_retry_suppressed_total',
+    help: 'Attempts that failed, were worth another and got none, by reason: the budget was spent, or a call inside (nested) had retried already.',
+    labels: ['operation', 'reason'],
+  },
   'timeout.total': {
     kind: 'counter',
     name: 'resilience_timeout_total',

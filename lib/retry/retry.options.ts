@@ -11,7 +11,9 @@ import {
   predicate,
   type Rule,
   type Rules,
+  text,
 } from '../common/options.js';
+import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.options.js';
 
 /** How a wait is spread, so that callers that failed together do not come back together. */
 export type Jitter = 'none' | 'full' | 'equal' | 'decorrelated';
@@ -58,12 +60,23 @@ export interface RetryOptions {
    * says that repeating this one does no harm either. @default false
    */
   idempotent?: boolean;
+  /**
+   * What bounds the retries of everybody who calls the same upstream: the name of one in
+   * `retryBudgets`, options for one of this operation's own, or `false` for none.
+   * @default the budget of the operation's `@Upstream`, or one of its own where it names none
+   */
+  budget?: string | RetryBudgetOptions | false;
+  /**
+   * Retry also what a call inside has already retried until it gave up. Attempts multiply: 3 × 3 make
+   * 9 calls. @default false
+   */
+  retryNested?: boolean;
 }
 
 export type ResolvedRetryOptions = Required<
-  Omit<RetryOptions, 'retryableErrors' | 'maxDurationMs'>
+  Omit<RetryOptions, 'retryableErrors' | 'maxDurationMs' | 'budget'>
 > &
-  Pick<RetryOptions, 'retryableErrors' | 'maxDurationMs'>;
+  Pick<RetryOptions, 'retryableErrors' | 'maxDurationMs' | 'budget'>;
 
 const DEFAULTS: ResolvedRetryOptions = {
   maxAttempts: 3,
@@ -73,6 +86,7 @@ const DEFAULTS: ResolvedRetryOptions = {
   jitter: 'full',
   respectRetryAfter: true,
   idempotent: false,
+  retryNested: false,
 };
 
 const retryable: Rule = (value, place) => {
@@ -85,6 +99,14 @@ const retryable: Rule = (value, place) => {
     : 'a predicate, or a non-empty array of error classes';
 };
 
+const budget: Rule = (value, place) => {
+  if (value === false) return undefined;
+  if (typeof value === 'string') return text(value, place);
+  if (typeof value !== 'object' || value === null) return 'the name of a budget, options, or false';
+  checkRetryBudgetOptions(place, value);
+  return undefined;
+};
+
 const RULES: Rules<RetryOptions> = {
   maxAttempts: positiveCount,
   baseDelayMs: durationOrZero,
@@ -95,6 +117,8 @@ const RULES: Rules<RetryOptions> = {
   maxDurationMs: duration,
   respectRetryAfter: boolean,
   idempotent: boolean,
+  budget,
+  retryNested: boolean,
 };
 
 /** @throws ResilienceConfigurationError */

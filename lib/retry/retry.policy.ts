@@ -9,6 +9,7 @@ import {
   resolveRetryOptions,
 } from './retry.options.js';
 import { retryAfterMs } from './retry-after.js';
+import type { RetryBudget } from './retry-budget.js';
 
 /** A failed attempt, as the retry policy judges it. */
 export interface FailedAttempt {
@@ -21,32 +22,52 @@ export interface FailedAttempt {
   elapsedMs: number;
   /** What the caller's deadline leaves, in ms. */
   remainingMs: number;
+  /** Whether a call inside has already retried the error until it gave up. */
+  isNested: boolean;
+  /** On the monotonic clock. */
+  at: number;
 }
+
+/** Why a failed attempt that is worth a retry gets none: it would make an outage worse. */
+export type RetrySuppression = 'budget' | 'nested';
+
+/** What follows a failed attempt. */
+export type RetryDecision =
+  | { readonly delayMs: number }
+  | { readonly suppressed: RetrySuppression }
+  | undefined;
 
 /** Decides whether a failed attempt is followed by another, and after which wait. It does not wait itself. */
 export class RetryPolicy {
   readonly options: Readonly<ResolvedRetryOptions>;
 
   /** @throws ResilienceConfigurationError */
-  constructor(options: RetryOptions = {}, place = 'RetryPolicy') {
+  constructor(
+    options: RetryOptions = {},
+    place = 'RetryPolicy',
+    readonly budget?: RetryBudget,
+  ) {
     this.options = resolveRetryOptions(checkRetryOptions(place, options));
   }
 
   /**
-   * @returns the wait in ms before the next attempt; `undefined` where there is none
+   * @returns the wait in ms before the next attempt, or why there is none although it would be worth
+   * one; `undefined` where it is not
    * @throws what a `retryableErrors` predicate throws
    */
-  delayAfter(failed: FailedAttempt): number | undefined {
-    const { maxAttempts, maxDelayMs, maxDurationMs, respectRetryAfter } = this.options;
+  decide(failed: FailedAttempt): RetryDecision {
+    const { maxAttempts, maxDelayMs, maxDurationMs, respectRetryAfter, retryNested } = this.options;
     if (failed.attempt >= maxAttempts || !this.isRetryable(failed.error, failed.attempt))
       return undefined;
+    if (failed.isNested && !retryNested) return { suppressed: 'nested' };
     const asked = respectRetryAfter ? (retryAfterMs(failed.error) ?? 0) : 0;
     if (asked > maxDelayMs) return undefined;
     const delayMs = Math.max(asked, this.backoff(failed.attempt, failed.previousDelayMs));
     if (delayMs >= failed.remainingMs) return undefined;
     if (maxDurationMs !== undefined && failed.elapsedMs + delayMs >= maxDurationMs)
       return undefined;
-    return delayMs;
+    if (this.budget?.tryRetry(failed.at) === false) return { suppressed: 'budget' };
+    return { delayMs };
   }
 
   private isRetryable(error: unknown, attempt: number): boolean {

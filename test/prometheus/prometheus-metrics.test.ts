@@ -350,6 +350,7 @@ describe('PrometheusMetrics', () => {
       resilience_request_duration_seconds: 'histogram',
       resilience_errors_total: 'counter',
       resilience_retry_attempts_total: 'counter',
+      resilience_retry_suppressed_total: 'counter',
       resilience_timeout_total: 'counter',
       resilience_circuit_open_total: 'counter',
       resilience_circuit_half_open_total: 'counter',

@@ -1,0 +1,31 @@
+import { checkOptions, duration, nonNegative, type Rules } from '../common/options.js';
+
+/**
+ * How many retries the calls to a dependency may add to its load: over the window, at most
+ * `ratio` × first attempts + `minRetriesPerSecond` × window.
+ */
+export interface RetryBudgetOptions {
+  /** Retries for each first attempt. @default 0.2 */
+  ratio?: number;
+  /** So many are allowed however few calls there are, in this process. 0 allows none. @default 10 */
+  minRetriesPerSecond?: number;
+  /** In ms. @default 10000 */
+  windowMs?: number;
+}
+
+const RULES: Rules<RetryBudgetOptions> = {
+  ratio: nonNegative,
+  minRetriesPerSecond: nonNegative,
+  windowMs: duration,
+};
+
+/** @throws ResilienceConfigurationError */
+export function checkRetryBudgetOptions(place: string, options: unknown): RetryBudgetOptions {
+  return checkOptions<RetryBudgetOptions>(place, options, RULES);
+}
+
+export function resolveRetryBudgetOptions(
+  options: RetryBudgetOptions,
+): Required<RetryBudgetOptions> {
+  return { ratio: 0.2, minRetriesPerSecond: 10, windowMs: 10_000, ...options };
+}
