@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { RetryBudget } from '../../lib/retry/retry-budget.js';
+
+/** Calls that begin and retries that are asked for, at times in ms. */
+const script = fc
+  .array(fc.record({ wait: fc.nat(400), isRetry: fc.boolean() }), { minLength: 50, maxLength: 400 })
+  .map((entries) => {
+    let at = 0;
+    return entries.map(({ wait, isRetry }) => {
+      at += wait < 300 ? 0 : wait; // mostly in bursts
+      return { at, isRetry };
+    });
+  });
+
+function play(budget: RetryBudget, entries: { at: number; isRetry: boolean }[]) {
+  const firsts: number[] = [];
+  const retries: number[] = [];
+  for (const { at, isRetry } of entries) {
+    if (!isRetry) {
+      budget.recordFirstAttempt(at);
+      firsts.push(at);
+    } else if (budget.tryRetry(at)) {
+      retries.push(at);
+    }
+  }
+  return { firsts, retries };
+}
+
+const within = (times: number[], end: number, windowMs: number) =>
+  times.filter((time) => time > end - windowMs && time <= end).length;
+
+describe('a retry budget', () => {
+  it('allows over any window at most ratio × first attempts + minRetriesPerSecond × window', () => {
+    fc.assert(
+      fc.property(
+        script,
+        fc.constantFrom(0, 0.1, 0.2, 1),
+        fc.constantFrom(0, 0.5, 3),
+        fc.constantFrom(1_000, 4_000, 10_000),
+        (entries, ratio, minRetriesPerSecond, windowMs) => {
+          const budget = new RetryBudget('b', { ratio, minRetriesPerSecond, windowMs });
+          const { firsts, retries } = play(budget, entries);
+          for (const end of retries) {
+            const allowed =
+              ratio * within(firsts, end, windowMs) + (minRetriesPerSecond * windowMs) / 1_000;
+            expect(within(retries, end, windowMs)).toBeLessThanOrEqual(allowed);
+          }
+        },
+      ),
+    );
+  });
+
+  it('allows what it says under a steady load', () => {
+    const budget = new RetryBudget('b', { ratio: 0.2, minRetriesPerSecond: 0 });
+    let retries = 0;
+    for (let at = 0; at < 60_000; at += 10) {
+      budget.recordFirstAttempt(at);
+      if (budget.tryRetry(at)) retries++;
+    }
+    expect(retries).toBeGreaterThan(0.18 * 6_000); // its windows are up to a tenth on the safe side
+    expect(retries).toBeLessThanOrEqual(0.2 * 6_000);
+  });
+
+  it('is spent evenly: in any second, at most twice a second’s share', () => {
+    const budget = new RetryBudget('b', { ratio: 0, minRetriesPerSecond: 10, windowMs: 10_000 });
+    const retries: number[] = [];
+    for (let at = 0; at < 30_000; at += 5) if (budget.tryRetry(at)) retries.push(at);
+    for (const end of retries) expect(within(retries, end, 1_000)).toBeLessThanOrEqual(20);
+    expect(within(retries, 999, 1_000)).toBe(20);
+    expect(within(retries, 9_999, 10_000)).toBe(100);
+  });
+
+  it('allows a rare retry also where a second’s share is less than one', () => {
+    const budget = new RetryBudget('b', { ratio: 0, minRetriesPerSecond: 0.1, windowMs: 10_000 });
+    expect(budget.tryRetry(0)).toBe(true);
+    expect(budget.tryRetry(5_000)).toBe(false);
+    expect(budget.tryRetry(11_000)).toBe(true);
+  });
+
+  it('of nothing allows nothing', () => {
+    const budget = new RetryBudget('b', { ratio: 0, minRetriesPerSecond: 0 });
+    for (let at = 0; at < 100; at++) budget.recordFirstAttempt(at);
+    expect(budget.tryRetry(100)).toBe(false);
+  });
+
+  it('saves nothing for later than its window', () => {
+    const budget = new RetryBudget('b', { ratio: 0.5, minRetriesPerSecond: 0, windowMs: 1_000 });
+    for (let at = 0; at < 1_000; at += 10) budget.recordFirstAttempt(at);
+    expect(budget.tryRetry(5_000)).toBe(false);
+  });
+});

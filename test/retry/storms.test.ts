@@ -1,0 +1,306 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import {
+  Fallback,
+  type ResilienceEvent,
+  type ResilienceModuleOptions,
+  ResilienceService,
+  Retry,
+  type RetryOptions,
+  Timeout,
+  Upstream,
+} from '../../lib/index.js';
+import { elapse, failure, ResilienceApp, watch } from '../support/resilience-app.js';
+
+const apps: ResilienceApp[] = [];
+
+async function boot(options: ResilienceModuleOptions = {}, providers: (new () => unknown)[] = []) {
+  const app = await ResilienceApp.boot(options, providers);
+  apps.push(app);
+  return app;
+}
+
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close();
+});
+
+const NOW = { baseDelayMs: 0, jitter: 'none' } as const;
+
+/** Work that always fails, and how often it was tried. */
+function dead(error: () => unknown = () => new Error('dead')) {
+  const work = async () => {
+    work.calls++;
+    throw error();
+  };
+  work.calls = 0;
+  return work;
+}
+
+async function settled<T>(promise: Promise<T>) {
+  const watched = watch(promise);
+  await elapse(1_000);
+  expect(watched.state).not.toBe('pending');
+  return watched;
+}
+
+describe('The retry budget', () => {
+  const NONE = { ratio: 0, minRetriesPerSecond: 0 };
+  const budgeted = (retry: RetryOptions, upstream?: string) => ({
+    retry: { maxAttempts: 2, ...NOW, ...retry },
+    ...(upstream !== undefined && { upstream }),
+  });
+
+  it('is there by default, one for each upstream, whichever operation calls it', async () => {
+    const app = await boot();
+    const budgetOf = (name: string, upstream?: string) => {
+      app.pipeline({ name, ...budgeted({}, upstream) });
+      const description = app.module.get(ResilienceService).describe();
+      const retry = description.find(({ operation }) => operation === name)?.stages.retry;
+      return (retry as { budget: { name: string } } | undefined)?.budget.name;
+    };
+    expect(budgetOf('a', 'stock')).toBe('stock');
+    expect(budgetOf('b', 'stock')).toBe('stock');
+    expect(budgetOf('c')).toBe('c');
+  });
+
+  it('that is spent lets the last error out at once, and says so', async () => {
+    const app = await boot({ retryBudgets: { stock: NONE } });
+    const events: ResilienceEvent[] = [];
+    app.events.events$.subscribe((event) => events.push(event));
+    const error = new Error('dead');
+    const work = dead(() => error);
+    const call = app.pipeline({ name: 'a', ...budgeted({ baseDelayMs: 60_000 }, 'stock') });
+    expect(await failure(call.execute(work))).toBe(error);
+    expect(work.calls).toBe(1);
+    expect(events).toMatchObject([
+      { type: 'retry-suppressed', operation: 'a', reason: 'budget', attempt: 1, error },
+    ]);
+    expect(app.metrics.get('retry.suppressed', { operation: 'a', reason: 'budget' })).toBe(1);
+  });
+
+  it('is shared by everybody who calls the upstream, and by nobody else', async () => {
+    const app = await boot({ retryBudgets: { stock: { ratio: 0, minRetriesPerSecond: 0.1 } } });
+    const [first, second, other] = [dead(), dead(), dead()];
+    const calls = { first, second, other };
+    for (const [name, upstream] of [
+      ['first', 'stock'],
+      ['second', 'stock'],
+      ['other', 'prices'],
+    ] as const) {
+      await settled(app.pipeline({ name, ...budgeted({}, upstream) }).execute(calls[name]));
+    }
+    expect([first.calls, second.calls, other.calls]).toEqual([2, 1, 2]);
+  });
+
+  it('counts a retry when it is scheduled, not when it is made', async () => {
+    const app = await boot({ retryBudgets: { stock: { ratio: 0, minRetriesPerSecond: 0.1 } } });
+    const waiting = watch(
+      app.pipeline({ name: 'a', ...budgeted({ baseDelayMs: 5_000 }, 'stock') }).execute(dead()),
+    );
+    const work = dead();
+    await settled(app.pipeline({ name: 'b', ...budgeted({}, 'stock') }).execute(work));
+    expect(waiting.state).toBe('pending');
+    expect(work.calls).toBe(1);
+    await elapse(5_000);
+  });
+
+  it('bounds what a thousand failing calls add, though each would retry twice', async () => {
+    const app = await boot();
+    const work = dead();
+    const call = app.pipeline({ name: 'a', ...budgeted({ maxAttempts: 3 }, 'stock') });
+    await settled(Promise.allSettled(Array.from({ length: 1_000 }, () => call.execute(work))));
+    expect(work.calls).toBeGreaterThan(1_000);
+    expect(work.calls).toBeLessThanOrEqual(1_000 + 0.2 * 1_000 + 10 * 10);
+  });
+
+  it('can be one by name, one of an operation’s own, or none', async () => {
+    const app = await boot({ retryBudgets: { tight: NONE } });
+    const callsWith = async (name: string, retry: RetryOptions) => {
+      const work = dead();
+      await settled(app.pipeline({ name, ...budgeted(retry, 'tight') }).execute(work));
+      return work.calls;
+    };
+    expect(await callsWith('of the upstream', {})).toBe(1);
+    expect(await callsWith('by name', { budget: 'tight' })).toBe(1);
+    expect(await callsWith('own', { budget: { minRetriesPerSecond: 1 } })).toBe(2);
+    expect(await callsWith('none', { budget: false })).toBe(2);
+  });
+
+  it('takes its options from `defaults` where nobody names one', async () => {
+    const app = await boot({ defaults: { retry: { budget: NONE } } });
+    const work = dead();
+    await settled(app.pipeline({ name: 'a', ...budgeted({}, 'stock') }).execute(work));
+    expect(work.calls).toBe(1);
+  });
+
+  it('that is not there fails the boot, naming the known ones', async () => {
+    @Injectable()
+    class Service {
+      @Retry({ budget: 'tigth' })
+      async run(): Promise<void> {}
+    }
+    await expect(boot({ retryBudgets: { tight: {} } }, [Service])).rejects.toThrow(
+      'Service.run @Retry().budget: there is no retry budget "tigth"; known: tight',
+    );
+  });
+
+  it('belongs to one application', async () => {
+    const options = { retryBudgets: { stock: { ratio: 0, minRetriesPerSecond: 0.1 } } };
+    for (const app of [await boot(options), await boot(options)]) {
+      const work = dead();
+      await settled(app.pipeline({ name: 'a', ...budgeted({}, 'stock') }).execute(work));
+      expect(work.calls).toBe(2);
+    }
+  });
+});
+
+describe('What a call inside has retried until it gave up', () => {
+  const THREE = { maxAttempts: 3, ...NOW };
+
+  /** `outer` calls `middle` calls `inner`, which calls the work. */
+  async function layers(
+    work: () => Promise<unknown>,
+    wrap: (call: () => Promise<unknown>) => Promise<unknown> = (call) => call(),
+    retry: RetryOptions = {},
+  ) {
+    const app = await boot();
+    const options = { ...THREE, ...retry };
+    const [outer, middle, inner] = ['outer', 'middle', 'inner'].map((name) =>
+      app.pipeline({ name, retry: options }),
+    );
+    const events: ResilienceEvent[] = [];
+    app.events.events$.subscribe((event) => events.push(event));
+    const call = () =>
+      outer?.execute(() =>
+        wrap(async () => middle?.execute(() => wrap(async () => inner?.execute(work)))),
+      );
+    return { outcome: await settled(Promise.resolve(call())), events };
+  }
+
+  it('is not retried again further out, through any depth: 3 × 3 × 3 make 3', async () => {
+    const error = new Error('dead');
+    const work = dead(() => error);
+    const { outcome, events } = await layers(work);
+    expect(work.calls).toBe(3);
+    expect(outcome.error).toBe(error);
+    expect(events.filter(({ type }) => type === 'retry-suppressed')).toMatchObject([
+      { operation: 'middle', reason: 'nested' },
+      { operation: 'outer', reason: 'nested' },
+    ]);
+  });
+
+  it('is told by its cause where it was wrapped', async () => {
+    const work = dead();
+    await layers(work, async (call) => {
+      try {
+        return await call();
+      } catch (cause) {
+        throw new Error('wrapped', { cause: new Error('twice', { cause }) });
+      }
+    });
+    expect(work.calls).toBe(3);
+  });
+
+  it('is told across Promise.all and Promise.any', async () => {
+    const work = dead();
+    await layers(work, (call) => Promise.all([call(), 1]));
+    expect(work.calls).toBe(3);
+    const another = dead();
+    await layers(another, (call) => Promise.any([call()]));
+    expect(another.calls).toBe(3);
+  });
+
+  it('is told also where it is no object', async () => {
+    const work = dead(() => 'dead');
+    await layers(work);
+    expect(work.calls).toBe(3);
+  });
+
+  it('is retried with `retryNested`: 3 × 3 × 3 make 27', async () => {
+    const work = dead();
+    await layers(work, undefined, { retryNested: true });
+    expect(work.calls).toBe(27);
+  });
+
+  it('passes on as such through operations that do not retry, and through decorated methods', async () => {
+    const work = dead();
+    @Injectable()
+    class Service {
+      @Retry(THREE)
+      async outer(): Promise<unknown> {
+        return this.middle();
+      }
+      @Timeout(1_000)
+      async middle(): Promise<unknown> {
+        await null;
+        return this.inner();
+      }
+      @Retry(THREE)
+      @Upstream('stock')
+      async inner(): Promise<unknown> {
+        return work();
+      }
+    }
+    const app = await boot({}, [Service]);
+    await settled(app.module.get(Service).outer());
+    expect(work.calls).toBe(3);
+  });
+
+  it('is so when the budget refused the retry, too', async () => {
+    const app = await boot({ retryBudgets: { stock: { ratio: 0, minRetriesPerSecond: 0 } } });
+    const outer = app.pipeline({ name: 'outer', retry: THREE });
+    const inner = app.pipeline({ name: 'inner', retry: THREE, upstream: 'stock' });
+    const work = dead();
+    await settled(outer.execute(() => inner.execute(work)));
+    expect(work.calls).toBe(1);
+  });
+
+  it('does not speak for what fails later with the same error object', async () => {
+    const error = new Error('dead');
+    const app = await boot();
+    const outer = app.pipeline({ name: 'outer', retry: THREE });
+    const inner = app.pipeline({ name: 'inner', retry: THREE });
+    await settled(outer.execute(() => inner.execute(dead(() => error))));
+    const work = dead(() => error);
+    await settled(outer.execute(work));
+    expect(work.calls).toBe(3);
+  });
+
+  it('does not keep a failure of the outer operation’s own from being retried', async () => {
+    const app = await boot();
+    const outer = app.pipeline({ name: 'outer', retry: THREE });
+    const inner = app.pipeline({ name: 'inner', retry: THREE });
+    const work = dead();
+    let own = 0;
+    await settled(
+      outer.execute(async () => {
+        await inner.execute(work).catch(() => undefined);
+        own++;
+        throw new Error('something else');
+      }),
+    );
+    expect([own, work.calls]).toEqual([3, 9]);
+  });
+
+  it('is seen through a fallback that fails in turn', async () => {
+    const work = dead();
+    @Injectable()
+    class Service {
+      @Retry(THREE)
+      async outer(): Promise<unknown> {
+        return this.inner();
+      }
+      @Retry(THREE)
+      @Fallback('instead')
+      async inner(): Promise<unknown> {
+        return work();
+      }
+      async instead(): Promise<unknown> {
+        throw new Error('that as well');
+      }
+    }
+    const app = await boot({}, [Service]);
+    await settled(app.module.get(Service).outer());
+    expect(work.calls).toBe(3);
+  });
+});
