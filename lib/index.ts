@@ -34,6 +34,8 @@ export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 export { Signal } from './edge/signal.decorator.js';
 export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
 export type { FallbackOptions } from './fallback/fallback.options.js';
+export { Hedge } from './hedge/hedge.decorator.js';
+export type { HedgeOptions } from './hedge/hedge.options.js';
 export {
   type ErrorMetrics,
   ErrorTracker,

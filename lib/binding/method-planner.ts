@@ -83,12 +83,24 @@ function planMethod(type: Class, definition: MethodDefinition, catalog: PolicyCa
   const kind = isHandler(method) ? 'handler' : 'provider';
   const traits = traitsOf(type, definition);
   const warnings: string[] = [];
-  const { retry, fallback } = resolved.stages;
+  const { retry, hedge, fallback } = resolved.stages;
   if (kind === 'handler' && retry && !isSafeHandler(method) && !retry.options.idempotent) {
     warnings.push(
       `${name}: @Retry() is inactive, because repeating this handler may do harm; idempotent: true says that it does not`,
     );
     resolved.stages = { ...resolved.stages, retry: undefined };
+  }
+  if (hedge !== undefined && traits.returns !== 'promise' && settings?.hedge === undefined) {
+    resolved.stages = { ...resolved.stages, hedge: undefined }; // of the class, and not meant for this one
+  } else if (hedge !== undefined && traits.returns !== 'promise') {
+    throw new ResilienceConfigurationError(
+      `${name} @Hedge()`,
+      'is on a method that returns a stream; allowed: one that returns a Promise',
+    );
+  }
+  if (kind === 'handler' && hedge && !isSafeHandler(method)) {
+    warnings.push(`${name}: @Hedge() is inactive, because making this handler twice may do harm`);
+    resolved.stages = { ...resolved.stages, hedge: undefined };
   }
   if (fallback?.handler === key && settings?.fallback === undefined) {
     // A class's fallback is one of its methods too, but never its own.

@@ -16,6 +16,7 @@ export interface OperationDescription {
   upstream?: string;
   stages: {
     retry?: object;
+    hedge?: object;
     /** With the `name` that it is shared by. */
     circuitBreaker?: { name: string };
     timeout?: { timeoutMs: number };
@@ -35,11 +36,12 @@ export interface Operation {
 
 export function describeOperation({ kind, upstream, pipeline }: Operation): OperationDescription {
   const { operation, stages } = pipeline.plan;
-  const { critical, fallback, retry, circuitBreaker, timeout, bulkhead } = stages;
+  const { critical, fallback, retry, hedge, circuitBreaker, timeout, bulkhead } = stages;
   const description: OperationDescription = { operation, kind, stages: {} };
   if (critical !== undefined) description.critical = critical;
   if (upstream !== undefined) description.upstream = upstream;
   if (retry !== undefined) description.stages.retry = describeRetry(retry);
+  if (hedge !== undefined) description.stages.hedge = { ...hedge.options };
   if (circuitBreaker !== undefined)
     description.stages.circuitBreaker = { name: circuitBreaker.name, ...circuitBreaker.options };
   if (timeout !== undefined) description.stages.timeout = { timeoutMs: timeout.delayMs };
@@ -64,12 +66,14 @@ export function summarize(operation: Operation): string {
   return `${operation.pipeline.plan.operation} (${operation.kind}): ${parts.join(', ') || 'observed only'}`;
 }
 
-function summaries({ critical, fallback, retry, circuitBreaker, timeout, bulkhead }: Stages) {
+function summaries(stages: Stages) {
+  const { critical, fallback, retry, hedge, circuitBreaker, timeout, bulkhead } = stages;
   return [
     critical === true && 'critical',
     critical === false && 'nice to have',
     fallback && `fallback ${handlerName(fallback)}`,
     retry && `at most ${retry.options.maxAttempts} attempts`,
+    hedge && `at most ${hedge.options.maxHedged} hedged`,
     circuitBreaker && `circuit breaker ${circuitBreaker.name}`,
     timeout && `timeout ${timeout.delayMs} ms`,
     bulkhead && `bulkhead ${bulkhead.name} (${bulkhead.options.maxConcurrent})`,

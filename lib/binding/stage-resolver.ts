@@ -11,6 +11,8 @@ import { boolean, check, defined, duration, merge, text } from '../common/option
 import type { Settings } from '../dispatch/method-definition.js';
 import { fallbackArgument } from '../fallback/fallback.options.js';
 import { type FallbackFunction, FallbackPolicy } from '../fallback/fallback.policy.js';
+import { hedgeArgument, mergeHedges } from '../hedge/hedge.options.js';
+import { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { Stages } from '../pipeline/stages.js';
 import { type RetryOptions, retryArgument } from '../retry/retry.options.js';
 import { RetryPolicy } from '../retry/retry.policy.js';
@@ -65,10 +67,12 @@ export class StageResolver {
   resolve(): ResolvedOperation {
     const isText = (value: unknown, place: string) => check(place, value, text);
     const upstream = this.last<string>('upstream', isText);
+    const retry = this.retry(upstream);
     const stages: Stages = {
       critical: this.last('critical', (value, place) => check(place, value, boolean)),
       fallback: this.fallback(),
-      retry: this.retry(upstream),
+      retry,
+      hedge: this.hedge(upstream, retry),
       circuitBreaker: this.circuitBreaker(),
       timeout: this.timeout(),
       bulkhead: this.bulkhead(),
@@ -106,6 +110,17 @@ export class StageResolver {
     const options = merge<RetryOptions>(this.catalog.defaults.retry, given);
     const budget = this.budget(upstream, given.budget, `${place}.budget`);
     return new RetryPolicy(options, place, budget);
+  }
+
+  private hedge(
+    upstream: string | undefined,
+    retry: RetryPolicy | undefined,
+  ): HedgePolicy | undefined {
+    const place = this.placeOf('hedge');
+    const layers = this.values('hedge').map((value) => hedgeArgument(place, value));
+    if (layers.length === 0) return undefined;
+    const budget = retry === undefined ? this.budget(upstream, undefined, place) : retry.budget;
+    return new HedgePolicy(mergeHedges(layers), place, budget);
   }
 
   /** What `defaults` say is for the budgets that are shared by upstream. */
@@ -205,8 +220,9 @@ function pick<O extends object>(
  * @param name of the bundle, under which its inline breaker and bulkhead are shared
  */
 export function settingsOf(service: ServiceOptions, name?: string): Settings {
-  const { critical, upstream, timeoutMs, retry, circuitBreaker, bulkhead, fallback } = service;
-  const settings: Settings = defined({ critical, upstream, retry, fallback });
+  const { critical, upstream, timeoutMs, retry, hedge, circuitBreaker, bulkhead, fallback } =
+    service;
+  const settings: Settings = defined({ critical, upstream, retry, hedge, fallback });
   if (timeoutMs !== undefined) settings.timeout = timeoutMs;
   if (circuitBreaker !== undefined)
     settings.circuitBreaker =

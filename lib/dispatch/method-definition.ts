@@ -3,6 +3,7 @@ import 'reflect-metadata';
 /** What decorators can say about a method, stage by stage, as it was written; checked at boot. */
 export interface Settings {
   retry?: unknown;
+  hedge?: unknown;
   circuitBreaker?: unknown;
   timeout?: unknown;
   bulkhead?: unknown;

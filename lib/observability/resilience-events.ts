@@ -16,6 +16,7 @@ export type ResilienceEvent = { timestamp: string } & (
       attempt: number;
       reason: RetrySuppression;
     }
+  | { type: 'hedge'; operation: string; number: number; delayMs: number }
   | { type: 'timeout'; operation: string; timeoutMs: number }
   | {
       type: 'circuit-state';
@@ -45,6 +46,7 @@ type EventChannels = Record<ResilienceEvent['type'], Channel>;
 const EVENT_CHANNELS: EventChannels = {
   retry: channel('nestjs-bulwark:retry'),
   'retry-suppressed': channel('nestjs-bulwark:retry-suppressed'),
+  hedge: channel('nestjs-bulwark:hedge'),
   timeout: channel('nestjs-bulwark:timeout'),
   'circuit-state': channel('nestjs-bulwark:circuit-state'),
   'circuit-rejected': channel('nestjs-bulwark:circuit-rejected'),

@@ -97,6 +97,16 @@ export class OperationTelemetry implements PipelineObserver {
     this.telemetry.events.emit({ type: 'retry-suppressed', operation, error, attempt, reason });
   }
 
+  onHedge(number: number, delayMs: number): void {
+    this.telemetry.metrics.increment('hedge.attempt', this.operationTags);
+    this.telemetry.events.emit({
+      type: 'hedge',
+      operation: this.labels.operation,
+      number,
+      delayMs,
+    });
+  }
+
   onTimeout(timeoutMs: number): void {
     this.timeouts(1);
     this.telemetry.events.emit({ type: 'timeout', operation: this.labels.operation, timeoutMs });

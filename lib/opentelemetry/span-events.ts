@@ -5,6 +5,7 @@ import type { ResilienceEvent } from '../index.js';
 const TYPES: ResilienceEvent['type'][] = [
   'retry',
   'retry-suppressed',
+  'hedge',
   'timeout',
   'circuit-state',
   'circuit-rejected',

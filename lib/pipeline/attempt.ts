@@ -12,8 +12,8 @@ export interface AttemptOwner<T> {
   readonly plan: Plan;
   /** Starts the real work, which tells the attempt how it goes. */
   invoke(attempt: Attempt<T>): void;
-  succeeded(value: T, at: number): void;
-  failed(error: unknown): void;
+  succeeded(value: T, at: number, attempt: Attempt<T>): void;
+  failed(error: unknown, attempt: Attempt<T>): void;
   /** Runs what comes from elsewhere (a timer, another call's end) in the call's async context. */
   inContext(settle: () => void): void;
 }
@@ -39,7 +39,7 @@ export class Attempt<T> extends Scope implements Timed {
     private readonly owner: AttemptOwner<T>,
     attempt: number,
     caller: Scope | undefined,
-    private readonly startedAt: number,
+    readonly startedAt: number,
   ) {
     const timeoutMs = owner.plan.stages.timeout?.delayMs ?? Number.POSITIVE_INFINITY;
     super(attempt, caller, startedAt + timeoutMs, timeoutMs);
@@ -70,7 +70,7 @@ export class Attempt<T> extends Scope implements Timed {
     if (!this.settle()) return false;
     const at = now();
     this.owner.plan.stages.circuitBreaker?.succeeded(this.permit, this.startedAt, at);
-    this.owner.succeeded(value, at);
+    this.owner.succeeded(value, at, this);
     return true;
   }
 
@@ -82,7 +82,7 @@ export class Attempt<T> extends Scope implements Timed {
   }
 
   fail(error: unknown): void {
-    if (this.settle()) this.owner.failed(this.teachBreaker(error));
+    if (this.settle()) this.owner.failed(this.teachBreaker(error), this);
   }
 
   /** The work behind the attempt has really ended. */
@@ -105,7 +105,7 @@ export class Attempt<T> extends Scope implements Timed {
       observer.onTimeout(timeoutMs);
       const surfaced = this.teachBreaker(error);
       this.abandon(error);
-      this.owner.failed(surfaced);
+      this.owner.failed(surfaced, this);
     });
   }
 
@@ -117,7 +117,7 @@ export class Attempt<T> extends Scope implements Timed {
       else this.owner.plan.stages.circuitBreaker?.release(this.permit);
     }
     this.abandon(reason);
-    if (waitedFor) this.owner.failed(reason);
+    if (waitedFor) this.owner.failed(reason, this);
   }
 
   /** @returns whether this is the end that counts */

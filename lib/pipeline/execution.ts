@@ -5,9 +5,11 @@ import { isDeadline } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import type { Dependent, Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
+import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryDecision } from '../retry/retry.policy.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
+import { HedgedAttempts } from './hedged-attempts.js';
 import { openPromise } from './open-promise.js';
 import { Pause } from './shutdown.js';
 import type { Passage, Plan } from './stages.js';
@@ -21,7 +23,9 @@ import type { Work } from './work.js';
  * work: in a process with an AsyncLocalStorage each one costs. What fails goes on by `await`.
  */
 export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
-  private current: Attempt<T> | undefined = undefined;
+  private current: Attempt<T> | HedgedAttempts<T> | undefined = undefined;
+  /** The one that ended last. */
+  private last: Attempt<T> | undefined = undefined;
   private startedAt = 0;
   private delayMs: number | undefined = undefined;
   private interrupt: ((reason: unknown) => void) | undefined = undefined;
@@ -63,7 +67,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       this.context = new AsyncResource('ResilientCall');
     if (caller !== undefined || signal !== undefined) this.leave = join(this, caller, signal);
     this.startedAt = now();
-    this.plan.stages.retry?.budget?.recordFirstAttempt(this.startedAt);
+    const { retry, hedge } = this.plan.stages;
+    (retry ?? hedge)?.budget?.recordFirstAttempt(this.startedAt);
     this.begin(1, this.startedAt);
     return promise;
   }
@@ -79,7 +84,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   /** An attempt failed: another one follows, or the end. */
-  failed(failure: unknown): void {
+  failed(failure: unknown, attempt?: Attempt<T>): void {
+    this.last = attempt;
     let error = failure;
     let decision: RetryDecision;
     try {
@@ -111,6 +117,11 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     });
   }
 
+  /** Only what is one promise can be made twice, side by side. */
+  protected get hedge(): HedgePolicy | undefined {
+    return undefined;
+  }
+
   /** Nobody has to end the call any more. */
   protected end(): void {
     this.leave?.();
@@ -131,7 +142,11 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       if (caller?.aborted) this.cancel(caller.reason);
       else if (caller !== undefined && caller.deadline <= at) this.cancel(this.outOfTime(caller));
       if (this.cancelled) throw this.reason;
-      this.current = new Attempt(this, number, caller, at);
+      const { hedge } = this;
+      this.current =
+        hedge === undefined
+          ? new Attempt(this, number, caller, at)
+          : new HedgedAttempts(this, hedge, number, caller, at);
       this.current.start();
     } catch (error) {
       this.failed(error);
@@ -277,7 +292,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   private passage(): Passage {
-    return { inside: this.current, around: this.caller };
+    return { inside: this.last, around: this.caller };
   }
 
   private interruptible(work: () => unknown): Promise<unknown> {

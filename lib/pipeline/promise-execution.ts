@@ -1,10 +1,15 @@
 import { runInScope } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
+import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { Attempt } from './attempt.js';
 import { Execution } from './execution.js';
 
 /** A call whose work is a promise. */
 export class PromiseExecution<T> extends Execution<T> {
+  protected override get hedge(): HedgePolicy | undefined {
+    return this.plan.stages.hedge;
+  }
+
   /** In the attempt's scope. */
   start(attempt: Attempt<T>): Promise<T> {
     return promised(this.work.begin(this.self, this.args, attempt));

@@ -1,19 +1,21 @@
 import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
 import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
+import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryPolicy, RetrySuppression } from '../retry/retry.policy.js';
 import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
 import type { Shutdown } from './shutdown.js';
 
 /**
  * What protects an operation, outermost first:
- * Critical → Fallback → Retry → CircuitBreaker → Timeout → Bulkhead → the method.
+ * Critical → Fallback → Retry → Hedge → CircuitBreaker → Timeout → Bulkhead → the method.
  */
 export interface Stages {
   /** `true`: the final failure alerts; `false`: it degrades to `null`. */
   readonly critical?: boolean | undefined;
   readonly fallback?: FallbackPolicy | undefined;
   readonly retry?: RetryPolicy | undefined;
+  readonly hedge?: HedgePolicy | undefined;
   readonly circuitBreaker?: CircuitBreakerPolicy | undefined;
   readonly timeout?: TimeoutPolicy | undefined;
   readonly bulkhead?: BulkheadPolicy | undefined;
@@ -36,6 +38,8 @@ export interface PipelineObserver {
   onRetry(error: unknown, attempt: number, delayMs: number): void;
   /** An attempt failed that was worth another, which would make things worse. */
   onRetrySuppressed(error: unknown, attempt: number, reason: RetrySuppression): void;
+  /** An attempt was slow to answer, and another is made beside it: the `number`th of them. */
+  onHedge(number: number, delayMs: number): void;
   /** An attempt was cut. */
   onTimeout(timeoutMs: number): void;
   /** The call is over at `at`, with an answer: a value, or a client error. */

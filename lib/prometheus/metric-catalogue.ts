@@ -65,6 +65,12 @@ export const METRIC_CATALOGUE: Readonly<Record<string, MetricDefinition>> = {
     help: 'Attempts that failed, were worth another and got none, by reason: the budget was spent, or a call inside (nested) had retried already.',
     labels: ['operation', 'reason'],
   },
+  'hedge.attempt': {
+    kind: 'counter',
+    name: 'resilience_hedge_attempts_total',
+    help: 'Attempts that were made beside one that was slow to answer.',
+    labels: ['operation'],
+  },
   'timeout.total': {
     kind: 'counter',
     name: 'resilience_timeout_total',

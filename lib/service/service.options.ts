@@ -12,6 +12,7 @@ import {
   type Rules,
   text,
 } from '../common/options.js';
+import { checkHedgeOptions, type HedgeOptions } from '../hedge/hedge.options.js';
 import { checkRetryOptions, type RetryOptions } from '../retry/retry.options.js';
 
 /** All that protects the calls to one service, under one name. */
@@ -24,6 +25,8 @@ export interface ServiceOptions {
   timeoutMs?: number;
   /** Options, or the name of some in `retries`. @default no retry */
   retry?: RetryOptions | string;
+  /** For reads that may be made twice at once. @default no hedge */
+  hedge?: HedgeOptions;
   /** Options for a breaker shared under the service's name, or the name of one in `breakers`. */
   circuitBreaker?: CircuitBreakerOptions | string;
   /** Options for a bulkhead shared under the service's name, or the name of one in `bulkheads`. */
@@ -45,6 +48,10 @@ const RULES: Rules<ServiceOptions> = {
   upstream: text,
   timeoutMs: duration,
   retry: nameOr(checkRetryOptions),
+  hedge: (value, place) => {
+    checkHedgeOptions(place, value);
+    return undefined;
+  },
   circuitBreaker: nameOr(checkCircuitBreakerOptions),
   bulkhead: nameOr(checkBulkheadOptions),
   fallback: anyFunction,

@@ -351,6 +351,7 @@ describe('PrometheusMetrics', () => {
       resilience_errors_total: 'counter',
       resilience_retry_attempts_total: 'counter',
       resilience_retry_suppressed_total: 'counter',
+      resilience_hedge_attempts_total: 'counter',
       resilience_timeout_total: 'counter',
       resilience_circuit_open_total: 'counter',
       resilience_circuit_half_open_total: 'counter',

@@ -1,0 +1,67 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import {
+  check,
+  checkOptions,
+  durationOrZero,
+  merge,
+  percentage,
+  positiveCount,
+  type Rules,
+} from '../common/options.js';
+
+/** When a call that is slow to answer is made a second time, beside the first. */
+export interface HedgeOptions {
+  /** After this long without an answer, in ms. Give this or `afterPercentile`. */
+  delayMs?: number;
+  /**
+   * After as long as this percentage of the latest 100 answers took, 95 for instance: no hedge before
+   * 10 of them.
+   */
+  afterPercentile?: number;
+  /** So many more calls at the most, each after another such delay. @default 1 */
+  maxHedged?: number;
+}
+
+const RULES: Rules<HedgeOptions> = {
+  delayMs: durationOrZero,
+  afterPercentile: percentage,
+  maxHedged: positiveCount,
+};
+
+/** @throws ResilienceConfigurationError */
+export function checkHedgeOptions(place: string, options: unknown): HedgeOptions {
+  return checkOptions<HedgeOptions>(place, options, RULES);
+}
+
+/** The options that a `@Hedge()` argument stands for; a number is `delayMs`. */
+export function hedgeArgument(place: string, argument: unknown): HedgeOptions {
+  if (typeof argument !== 'number') return checkHedgeOptions(place, argument);
+  check(`${place} (delayMs)`, argument, durationOrZero);
+  return { delayMs: argument };
+}
+
+/** Later layers win field by field; one delay replaces the other. */
+export function mergeHedges(layers: HedgeOptions[]): HedgeOptions {
+  return layers.reduce<HedgeOptions>((below, layer) => {
+    const merged = merge(below, layer);
+    if (layer.delayMs !== undefined && layer.afterPercentile === undefined)
+      delete merged.afterPercentile;
+    if (layer.afterPercentile !== undefined && layer.delayMs === undefined) delete merged.delayMs;
+    return merged;
+  }, {});
+}
+
+/** @throws ResilienceConfigurationError unless there is one delay, seen over all layers */
+export function resolveHedgeOptions(
+  place: string,
+  options: HedgeOptions,
+): HedgeOptions & { maxHedged: number } {
+  const { delayMs, afterPercentile } = options;
+  if ((delayMs === undefined) === (afterPercentile === undefined)) {
+    throw new ResilienceConfigurationError(
+      place,
+      `has ${delayMs === undefined ? 'neither delayMs nor afterPercentile' : 'both delayMs and afterPercentile'}; allowed: one of the two`,
+    );
+  }
+  return { maxHedged: 1, ...options };
+}

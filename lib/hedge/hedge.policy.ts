@@ -1,0 +1,45 @@
+import { RecentValues } from '../common/recent-values.js';
+import type { RetryBudget } from '../retry/retry-budget.js';
+import { type HedgeOptions, resolveHedgeOptions } from './hedge.options.js';
+
+const LATEST = 100;
+const ENOUGH = 10;
+
+/**
+ * Decides when a call that is slow to answer is made once more, beside the first.
+ *
+ * After "The Tail at Scale" (Dean and Barroso, 2013): hedged after the 95th percentile, it cuts the tail
+ * of latency for some percent more load. Hedges count as retries in the budget, so that they stay few
+ * when everything is slow.
+ */
+export class HedgePolicy {
+  readonly options: Readonly<HedgeOptions & { maxHedged: number }>;
+  private readonly latest: RecentValues | undefined;
+
+  /** @throws ResilienceConfigurationError */
+  constructor(
+    options: HedgeOptions,
+    place: string,
+    readonly budget?: RetryBudget,
+  ) {
+    this.options = resolveHedgeOptions(place, options);
+    if (this.options.afterPercentile !== undefined) this.latest = new RecentValues(LATEST);
+  }
+
+  /** How long to wait for an answer, in ms; `undefined` while nobody can say. */
+  get delayMs(): number | undefined {
+    const { delayMs, afterPercentile } = this.options;
+    if (this.latest === undefined || afterPercentile === undefined) return delayMs;
+    return this.latest.count < ENOUGH ? undefined : this.latest.percentile(afterPercentile);
+  }
+
+  /** An attempt answered. */
+  recordAnswer(durationMs: number): void {
+    this.latest?.add(durationMs);
+  }
+
+  /** @returns whether there may be another call, which is counted then */
+  tryHedge(at: number): boolean {
+    return this.budget?.tryRetry(at) ?? true;
+  }
+}

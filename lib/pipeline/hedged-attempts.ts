@@ -1,0 +1,98 @@
+import { now } from '../common/clock.js';
+import type { Scope } from '../context/scope.js';
+import type { HedgePolicy } from '../hedge/hedge.policy.js';
+import { Attempt, type AttemptOwner } from './attempt.js';
+import type { Plan } from './stages.js';
+
+/**
+ * An attempt that is made again, beside itself, where it is slow to answer. The first success is its
+ * own, and the others are cancelled; it fails when all that were made have failed.
+ */
+export class HedgedAttempts<T> implements AttemptOwner<T> {
+  readonly plan: Plan;
+  private readonly made: Attempt<T>[] = [];
+  private running = 0;
+  private settled = false;
+  private timer: NodeJS.Timeout | undefined = undefined;
+
+  constructor(
+    private readonly owner: AttemptOwner<T>,
+    private readonly hedge: HedgePolicy,
+    readonly attempt: number,
+    private readonly caller: Scope | undefined,
+    private readonly startedAt: number,
+  ) {
+    this.plan = owner.plan;
+  }
+
+  start(): void {
+    this.make(this.startedAt);
+    this.wait();
+  }
+
+  invoke(attempt: Attempt<T>): void {
+    this.owner.invoke(attempt);
+  }
+
+  inContext(settle: () => void): void {
+    this.owner.inContext(settle);
+  }
+
+  succeeded(value: T, at: number, attempt: Attempt<T>): void {
+    if (this.settled) return;
+    this.settle();
+    this.hedge.recordAnswer(at - attempt.startedAt);
+    for (const loser of this.made) if (loser !== attempt) loser.cancel(fasterOne());
+    this.owner.succeeded(value, at, attempt);
+  }
+
+  failed(error: unknown, attempt: Attempt<T>): void {
+    this.running--;
+    if (this.settled || this.running > 0) return; // another may still answer
+    this.settle();
+    this.owner.failed(error, attempt);
+  }
+
+  cancel(reason: unknown): void {
+    clearTimeout(this.timer);
+    for (const attempt of this.made) attempt.cancel(reason);
+  }
+
+  hasRetried(error: unknown): boolean {
+    return this.made.some((attempt) => attempt.hasRetried(error));
+  }
+
+  private make(at: number): void {
+    const attempt = new Attempt(this, this.attempt, this.caller, at);
+    this.made.push(attempt);
+    this.running++;
+    try {
+      attempt.start();
+    } catch (error) {
+      this.failed(error, attempt);
+    }
+  }
+
+  private wait(): void {
+    const { delayMs, options } = this.hedge;
+    if (this.settled || delayMs === undefined || this.made.length > options.maxHedged) return;
+    this.timer = setTimeout(() => this.hedgeNow(delayMs), delayMs);
+  }
+
+  private hedgeNow(delayMs: number): void {
+    const at = now();
+    if (this.plan.shutdown.closed || !this.hedge.tryHedge(at)) return;
+    this.plan.observer.onHedge(this.made.length, delayMs);
+    this.make(at);
+    this.wait();
+  }
+
+  private settle(): void {
+    this.settled = true;
+    clearTimeout(this.timer);
+  }
+}
+
+function fasterOne(): DOMException {
+  return new DOMException('Another attempt was faster', 'AbortError');
+}
