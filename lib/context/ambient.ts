@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import type { AttemptContext, Scope } from './scope.js';
 
 const KEY = Symbol.for('nestjs-bulwark:ambient:1');
@@ -8,6 +8,22 @@ const global = globalThis as { [KEY]?: AsyncLocalStorage<Scope | undefined> };
 global[KEY] ??= new AsyncLocalStorage();
 const storage = global[KEY];
 
+/**
+ * Whether this Node keeps async contexts in frames, as Node 24 does: an AsyncResource then is a cheap
+ * way back to one, while `run()` makes two of them. Without frames, `enterWith()` would change the
+ * context of the resource itself.
+ */
+const HAS_FRAMES = Number.parseInt(process.versions.node, 10) >= 24 && keepsFrames();
+
+function keepsFrames(): boolean {
+  const probe = new AsyncLocalStorage<boolean>();
+  const resource = new AsyncResource('ResilienceProbe');
+  resource.runInAsyncScope(() => probe.enterWith(true));
+  const isKept = resource.runInAsyncScope(() => probe.getStore()) === undefined;
+  probe.disable();
+  return isKept;
+}
+
 /** Runs `fn` with `scope` as what the calls inside it see as their caller. */
 export function runInScope<R, A extends unknown[]>(
   scope: Scope | undefined,
@@ -15,6 +31,28 @@ export function runInScope<R, A extends unknown[]>(
   ...args: A
 ): R {
   return storage.run(scope, fn, ...args);
+}
+
+/** The async context of a call: what is to run in it later comes back to it. */
+export class CallContext extends AsyncResource {
+  constructor() {
+    super('ResilientCall');
+  }
+
+  /** Whether a call that nobody needs to come back to gains by having one. */
+  static readonly isCheap = HAS_FRAMES;
+
+  /** The same as `runInScope()`, for who is in this context. */
+  runInScope<R, A extends unknown[]>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
+    return HAS_FRAMES
+      ? (this.runInAsyncScope(enter<R, A>, undefined, scope, fn, ...args) as R)
+      : storage.run(scope, fn, ...args);
+  }
+}
+
+function enter<R, A extends unknown[]>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
+  storage.enterWith(scope);
+  return fn(...args);
 }
 
 /**

@@ -1,7 +1,6 @@
-import { AsyncResource } from 'node:async_hooks';
 import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
-import { isDeadline } from '../context/ambient.js';
+import { CallContext, isDeadline, runInScope } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import type { Dependent, Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
@@ -32,7 +31,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private cancelled = false;
   private suppressed = false;
   private reason: unknown = undefined;
-  private context: AsyncResource | undefined = undefined;
+  private context: CallContext | undefined = undefined;
   private leave: (() => void) | undefined = undefined;
   private resolve!: (value: T) => void;
   private reject!: (error: unknown) => void;
@@ -62,9 +61,10 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     this.resolve = resolve;
     this.reject = reject;
     const { caller } = this;
+    const mayBeEnded =
+      this.plan.stages.timeout !== undefined || caller !== undefined || signal !== undefined;
     // Retries, fallbacks and listeners run in the caller's async context, whoever ends the attempt.
-    if (this.plan.stages.timeout !== undefined || caller !== undefined || signal !== undefined)
-      this.context = new AsyncResource('ResilientCall');
+    if (mayBeEnded || CallContext.isCheap) this.context = new CallContext();
     if (caller !== undefined || signal !== undefined) this.leave = join(this, caller, signal);
     this.startedAt = now();
     const { retry, hedge } = this.plan.stages;
@@ -76,6 +76,17 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   inContext(settle: () => void): void {
     if (this.context === undefined) settle();
     else this.context.runInAsyncScope(settle);
+  }
+
+  /** Runs `fn` in the scope of an attempt; for who is in the async context of the call. */
+  protected inScope<R, A extends unknown[]>(
+    attempt: Attempt<T>,
+    fn: (...args: A) => R,
+    ...args: A
+  ): R {
+    return this.context === undefined
+      ? runInScope(attempt, fn, ...args)
+      : this.context.runInScope(attempt, fn, ...args);
   }
 
   succeeded(value: T, at: number): void {

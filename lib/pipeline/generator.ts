@@ -48,7 +48,7 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
       attempt.fail(error);
     };
     try {
-      const values = runInScope(
+      const values = this.inScope(
         attempt,
         () => this.work.begin(this.self, this.args, attempt) as AsyncGenerator<T>,
       );
@@ -59,7 +59,7 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
         );
       };
       attempt.onAbandoned = stop;
-      runInScope(attempt, () => values.next()).then((first) => {
+      this.inScope(attempt, () => values.next()).then((first) => {
         if (!attempt.begun(new Begun(values, first, attempt))) stop();
       }, fail);
     } catch (error) {

@@ -1,8 +1,8 @@
-import { runInScope } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { Attempt } from './attempt.js';
 import { Execution } from './execution.js';
+import type { Work } from './work.js';
 
 /** A call whose work is a promise. */
 export class PromiseExecution<T> extends Execution<T> {
@@ -10,15 +10,10 @@ export class PromiseExecution<T> extends Execution<T> {
     return this.plan.stages.hedge;
   }
 
-  /** In the attempt's scope. */
-  start(attempt: Attempt<T>): Promise<T> {
-    return promised(this.work.begin(this.self, this.args, attempt));
-  }
-
   override invoke(attempt: Attempt<T>): void {
     let result: Promise<T>;
     try {
-      result = runInScope(attempt, begin<T>, this, attempt);
+      result = this.inScope(attempt, begin<T>, this.work, this.self, this.args, attempt);
     } catch (error) {
       attempt.finish();
       attempt.fail(error);
@@ -38,6 +33,6 @@ export class PromiseExecution<T> extends Execution<T> {
   }
 }
 
-function begin<T>(execution: PromiseExecution<T>, attempt: Attempt<T>): Promise<T> {
-  return execution.start(attempt);
+function begin<T>(work: Work, self: unknown, args: unknown[], attempt: Attempt<T>): Promise<T> {
+  return promised(work.begin(self, args, attempt));
 }

@@ -115,7 +115,7 @@ class StreamExecution<T> extends Execution<unknown> {
     // A synchronous source does not see an unsubscription before it has run dry, so it is asked each time.
     const source = () => this.work.begin(this.self, this.args, attempt) as ObservableInput<T>;
     const values = defer(source).pipe(takeWhile(() => !subscriber.closed));
-    subscription.add(runInScope(attempt, () => values.subscribe(events)));
+    subscription.add(this.inScope(attempt, () => values.subscribe(events)));
   }
 
   /**
