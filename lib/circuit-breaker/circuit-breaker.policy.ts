@@ -19,6 +19,8 @@ import {
   CircuitState,
   type CircuitTransitionReason,
 } from './circuit-state.js';
+import { OpenTime } from './open-time.js';
+import { RampUp } from './ramp-up.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
 
 /** Told of what happens to a breaker. @internal */
@@ -64,8 +66,9 @@ export class CircuitBreakerPolicy {
   private sequence: Permit = UNCOUNTED + 1;
   /** The permit of every call that begins in this closed generation. */
   private generation: Permit = this.sequence;
-  private openedAt = 0;
-  private openedAtTime: string | undefined = undefined;
+  /** The latest, until the breaker has recovered from it: the next one grows from it. */
+  private openTime: OpenTime | undefined = undefined;
+  private rampUp: RampUp | undefined = undefined;
   /** When each running probe began, oldest first. */
   private probes: Map<Permit, number> | undefined = undefined;
   private probeSuccesses = 0;
@@ -164,8 +167,10 @@ export class CircuitBreakerPolicy {
       failureRate: calls === 0 ? 0 : (failures / calls) * 100,
       slowCallRate: calls === 0 ? 0 : (slow / calls) * 100,
     };
-    if (this.openedAtTime !== undefined) snapshot.openedAt = this.openedAtTime;
+    if (this.openTime !== undefined && this.state !== CircuitState.CLOSED)
+      snapshot.openedAt = this.openTime.beganAt;
     if (this.state === CircuitState.OPEN) snapshot.retryAfterMs = this.retryAfterMs(at);
+    if (this.rampUp?.isOver(at) === false) snapshot.rampUpShare = this.rampUp.share(at);
     return snapshot;
   }
 
@@ -191,9 +196,12 @@ export class CircuitBreakerPolicy {
    * @internal
    */
   acquire(at = now()): Permit {
-    if (this.state === CircuitState.CLOSED) return this.generation;
+    if (this.state === CircuitState.CLOSED) {
+      if (this.rampUp !== undefined) this.admitToRampUp(this.rampUp, at);
+      return this.generation;
+    }
     if (this.state === CircuitState.DISABLED) return UNCOUNTED;
-    if (this.state === CircuitState.OPEN && at - this.openedAt >= this.options.timeoutMs) {
+    if (this.state === CircuitState.OPEN && this.openTime?.isOver(at)) {
       this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
     }
     if (this.state !== CircuitState.HALF_OPEN) throw this.rejection(at);
@@ -320,6 +328,12 @@ export class CircuitBreakerPolicy {
     return permit;
   }
 
+  /** @throws CircuitBreakerOpenError where it is not yet this call's turn */
+  private admitToRampUp(rampUp: RampUp, at: number): void {
+    if (rampUp.isOver(at)) this.recovered();
+    else if (!rampUp.admits(at)) throw this.rejection(at);
+  }
+
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
   private judgeProbe(failed: boolean, slow: boolean, at: number): void {
     this.window ??= this.newWindow();
@@ -336,27 +350,46 @@ export class CircuitBreakerPolicy {
     this.generation = to === CircuitState.CLOSED ? ++this.sequence : NO_GENERATION;
     this.probes = undefined;
     this.probeSuccesses = 0;
-    if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN) {
-      this.openedAt = at;
-      this.openedAtTime = new Date().toISOString();
-    } else {
+    if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {
       this.window = undefined; // while open, the snapshot still shows what opened it
       this.failureTimes = undefined;
-      if (to !== CircuitState.HALF_OPEN) this.openedAtTime = undefined;
     }
+    this.recover(to, reason, at);
     if (from !== to) this.host.observer?.onTransition(this, from, to, reason);
   }
 
+  /** Recovery lasts from the opening until everybody has been let back. */
+  private recover(to: CircuitState, reason: CircuitTransitionReason, at: number): void {
+    const { rampUpMs } = this.options;
+    if (to === CircuitState.OPEN) {
+      if (this.rampUp?.isOver(at)) this.recovered();
+      this.openTime = new OpenTime(this.options, at, this.openTime);
+      this.rampUp = undefined;
+    } else if (reason === 'probes-succeeded' && rampUpMs !== undefined) {
+      this.rampUp = new RampUp(at, rampUpMs);
+    } else if (to !== CircuitState.HALF_OPEN) {
+      this.recovered();
+      if (to === CircuitState.FORCED_OPEN) this.openTime = new OpenTime(this.options, at);
+    }
+  }
+
+  private recovered(): void {
+    this.openTime = undefined;
+    this.rampUp = undefined;
+  }
+
   private retryAfterMs(at: number): number {
-    const { timeoutMs } = this.options;
     if (this.state === CircuitState.HALF_OPEN) return 0; // as soon as a probe has ended
-    if (this.state === CircuitState.FORCED_OPEN) return timeoutMs; // nobody knows; not at once
-    return Math.max(0, Math.ceil(timeoutMs - (at - this.openedAt)));
+    if (this.state === CircuitState.FORCED_OPEN) return this.options.timeoutMs; // nobody knows; not at once
+    if (this.rampUp !== undefined) return this.rampUp.retryAfterMs(at);
+    return this.openTime?.leftMs(at) ?? 0;
   }
 
   private rejection(at: number): CircuitBreakerOpenError {
     const retryAfterMs = this.retryAfterMs(at);
     this.host.observer?.onRejected(this, retryAfterMs);
-    return new CircuitBreakerOpenError(this.name, retryAfterMs, this.host.captureStackTrace);
+    const { captureStackTrace } = this.host;
+    const rampingUp = this.rampUp !== undefined;
+    return new CircuitBreakerOpenError(this.name, retryAfterMs, captureStackTrace, rampingUp);
   }
 }
