@@ -20,6 +20,7 @@ import {
   type CircuitTransitionReason,
 } from './circuit-state.js';
 import { OpenTime } from './open-time.js';
+import { Probes } from './probes.js';
 import { RampUp } from './ramp-up.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
 
@@ -69,9 +70,8 @@ export class CircuitBreakerPolicy {
   /** The latest, until the breaker has recovered from it: the next one grows from it. */
   private openTime: OpenTime | undefined = undefined;
   private rampUp: RampUp | undefined = undefined;
-  /** When each running probe began, oldest first. */
-  private probes: Map<Permit, number> | undefined = undefined;
-  private probeSuccesses = 0;
+  /** While it is half-open. */
+  private probes: Probes | undefined = undefined;
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   private window: SlidingWindow | undefined = undefined;
   private failureTimes: FailureTimes | undefined = undefined;
@@ -204,8 +204,8 @@ export class CircuitBreakerPolicy {
     if (this.state === CircuitState.OPEN && this.openTime?.isOver(at)) {
       this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
     }
-    if (this.state !== CircuitState.HALF_OPEN) throw this.rejection(at);
-    return this.admitProbe(at);
+    if (this.probes === undefined) throw this.rejection(at);
+    return this.admitProbe(this.probes, at);
   }
 
   /**
@@ -215,7 +215,8 @@ export class CircuitBreakerPolicy {
   succeeded(permit: Permit, startedAt: number, at = now()): void {
     const slow = this.isSlow(startedAt, at);
     if (permit === this.generation) this.record(at, false, slow);
-    else if (permit !== UNCOUNTED && this.endProbe(permit, at)) this.judgeProbe(false, slow, at);
+    else if (permit !== UNCOUNTED && this.probes?.end(permit, at))
+      this.judgeProbe(this.probes, false, slow, at);
   }
 
   /**
@@ -231,7 +232,7 @@ export class CircuitBreakerPolicy {
     } finally {
       if (!counts) this.release(permit);
       else if (permit === this.generation) this.record(at, true, this.isSlow(startedAt, at));
-      else if (this.endProbe(permit, at)) this.judgeProbe(true, false, at);
+      else if (this.probes?.end(permit, at)) this.judgeProbe(this.probes, true, false, at);
     }
   }
 
@@ -240,7 +241,7 @@ export class CircuitBreakerPolicy {
    * @internal
    */
   release(permit: Permit): void {
-    this.probes?.delete(permit);
+    this.probes?.release(permit);
   }
 
   /** The caller of `execute()` gave up or ran out of time, perhaps long before the call ends. */
@@ -307,24 +308,10 @@ export class CircuitBreakerPolicy {
     return this.failureTimes.add(at);
   }
 
-  /** @returns whether the probe still had its permit, which it loses after `timeoutMs` */
-  private endProbe(permit: Permit, at: number): boolean {
-    const startedAt = this.probes?.get(permit);
-    this.probes?.delete(permit);
-    return startedAt !== undefined && at - startedAt < this.options.timeoutMs;
-  }
-
-  /** A probe that has not ended in `timeoutMs` makes room for another: a hung one must not wedge the breaker. */
-  private admitProbe(at: number): Permit {
-    this.probes ??= new Map();
-    const { probes } = this;
-    for (const [permit, startedAt] of probes) {
-      if (at - startedAt < this.options.timeoutMs) break;
-      probes.delete(permit);
-    }
-    if (probes.size >= this.options.halfOpenMaxCalls) throw this.rejection(at);
+  private admitProbe(probes: Probes, at: number): Permit {
+    if (!probes.haveRoom(at)) throw this.rejection(at);
     const permit = ++this.sequence;
-    probes.set(permit, at);
+    probes.begin(permit, at);
     return permit;
   }
 
@@ -335,21 +322,19 @@ export class CircuitBreakerPolicy {
   }
 
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
-  private judgeProbe(failed: boolean, slow: boolean, at: number): void {
+  private judgeProbe(probes: Probes, failed: boolean, slow: boolean, at: number): void {
     this.window ??= this.newWindow();
     this.window.record(at, failed, slow); // to be seen in the snapshot
     if (failed || (slow && this.options.slowCallRateThreshold !== undefined))
       this.enter(CircuitState.OPEN, 'probe-failed', at);
-    else if (++this.probeSuccesses >= this.options.successThreshold)
-      this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
+    else if (probes.succeed()) this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
   }
 
   private enter(to: CircuitState, reason: CircuitTransitionReason, at = now()): void {
     const from = this.state;
     this.state = to;
     this.generation = to === CircuitState.CLOSED ? ++this.sequence : NO_GENERATION;
-    this.probes = undefined;
-    this.probeSuccesses = 0;
+    this.probes = to === CircuitState.HALF_OPEN ? new Probes(this.options) : undefined;
     if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {
       this.window = undefined; // while open, the snapshot still shows what opened it
       this.failureTimes = undefined;
