@@ -87,6 +87,10 @@ const KINDS = {
     wrong: [Number.NaN, 0, 0.5, -2, Number.POSITIVE_INFINITY, '2', null],
     allowed: 'a finite number of at least 1',
   },
+  jitterShare: {
+    wrong: [Number.NaN, -0.1, 1, 10, Number.POSITIVE_INFINITY, '0.1', null, 'full'],
+    allowed: 'a number from 0 to below 1',
+  },
   boolean: { wrong: ['yes', 0, 1, null], allowed: 'true or false' },
   predicate: { wrong: ['x', 5, null, asyncPredicate], allowed: 'a function that returns' },
   retryable: {
@@ -113,6 +117,10 @@ const CIRCUIT_BREAKER = {
   failureThreshold: 'positiveCount',
   successThreshold: 'positiveCount',
   timeoutMs: 'duration',
+  timeoutJitter: 'jitterShare',
+  timeoutFactor: 'factor',
+  maxTimeoutMs: 'duration',
+  rampUpMs: 'duration',
   windowMs: 'duration',
   windowCalls: 'positiveCount',
   failureRateThreshold: 'percentage',
@@ -208,6 +216,11 @@ describe('Every option of @CircuitBreaker is checked at boot', () => {
       'more calls than the window holds',
       { windowCalls: 4, minimumCalls: 5 },
       /minimumCalls: is 5.*at most 4/,
+    ],
+    [
+      'a longest open time below the first',
+      { timeoutMs: 1_000, maxTimeoutMs: 500 },
+      /maxTimeoutMs: is 500 while timeoutMs is 1000; allowed: at least 1000/,
     ],
   ])('%s', async (_what, options, message) => {
     const error = await rejection(() => bootDecorated(CircuitBreaker(options)));

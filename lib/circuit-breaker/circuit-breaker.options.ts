@@ -1,11 +1,14 @@
+import { MAX_TIMER_MS } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
   checkOptions,
   duration,
+  factorRule,
   merge,
   percentage,
   positiveCount,
   predicate,
+  type Rule,
   type Rules,
 } from '../common/options.js';
 
@@ -20,6 +23,27 @@ export interface CircuitBreakerOptions {
   successThreshold?: number;
   /** How long it stays open before the first probe, in ms. @default 60000 */
   timeoutMs?: number;
+  /**
+   * Spreads that time evenly over this share of it to either side, so that many processes do not probe
+   * at once: 0.1 for ± 10 %, 0 for exactly `timeoutMs`. Below 1. @default 0
+   */
+  timeoutJitter?: number;
+  /**
+   * Each time that recovery fails, it stays open this many times as long as before; 2 doubles it. It
+   * begins with `timeoutMs` again once the breaker has closed, and a `rampUpMs` is over. @default 1
+   */
+  timeoutFactor?: number;
+  /**
+   * It never stays open longer than this, in ms, whatever the factor and the jitter; at least
+   * `timeoutMs`. @default 10 × `timeoutMs`
+   */
+  maxTimeoutMs?: number;
+  /**
+   * After probes have closed it, so many ms go by until all calls are let through again: at first a
+   * tenth, evenly spread, then a share that grows linearly. The others are rejected.
+   * @default none: all at once
+   */
+  rampUpMs?: number;
   /** The window, as a time in ms. @default 30000 */
   windowMs?: number;
   /** The window, as the last N calls, instead of a time. */
@@ -46,14 +70,26 @@ export interface CircuitBreakerOptions {
 export interface ResolvedCircuitBreakerOptions extends CircuitBreakerOptions {
   successThreshold: number;
   timeoutMs: number;
+  timeoutJitter: number;
+  timeoutFactor: number;
+  maxTimeoutMs: number;
   minimumCalls: number;
   halfOpenMaxCalls: number;
 }
+
+const jitterRule: Rule = (value) =>
+  typeof value === 'number' && value >= 0 && value < 1
+    ? undefined
+    : 'a number from 0 to below 1, such as 0.1 for ± 10 %';
 
 const RULES: Rules<CircuitBreakerOptions> = {
   failureThreshold: positiveCount,
   successThreshold: positiveCount,
   timeoutMs: duration,
+  timeoutJitter: jitterRule,
+  timeoutFactor: factorRule,
+  maxTimeoutMs: duration,
+  rampUpMs: duration,
   windowMs: duration,
   windowCalls: positiveCount,
   failureRateThreshold: percentage,
@@ -88,7 +124,7 @@ export function mergeCircuitBreakerOptions(
   }, {});
 }
 
-/** @throws ResilienceConfigurationError where a threshold can never be reached, seen over all layers */
+/** @throws ResilienceConfigurationError where all layers together make no sense */
 export function resolveCircuitBreakerOptions(
   place: string,
   given: CircuitBreakerOptions,
@@ -109,9 +145,19 @@ export function resolveCircuitBreakerOptions(
       `is ${given.slowCallRateThreshold} without slowCallDurationMs; give the duration above which a call is slow`,
     );
   }
+  const { timeoutMs = 60_000 } = given;
+  if (given.maxTimeoutMs !== undefined && given.maxTimeoutMs < timeoutMs) {
+    throw new ResilienceConfigurationError(
+      `${place}.maxTimeoutMs`,
+      `is ${given.maxTimeoutMs} while timeoutMs is ${timeoutMs}; allowed: at least ${timeoutMs}`,
+    );
+  }
   const defaults: ResolvedCircuitBreakerOptions = {
     successThreshold: 2,
-    timeoutMs: 60_000,
+    timeoutMs,
+    timeoutJitter: 0,
+    timeoutFactor: 1,
+    maxTimeoutMs: Math.min(10 * timeoutMs, MAX_TIMER_MS),
     minimumCalls: Math.min(10, windowCalls),
     halfOpenMaxCalls: given.successThreshold ?? 2,
   };

@@ -19,6 +19,9 @@ import {
   CircuitState,
   type CircuitTransitionReason,
 } from './circuit-state.js';
+import { OpenTime } from './open-time.js';
+import { Probes } from './probes.js';
+import { RampUp } from './ramp-up.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
 
 /** Told of what happens to a breaker. @internal */
@@ -64,11 +67,11 @@ export class CircuitBreakerPolicy {
   private sequence: Permit = UNCOUNTED + 1;
   /** The permit of every call that begins in this closed generation. */
   private generation: Permit = this.sequence;
-  private openedAt = 0;
-  private openedAtTime: string | undefined = undefined;
-  /** When each running probe began, oldest first. */
-  private probes: Map<Permit, number> | undefined = undefined;
-  private probeSuccesses = 0;
+  /** The latest, until the breaker has recovered from it: the next one grows from it. */
+  private openTime: OpenTime | undefined = undefined;
+  private rampUp: RampUp | undefined = undefined;
+  /** While it is half-open. */
+  private probes: Probes | undefined = undefined;
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   private window: SlidingWindow | undefined = undefined;
   private failureTimes: FailureTimes | undefined = undefined;
@@ -164,8 +167,10 @@ export class CircuitBreakerPolicy {
       failureRate: calls === 0 ? 0 : (failures / calls) * 100,
       slowCallRate: calls === 0 ? 0 : (slow / calls) * 100,
     };
-    if (this.openedAtTime !== undefined) snapshot.openedAt = this.openedAtTime;
+    if (this.openTime !== undefined && this.state !== CircuitState.CLOSED)
+      snapshot.openedAt = this.openTime.beganAt;
     if (this.state === CircuitState.OPEN) snapshot.retryAfterMs = this.retryAfterMs(at);
+    if (this.rampUp?.isOver(at) === false) snapshot.rampUpShare = this.rampUp.share(at);
     return snapshot;
   }
 
@@ -191,13 +196,16 @@ export class CircuitBreakerPolicy {
    * @internal
    */
   acquire(at = now()): Permit {
-    if (this.state === CircuitState.CLOSED) return this.generation;
+    if (this.state === CircuitState.CLOSED) {
+      if (this.rampUp !== undefined) this.admitToRampUp(this.rampUp, at);
+      return this.generation;
+    }
     if (this.state === CircuitState.DISABLED) return UNCOUNTED;
-    if (this.state === CircuitState.OPEN && at - this.openedAt >= this.options.timeoutMs) {
+    if (this.state === CircuitState.OPEN && this.openTime?.isOver(at)) {
       this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
     }
-    if (this.state !== CircuitState.HALF_OPEN) throw this.rejection(at);
-    return this.admitProbe(at);
+    if (this.probes === undefined) throw this.rejection(at);
+    return this.admitProbe(this.probes, at);
   }
 
   /**
@@ -207,7 +215,8 @@ export class CircuitBreakerPolicy {
   succeeded(permit: Permit, startedAt: number, at = now()): void {
     const slow = this.isSlow(startedAt, at);
     if (permit === this.generation) this.record(at, false, slow);
-    else if (permit !== UNCOUNTED && this.endProbe(permit, at)) this.judgeProbe(false, slow, at);
+    else if (permit !== UNCOUNTED && this.probes?.end(permit, at))
+      this.judgeProbe(this.probes, false, slow, at);
   }
 
   /**
@@ -223,7 +232,7 @@ export class CircuitBreakerPolicy {
     } finally {
       if (!counts) this.release(permit);
       else if (permit === this.generation) this.record(at, true, this.isSlow(startedAt, at));
-      else if (this.endProbe(permit, at)) this.judgeProbe(true, false, at);
+      else if (this.probes?.end(permit, at)) this.judgeProbe(this.probes, true, false, at);
     }
   }
 
@@ -232,7 +241,7 @@ export class CircuitBreakerPolicy {
    * @internal
    */
   release(permit: Permit): void {
-    this.probes?.delete(permit);
+    this.probes?.release(permit);
   }
 
   /** The caller of `execute()` gave up or ran out of time, perhaps long before the call ends. */
@@ -299,64 +308,73 @@ export class CircuitBreakerPolicy {
     return this.failureTimes.add(at);
   }
 
-  /** @returns whether the probe still had its permit, which it loses after `timeoutMs` */
-  private endProbe(permit: Permit, at: number): boolean {
-    const startedAt = this.probes?.get(permit);
-    this.probes?.delete(permit);
-    return startedAt !== undefined && at - startedAt < this.options.timeoutMs;
-  }
-
-  /** A probe that has not ended in `timeoutMs` makes room for another: a hung one must not wedge the breaker. */
-  private admitProbe(at: number): Permit {
-    this.probes ??= new Map();
-    const { probes } = this;
-    for (const [permit, startedAt] of probes) {
-      if (at - startedAt < this.options.timeoutMs) break;
-      probes.delete(permit);
-    }
-    if (probes.size >= this.options.halfOpenMaxCalls) throw this.rejection(at);
+  private admitProbe(probes: Probes, at: number): Permit {
+    if (!probes.haveRoom(at)) throw this.rejection(at);
     const permit = ++this.sequence;
-    probes.set(permit, at);
+    probes.begin(permit, at);
     return permit;
   }
 
+  /** @throws CircuitBreakerOpenError where it is not yet this call's turn */
+  private admitToRampUp(rampUp: RampUp, at: number): void {
+    if (rampUp.isOver(at)) this.recovered();
+    else if (!rampUp.admits(at)) throw this.rejection(at);
+  }
+
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
-  private judgeProbe(failed: boolean, slow: boolean, at: number): void {
+  private judgeProbe(probes: Probes, failed: boolean, slow: boolean, at: number): void {
     this.window ??= this.newWindow();
     this.window.record(at, failed, slow); // to be seen in the snapshot
     if (failed || (slow && this.options.slowCallRateThreshold !== undefined))
       this.enter(CircuitState.OPEN, 'probe-failed', at);
-    else if (++this.probeSuccesses >= this.options.successThreshold)
-      this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
+    else if (probes.succeed()) this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
   }
 
   private enter(to: CircuitState, reason: CircuitTransitionReason, at = now()): void {
     const from = this.state;
     this.state = to;
     this.generation = to === CircuitState.CLOSED ? ++this.sequence : NO_GENERATION;
-    this.probes = undefined;
-    this.probeSuccesses = 0;
-    if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN) {
-      this.openedAt = at;
-      this.openedAtTime = new Date().toISOString();
-    } else {
+    this.probes = to === CircuitState.HALF_OPEN ? new Probes(this.options) : undefined;
+    if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {
       this.window = undefined; // while open, the snapshot still shows what opened it
       this.failureTimes = undefined;
-      if (to !== CircuitState.HALF_OPEN) this.openedAtTime = undefined;
     }
+    this.recover(to, reason, at);
     if (from !== to) this.host.observer?.onTransition(this, from, to, reason);
   }
 
+  /** Recovery lasts from the opening until everybody has been let back. */
+  private recover(to: CircuitState, reason: CircuitTransitionReason, at: number): void {
+    const { rampUpMs } = this.options;
+    if (to === CircuitState.OPEN) {
+      if (this.rampUp?.isOver(at)) this.recovered();
+      this.openTime = new OpenTime(this.options, at, this.openTime);
+      this.rampUp = undefined;
+    } else if (reason === 'probes-succeeded' && rampUpMs !== undefined) {
+      this.rampUp = new RampUp(at, rampUpMs);
+    } else if (to !== CircuitState.HALF_OPEN) {
+      this.recovered();
+      if (to === CircuitState.FORCED_OPEN) this.openTime = new OpenTime(this.options, at);
+    }
+  }
+
+  private recovered(): void {
+    this.openTime = undefined;
+    this.rampUp = undefined;
+  }
+
   private retryAfterMs(at: number): number {
-    const { timeoutMs } = this.options;
     if (this.state === CircuitState.HALF_OPEN) return 0; // as soon as a probe has ended
-    if (this.state === CircuitState.FORCED_OPEN) return timeoutMs; // nobody knows; not at once
-    return Math.max(0, Math.ceil(timeoutMs - (at - this.openedAt)));
+    if (this.state === CircuitState.FORCED_OPEN) return this.options.timeoutMs; // nobody knows; not at once
+    if (this.rampUp !== undefined) return this.rampUp.retryAfterMs(at);
+    return this.openTime?.leftMs(at) ?? 0;
   }
 
   private rejection(at: number): CircuitBreakerOpenError {
     const retryAfterMs = this.retryAfterMs(at);
     this.host.observer?.onRejected(this, retryAfterMs);
-    return new CircuitBreakerOpenError(this.name, retryAfterMs, this.host.captureStackTrace);
+    const { captureStackTrace } = this.host;
+    const rampingUp = this.rampUp !== undefined;
+    return new CircuitBreakerOpenError(this.name, retryAfterMs, captureStackTrace, rampingUp);
   }
 }

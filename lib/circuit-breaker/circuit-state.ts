@@ -25,6 +25,8 @@ export interface CircuitBreakerSnapshot {
   openedAt?: string;
   /** Until the first probe, in ms; only while it is open. */
   retryAfterMs?: number;
+  /** Of the calls that it lets through, 0 to 1; only while it ramps up after it has closed. */
+  rampUpShare?: number;
 }
 
 /** Why a breaker changed its state. */

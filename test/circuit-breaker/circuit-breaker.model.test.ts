@@ -14,6 +14,10 @@ interface ModelOptions {
   successThreshold: number;
   halfOpenMaxCalls: number;
   timeoutMs: number;
+  timeoutFactor?: number;
+  maxTimeoutMs?: number;
+  timeoutJitter?: number;
+  rampUpMs?: number;
   windowMs?: number;
   windowCalls?: number;
   failureRateThreshold?: number;
@@ -30,15 +34,31 @@ class Model {
   probes: ModelCall[] = [];
   probeSuccesses = 0;
   openedAt = 0;
+  /** How often in a row recovery has failed. */
+  setbacks = 0;
+  /** The calls of the ramp, each by the share that was admitted when it came; nothing without a ramp. */
+  ramp: { beganAt: number; shares: number[] } | undefined;
 
-  constructor(private readonly options: ModelOptions) {}
+  constructor(
+    private readonly options: ModelOptions,
+    private readonly drawn: number,
+  ) {}
+
+  openMs(): number {
+    const { timeoutMs, timeoutFactor = 1, timeoutJitter = 0 } = this.options;
+    const { maxTimeoutMs = 10 * timeoutMs } = this.options;
+    const ms = Math.min(maxTimeoutMs, timeoutMs * timeoutFactor ** this.setbacks);
+    const [from, to] = [ms - ms * timeoutJitter, ms + ms * timeoutJitter];
+    return from + this.drawn * (Math.min(to, maxTimeoutMs) - from);
+  }
 
   /** @returns nothing where it rejects */
   begin(at: number): ModelCall | undefined {
     const { timeoutMs, halfOpenMaxCalls } = this.options;
     if (this.state === 'FORCED_OPEN') return undefined;
-    if (this.state === 'OPEN' && at - this.openedAt >= timeoutMs) this.enter('HALF_OPEN', at);
+    if (this.state === 'OPEN' && at - this.openedAt >= this.openMs()) this.enter('HALF_OPEN', at);
     if (this.state === 'OPEN') return undefined;
+    if (this.state === 'CLOSED' && !this.isLetBack(at)) return undefined;
     const call = { stay: this.stay, startedAt: at };
     if (this.state === 'HALF_OPEN') {
       this.probes = this.probes.filter((probe) => at - probe.startedAt < timeoutMs);
@@ -57,20 +77,51 @@ class Model {
     const slow = at - call.startedAt > slowCallDurationMs;
     if (this.state === 'CLOSED') {
       this.outcomes.push({ at, failed, slow });
-      if (this.hasToOpen(at, failed)) this.enter('OPEN', at);
+      if (this.hasToOpen(at, failed)) {
+        this.setbacks = this.isRampingUp(at) ? this.setbacks + 1 : 0;
+        this.enter('OPEN', at);
+      }
     }
     if (this.state === 'HALF_OPEN' && holdsPermit) {
       if (failed || (slow && this.options.slowCallRateThreshold !== undefined)) {
+        this.setbacks++;
         this.enter('OPEN', at);
       } else {
         this.probeSuccesses++;
-        if (this.probeSuccesses >= this.options.successThreshold) this.enter('CLOSED', at);
+        if (this.probeSuccesses >= this.options.successThreshold) this.close(at);
       }
     }
   }
 
-  enter(state: string, at: number): void {
+  /** By hand. */
+  put(state: string, at: number): void {
+    this.setbacks = 0;
+    this.enter(state, at);
+  }
+
+  private close(at: number): void {
+    this.enter('CLOSED', at);
+    if (this.options.rampUpMs !== undefined) this.ramp = { beganAt: at, shares: [] };
+  }
+
+  private isRampingUp(at: number): boolean {
+    return this.ramp !== undefined && at - this.ramp.beganAt < (this.options.rampUpMs as number);
+  }
+
+  /** As many calls are let back as the shares of all of them add up to, beginning with the first. */
+  private isLetBack(at: number): boolean {
+    if (this.ramp === undefined || !this.isRampingUp(at)) return true;
+    const { beganAt, shares } = this.ramp;
+    const letBack = () => Math.floor(0.9 + shares.reduce((sum, share) => sum + share, 0) + 1e-9);
+    const before = letBack();
+    const share = 0.1 + (0.9 * (at - beganAt)) / (this.options.rampUpMs as number);
+    shares.push(Math.round(share * 1e4) / 1e4);
+    return letBack() > before;
+  }
+
+  private enter(state: string, at: number): void {
     this.state = state;
+    this.ramp = undefined;
     this.stay++;
     this.outcomes = [];
     this.probes = [];
@@ -145,6 +196,18 @@ const recovery = {
   timeoutMs: fc.constantFrom(50, 100),
 };
 
+/** Sums and products of these are exact, so that the model can say the same in other words. */
+const gradualRecovery = {
+  successThreshold: fc.integer({ min: 1, max: 2 }),
+  halfOpenMaxCalls: fc.integer({ min: 1, max: 2 }),
+  timeoutMs: fc.constantFrom(50, 100),
+  timeoutFactor: fc.constantFrom(1, 1.5, 2),
+  maxTimeoutMs: fc.constantFrom(100, 200, 250, 1_000),
+  timeoutJitter: fc.constantFrom(0, 0.25, 0.5),
+  rampUpMs: fc.constantFrom(undefined, 100, 250),
+};
+const draws = fc.constantFrom(0, 0.25, 0.5, 0.75);
+
 const CLIENT_ERROR = Object.assign(new Error(), { status: 404 });
 const FAILURE = new Error('failure');
 
@@ -152,8 +215,13 @@ async function flush(): Promise<void> {
   for (let i = 0; i < 6; i++) await Promise.resolve();
 }
 
-async function behavesLikeItsModel(options: ModelOptions, steps: Step[]): Promise<void> {
-  const model = new Model(options);
+async function behavesLikeItsModel(
+  options: ModelOptions,
+  steps: Step[],
+  drawn: number,
+): Promise<void> {
+  jest.spyOn(Math, 'random').mockReturnValue(drawn);
+  const model = new Model(options, drawn);
   const breaker = new CircuitBreakerPolicy('modelled', options);
   const pending: { settle: (outcome: Outcome) => void; call: ModelCall | undefined }[] = [];
 
@@ -182,7 +250,7 @@ async function behavesLikeItsModel(options: ModelOptions, steps: Step[]): Promis
     expect(rejection).toBeInstanceOf(CircuitBreakerOpenError);
     if (model.state === 'OPEN')
       expect(rejection).toMatchObject({
-        retryAfterMs: options.timeoutMs - (performance.now() - model.openedAt),
+        retryAfterMs: Math.ceil(model.openMs() - (performance.now() - model.openedAt)),
       });
   };
 
@@ -201,7 +269,7 @@ async function behavesLikeItsModel(options: ModelOptions, steps: Step[]): Promis
     else if (step.do === 'wait') jest.advanceTimersByTime(step.ms);
     else {
       breaker[step.do]();
-      model.enter(states[step.do], performance.now());
+      model.put(states[step.do], performance.now());
     }
     expect(breaker.getState()).toBe(model.state);
     // A window of time is counted in buckets for the snapshot, so it is exact only for calls.
@@ -220,6 +288,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   jest.useRealTimers();
+  jest.restoreAllMocks();
 });
 
 describe('a breaker behaves like its model in any interleaving of calls, ends and time', () => {
@@ -232,7 +301,7 @@ describe('a breaker behaves like its model in any interleaving of calls, ends an
       failureThreshold: fc.integer({ min: 1, max: 4 }),
       windowMs: fc.constantFrom(50, 100, 250),
     });
-    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+    await fc.assert(fc.asyncProperty(options, steps, draws, behavesLikeItsModel), runs);
   });
 
   it('judging rates of failures and slow calls in a window of calls', async () => {
@@ -260,7 +329,7 @@ describe('a breaker behaves like its model in any interleaving of calls, ends an
         },
       ),
     );
-    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+    await fc.assert(fc.asyncProperty(options, steps, draws, behavesLikeItsModel), runs);
   });
 
   it('judging slow calls in a window of calls', async () => {
@@ -274,7 +343,7 @@ describe('a breaker behaves like its model in any interleaving of calls, ends an
         slowCallRateThreshold: fc.constantFrom(60, 100),
       }),
     );
-    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+    await fc.assert(fc.asyncProperty(options, steps, draws, behavesLikeItsModel), runs);
   });
 
   it('counting failures in a window of calls', async () => {
@@ -285,7 +354,16 @@ describe('a breaker behaves like its model in any interleaving of calls, ends an
         failureThreshold: fc.integer({ min: 1, max: windowCalls }),
       }),
     );
-    await fc.assert(fc.asyncProperty(options, steps, behavesLikeItsModel), runs);
+    await fc.assert(fc.asyncProperty(options, steps, draws, behavesLikeItsModel), runs);
+  });
+
+  it('recovering gradually, and less hopefully each time', async () => {
+    const options = fc.record({
+      ...gradualRecovery,
+      failureThreshold: fc.integer({ min: 1, max: 2 }),
+      windowCalls: fc.constant(4),
+    });
+    await fc.assert(fc.asyncProperty(options, steps, draws, behavesLikeItsModel), runs);
   });
 });
 

@@ -25,8 +25,22 @@ const counts = [
   'minimumCalls',
   'halfOpenMaxCalls',
 ] as const;
-const durations = ['timeoutMs', 'windowMs', 'slowCallDurationMs'] as const;
+const durations = [
+  'timeoutMs',
+  'maxTimeoutMs',
+  'rampUpMs',
+  'windowMs',
+  'slowCallDurationMs',
+] as const;
 const percentages = ['failureRateThreshold', 'slowCallRateThreshold'] as const;
+const keys = [
+  ...counts,
+  ...durations,
+  ...percentages,
+  'timeoutJitter',
+  'timeoutFactor',
+  'isFailure',
+];
 
 const notNumbers = ['5', null, true, {}, [], 5n, () => 5, new Date(0)];
 const never = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1, 0, -0];
@@ -57,6 +71,14 @@ const badValues: [string, unknown, RegExp][] = [
       /percentage/,
     ]),
   ),
+  ...[...notNumbers, Number.NaN, Number.POSITIVE_INFINITY, -0.1, 1, 10].map(
+    (value): [string, unknown, RegExp] => ['timeoutJitter', value, /number from 0 to below 1/],
+  ),
+  ...[...notNumbers, ...never, 0.9].map((value): [string, unknown, RegExp] => [
+    'timeoutFactor',
+    value,
+    /finite number of at least 1/,
+  ]),
   ...['yes', 1, null, {}, async () => true].map((value): [string, unknown, RegExp] => [
     'isFailure',
     value,
@@ -80,8 +102,7 @@ describe('a wrong option is refused with its place, its value and what is allowe
   it('an unknown key is answered with the known ones', () => {
     const { message } = refusal({ failureTreshold: 5 });
     expect(message).toContain('failureTreshold');
-    for (const key of [...counts, ...durations, ...percentages, 'isFailure'])
-      expect(message).toContain(key);
+    for (const key of keys) expect(message).toContain(key);
   });
 
   it.each([null, 5, 'payments', [], true].map((options) => ({ options })))(
@@ -118,6 +139,17 @@ describe('a wrong option is refused with its place, its value and what is allowe
     },
   );
 
+  it.each<[CircuitBreakerOptions, number, number]>([
+    [{ timeoutMs: 1_000, maxTimeoutMs: 999 }, 999, 1_000],
+    [{ maxTimeoutMs: 30_000 }, 30_000, 60_000], // the default of timeoutMs
+  ])('a longest open time that is shorter than the first: %j', (options, longest, first) => {
+    const { place, message } = refusal(options, 'payments');
+    expect(place).toBe('circuit breaker "payments".maxTimeoutMs');
+    expect(message).toContain(
+      `is ${longest} while timeoutMs is ${first}; allowed: at least ${first}`,
+    );
+  });
+
   it('is told with the place in the options by the registry of an application', () => {
     const registry = new CircuitBreakerRegistry();
     expect(() => registry.define('payments', { timeoutMs: 0 }, 'breakers.payments')).toThrow(
@@ -136,20 +168,26 @@ describe('options that are allowed', () => {
     { windowCalls: 1 },
     { slowCallDurationMs: 1 },
     { halfOpenMaxCalls: 100, successThreshold: 1 },
+    { timeoutJitter: 0, timeoutFactor: 1 },
+    { timeoutJitter: 0.999, timeoutFactor: 1.01 },
+    { timeoutMs: 1_000, maxTimeoutMs: 1_000, timeoutFactor: 2 },
+    { maxTimeoutMs: 60_000 }, // without a factor it bounds the jitter
+    { rampUpMs: 0.5 },
   ])('%j', (options) => {
     expect(() => new CircuitBreakerPolicy('x', options)).not.toThrow();
   });
 
   it('undefined does not erase a default', () => {
-    const erased = Object.fromEntries(
-      [...counts, ...durations, ...percentages, 'isFailure'].map((key) => [key, undefined]),
-    );
+    const erased = Object.fromEntries(keys.map((key) => [key, undefined]));
     const { options } = new CircuitBreakerPolicy('x', erased);
     expect(options).toEqual(new CircuitBreakerPolicy('y').options);
     expect(options).toMatchObject({
       failureThreshold: 5,
       successThreshold: 2,
       timeoutMs: 60_000,
+      timeoutJitter: 0,
+      timeoutFactor: 1,
+      maxTimeoutMs: 600_000,
       windowMs: 30_000,
       minimumCalls: 10,
       halfOpenMaxCalls: 2,
@@ -161,6 +199,19 @@ describe('options that are allowed', () => {
     const breaker = new CircuitBreakerPolicy('x', options);
     options.failureThreshold = 99;
     expect(breaker.options.failureThreshold).toBe(3);
+  });
+
+  it.each([
+    [1_000, 10_000],
+    [2 ** 31 - 1, 2 ** 31 - 1], // what may be given
+  ])('maxTimeoutMs follows a timeoutMs of %d: %d', (timeoutMs, maxTimeoutMs) => {
+    const { options } = new CircuitBreakerPolicy('x', { timeoutMs });
+    expect(options.maxTimeoutMs).toBe(maxTimeoutMs);
+    expect(() => new CircuitBreakerPolicy('y', options)).not.toThrow();
+  });
+
+  it('there is no ramp unless one is given', () => {
+    expect(new CircuitBreakerPolicy('x').options.rampUpMs).toBeUndefined();
   });
 
   it('halfOpenMaxCalls follows successThreshold', () => {

@@ -1,0 +1,46 @@
+import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
+
+/**
+ * One time that a breaker is open. Where recovery keeps failing, each is longer than the one before it,
+ * and none is quite as long as those of other processes: exponential backoff with jitter (Marc Brooker,
+ * "Exponential Backoff And Jitter"), here for the probes of many instances that opened at once.
+ */
+export class OpenTime {
+  /** On the wall clock, as an ISO 8601 time. */
+  readonly beganAt = new Date().toISOString();
+  /** What the next one grows from: jitter does not add up. */
+  private readonly baseMs: number;
+  private readonly lengthMs: number;
+
+  /** @param before the open time after which recovery failed; without one, it is the first */
+  constructor(
+    options: Readonly<ResolvedCircuitBreakerOptions>,
+    private readonly startedAt: number,
+    before?: OpenTime,
+  ) {
+    const { timeoutMs, timeoutFactor, timeoutJitter, maxTimeoutMs } = options;
+    this.baseMs =
+      before === undefined ? timeoutMs : Math.min(maxTimeoutMs, before.baseMs * timeoutFactor);
+    this.lengthMs = jittered(this.baseMs, timeoutJitter, maxTimeoutMs);
+  }
+
+  isOver(at: number): boolean {
+    return at - this.startedAt >= this.lengthMs;
+  }
+
+  /** In whole ms, so that who waits that long is not too early. */
+  leftMs(at: number): number {
+    return Math.max(0, Math.ceil(this.lengthMs - (at - this.startedAt)));
+  }
+}
+
+/**
+ * The maximum bounds the range, not what was drawn from it: else half of those that have grown to the
+ * maximum would be open for exactly that long, all together.
+ */
+function jittered(baseMs: number, jitter: number, maxMs: number): number {
+  if (jitter === 0) return baseMs;
+  const shortest = baseMs * (1 - jitter);
+  const longest = Math.min(maxMs, baseMs * (1 + jitter));
+  return shortest + Math.random() * (longest - shortest);
+}

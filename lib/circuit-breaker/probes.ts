@@ -1,0 +1,43 @@
+import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
+import type { Permit } from './circuit-breaker.policy.js';
+
+/** The calls of one half-open time, of which only so many run at once. */
+export class Probes {
+  /** When each running one began, oldest first. */
+  private readonly running = new Map<Permit, number>();
+  private successes = 0;
+
+  constructor(private readonly options: Readonly<ResolvedCircuitBreakerOptions>) {}
+
+  /**
+   * One that has not ended in `timeoutMs`, however long the breaker was open, makes room for another: a
+   * hung one must not wedge the breaker.
+   */
+  haveRoom(at: number): boolean {
+    for (const [permit, startedAt] of this.running) {
+      if (at - startedAt < this.options.timeoutMs) break;
+      this.running.delete(permit);
+    }
+    return this.running.size < this.options.halfOpenMaxCalls;
+  }
+
+  begin(permit: Permit, at: number): void {
+    this.running.set(permit, at);
+  }
+
+  /** @returns whether it still had its permit, which it loses after `timeoutMs` */
+  end(permit: Permit, at: number): boolean {
+    const startedAt = this.running.get(permit);
+    this.running.delete(permit);
+    return startedAt !== undefined && at - startedAt < this.options.timeoutMs;
+  }
+
+  release(permit: Permit): void {
+    this.running.delete(permit);
+  }
+
+  /** @returns whether that were enough of them to close the breaker */
+  succeed(): boolean {
+    return ++this.successes >= this.options.successThreshold;
+  }
+}
