@@ -102,7 +102,7 @@ export class CircuitBreakerPolicy {
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     const caller = enclosingScope();
-    const startedAt = now();
+    const startedAt = caller === undefined && this.needsNoStart ? 0 : now();
     try {
       refuseWithout(caller, startedAt);
       const permit = this.acquire(startedAt);
@@ -127,6 +127,15 @@ export class CircuitBreakerPolicy {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Reading the clock is a good part of what a call costs: mostly its end is all that counts. */
+  private get needsNoStart(): boolean {
+    return (
+      this.state === CircuitState.CLOSED &&
+      this.rampUp === undefined &&
+      this.options.slowCallDurationMs === undefined
+    );
   }
 
   /** The same for a call that its caller may cut. */
@@ -215,7 +224,7 @@ export class CircuitBreakerPolicy {
   succeeded(permit: Permit, startedAt: number, at = now()): void {
     const slow = this.isSlow(startedAt, at);
     if (permit === this.generation) this.record(at, false, slow);
-    else if (permit !== UNCOUNTED && this.probes?.end(permit, at))
+    else if (permit !== UNCOUNTED && this.probes?.succeeded(permit, at))
       this.judgeProbe(this.probes, false, slow, at);
   }
 
@@ -232,7 +241,7 @@ export class CircuitBreakerPolicy {
     } finally {
       if (!counts) this.release(permit);
       else if (permit === this.generation) this.record(at, true, this.isSlow(startedAt, at));
-      else if (this.probes?.end(permit, at)) this.judgeProbe(this.probes, true, false, at);
+      else if (this.probes?.failed(permit)) this.judgeProbe(this.probes, true, false, at);
     }
   }
 

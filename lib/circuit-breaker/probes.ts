@@ -5,6 +5,7 @@ import type { Permit } from './circuit-breaker.policy.js';
 export class Probes {
   /** When each running one began, oldest first. */
   private readonly running = new Map<Permit, number>();
+  private first: Permit = Number.POSITIVE_INFINITY;
   private successes = 0;
 
   constructor(private readonly options: Readonly<ResolvedCircuitBreakerOptions>) {}
@@ -23,13 +24,23 @@ export class Probes {
 
   begin(permit: Permit, at: number): void {
     this.running.set(permit, at);
+    this.first = Math.min(this.first, permit);
   }
 
-  /** @returns whether it still had its permit, which it loses after `timeoutMs` */
-  end(permit: Permit, at: number): boolean {
+  /** @returns whether its success counts: it still had its permit, which it loses after `timeoutMs` */
+  succeeded(permit: Permit, at: number): boolean {
     const startedAt = this.running.get(permit);
     this.running.delete(permit);
     return startedAt !== undefined && at - startedAt < this.options.timeoutMs;
+  }
+
+  /**
+   * @returns whether its failure counts: that of any probe does, however late. One that ran into a
+   * timeout as long as `timeoutMs` says most clearly that nothing has recovered.
+   */
+  failed(permit: Permit): boolean {
+    this.running.delete(permit);
+    return permit >= this.first;
   }
 
   release(permit: Permit): void {

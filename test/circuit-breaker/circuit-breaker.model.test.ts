@@ -82,7 +82,7 @@ class Model {
         this.enter('OPEN', at);
       }
     }
-    if (this.state === 'HALF_OPEN' && holdsPermit) {
+    if (this.state === 'HALF_OPEN' && (holdsPermit || failed)) {
       if (failed || (slow && this.options.slowCallRateThreshold !== undefined)) {
         this.setbacks++;
         this.enter('OPEN', at);

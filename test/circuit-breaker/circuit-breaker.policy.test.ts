@@ -563,17 +563,31 @@ describe('half-open', () => {
     expect(breaker.getState()).toBe(CircuitState.CLOSED);
   });
 
-  it('ignores the late end of a probe that lost its permit to another', async () => {
+  it('ignores the late success of a probe that lost its permit to another', async () => {
     const breaker = await recovering({ halfOpenMaxCalls: 1, successThreshold: 2 });
     const hung = heldCall(breaker);
     await advance(1_000);
     const probe = heldCall(breaker);
-    await hung.fail();
+    await hung.succeed();
     expect(breaker.getState()).toBe(CircuitState.HALF_OPEN);
     expect(await call(breaker, 'S')).toBe('OPEN'); // nor does it give back the other's permit
     await probe.succeed();
     expect(await call(breaker, 'S')).toBe('S');
     expect(breaker.getState()).toBe(CircuitState.CLOSED);
+  });
+
+  it('opens again by a probe that fails late: a timeout as long as timeoutMs is no recovery', async () => {
+    for (const lateMs of [1_000, 5_000]) {
+      const breaker = await recovering({ halfOpenMaxCalls: 1, timeoutFactor: 2 });
+      const hung = heldCall(breaker);
+      await advance(lateMs);
+      const other = heldCall(breaker); // which has its permit by now
+      await hung.fail();
+      expect(breaker.getState()).toBe(CircuitState.OPEN);
+      expect(breaker.getSnapshot().retryAfterMs).toBe(2_000);
+      await other.succeed();
+      expect(breaker.getState()).toBe(CircuitState.OPEN);
+    }
   });
 
   it('lets a hung probe among several make room for only one', async () => {
