@@ -1,8 +1,11 @@
 import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { ExecutionContext } from '@nestjs/common';
+import { now } from '../common/clock.js';
 import { type Dependent, Scope } from '../context/scope.js';
 import { sendsEvents, type Transport } from '../dispatch/handlers.js';
+import { TimeoutError } from '../timeout/timeout.error.js';
+import type { Inbound } from './inbound.js';
 import { grpcCallOf } from './transport.js';
 
 /** What a client waits at: it says when the client has gone. */
@@ -18,14 +21,27 @@ interface Connection {
 }
 
 /**
- * A request, as the calls made to answer it see it: it ends when the client goes away. It listens
- * for that only when somebody wants to know.
+ * A request, as the calls made to answer it see it: it ends when the client goes away, and has the
+ * deadline and the criticality that the client gave it. It listens for the client's end only when
+ * somebody wants to know.
  */
 export class ClientScope extends Scope {
   private stopListening: (() => void) | undefined = undefined;
 
-  constructor(private readonly connection: Connection) {
-    super(1, undefined, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  constructor(
+    private readonly connection: Connection,
+    private readonly inbound: Inbound | undefined,
+  ) {
+    super(
+      1,
+      undefined,
+      inbound?.expiresAt ?? Number.POSITIVE_INFINITY,
+      inbound?.timeoutMs ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
+  override get critical(): boolean | undefined {
+    return this.inbound?.critical;
   }
 
   override get committed(): boolean {
@@ -42,6 +58,11 @@ export class ClientScope extends Scope {
     super.adopt(dependent);
   }
 
+  /** In time, at least in part: the deadline holds no more for what still runs. */
+  answered(): void {
+    if (!this.aborted) this.expiresAt = Number.POSITIVE_INFINITY;
+  }
+
   override end(): void {
     if (this.connection.isGone()) this.leave();
     this.stopListening?.();
@@ -56,8 +77,21 @@ export class ClientScope extends Scope {
   }
 
   private leave(): void {
-    if (!this.connection.isOver())
-      this.abort(new DOMException('The client went away', 'AbortError'));
+    if (this.connection.isOver()) return;
+    this.abort(
+      this.isTimeUp()
+        ? new TimeoutError(this.timeoutMs)
+        : new DOMException('The client went away', 'AbortError'),
+    );
+  }
+
+  /**
+   * A client with a deadline leaves at it, and may be heard to leave a little before its time is up
+   * here: that is a deadline, of which breakers learn, and no lost interest.
+   */
+  private isTimeUp(): boolean {
+    const leftMs = this.expiresAt - now();
+    return leftMs <= this.timeoutMs / 10 && this.expiresAt !== Number.POSITIVE_INFINITY;
   }
 }
 
@@ -65,9 +99,10 @@ export class ClientScope extends Scope {
 export function clientScopeOf(
   context: ExecutionContext,
   transport: Transport,
+  inbound: Inbound | undefined,
 ): ClientScope | undefined {
   const connection = connectionOf(context, transport);
-  return connection && new ClientScope(connection);
+  return connection && new ClientScope(connection, inbound);
 }
 
 function connectionOf(host: ExecutionContext, transport: Transport): Connection | undefined {

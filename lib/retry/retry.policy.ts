@@ -8,7 +8,7 @@ import {
   type RetryOptions,
   resolveRetryOptions,
 } from './retry.options.js';
-import { retryAfterMs } from './retry-after.js';
+import { forbidsRetry, retryAfterMs } from './retry-after.js';
 
 /** A failed attempt, as the retry policy judges it. */
 export interface FailedAttempt {
@@ -40,6 +40,7 @@ export class RetryPolicy {
     const { maxAttempts, maxDelayMs, maxDurationMs, respectRetryAfter } = this.options;
     if (failed.attempt >= maxAttempts || !this.isRetryable(failed.error, failed.attempt))
       return undefined;
+    if (respectRetryAfter && forbidsRetry(failed.error)) return undefined;
     const asked = respectRetryAfter ? (retryAfterMs(failed.error) ?? 0) : 0;
     if (asked > maxDelayMs) return undefined;
     const delayMs = Math.max(asked, this.backoff(failed.attempt, failed.previousDelayMs));
