@@ -1,5 +1,8 @@
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { GraphQLModule, Mutation, Query, Resolver } from '@nestjs/graphql';
+import { inboundOf } from '../../lib/edge/inbound.js';
+import { resolveInboundOptions } from '../../lib/edge/inbound.options.js';
 import { currentSignal, outboundHeaders, Retry, TimeoutError } from '../../lib/index.js';
 import { closeAll, TWICE } from '../binding/support.js';
 import { EXPRESS, FASTIFY, latch, listen, never, soon } from './adapters.support.js';
@@ -108,4 +111,16 @@ describe.each([EXPRESS, FASTIFY])('The deadline of a GraphQL request on $name', 
     expect(errors?.map(({ extensions }) => extensions.code)).toEqual(['TIMEOUT']);
     expect(runs).toBe(0);
   });
+});
+
+it('The handshake of a WebSocket brings no deadline for the operations that come over it', () => {
+  const headers = { 'x-request-timeout-ms': '5' };
+  const inbound = (more: object) =>
+    inboundOf(
+      new ExecutionContextHost([undefined, {}, { req: { headers: { ...headers, ...more } } }]),
+      'graphql',
+      resolveInboundOptions(),
+    );
+  expect(inbound({})).toMatchObject({ timeoutMs: 5 });
+  expect(inbound({ upgrade: 'websocket' })).toBeUndefined();
 });

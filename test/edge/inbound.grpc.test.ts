@@ -213,6 +213,10 @@ describe('A failure that was retried to the end, by gRPC', () => {
     }
   }
   const SOLD_OUT = { code: status.UNAVAILABLE, message: 'sold out' };
+  const CLOSED = {
+    ...SOLD_OUT,
+    metadata: Metadata.fromHttp2Headers({ shop: 'closed' }),
+  };
   @Controller()
   class Shops {
     constructor(private readonly gateway: Gateway) {}
@@ -220,10 +224,8 @@ describe('A failure that was retried to the end, by gRPC', () => {
     async one({ value }: Text): Promise<Text> {
       if (value === 'plain') return this.gateway.retried(new Error('password=hunter2'));
       if (value === 'text') return this.gateway.retried(new RpcException('sold out'));
-      if (value === 'not retried') throw new RpcException(SOLD_OUT);
-      const metadata = new Metadata();
-      metadata.set('shop', 'closed');
-      return this.gateway.retried(new RpcException({ ...SOLD_OUT, metadata }));
+      if (value === 'not retried') throw new RpcException(CLOSED);
+      return this.gateway.retried(new RpcException(CLOSED));
     }
     @GrpcMethod('Shop', 'Many')
     many(): Observable<Text> {

@@ -16,7 +16,7 @@ import {
   Retry,
   TimeoutError,
 } from '../../lib/index.js';
-import { closeAll, TWICE } from '../binding/support.js';
+import { closeAll, TWICE, track } from '../binding/support.js';
 import { EXPRESS, FASTIFY, latch, listen, never, soon } from './adapters.support.js';
 
 afterEach(closeAll);
@@ -56,6 +56,8 @@ describe.each([EXPRESS, FASTIFY])('On $name', (platform) => {
     providers: Type[] = [],
   ) {
     const { app } = await listen(platform, { controllers: [controller], providers }, options);
+    // A connection that a client has opened and not used would keep the server for seconds.
+    track({ close: async () => app.getHttpServer().closeAllConnections() });
     const url = await app.getUrl();
     return {
       app,
