@@ -1,4 +1,5 @@
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
+import { forbidsRetry } from '../retry/retry-after.js';
 import type { ClientScope } from './client-scope.js';
 import { originOf, setHeader } from './edge-errors.js';
 import { optionalPeer } from './optional-peer.js';
@@ -17,9 +18,10 @@ interface RpcAnswer {
 /** What Nest answers on gRPC where an error is none of its own. */
 const UNKNOWN: RpcAnswer = { code: 2, message: 'Internal server error' };
 
-/** Whether a failure was retried to the end already, so that the client had better not try again. */
+/** Whether a failure was retried to the end already, here or further in: the client had better not. */
 export function isRetried(error: unknown, scope: ClientScope | undefined): boolean {
-  return scope?.hasRetried(originOf(error)) ?? false;
+  const origin = originOf(error);
+  return (scope?.hasRetried(origin) ?? false) || forbidsRetry(origin);
 }
 
 /** Tells a client of HTTP, where the answer has not begun. */

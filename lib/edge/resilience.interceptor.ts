@@ -49,11 +49,10 @@ export class ResilienceInterceptor implements NestInterceptor {
     const scoped = new Observable((subscriber) =>
       runInScope(scope, () => handler.subscribe(subscriber)),
     );
-    const isStream = transport === 'grpc' || sendsEvents(context.getHandler());
     const handled =
       scope === undefined || scope.expiresAt === Number.POSITIVE_INFINITY
         ? scoped
-        : withinDeadline(scoped, scope, isStream);
+        : withinDeadline(scoped, scope, transport === 'grpc' || sendsEvents(context.getHandler()));
     if (transport !== 'http') return this.onTransport(handled, transport, scope);
     const response = context.switchToHttp().getResponse<unknown>();
     return handled.pipe(catchError((error) => throwError(() => this.http(error, scope, response))));

@@ -5,7 +5,6 @@ import { isDeadline } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import type { Dependent, Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
-import { forbidsRetry } from '../retry/retry-after.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { openPromise } from './open-promise.js';
@@ -233,8 +232,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private fail(error: unknown, surfaced: unknown, critical: boolean | undefined): void {
     const outcome = critical === false ? 'degraded' : 'failure';
     this.plan.observer.onFailure(error, outcome, this.elapsedMs, this.passage());
-    if (this.attempts > 1 || this.current?.hasRetried(surfaced) || forbidsRetry(surfaced))
-      this.caller?.noteRetried(surfaced);
+    if (this.attempts > 1 || this.current?.hasRetried(surfaced)) this.caller?.noteRetried(surfaced);
     if (critical === false) this.answer(null as T);
     else this.refuse(surfaced);
   }

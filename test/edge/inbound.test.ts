@@ -387,6 +387,11 @@ describe.each([EXPRESS, FASTIFY])('On $name', (platform) => {
           throw new Error('another');
         });
       }
+      @Get('forwarded')
+      async forwarded(): Promise<string> {
+        const headers = { 'x-should-retry': 'false' };
+        throw new HttpResponseError(new Response('', { status: 503, headers }), '');
+      }
       @Get('fine')
       async fine(): Promise<string> {
         return this.gateway.retried().catch(() => 'fine');
@@ -397,6 +402,7 @@ describe.each([EXPRESS, FASTIFY])('On $name', (platform) => {
       ['/retried', true],
       ['/caused', true],
       ['/decorated', true],
+      ['/forwarded', true],
       ['/once', false],
       ['/other', false],
       ['/wrapped', false],
