@@ -30,6 +30,7 @@ export type { AttemptContext } from './context/scope.js';
 export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-channel.js';
 export { Critical } from './criticality/critical.decorator.js';
 export type { ResilienceDecorator, ResilientMethod } from './dispatch/decorator-types.js';
+export type { InboundOptions } from './edge/inbound.options.js';
 export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 export { Signal } from './edge/signal.decorator.js';
 export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
@@ -53,6 +54,9 @@ export type {
 export { MetricsFanOut } from './observability/metrics-fan-out.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
+export { HttpResponseError } from './outbound/http-response.error.js';
+export { outboundCallOptions, outboundHeaders } from './outbound/outbound-headers.js';
+export { resilientFetch } from './outbound/resilient-fetch.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 export type { OperationTracer, TracedOperation } from './pipeline/tracer.js';
 export { ResilienceModule } from './resilience.module.js';

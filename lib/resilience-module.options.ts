@@ -15,6 +15,7 @@ import {
   type Rules,
 } from './common/options.js';
 import type { AlertChannel } from './criticality/alert-channel.js';
+import { checkInboundOptions, type InboundOptions } from './edge/inbound.options.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
@@ -70,6 +71,8 @@ export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
   alertIntervalMs?: number;
   /** Whether resilience errors that leave a handler become the transport's own (HTTP 503, 504). @default true */
   mapErrors?: boolean;
+  /** What the interceptor believes of a request's headers: its deadline, its criticality. */
+  inbound?: InboundOptions;
   /** Whether the injectables are visible to every module. @default true */
   isGlobal?: boolean;
   /** Whether the library's own errors carry stack frames. @default false */
@@ -149,6 +152,7 @@ const MODULE_RULES: Rules<ResilienceModuleOptions> = {
   alerts: oneOrMore(['sendCritical'], 'an AlertChannel'),
   alertIntervalMs: durationOrZero,
   mapErrors: boolean,
+  inbound: checked(checkInboundOptions),
   isGlobal: boolean,
   captureStackTrace: boolean,
 };

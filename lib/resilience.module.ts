@@ -127,7 +127,7 @@ function rootModule(
       provide: ResilienceInterceptor,
       inject: [READY],
       useFactory: ({ options }: ResilienceRuntime) =>
-        new ResilienceInterceptor(options.mapErrors ?? true),
+        new ResilienceInterceptor(options.mapErrors ?? true, options.inbound),
     },
   ];
   const policies = () => [...namedProviders(named()), ...requestedProviders()];

@@ -145,6 +145,8 @@ const ERROR_TRACKER = {
   includeStack: 'boolean',
 } as const;
 
+const INBOUND = { maxTimeoutMs: 'duration', trustCriticality: 'boolean' } as const;
+
 type Fields = Record<string, keyof typeof KINDS>;
 
 /** How a value has to appear in a message. */
@@ -420,6 +422,7 @@ const ROOT_PLACES = [
   ],
   ['defaults', { timeoutMs: 'duration' }, (it: object) => ({ defaults: it }), 'defaults'],
   ['errorTracker', ERROR_TRACKER, (it: object) => ({ errorTracker: it }), 'errorTracker'],
+  ['inbound', INBOUND, (it: object) => ({ inbound: it }), 'inbound'],
   [
     'the top',
     {
@@ -646,6 +649,7 @@ describe('Values at the edge of what is allowed are accepted', () => {
       services: { s: { retry: undefined, circuitBreaker: { successThreshold: undefined } } },
       defaults: { retry: undefined, timeoutMs: undefined, bulkhead: { queueLimit: undefined } },
       errorTracker: { recentErrors: 0, windowMs: undefined },
+      inbound: { maxTimeoutMs: undefined },
       metrics: [],
       alerts: [],
       alertIntervalMs: 0,

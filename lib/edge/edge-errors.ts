@@ -36,7 +36,8 @@ type ErrorOf<Argument> = new (argument: Argument) => Error;
 /** What errors of transports were made of: a method may be a handler of two, and map for the other one. */
 const origins = new WeakMap<object, unknown>();
 
-function originOf(error: unknown): unknown {
+/** The error that one of a transport was made of, or the error itself. */
+export function originOf(error: unknown): unknown {
   return origins.get(error as object) ?? error;
 }
 
@@ -113,7 +114,7 @@ export async function guardError(error: unknown, host: ArgumentsHost): Promise<u
 }
 
 /** Express and Fastify have the same method for it, which throws when it is too late. */
-function setHeader(response: unknown, name: string, value: string): void {
+export function setHeader(response: unknown, name: string, value: string): void {
   const { header, raw } = response as { header?: unknown; raw?: ServerResponse };
   const { headersSent } = raw ?? (response as ServerResponse);
   if (typeof header === 'function' && !headersSent) header.call(response, name, value);

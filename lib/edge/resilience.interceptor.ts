@@ -5,33 +5,54 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { catchError, finalize, Observable, throwError } from 'rxjs';
-import { runInScope } from '../context/ambient.js';
-import type { Transport } from '../dispatch/handlers.js';
+import { isDeadline, runInScope } from '../context/ambient.js';
+import { sendsEvents, type Transport } from '../dispatch/handlers.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
 import { httpError, transportError } from './edge-errors.js';
+import { inboundOf } from './inbound.js';
+import {
+  type InboundOptions,
+  type ResolvedInboundOptions,
+  resolveInboundOptions,
+} from './inbound.options.js';
 import { mapStreamErrors } from './map-stream-errors.js';
+import { forbidRetry, isRetried, withPushback } from './no-retry.js';
 import { transportOfCall } from './transport.js';
+import { withinDeadline } from './within-deadline.js';
 
 /** nginx's code for a client that has gone: nobody reads the answer. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 /**
- * The edge of an application: it gives the calls made for a client the client's end, and turns
- * resilience errors that leave a handler into those of the transport. (Decorated handlers run their
- * pipeline themselves, like any decorated method.)
+ * The edge of an application: it gives the calls made for a client the client's end and deadline,
+ * ends the handler at that deadline, and turns resilience errors that leave it into those of the
+ * transport. An answer whose failure was retried to the end already says so. (Decorated handlers run
+ * their pipeline themselves, like any decorated method.)
  */
 export class ResilienceInterceptor implements NestInterceptor {
-  constructor(private readonly mapErrors: boolean) {}
+  private readonly inbound: ResolvedInboundOptions;
+
+  constructor(
+    private readonly mapErrors: boolean,
+    inbound?: InboundOptions,
+  ) {
+    this.inbound = resolveInboundOptions(inbound);
+  }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const transport = transportOfCall(context);
     if (transport === undefined) return next.handle();
-    const scope = clientScopeOf(context, transport);
+    const inbound = inboundOf(context, transport, this.inbound);
+    const scope = clientScopeOf(context, transport, inbound);
     const handler = runInScope(scope, () => next.handle());
     // What a handler's Observable does when it is subscribed to belongs to the call as well.
-    const handled = new Observable((subscriber) =>
+    const scoped = new Observable((subscriber) =>
       runInScope(scope, () => handler.subscribe(subscriber)),
     );
+    const handled =
+      scope === undefined || scope.expiresAt === Number.POSITIVE_INFINITY
+        ? scoped
+        : withinDeadline(scoped, scope, transport === 'grpc' || sendsEvents(context.getHandler()));
     if (transport !== 'http') return this.onTransport(handled, transport, scope);
     const response = context.switchToHttp().getResponse<unknown>();
     return handled.pipe(catchError((error) => throwError(() => this.http(error, scope, response))));
@@ -39,7 +60,8 @@ export class ResilienceInterceptor implements NestInterceptor {
 
   /** What a client of HTTP sees. Its scope goes on: the answer may be a stream that is still sent. */
   private http(error: unknown, scope: ClientScope | undefined, response: unknown): unknown {
-    if (scope?.aborted && error === scope.reason) {
+    if (isRetried(error, scope)) forbidRetry(response);
+    if (scope?.aborted && error === scope.reason && !isDeadline(error)) {
       return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
     }
     return this.mapErrors && !scope?.committed ? httpError(error, response) : error;
@@ -50,9 +72,21 @@ export class ResilienceInterceptor implements NestInterceptor {
     transport: Exclude<Transport, 'http'>,
     scope: ClientScope | undefined,
   ): Observable<unknown> {
-    const mapped = this.mapErrors
-      ? handled.pipe(mapStreamErrors((error) => transportError(error, transport)))
-      : handled;
+    const mapped =
+      this.mapErrors || transport === 'grpc'
+        ? handled.pipe(mapStreamErrors((error) => this.mapped(error, transport, scope)))
+        : handled;
     return scope === undefined ? mapped : mapped.pipe(finalize(() => scope.end()));
+  }
+
+  private async mapped(
+    error: unknown,
+    transport: Exclude<Transport, 'http'>,
+    scope: ClientScope | undefined,
+  ): Promise<unknown> {
+    const mapped = this.mapErrors ? await transportError(error, transport) : error;
+    return transport === 'grpc' && isRetried(error, scope)
+      ? withPushback(mapped, this.mapErrors)
+      : mapped;
   }
 }

@@ -51,8 +51,9 @@ export interface RetryOptions {
   /** No attempt begins later than this after the first, in ms. @default no limit */
   maxDurationMs?: number;
   /**
-   * Wait at least as long as the error's `Retry-After` says, and do not retry where that is longer
-   * than `maxDelayMs`. @default true
+   * Wait at least as long as the error's `Retry-After` (of gRPC: `grpc-retry-pushback-ms`) says, and
+   * do not retry where that is longer than `maxDelayMs`, nor where the error says
+   * `x-should-retry: false` (a negative pushback): it was retried to the end further in. @default true
    */
   respectRetryAfter?: boolean;
   /**

@@ -8,7 +8,7 @@ import {
   type RetryOptions,
   resolveRetryOptions,
 } from './retry.options.js';
-import { retryAfterMs } from './retry-after.js';
+import { forbidsRetry, retryAfterMs } from './retry-after.js';
 import type { RetryBudget } from './retry-budget.js';
 
 /** A failed attempt, as the retry policy judges it. */
@@ -22,7 +22,7 @@ export interface FailedAttempt {
   elapsedMs: number;
   /** What the caller's deadline leaves, in ms. */
   remainingMs: number;
-  /** Whether a call inside has already retried the error until it gave up. */
+  /** Whether a call inside this process has already retried the error until it gave up. */
   isNested: boolean;
   /** On the monotonic clock. */
   at: number;
@@ -60,6 +60,7 @@ export class RetryPolicy {
     if (failed.attempt >= maxAttempts || !this.isRetryable(failed.error, failed.attempt))
       return undefined;
     if (failed.isNested && !retryNested) return { suppressed: 'nested' };
+    if (respectRetryAfter && forbidsRetry(failed.error)) return { suppressed: 'nested' };
     const asked = respectRetryAfter ? (retryAfterMs(failed.error) ?? 0) : 0;
     if (asked > maxDelayMs) return undefined;
     const delayMs = Math.max(asked, this.backoff(failed.attempt, failed.previousDelayMs));

@@ -9,23 +9,8 @@ import {
   type RetryOptions,
   TimeoutError,
 } from '../../lib/index.js';
-import { type FailedAttempt, RetryPolicy } from '../../lib/retry/retry.policy.js';
-
-const failed = (error: unknown, fields: Partial<FailedAttempt> = {}): FailedAttempt => ({
-  error,
-  attempt: 1,
-  previousDelayMs: undefined,
-  elapsedMs: 0,
-  remainingMs: Number.POSITIVE_INFINITY,
-  isNested: false,
-  at: 0,
-  ...fields,
-});
-
-const delayAfter = (policy: RetryPolicy, attempt: FailedAttempt) => {
-  const decision = policy.decide(attempt);
-  return decision && 'delayMs' in decision ? decision.delayMs : undefined;
-};
+import { RetryPolicy } from '../../lib/retry/retry.policy.js';
+import { delayAfter, failed } from './support.js';
 
 const delayFor = (options: RetryOptions, error: unknown = new Error()) =>
   delayAfter(new RetryPolicy({ jitter: 'none', baseDelayMs: 100, ...options }), failed(error));

@@ -1,0 +1,94 @@
+import type { ArgumentsHost } from '@nestjs/common';
+import { now } from '../common/clock.js';
+import {
+  CRITICAL,
+  REQUEST_CRITICALITY,
+  REQUEST_TIMEOUT,
+  SHEDDABLE,
+} from '../common/request-headers.js';
+import type { Transport } from '../dispatch/handlers.js';
+import type { ResolvedInboundOptions } from './inbound.options.js';
+import { grpcCallOf } from './transport.js';
+
+/** What a caller says about its request, as far as it is believed. */
+export interface Inbound {
+  /** Its deadline on the monotonic clock; `Infinity` without one. */
+  readonly expiresAt: number;
+  /** What it left when the request came, in ms. */
+  readonly timeoutMs: number;
+  readonly critical: boolean | undefined;
+}
+
+interface Sender {
+  headers?: Record<string, unknown>;
+}
+
+interface GrpcCall {
+  getDeadline?: () => Date | number;
+  metadata?: { get(name: string): unknown[] };
+}
+
+/** Of each request that says something: its deadline is one, however many resolvers answer it. */
+const known = new WeakMap<object, Inbound>();
+
+/**
+ * What is said about a request by the headers of HTTP, of GraphQL over HTTP too, and by the deadline
+ * and metadata of gRPC; `undefined` where nothing is. Other transports say nothing.
+ */
+export function inboundOf(
+  host: ArgumentsHost,
+  transport: Transport,
+  options: ResolvedInboundOptions,
+): Inbound | undefined {
+  if (transport === 'grpc') return ofGrpc(grpcCallOf(host) as GrpcCall, options);
+  const request = requestOf(host, transport);
+  const headers = request?.headers;
+  if (request === undefined || headers === undefined) return undefined;
+  const timeoutMs = milliseconds(headers[REQUEST_TIMEOUT]);
+  const critical = options.trustCriticality ? criticality(headers[REQUEST_CRITICALITY]) : undefined;
+  if (timeoutMs === undefined && critical === undefined) return undefined;
+  const before = known.get(request);
+  if (before !== undefined) return before;
+  const inbound = inboundFrom(timeoutMs, critical, options);
+  known.set(request, inbound);
+  return inbound;
+}
+
+function requestOf(host: ArgumentsHost, transport: Transport): Sender | undefined {
+  if (transport === 'http') return host.switchToHttp().getRequest<Sender | undefined>();
+  if (transport !== 'graphql') return undefined;
+  const request = host.getArgByIndex<{ req?: Sender } | undefined>(2)?.req;
+  // The handshake of a WebSocket is not the request of any of the operations that come over it.
+  return request?.headers?.upgrade === undefined ? request : undefined;
+}
+
+/** `grpc-timeout`, which the server has made an instant of. */
+function ofGrpc(call: GrpcCall, options: ResolvedInboundOptions): Inbound | undefined {
+  const leftMs = Number(call.getDeadline?.() ?? Number.POSITIVE_INFINITY) - Date.now();
+  const timeoutMs = Number.isFinite(leftMs) ? Math.max(0, leftMs) : undefined;
+  const critical = options.trustCriticality
+    ? criticality(call.metadata?.get(REQUEST_CRITICALITY)[0])
+    : undefined;
+  if (timeoutMs === undefined && critical === undefined) return undefined;
+  return inboundFrom(timeoutMs, critical, options);
+}
+
+function inboundFrom(
+  givenMs: number | undefined,
+  critical: boolean | undefined,
+  { maxTimeoutMs }: ResolvedInboundOptions,
+): Inbound {
+  const timeoutMs =
+    givenMs === undefined ? Number.POSITIVE_INFINITY : Math.min(givenMs, maxTimeoutMs);
+  return { expiresAt: now() + timeoutMs, timeoutMs, critical };
+}
+
+/** Whole numbers only: anything else is ignored, as is a header that came twice. */
+function milliseconds(value: unknown): number | undefined {
+  return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : undefined;
+}
+
+function criticality(value: unknown): boolean | undefined {
+  if (value === CRITICAL) return true;
+  return value === SHEDDABLE ? false : undefined;
+}

@@ -1,0 +1,51 @@
+import { Observable } from 'rxjs';
+import { now } from '../common/clock.js';
+import { TimeoutError } from '../timeout/timeout.error.js';
+import type { ClientScope } from './client-scope.js';
+
+/**
+ * What answers a request, ended at the request's deadline by a `TimeoutError`, as is all that runs
+ * inside; not even begun where the deadline has passed.
+ *
+ * The deadline is for the answer's beginning. What has begun (a stream's first value, headers that
+ * were sent) flows on, rather than break off in the middle: a client that has lost interest leaves.
+ *
+ * @param isStream whether the first value begins the answer, rather than the end
+ */
+export function withinDeadline<T>(
+  handled: Observable<T>,
+  scope: ClientScope,
+  isStream: boolean,
+): Observable<T> {
+  return new Observable<T>((subscriber) => {
+    const expire = () => {
+      const error = new TimeoutError(scope.timeoutMs);
+      scope.abort(error);
+      subscriber.error(error);
+    };
+    const leftMs = scope.expiresAt - now();
+    if (leftMs <= 0) return expire();
+    const timer = setTimeout(() => (scope.committed ? scope.answered() : expire()), leftMs);
+    const answered = () => {
+      clearTimeout(timer);
+      scope.answered();
+    };
+    subscriber.add(() => clearTimeout(timer));
+    subscriber.add(
+      handled.subscribe({
+        next: (value) => {
+          if (isStream) answered();
+          subscriber.next(value);
+        },
+        error: (error) => {
+          answered();
+          subscriber.error(error);
+        },
+        complete: () => {
+          answered();
+          subscriber.complete();
+        },
+      }),
+    );
+  });
+}
