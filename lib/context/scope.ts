@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import { getMaxListeners, setMaxListeners } from 'node:events';
 import { errorChain } from './error-chain.js';
 
@@ -30,7 +29,7 @@ export class Scope implements AttemptContext {
   reason: unknown = undefined;
   /** It has ended by itself: calls that outlive it are no longer inside it. */
   over = false;
-  private asked: Asked | undefined = undefined;
+  private controller: AbortController | undefined = undefined;
   private dependents: Set<Dependent> | undefined = undefined;
   private retriedErrors: Set<unknown> | undefined = undefined;
 
@@ -72,11 +71,13 @@ export class Scope implements AttemptContext {
   }
 
   get signal(): AbortSignal {
-    if (this.asked === undefined) {
-      this.asked = new Asked();
-      if (this.aborted) this.asked.controller.abort(this.reason);
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      // One call may well start a dozen requests.
+      if (WARNS_OF_LISTENERS) setMaxListeners(0, this.controller.signal);
+      if (this.aborted) this.controller.abort(this.reason);
     }
-    return this.asked.controller.signal;
+    return this.controller.signal;
   }
 
   /** From now on `dependent` is cancelled with this scope, until it is released. */
@@ -101,7 +102,10 @@ export class Scope implements AttemptContext {
     return retriedErrors !== undefined && errorChain(error).some((each) => retriedErrors.has(each));
   }
 
-  /** Ends everything inside, innermost first. Later calls do nothing. */
+  /**
+   * Ends everything inside, innermost first. Later calls do nothing. The listeners of its signal run in
+   * the async context that this is called in.
+   */
   abort(reason: unknown): void {
     if (this.aborted || this.over) return;
     this.aborted = true;
@@ -109,7 +113,7 @@ export class Scope implements AttemptContext {
     const { dependents } = this;
     this.dependents = undefined;
     if (dependents !== undefined) for (const dependent of dependents) dependent.cancel(reason);
-    this.asked?.abort(reason);
+    this.controller?.abort(reason);
   }
 
   /** It ended well or by its own error. What still runs inside is on its own. */
@@ -121,21 +125,3 @@ export class Scope implements AttemptContext {
 
 /** Whether this Node warns of more than ten listeners at a signal, as Node 20 does. */
 const WARNS_OF_LISTENERS = getMaxListeners(new AbortController().signal) > 0;
-
-/**
- * A signal that somebody asked for. Timers are shared, so an abort may come from another call's async
- * context: the listeners run in the one that asked.
- */
-class Asked extends AsyncResource {
-  readonly controller = new AbortController();
-
-  constructor() {
-    super('ResilientSignal');
-    // One call may well start a dozen requests.
-    if (WARNS_OF_LISTENERS) setMaxListeners(0, this.controller.signal);
-  }
-
-  abort(reason: unknown): void {
-    this.runInAsyncScope(this.controller.abort, this.controller, reason);
-  }
-}

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ExecutionContext } from '@nestjs/common';
 import { now } from '../common/clock.js';
+import { CallContext } from '../context/ambient.js';
 import { type Dependent, Scope } from '../context/scope.js';
 import type { Transport } from '../dispatch/handlers.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
@@ -58,9 +59,20 @@ export class ClientScope extends Scope {
 
   private listen(): void {
     if (this.stopListening !== undefined || this.over || this.aborted) return;
-    const { emitter, goneEvent } = this.connection;
-    if (this.connection.isGone()) this.leave();
-    else this.stopListening = onGone(emitter, goneEvent, () => this.leave());
+    if (this.connection.isGone()) {
+      this.leave();
+      return;
+    }
+    const { emitter, goneEvent, isShared } = this.connection;
+    // The event comes in the context of the connection; who listens is in that of the request.
+    const context = new CallContext();
+    const onEvent = () => context.runInAsyncScope(this.leave, this);
+    if (isShared) {
+      this.stopListening = onGone(emitter, goneEvent, onEvent);
+    } else {
+      emitter.on(goneEvent, onEvent);
+      this.stopListening = () => emitter.off(goneEvent, onEvent);
+    }
   }
 
   private leave(): void {

@@ -8,6 +8,8 @@ import { grpcCallOf } from './transport.js';
 export interface Connection {
   readonly emitter: EventEmitter;
   readonly goneEvent: string;
+  /** Whether other calls (messages, GraphQL fields) wait at the same emitter. */
+  readonly isShared: boolean;
   /** Whether that event is the ordinary end, and nobody has left. */
   isOver(): boolean;
   /** Whether the event has been, because the client left while a guard was asked. */
@@ -19,15 +21,13 @@ export interface Connection {
 /** What the client of a call waits at; `undefined` where nothing tells that it has gone. */
 export function connectionOf(host: ExecutionContext, transport: Transport): Connection | undefined {
   if (transport === 'http') {
-    const connection = httpConnection(host.switchToHttp().getResponse());
     // An event stream sends its headers before it has anything to say.
-    return connection && sendsEvents(host.getHandler())
-      ? { ...connection, isCommitted: () => false }
-      : connection;
+    const isStream = sendsEvents(host.getHandler());
+    return httpConnection(host.switchToHttp().getResponse(), false, isStream);
   }
   if (transport === 'graphql') {
     const context = host.getArgByIndex<GraphQLContext | undefined>(2);
-    const answer = httpConnection(context?.res ?? context?.reply ?? context?.req?.res);
+    const answer = httpConnection(context?.res ?? context?.reply ?? context?.req?.res, true);
     return answer ?? requestConnection(context?.req?.raw);
   }
   if (transport === 'ws') return socketConnection(host.switchToWs().getClient());
@@ -44,18 +44,42 @@ interface GraphQLContext {
 /** The stream is that of HTTP/2. */
 type RawRequest = Partial<Record<'stream' | 'socket', EventEmitter & { destroyed: boolean }>>;
 
-function httpConnection(answer: unknown): Connection | undefined {
+type Response = ServerResponse & { stream?: { destroyed: boolean } }; // of HTTP/2
+
+function httpConnection(
+  answer: unknown,
+  isShared: boolean,
+  isStream = false,
+): Connection | undefined {
   const response = ((answer as { raw?: unknown } | undefined)?.raw ?? answer) as
-    | (ServerResponse & { stream?: { destroyed: boolean } }) // of HTTP/2
+    | Response
     | undefined; // Fastify wraps it
-  if (typeof response?.once !== 'function') return undefined;
-  return {
-    emitter: response,
-    goneEvent: 'close',
-    isOver: () => response.writableEnded,
-    isGone: () => response.destroyed || response.stream?.destroyed === true,
-    isCommitted: () => response.headersSent,
-  };
+  return typeof response?.once === 'function'
+    ? new HttpConnection(response, isShared, isStream)
+    : undefined;
+}
+
+/** There is one for each request: it has no functions of its own. */
+class HttpConnection implements Connection {
+  readonly goneEvent = 'close';
+
+  constructor(
+    readonly emitter: Response,
+    readonly isShared: boolean,
+    private readonly isStream: boolean,
+  ) {}
+
+  isOver(): boolean {
+    return this.emitter.writableEnded;
+  }
+
+  isGone(): boolean {
+    return this.emitter.destroyed || this.emitter.stream?.destroyed === true;
+  }
+
+  isCommitted(): boolean {
+    return !this.isStream && this.emitter.headersSent;
+  }
 }
 
 function requestConnection(request: RawRequest | undefined): Connection | undefined {
@@ -90,6 +114,7 @@ function connection(
   return {
     emitter: emitter as EventEmitter,
     goneEvent,
+    isShared: true,
     isOver: () => false,
     isGone,
     isCommitted: () => false,

@@ -4,7 +4,7 @@ import {
   HttpException,
   type NestInterceptor,
 } from '@nestjs/common';
-import { catchError, finalize, Observable, throwError } from 'rxjs';
+import { finalize, Observable } from 'rxjs';
 import { isDeadline, runInScope } from '../context/ambient.js';
 import { sendsEvents, type Transport } from '../dispatch/handlers.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
@@ -45,17 +45,21 @@ export class ResilienceInterceptor implements NestInterceptor {
     const inbound = inboundOf(context, transport, this.inbound);
     const scope = clientScopeOf(context, transport, inbound);
     const handler = runInScope(scope, () => next.handle());
-    // What a handler's Observable does when it is subscribed to belongs to the call as well.
-    const scoped = new Observable((subscriber) =>
-      runInScope(scope, () => handler.subscribe(subscriber)),
-    );
     const handled =
       scope === undefined || scope.expiresAt === Number.POSITIVE_INFINITY
-        ? scoped
-        : withinDeadline(scoped, scope, transport === 'grpc' || sendsEvents(context.getHandler()));
-    if (transport !== 'http') return this.onTransport(handled, transport, scope);
-    const response = context.switchToHttp().getResponse<unknown>();
-    return handled.pipe(catchError((error) => throwError(() => this.http(error, scope, response))));
+        ? handler
+        : withinDeadline(handler, scope, transport === 'grpc' || sendsEvents(context.getHandler()));
+    return transport === 'http'
+      ? this.onHttp(handled, scope, context.switchToHttp().getResponse())
+      : this.onTransport(inScope(handled, scope), transport, scope);
+  }
+
+  private onHttp(
+    handled: Observable<unknown>,
+    scope: ClientScope | undefined,
+    response: unknown,
+  ): Observable<unknown> {
+    return inScope(handled, scope, (error) => this.http(error, scope, response));
   }
 
   /** What a client of HTTP sees. Its scope goes on: the answer may be a stream that is still sent. */
@@ -89,4 +93,25 @@ export class ResilienceInterceptor implements NestInterceptor {
       ? withPushback(mapped, this.mapErrors)
       : mapped;
   }
+}
+
+/**
+ * What a handler's Observable does when it is subscribed to belongs to the call as well.
+ *
+ * @param map what becomes of an error. (Not by an operator: there is one of these for each request.)
+ */
+function inScope<T>(
+  values: Observable<T>,
+  scope: ClientScope | undefined,
+  map: (error: unknown) => unknown = (error) => error,
+): Observable<T> {
+  return new Observable((subscriber) =>
+    runInScope(scope, () =>
+      values.subscribe({
+        next: (value) => subscriber.next(value),
+        error: (error) => subscriber.error(map(error)),
+        complete: () => subscriber.complete(),
+      }),
+    ),
+  );
 }

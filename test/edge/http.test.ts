@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { type ClientRequest, request as httpRequest, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -355,6 +356,28 @@ describe('A client that disconnects', () => {
     request.destroy();
     await soon(aborted, 'the abort');
     expect(signal.reason).toBeInstanceOf(DOMException);
+  });
+
+  it('is heard of in the async context of the request, where somebody keeps one', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const started = latch();
+    const heard = latch<string | undefined>();
+    @Controller()
+    class Items {
+      @Get()
+      async get(): Promise<string> {
+        return storage.run('of this request', async () => {
+          currentSignal().addEventListener('abort', () => heard.open(storage.getStore()));
+          started.open();
+          return never();
+        });
+      }
+    }
+    const app = await listen(Items);
+    const request = caller(app.url);
+    await soon(started.opened, 'the call');
+    request.destroy();
+    expect(await soon(heard.opened, 'the abort')).toBe('of this request');
   });
 
   it('gives back its slot in the queue of a bulkhead', async () => {
