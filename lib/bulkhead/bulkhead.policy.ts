@@ -1,6 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { LinkedList } from '../common/linked-list.js';
-import { TimerQueue } from '../common/timer-queue.js';
+import { now } from '../common/clock.js';
 import { AMBIENT, enclosingScope } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
@@ -12,7 +10,9 @@ import {
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
-import { QueueTimeout, Ticket } from './ticket.js';
+import { RunTimes } from './run-times.js';
+import { type Admission, Ticket } from './ticket.js';
+import { TicketQueue } from './ticket-queue.js';
 
 /** A bulkhead at this moment. */
 export interface BulkheadSnapshot {
@@ -37,17 +37,25 @@ export interface BulkheadHost {
   captureStackTrace?: boolean;
 }
 
+/** Clocks count in fractions of a ms, and sums of fractions are not exact. */
+const RESOLUTION_MS = 0.001;
+
+/** One in so many runs is timed where nobody waits: enough to know the load before it is too much. */
+const TIMED_RUNS = 8;
+
 /**
  * Limits how many calls run at a time, so that one slow dependency cannot take everything down with
- * it. What has no slot waits in a queue, first in, first out; enqueue, dequeue and leaving are O(1).
+ * it. What has no slot waits in a queue, as long as it can still be in time; enqueue, dequeue and
+ * leaving are O(1).
  */
 export class BulkheadPolicy {
   readonly options: Readonly<ResolvedBulkheadOptions>;
   private running = 0;
   private rejected = 0;
   private closed = false;
-  private readonly queue = new LinkedList<Ticket>();
-  private readonly queueTimeouts: TimerQueue<QueueTimeout> | undefined;
+  private untimed = 0;
+  private readonly runTimes = new RunTimes();
+  private readonly queue: TicketQueue;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: BulkheadOptions);
@@ -62,8 +70,10 @@ export class BulkheadPolicy {
     private readonly host: BulkheadHost = {},
   ) {
     this.options = resolveBulkheadOptions(checkBulkheadOptions(`bulkhead "${name}"`, options));
-    const { queueTimeoutMs } = this.options;
-    this.queueTimeouts = queueTimeoutMs === undefined ? undefined : new TimerQueue(queueTimeoutMs);
+    this.queue = new TicketQueue(this.options.queueTimeoutMs, (ticket) => {
+      this.refuse(ticket, 'queue-timeout');
+      this.changed();
+    });
   }
 
   /**
@@ -76,7 +86,8 @@ export class BulkheadPolicy {
     const caller = enclosingScope();
     try {
       refuseWithout(caller);
-      return this.tryAcquire() ? this.runInSlot(fn) : this.runLater(caller, fn);
+      if (!this.tryAcquire()) return this.runLater(caller, fn);
+      return this.runInSlot(fn, this.timesRun() ? now() : undefined);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -86,18 +97,25 @@ export class BulkheadPolicy {
     caller: Scope | undefined,
     fn: (attempt: AttemptContext) => PromiseLike<T>,
   ): Promise<T> {
-    await this.wait(caller);
+    const admission = await this.wait(caller);
+    if (typeof admission === 'string') throw this.refusal(admission);
     try {
       refuseWithout(caller); // it may have given up since the slot was handed on
     } catch (error) {
       this.release();
       throw error;
     }
-    return this.runInSlot(fn);
+    return this.runInSlot(fn, admission);
   }
 
-  /** @throws what `fn` throws without making a promise */
-  private runInSlot<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
+  /**
+   * @param since when it got the slot, where it is timed
+   * @throws what `fn` throws without making a promise
+   */
+  private runInSlot<T>(
+    fn: (attempt: AttemptContext) => PromiseLike<T>,
+    since: number | undefined,
+  ): Promise<T> {
     let result: Promise<T>;
     try {
       result = promised(fn(AMBIENT));
@@ -107,14 +125,31 @@ export class BulkheadPolicy {
     }
     return result.then(
       (value) => {
-        this.release();
+        this.ended(since, true);
         return value;
       },
       (error) => {
-        this.release();
+        this.ended(since, false);
         throw error;
       },
     );
+  }
+
+  private ended(since: number | undefined, answered: boolean): void {
+    if (since === undefined) {
+      this.release();
+      return;
+    }
+    const at = now();
+    this.measured(at - since, answered);
+    this.release(at);
+  }
+
+  /** Reading the clock costs as much as the rest of a call, so it is read where the time may matter. */
+  private timesRun(): boolean {
+    if (this.running < this.options.maxConcurrent && this.runTimes.known)
+      return ++this.untimed % TIMED_RUNS === 0;
+    return true;
   }
 
   getSnapshot(): BulkheadSnapshot {
@@ -135,40 +170,44 @@ export class BulkheadPolicy {
   }
 
   /**
-   * Waits for a slot: `admitted` is called with it, or `refused` with a `BulkheadRejectedError`,
-   * unless the ticket leaves before.
+   * Waits for a slot: `settle` is called with it, or with the reason why there is none, unless the
+   * ticket leaves before. It may be called at once, and in the async context of another call, so the
+   * one who waits asks for the error (`refusal()`) in its own.
    *
-   * @throws BulkheadRejectedError at once where there is no room in the queue
+   * @param scope of the call that waits: how long it can, and how much it matters
    * @internal
    */
-  enqueue(admitted: () => void, refused: (error: BulkheadRejectedError) => void): Ticket {
-    if (this.closed) throw this.rejection('shutdown');
-    if (this.queue.size >= this.options.queueLimit) throw this.rejection('full');
-    const ticket = new Ticket(admitted, refused);
-    this.queue.append(ticket);
-    if (this.queueTimeouts !== undefined) {
-      // The timer is shared: who hears of the rejection does so in the context of the call.
-      const inContext = AsyncLocalStorage.snapshot();
-      ticket.timeout = new QueueTimeout(() => inContext(() => this.expired(ticket)));
-      this.queueTimeouts.add(ticket.timeout);
+  enqueue(scope: Scope | undefined, settle: (admission: Admission) => void): Ticket {
+    const deadline = scope?.deadline ?? Number.POSITIVE_INFINITY;
+    const ticket = new Ticket(scope?.critical, deadline, settle);
+    const reason = this.makeRoom(ticket);
+    if (reason === undefined) {
+      this.queue.add(ticket);
+      this.changed();
+    } else {
+      this.refuse(ticket, reason);
     }
-    this.changed();
     return ticket;
   }
 
   /**
-   * Gives a slot back; the oldest in the queue gets it.
+   * Gives a slot back, to the first in the queue that can still be in time.
+   *
+   * @param at the time, where it is known
    * @internal
    */
-  release(): void {
-    const next = this.queue.first;
-    if (next === undefined) {
-      this.running--;
-      this.changed();
-      return;
-    }
-    this.leave(next); // the slot passes on, so `running` stays
-    next.admitted();
+  release(at?: number): void {
+    this.running--;
+    if (this.queue.size > 0) this.admit(at ?? now());
+    this.changed();
+  }
+
+  /**
+   * Tells how long a run took: from its slot to its answer, or until it failed.
+   * @internal
+   */
+  measured(durationMs: number, answered: boolean): void {
+    this.runTimes.record(durationMs, answered);
   }
 
   /**
@@ -176,56 +215,80 @@ export class BulkheadPolicy {
    * @internal
    */
   leave(ticket: Ticket): void {
-    if (!ticket.waiting) return;
-    ticket.waiting = false;
-    this.queue.remove(ticket);
-    if (ticket.timeout !== undefined) this.queueTimeouts?.remove(ticket.timeout);
-    this.changed();
+    if (this.queue.remove(ticket)) this.changed();
+  }
+
+  /**
+   * The error for a call that was refused.
+   * @internal
+   */
+  refusal(reason: BulkheadRejectionReason): BulkheadRejectedError {
+    this.host.observer?.onRejected(this, reason);
+    return new BulkheadRejectedError(this.name, reason, this.host.captureStackTrace);
   }
 
   /** Rejects what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
   shutdown(): void {
     this.closed = true;
-    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first) {
-      this.leave(ticket);
-      ticket.refused(this.rejection('shutdown'));
+    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first)
+      this.refuse(ticket, 'shutdown');
+    this.changed();
+  }
+
+  private admit(at: number): void {
+    while (this.running < this.options.maxConcurrent) {
+      const ticket = this.queue.first;
+      if (ticket === undefined) return;
+      if (this.isTooLate(ticket, at)) {
+        this.refuse(ticket, 'deadline');
+        continue;
+      }
+      this.queue.remove(ticket);
+      this.running++;
+      ticket.settle(at);
     }
   }
 
-  private expired(ticket: Ticket): void {
-    ticket.timeout = undefined;
-    this.leave(ticket);
-    ticket.refused(this.rejection('queue-timeout'));
+  /** @returns why there is no room for it in the queue */
+  private makeRoom(ticket: Ticket): BulkheadRejectionReason | undefined {
+    if (this.closed) return 'shutdown';
+    // What is too late already need not wait to hear so.
+    if (this.isTooLate(ticket, now())) return 'deadline';
+    if (this.queue.size < this.options.queueLimit) return undefined;
+    const displaced = ticket.critical === true ? this.queue.youngestSheddable : undefined;
+    if (displaced === undefined) return 'full';
+    this.refuse(displaced, 'displaced');
+    return undefined;
   }
 
-  private wait(caller: Scope | undefined): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      const admitted = () => {
-        caller?.release(dependent);
-        resolve();
-      };
-      const refused = (error: unknown) => {
-        caller?.release(dependent);
-        reject(error);
-      };
-      const ticket = this.enqueue(admitted, refused);
+  /** Whether a typical run would not meet its deadline any more. */
+  private isTooLate({ deadline }: Ticket, at: number): boolean {
+    return deadline - at + RESOLUTION_MS < this.runTimes.medianMs;
+  }
+
+  private refuse(ticket: Ticket, reason: BulkheadRejectionReason): void {
+    this.queue.remove(ticket);
+    this.rejected++;
+    ticket.settle(reason);
+  }
+
+  private wait(caller: Scope | undefined): Promise<Admission> {
+    return new Promise((resolve, reject) => {
       const dependent = {
         cancel: (reason: unknown) => {
           this.leave(ticket);
           reject(reason);
         },
       };
-      caller?.adopt(dependent);
+      const ticket = this.enqueue(caller, (admission) => {
+        caller?.release(dependent);
+        resolve(admission);
+      });
+      if (ticket.waiting) caller?.adopt(dependent);
     });
   }
 
   private changed(): void {
     this.host.observer?.onChange(this, this.running, this.queue.size);
-  }
-
-  private rejection(reason: BulkheadRejectionReason): BulkheadRejectedError {
-    this.rejected++;
-    this.host.observer?.onRejected(this, reason);
-    return new BulkheadRejectedError(this.name, reason, this.host.captureStackTrace);
   }
 }

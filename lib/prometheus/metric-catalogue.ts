@@ -23,7 +23,7 @@ export interface Announced {
 }
 
 const OUTCOMES = ['success', 'failure', 'fallback', 'degraded'];
-const REJECTION_REASONS = ['full', 'queue-timeout', 'shutdown'];
+const REJECTION_REASONS = ['full', 'queue-timeout', 'deadline', 'displaced', 'shutdown'];
 const CIRCUIT_COUNTERS = [
   'circuit.open',
   'circuit.half_open',
@@ -116,7 +116,7 @@ export const METRIC_CATALOGUE: Readonly<Record<string, MetricDefinition>> = {
   'bulkhead.rejected': {
     kind: 'counter',
     name: 'resilience_bulkhead_rejected_total',
-    help: 'Attempts that the bulkhead rejected, by reason: full, queue-timeout or shutdown.',
+    help: 'Attempts that the bulkhead rejected, by reason: full, queue-timeout, deadline, displaced or shutdown.',
     labels: ['bulkhead', 'reason'],
   },
   'service.error': {

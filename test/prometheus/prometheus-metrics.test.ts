@@ -485,7 +485,7 @@ describe('PrometheusMetrics', () => {
     for (const counter of ['open', 'half_open', 'closed', 'rejected']) {
       expect([counter, values(`circuit_${counter}_total`, 'breaker')]).toEqual([counter, { b: 0 }]);
     }
-    const reasons = { full: 0, 'queue-timeout': 0, shutdown: 0 };
+    const reasons = { full: 0, 'queue-timeout': 0, deadline: 0, displaced: 0, shutdown: 0 };
     expect(values('bulkhead_rejected_total', 'reason')).toEqual(reasons);
   });
 
