@@ -1,3 +1,4 @@
+import type { ResolvedBulkheadOptions } from '../bulkhead/bulkhead.options.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
@@ -66,8 +67,12 @@ function summaries({ critical, fallback, retry, circuitBreaker, timeout, bulkhea
     retry && `at most ${retry.options.maxAttempts} attempts`,
     circuitBreaker && `circuit breaker ${circuitBreaker.name}`,
     timeout && `timeout ${timeout.delayMs} ms`,
-    bulkhead && `bulkhead ${bulkhead.name} (${bulkhead.options.maxConcurrent})`,
+    bulkhead && `bulkhead ${bulkhead.name} (${slotsOf(bulkhead.options)})`,
   ];
+}
+
+function slotsOf({ adaptive, minConcurrent, maxConcurrent }: ResolvedBulkheadOptions): string {
+  return adaptive ? `${minConcurrent} to ${maxConcurrent}, adaptive` : `${maxConcurrent}`;
 }
 
 function handlerName({ handler }: FallbackPolicy): string {

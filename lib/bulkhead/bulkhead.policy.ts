@@ -1,16 +1,16 @@
 import { now } from '../common/clock.js';
-import { AMBIENT, enclosingScope } from '../context/ambient.js';
-import { promised } from '../context/promised.js';
-import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import { AdaptiveLimit } from './adaptive-limit.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
+import type { BulkheadHost } from './bulkhead.host.js';
 import {
   type BulkheadOptions,
   checkBulkheadOptions,
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
-import { RunTimes } from './run-times.js';
+import { runAlone } from './run-alone.js';
+import { type RunEnd, RunTimes } from './run-times.js';
 import { type Admission, Ticket } from './ticket.js';
 import { TicketQueue } from './ticket-queue.js';
 
@@ -19,22 +19,11 @@ export interface BulkheadSnapshot {
   name: string;
   running: number;
   queued: number;
+  /** So many may run; with `adaptive`, at this moment. */
   maxConcurrent: number;
   queueLimit: number;
   /** Since the bulkhead was made. */
   rejected: number;
-}
-
-/** Told of what happens to a bulkhead. @internal */
-export interface BulkheadObserver {
-  onChange(bulkhead: BulkheadPolicy, running: number, queued: number): void;
-  onRejected(bulkhead: BulkheadPolicy, reason: BulkheadRejectionReason): void;
-}
-
-/** What the module that owns a bulkhead gives it. @internal */
-export interface BulkheadHost {
-  observer?: BulkheadObserver;
-  captureStackTrace?: boolean;
 }
 
 /** Clocks count in fractions of a ms, and sums of fractions are not exact. */
@@ -50,11 +39,16 @@ const TIMED_RUNS = 8;
  */
 export class BulkheadPolicy {
   readonly options: Readonly<ResolvedBulkheadOptions>;
+  /** The options without the defaults, for who builds on them. @internal */
+  readonly given: Readonly<BulkheadOptions>;
+  /** So many calls may run at a time: `maxConcurrent`, or what has been found out. */
+  private limit: number;
   private running = 0;
   private rejected = 0;
   private closed = false;
   private untimed = 0;
   private readonly runTimes = new RunTimes();
+  private readonly adaptive: AdaptiveLimit | undefined;
   private readonly queue: TicketQueue;
 
   /** @throws ResilienceConfigurationError */
@@ -69,7 +63,13 @@ export class BulkheadPolicy {
     options: BulkheadOptions = {},
     private readonly host: BulkheadHost = {},
   ) {
-    this.options = resolveBulkheadOptions(checkBulkheadOptions(`bulkhead "${name}"`, options));
+    const place = `bulkhead "${name}"`;
+    this.given = checkBulkheadOptions(place, options);
+    this.options = resolveBulkheadOptions(place, this.given);
+    const { adaptive, minConcurrent = 1, maxConcurrent } = this.options;
+    this.adaptive = adaptive ? new AdaptiveLimit(minConcurrent, maxConcurrent) : undefined;
+    this.limit = this.adaptive?.limit ?? maxConcurrent;
+    if (adaptive) host.observer?.onLimit(this, this.limit);
     this.queue = new TicketQueue(this.options.queueTimeoutMs, (ticket) => {
       this.refuse(ticket, 'queue-timeout');
       this.changed();
@@ -83,79 +83,13 @@ export class BulkheadPolicy {
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    const caller = enclosingScope();
-    try {
-      refuseWithout(caller);
-      if (!this.tryAcquire()) return this.runLater(caller, fn);
-      return this.runInSlot(fn, this.timesRun() ? now() : undefined);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  private async runLater<T>(
-    caller: Scope | undefined,
-    fn: (attempt: AttemptContext) => PromiseLike<T>,
-  ): Promise<T> {
-    const admission = await this.wait(caller);
-    if (typeof admission === 'string') throw this.refusal(admission);
-    try {
-      refuseWithout(caller); // it may have given up since the slot was handed on
-    } catch (error) {
-      this.release();
-      throw error;
-    }
-    return this.runInSlot(fn, admission);
-  }
-
-  /**
-   * @param since when it got the slot, where it is timed
-   * @throws what `fn` throws without making a promise
-   */
-  private runInSlot<T>(
-    fn: (attempt: AttemptContext) => PromiseLike<T>,
-    since: number | undefined,
-  ): Promise<T> {
-    let result: Promise<T>;
-    try {
-      result = promised(fn(AMBIENT));
-    } catch (error) {
-      this.release();
-      throw error;
-    }
-    return result.then(
-      (value) => {
-        this.ended(since, true);
-        return value;
-      },
-      (error) => {
-        this.ended(since, false);
-        throw error;
-      },
-    );
-  }
-
-  private ended(since: number | undefined, answered: boolean): void {
-    if (since === undefined) {
-      this.release();
-      return;
-    }
-    const at = now();
-    this.measured(at - since, answered);
-    this.release(at);
-  }
-
-  /** Reading the clock costs as much as the rest of a call, so it is read where the time may matter. */
-  private timesRun(): boolean {
-    if (this.running < this.options.maxConcurrent && this.runTimes.known)
-      return ++this.untimed % TIMED_RUNS === 0;
-    return true;
+    return runAlone(this, fn);
   }
 
   getSnapshot(): BulkheadSnapshot {
-    const { maxConcurrent, queueLimit } = this.options;
-    const { name, running, rejected } = this;
-    return { name, running, queued: this.queue.size, maxConcurrent, queueLimit, rejected };
+    const { name, running, rejected, queue, limit, options } = this;
+    const { queueLimit } = options;
+    return { name, running, queued: queue.size, maxConcurrent: limit, queueLimit, rejected };
   }
 
   /**
@@ -163,7 +97,7 @@ export class BulkheadPolicy {
    * @internal
    */
   tryAcquire(): boolean {
-    if (this.running >= this.options.maxConcurrent) return false;
+    if (this.running >= this.limit) return false;
     this.running++;
     this.changed();
     return true;
@@ -203,11 +137,33 @@ export class BulkheadPolicy {
   }
 
   /**
-   * Tells how long a run took: from its slot to its answer, or until it failed.
+   * Whether to time the run that has just got a slot. Reading the clock costs as much as the rest of
+   * a call, so who has not read it anyway does where it may matter.
    * @internal
    */
-  measured(durationMs: number, answered: boolean): void {
-    this.runTimes.record(durationMs, answered);
+  timesRun(): boolean {
+    if (this.running >= this.limit || !this.runTimes.known || this.adaptive !== undefined)
+      return true;
+    return ++this.untimed % TIMED_RUNS === 0;
+  }
+
+  /**
+   * Tells how a run went, before its slot is given back.
+   *
+   * @param since when it got the slot
+   * @param at when it had its answer, or had failed
+   * @internal
+   */
+  measured(end: RunEnd, since: number, at: number): void {
+    this.runTimes.record(at - since, end);
+    if (this.adaptive === undefined || end === 'error') return;
+    this.adaptive.sample(at - since, this.running, end === 'deadline');
+    if (this.adaptive.limit === this.limit) return;
+    this.limit = this.adaptive.limit;
+    this.host.observer?.onLimit(this, this.limit);
+    if (this.queue.size === 0) return;
+    this.admit(at);
+    this.changed();
   }
 
   /**
@@ -236,7 +192,7 @@ export class BulkheadPolicy {
   }
 
   private admit(at: number): void {
-    while (this.running < this.options.maxConcurrent) {
+    while (this.running < this.limit) {
       const ticket = this.queue.first;
       if (ticket === undefined) return;
       if (this.isTooLate(ticket, at)) {
@@ -253,7 +209,8 @@ export class BulkheadPolicy {
   private makeRoom(ticket: Ticket): BulkheadRejectionReason | undefined {
     if (this.closed) return 'shutdown';
     // What is too late already need not wait to hear so.
-    if (this.isTooLate(ticket, now())) return 'deadline';
+    if (ticket.deadline !== Number.POSITIVE_INFINITY && this.isTooLate(ticket, now()))
+      return 'deadline';
     if (this.queue.size < this.options.queueLimit) return undefined;
     const displaced = ticket.critical === true ? this.queue.youngestSheddable : undefined;
     if (displaced === undefined) return 'full';
@@ -270,22 +227,6 @@ export class BulkheadPolicy {
     this.queue.remove(ticket);
     this.rejected++;
     ticket.settle(reason);
-  }
-
-  private wait(caller: Scope | undefined): Promise<Admission> {
-    return new Promise((resolve, reject) => {
-      const dependent = {
-        cancel: (reason: unknown) => {
-          this.leave(ticket);
-          reject(reason);
-        },
-      };
-      const ticket = this.enqueue(caller, (admission) => {
-        caller?.release(dependent);
-        resolve(admission);
-      });
-      if (ticket.waiting) caller?.adopt(dependent);
-    });
   }
 
   private changed(): void {

@@ -1,3 +1,9 @@
+/**
+ * How a run ended: with an answer, by an error, or (with whatever) after the deadline of who had
+ * asked for it. @internal
+ */
+export type RunEnd = 'answer' | 'error' | 'deadline';
+
 /** So many of the latest runs count. */
 const WINDOW = 31;
 
@@ -9,8 +15,8 @@ const MINIMUM_RUNS = 5;
  * at most 30 numbers, and half a window of new runs is enough to follow a change of the load.
  */
 export class RunTimes {
-  private readonly latest = new Float64Array(WINDOW);
-  private readonly ordered = new Float64Array(WINDOW);
+  private readonly latest: number[] = [];
+  private readonly ordered: number[] = [];
   private runs = 0;
   private next = 0;
 
@@ -25,11 +31,11 @@ export class RunTimes {
   }
 
   /**
-   * @param answered whether the run ended with an answer. What fails fast does not say how long an
-   * answer takes, and must not make a slow dependency look fast; what fails late says "at least so long".
+   * @param end what fails fast does not say how long an answer takes, and must not make a slow
+   * dependency look fast; what fails late says "at least so long"
    */
-  record(durationMs: number, answered: boolean): void {
-    if (!answered && durationMs < this.medianMs) return;
+  record(durationMs: number, end: RunEnd): void {
+    if (end !== 'answer' && durationMs < this.medianMs) return;
     const place = this.runs < WINDOW ? this.runs++ : this.placeOf(this.latest[this.next] as number);
     this.latest[this.next] = durationMs;
     this.next = (this.next + 1) % WINDOW;

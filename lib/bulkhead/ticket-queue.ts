@@ -10,6 +10,7 @@ import { QueueTimeout, type Ticket } from './ticket.js';
  * hundreds of others would have its place, and still be too late.
  */
 export class TicketQueue {
+  size = 0;
   private readonly critical = new LinkedList<Ticket>();
   private readonly ordinary = new LinkedList<Ticket>();
   private readonly sheddable = new LinkedList<Ticket>();
@@ -26,10 +27,6 @@ export class TicketQueue {
     this.timeouts = timeoutMs === undefined ? undefined : new TimerQueue(timeoutMs);
   }
 
-  get size(): number {
-    return this.critical.size + this.ordinary.size + this.sheddable.size;
-  }
-
   /** Whose turn it is. */
   get first(): Ticket | undefined {
     return this.critical.first ?? this.ordinary.first ?? this.sheddable.first;
@@ -42,6 +39,7 @@ export class TicketQueue {
 
   add(ticket: Ticket): void {
     ticket.waiting = true;
+    this.size++;
     this.laneOf(ticket).append(ticket);
     if (this.timeouts === undefined) return;
     ticket.timeout = new QueueTimeout(() => {
@@ -56,6 +54,7 @@ export class TicketQueue {
   remove(ticket: Ticket): boolean {
     if (!ticket.waiting) return false;
     ticket.waiting = false;
+    this.size--;
     this.laneOf(ticket).remove(ticket);
     if (ticket.timeout !== undefined) this.timeouts?.remove(ticket.timeout);
     ticket.timeout = undefined;

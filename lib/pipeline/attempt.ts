@@ -79,7 +79,7 @@ export class Attempt<T> extends Scope implements Timed {
 
   /** The same for a stream that flows on: from now on only its caller's deadline holds. */
   begun(value: T): boolean {
-    this.measure(now(), true); // who waits in the queue needs its answer to begin in time
+    this.measure(true, now()); // who waits in the queue needs its answer to begin in time
     const waitedFor = this.succeed(value);
     if (waitedFor) this.expiresAt = Number.POSITIVE_INFINITY;
     return waitedFor;
@@ -100,7 +100,7 @@ export class Attempt<T> extends Scope implements Timed {
     if (!this.holdsSlot) return;
     this.holdsSlot = false;
     this.endedAt = now();
-    this.measure(this.endedAt, answered);
+    this.measure(answered, this.endedAt);
     this.owner.plan.stages.bulkhead?.release(this.endedAt);
   }
 
@@ -160,9 +160,11 @@ export class Attempt<T> extends Scope implements Timed {
     this.owner.invoke(this);
   }
 
-  private measure(at: number, answered: boolean): void {
+  private measure(answered: boolean, at: number): void {
     if (this.slotSince === undefined) return;
-    this.owner.plan.stages.bulkhead?.measured(at - this.slotSince, answered);
+    const dropped = this.aborted && isDeadline(this.reason);
+    const end = dropped ? 'deadline' : answered ? 'answer' : 'error';
+    this.owner.plan.stages.bulkhead?.measured(end, this.slotSince, at);
     this.slotSince = undefined;
   }
 

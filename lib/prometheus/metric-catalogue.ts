@@ -113,6 +113,12 @@ export const METRIC_CATALOGUE: Readonly<Record<string, MetricDefinition>> = {
     help: 'Calls that wait for a slot of the bulkhead.',
     labels: ['bulkhead'],
   },
+  'bulkhead.limit': {
+    kind: 'gauge',
+    name: 'resilience_bulkhead_limit',
+    help: 'Calls that may hold a slot at a time, where the bulkhead finds that out itself (adaptive).',
+    labels: ['bulkhead'],
+  },
   'bulkhead.rejected': {
     kind: 'counter',
     name: 'resilience_bulkhead_rejected_total',

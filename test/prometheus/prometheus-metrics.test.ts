@@ -359,6 +359,7 @@ describe('PrometheusMetrics', () => {
       resilience_bulkhead_running: 'gauge',
       resilience_bulkhead_queued: 'gauge',
       resilience_bulkhead_rejected_total: 'counter',
+      resilience_bulkhead_limit: 'gauge',
       resilience_service_error_total: 'counter',
       resilience_service_fallback_success_total: 'counter',
       resilience_service_fallback_failed_total: 'counter',
