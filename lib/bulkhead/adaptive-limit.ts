@@ -11,7 +11,7 @@ const PROBE_EVERY = 30;
 const DROPPED_SHARE = 0.1;
 const BACK_OFF = 0.9;
 
-/** Where half of the load takes hardly more than half of the time, even half of it has to wait. */
+/** Half of the load in less than this share of the time: even half of it had to wait. */
 const STILL_WAITING = 0.6;
 
 /**
@@ -29,7 +29,8 @@ const STILL_WAITING = 0.6;
  * shortest time ever seen for T0, which one answer from a cache would spoil, and which a dependency
  * that has become slower never reaches again. So T0 is the mean of a round with little load; where
  * there was none for a while, the limit is halved for two rounds to see it, as BBR does (Cardwell et
- * al., "BBR: Congestion-Based Congestion Control", 2016), and again where that is not enough.
+ * al., "BBR: Congestion-Based Congestion Control", 2016), and again where that is not enough. Until
+ * then a dependency that has become faster gets more than it needs, and no call takes longer for it.
  *
  * It knows no clock and no chance: the same samples make the same limit.
  */
@@ -120,8 +121,6 @@ export class AdaptiveLimit {
 
   private adjust(meanMs: number): void {
     if (this.unloadedMs === 0) this.unloadedMs = meanMs;
-    // It has become faster; a round may also be just lucky.
-    if (meanMs < this.unloadedMs) this.unloadedMs += (meanMs - this.unloadedMs) / 10;
     const waiting = meanMs === 0 ? 0 : this.estimate * (1 - this.unloadedMs / meanMs);
     const unit = Math.max(1, Math.log10(this.estimate));
     const alpha = 3 * unit;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
+import { Subject } from 'rxjs';
 import { AdaptiveLimit } from '../../lib/bulkhead/adaptive-limit.js';
 import { type AttemptContext, type BulkheadOptions, BulkheadPolicy } from '../../lib/index.js';
 import { elapse, flush, ResilienceApp } from '../support/resilience-app.js';
@@ -47,6 +48,10 @@ class Callers {
     }
     this.active--;
   }
+}
+
+function elapsed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 describe('An adaptive bulkhead', () => {
@@ -104,7 +109,9 @@ describe('An adaptive bulkhead', () => {
     await elapse(5_000);
     expect(await bulkhead.usually(5_000)).toBeGreaterThanOrEqual(40);
     dependency.workers = 8;
-    await elapse(10_000);
+    await elapse(2_000);
+    expect(bulkhead.limit()).toBeLessThanOrEqual(20); // most of it at once
+    await elapse(8_000);
     const slow = await bulkhead.usually(10_000);
     expect(slow).toBeGreaterThanOrEqual(8);
     expect(slow).toBeLessThanOrEqual(16);
@@ -114,6 +121,80 @@ describe('An adaptive bulkhead', () => {
     expect(again).toBeGreaterThanOrEqual(40);
     expect(again).toBeLessThanOrEqual(55);
     await done(bulkhead);
+  });
+
+  it('shrinks to next to nothing for a dependency that can do next to nothing', async () => {
+    const dependency = new Dependency(100, 50);
+    const bulkhead = make({}, dependency);
+    bulkhead.callers.want(200);
+    await elapse(5_000);
+    dependency.workers = 1;
+    await elapse(60_000);
+    expect(await bulkhead.usually(60_000)).toBeLessThanOrEqual(8);
+    await done(bulkhead);
+  });
+
+  it('takes a dependency that has become faster for one that can do more, but not for long', async () => {
+    const dependency = new Dependency(20, 50);
+    const bulkhead = make({}, dependency);
+    bulkhead.callers.want(200);
+    await elapse(5_000);
+    dependency.serviceMs = 20;
+    await elapse(10_000);
+    const limit = await bulkhead.usually(5_000);
+    expect(limit).toBeGreaterThanOrEqual(20);
+    expect(limit).toBeLessThanOrEqual(30);
+    await done(bulkhead);
+  });
+
+  it('begins with few, and doubles as long as nothing waits inside the dependency', async () => {
+    const bulkhead = make({}, new Dependency(1_000, 50));
+    bulkhead.callers.want(1_000);
+    expect(bulkhead.limit()).toBe(4);
+    await elapse(1_000);
+    expect(bulkhead.limit()).toBe(200);
+    await done(bulkhead);
+  });
+
+  it('learns nothing from calls that fail fast', async () => {
+    const dependency = new Dependency(20, 50);
+    let fails = false;
+    const bulkhead = make({}, dependency);
+    const callers = new Callers(() =>
+      bulkhead.policy
+        .execute(async () => {
+          await (fails ? elapsed(1) : dependency.call());
+          if (fails) throw new Error('down');
+        })
+        .catch(() => undefined),
+    );
+    callers.want(200);
+    await elapse(5_000);
+    fails = true;
+    await elapse(100);
+    const limit = bulkhead.limit();
+    await elapse(2_000);
+    expect(bulkhead.limit()).toBe(limit);
+    await done({ policy: bulkhead.policy, callers });
+  });
+
+  it('lets in who waits when it has learned from a stream that has only begun', async () => {
+    const app = await ResilienceApp.boot();
+    const pipeline = app.pipeline({ name: 'streams', bulkhead: { adaptive: true } });
+    for (let run = 0; run < 9; run++) {
+      const call = pipeline.execute(() => elapsed(10));
+      await elapse(10);
+      await call;
+    }
+    const sources = Array.from({ length: 6 }, () => new Subject<number>());
+    const streams = sources.map((source) => pipeline.observe(() => source).subscribe());
+    const snapshot = () => app.bulkheads.get('streams').getSnapshot();
+    expect(snapshot()).toMatchObject({ running: 4, queued: 2, maxConcurrent: 4 });
+    await elapse(10);
+    sources[0]?.next(1);
+    expect(snapshot()).toMatchObject({ running: 6, queued: 0, maxConcurrent: 8 });
+    for (const stream of streams) stream.unsubscribe();
+    await app.close();
   });
 
   it('finds the same limit again when each call merely takes longer', async () => {
@@ -203,30 +284,52 @@ describe('An adaptive bulkhead', () => {
     await done(bulkhead);
   });
 
-  it('shrinks when its calls time out, whatever the times say', async () => {
-    const app = await ResilienceApp.boot();
-    const bulkhead = { adaptive: true, maxConcurrent: 50 };
-    const pipeline = app.pipeline({ name: 'hanging', timeoutMs: 100, bulkhead });
-    const dependency = new Dependency(50, 20);
-    let hangs = false;
-    const work = ({ signal }: AttemptContext) =>
-      hangs ? new Promise((_, no) => signal.addEventListener('abort', no)) : dependency.call();
-    const callers = new Callers(() =>
-      pipeline.execute<unknown>(work).catch(() => new Promise((over) => setTimeout(over, 10))),
-    );
-    const limit = () => app.bulkheads.get('hanging').getSnapshot().maxConcurrent;
-    const gauge = () => app.metrics.get('bulkhead.limit', { bulkhead: 'hanging' });
-    expect(gauge()).toBe(4);
-    callers.want(50);
-    await elapse(5_000);
-    expect(limit()).toBe(50);
-    expect(gauge()).toBe(50);
-    hangs = true;
-    await elapse(5_000);
-    expect(limit()).toBeLessThanOrEqual(10);
-    expect(gauge()).toBe(limit());
-    callers.want(0);
-    await elapse(1_000);
+  it.each(['a bulkhead of the pipeline', 'a BulkheadPolicy inside it'])(
+    'shrinks when calls time out, whatever the times say: %s',
+    async (kind) => {
+      const app = await ResilienceApp.boot();
+      const bulkhead = { adaptive: true, maxConcurrent: 50 };
+      app.pipeline({ name: 'hanging', bulkhead });
+      const policy = app.bulkheads.get('hanging');
+      const around = app.pipeline({ timeoutMs: 100 });
+      const within = app.pipeline({ timeoutMs: 100, bulkhead: 'hanging' });
+      const enter = <T>(work: (attempt: AttemptContext) => Promise<T>) =>
+        kind.startsWith('a bulkhead')
+          ? within.execute(work)
+          : around.execute(() => policy.execute(work));
+      const dependency = new Dependency(50, 20);
+      let hangs = false;
+      const work = ({ signal }: AttemptContext) =>
+        hangs ? new Promise((_, no) => signal.addEventListener('abort', no)) : dependency.call();
+      const callers = new Callers(() => enter<unknown>(work).catch(() => elapsed(10)));
+      const limit = () => policy.getSnapshot().maxConcurrent;
+      const gauge = () => app.metrics.get('bulkhead.limit', { bulkhead: 'hanging' });
+      expect(gauge()).toBe(4);
+      callers.want(50);
+      await elapse(5_000);
+      expect(limit()).toBe(50);
+      expect(gauge()).toBe(50);
+      hangs = true;
+      await elapse(5_000);
+      expect(limit()).toBeLessThanOrEqual(10);
+      expect(gauge()).toBe(limit());
+      callers.want(0);
+      await elapse(1_000);
+      await app.close();
+    },
+  );
+
+  it('is only where it is asked for: a bulkhead that is not adaptive leaves out what the defaults say of bounds', async () => {
+    const app = await ResilienceApp.boot({
+      defaults: { bulkhead: { adaptive: true, minConcurrent: 5 } },
+      bulkheads: { fixed: { adaptive: false }, found: { maxConcurrent: 50 } },
+      services: { own: { bulkhead: { adaptive: false, maxConcurrent: 3 } } },
+    });
+    app.pipeline({ name: 'inline', bulkhead: { adaptive: false } });
+    const limits = app.bulkheads
+      .list()
+      .map((each) => [each.name, each.getSnapshot().maxConcurrent]);
+    expect(Object.fromEntries(limits)).toEqual({ fixed: 10, found: 5, own: 3, inline: 10 });
     await app.close();
   });
 

@@ -8,6 +8,7 @@ import {
   it,
   jest,
 } from '@jest/globals';
+import { Subject } from 'rxjs';
 import {
   type BulkheadOptions,
   BulkheadPolicy,
@@ -212,6 +213,28 @@ describe('Bulkhead', () => {
         expect(await queuedWith(101)).toBe('fulfilled');
       });
 
+      it('knows that also where they never filled it', async () => {
+        const clinic = make({ maxConcurrent: 2 });
+        await clinic.runs(5, 100);
+        clinic.call('one');
+        clinic.call('other');
+        const late = clinic.call('late', { timeoutMs: 99 });
+        await flush();
+        expect(late.error).toEqual(rejection('deadline'));
+      });
+
+      it('notices also there that they have become faster', async () => {
+        const clinic = make({ maxConcurrent: 2 });
+        await clinic.runs(5, 100);
+        await clinic.runs(100, 10);
+        clinic.call('one');
+        clinic.call('other');
+        const call = clinic.call('in time', { timeoutMs: 50 });
+        await clinic.finish('one');
+        await clinic.finish('in time');
+        expect(call.value).toBe('in time');
+      });
+
       it('does not believe failures that come fast: an answer takes as long as before', async () => {
         const clinic = make({ maxConcurrent: 1 });
         await clinic.runs(5, 100);
@@ -382,7 +405,6 @@ describe('Bulkhead', () => {
 
   it('counts the time until a stream begins, not until it ends', async () => {
     const bulkhead = `streams-${names++}`;
-    const { Subject } = await import('rxjs');
     const streams = app.pipeline({ name: bulkhead, bulkhead: { maxConcurrent: 1 } });
     for (let run = 0; run < 6; run++) {
       const source = new Subject<number>();
