@@ -137,8 +137,8 @@ export class BulkheadPolicy {
   }
 
   /**
-   * Whether to time the run that has just got a slot. Reading the clock costs as much as the rest of
-   * a call, so who has not read it anyway does where it may matter.
+   * Whether to time the run that has just got a slot without waiting. The clock and the books cost as
+   * much as the rest of the bulkhead, so they are for where it may matter.
    * @internal
    */
   timesRun(): boolean {

@@ -33,9 +33,8 @@ export class Attempt<T> extends Scope implements Timed {
   onAbandoned: ((reason: unknown) => void) | undefined = undefined;
   private settled = true; // until the breaker lets it begin
   private holdsSlot = false;
-  /** Since when it has run in its slot, until that has been measured. */
+  /** Since when it has run in its slot, where that is measured and has not been yet. */
   private slotSince: number | undefined = undefined;
-  private endedAt: number | undefined = undefined;
   private permit: Permit = 0;
   private ticket: Ticket | undefined = undefined;
 
@@ -62,7 +61,7 @@ export class Attempt<T> extends Scope implements Timed {
     if (bulkhead === undefined) {
       this.owner.invoke(this);
     } else if (bulkhead.tryAcquire()) {
-      this.runInSlot(this.startedAt);
+      this.runInSlot(bulkhead.timesRun() ? this.startedAt : undefined);
     } else {
       this.waitForSlot(bulkhead);
     }
@@ -71,7 +70,7 @@ export class Attempt<T> extends Scope implements Timed {
   /** @returns whether anybody waited for it */
   succeed(value: T): boolean {
     if (!this.settle()) return false;
-    const at = this.endedAt ?? now();
+    const at = now();
     this.owner.plan.stages.circuitBreaker?.succeeded(this.permit, this.startedAt, at);
     this.owner.succeeded(value, at);
     return true;
@@ -79,7 +78,7 @@ export class Attempt<T> extends Scope implements Timed {
 
   /** The same for a stream that flows on: from now on only its caller's deadline holds. */
   begun(value: T): boolean {
-    this.measure(true, now()); // who waits in the queue needs its answer to begin in time
+    this.measure(true); // who waits in the queue needs its answer to begin in time
     const waitedFor = this.succeed(value);
     if (waitedFor) this.expiresAt = Number.POSITIVE_INFINITY;
     return waitedFor;
@@ -99,9 +98,8 @@ export class Attempt<T> extends Scope implements Timed {
     this.onAbandoned = undefined;
     if (!this.holdsSlot) return;
     this.holdsSlot = false;
-    this.endedAt = now();
-    this.measure(answered, this.endedAt);
-    this.owner.plan.stages.bulkhead?.release(this.endedAt);
+    this.measure(answered);
+    this.owner.plan.stages.bulkhead?.release();
   }
 
   /** The timeout has passed. The timer is shared with other calls, and so its async context. */
@@ -154,17 +152,17 @@ export class Attempt<T> extends Scope implements Timed {
     this.onAbandoned?.(reason);
   }
 
-  private runInSlot(since: number): void {
+  private runInSlot(since: number | undefined): void {
     this.holdsSlot = true;
     this.slotSince = since;
     this.owner.invoke(this);
   }
 
-  private measure(answered: boolean, at: number): void {
+  private measure(answered: boolean): void {
     if (this.slotSince === undefined) return;
     const dropped = this.aborted && isDeadline(this.reason);
     const end = dropped ? 'deadline' : answered ? 'answer' : 'error';
-    this.owner.plan.stages.bulkhead?.measured(end, this.slotSince, at);
+    this.owner.plan.stages.bulkhead?.measured(end, this.slotSince, now());
     this.slotSince = undefined;
   }
 

@@ -1,8 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
 import fc from 'fast-check';
 import { Subject } from 'rxjs';
 import { AdaptiveLimit } from '../../lib/bulkhead/adaptive-limit.js';
-import { type AttemptContext, type BulkheadOptions, BulkheadPolicy } from '../../lib/index.js';
+import {
+  type AttemptContext,
+  Bulkhead,
+  type BulkheadOptions,
+  BulkheadPolicy,
+} from '../../lib/index.js';
 import { elapse, flush, ResilienceApp } from '../support/resilience-app.js';
 
 /** Works on `workers` calls at a time for `serviceMs` each; what is more than that waits inside. */
@@ -116,7 +122,9 @@ describe('An adaptive bulkhead', () => {
     expect(slow).toBeGreaterThanOrEqual(8);
     expect(slow).toBeLessThanOrEqual(16);
     dependency.workers = 40;
-    await elapse(10_000);
+    await elapse(1_000);
+    expect(bulkhead.limit()).toBeGreaterThanOrEqual(40); // in large steps while nothing waits
+    await elapse(9_000);
     const again = await bulkhead.usually(5_000);
     expect(again).toBeGreaterThanOrEqual(40);
     expect(again).toBeLessThanOrEqual(55);
@@ -330,6 +338,25 @@ describe('An adaptive bulkhead', () => {
       .list()
       .map((each) => [each.name, each.getSnapshot().maxConcurrent]);
     expect(Object.fromEntries(limits)).toEqual({ fixed: 10, found: 5, own: 3, inline: 10 });
+    await app.close();
+  });
+
+  it('takes its own default where it only says adaptive on top of a named one', async () => {
+    @Injectable()
+    @Bulkhead('named')
+    class Service {
+      async plain(): Promise<void> {}
+      @Bulkhead({ adaptive: true })
+      async own(): Promise<void> {}
+    }
+    const app = await ResilienceApp.boot({ bulkheads: { named: { queueLimit: 7 } } }, [Service]);
+    expect(app.bulkheads.get('named').options).toEqual({ maxConcurrent: 10, queueLimit: 7 });
+    expect(app.bulkheads.get('Service.own').options).toEqual({
+      adaptive: true,
+      minConcurrent: 1,
+      maxConcurrent: 200,
+      queueLimit: 7,
+    });
     await app.close();
   });
 
