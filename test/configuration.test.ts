@@ -135,6 +135,8 @@ const BULKHEAD = {
   maxConcurrent: 'positiveCount',
   queueLimit: 'countOrZero',
   queueTimeoutMs: 'duration',
+  adaptive: 'boolean',
+  minConcurrent: 'positiveCount',
 } as const;
 
 const ERROR_TRACKER = {
@@ -238,6 +240,31 @@ describe('Every option of @Bulkhead is checked at boot', () => {
   it.each(table(BULKHEAD))('%s: %p', async (field, value, allowed) => {
     const error = await rejection(() => bootDecorated(Bulkhead({ [field]: value })));
     expectMessage(error, `Service.run @Bulkhead().${field}`, value, allowed);
+  });
+
+  it.each([
+    [
+      'a lower bound that nothing heeds',
+      { minConcurrent: 5 },
+      /minConcurrent: is 5 without adaptive.*adaptive: true/,
+    ],
+    [
+      'a lower bound above the upper one',
+      { adaptive: true, minConcurrent: 9, maxConcurrent: 8 },
+      /minConcurrent: is 9 while maxConcurrent is 8; allowed: at most 8/,
+    ],
+    [
+      'a lower bound above the default of the upper one',
+      { adaptive: true, minConcurrent: 201 },
+      /minConcurrent: is 201 while maxConcurrent is 200; allowed: at most 200/,
+    ],
+  ])('%s', async (_what, options, message) => {
+    const error = await rejection(() => bootDecorated(Bulkhead(options)));
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain('Service.run @Bulkhead()');
+    const named = await rejection(() => bootWith({ bulkheads: { write: options } }));
+    expect(named.message).toMatch(message);
+    expect(named.message).toContain('bulkheads.write');
   });
 });
 

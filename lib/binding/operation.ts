@@ -1,3 +1,4 @@
+import type { ResolvedBulkheadOptions } from '../bulkhead/bulkhead.options.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
@@ -76,8 +77,12 @@ function summaries(stages: Stages) {
     hedge && `at most ${hedge.options.maxHedged} hedged`,
     circuitBreaker && `circuit breaker ${circuitBreaker.name}`,
     timeout && `timeout ${timeout.delayMs} ms`,
-    bulkhead && `bulkhead ${bulkhead.name} (${bulkhead.options.maxConcurrent})`,
+    bulkhead && `bulkhead ${bulkhead.name} (${slotsOf(bulkhead.options)})`,
   ];
+}
+
+function slotsOf({ adaptive, minConcurrent, maxConcurrent }: ResolvedBulkheadOptions): string {
+  return adaptive ? `${minConcurrent} to ${maxConcurrent}, adaptive` : `${maxConcurrent}`;
 }
 
 function handlerName({ handler }: FallbackPolicy): string {

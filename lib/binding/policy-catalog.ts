@@ -1,8 +1,8 @@
+import { mergeBulkheadOptions } from '../bulkhead/bulkhead.options.js';
 import type { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
 import { mergeCircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.options.js';
 import type { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { merge } from '../common/options.js';
 import type { ResilienceDefaults, ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { RetryOptions } from '../retry/retry.options.js';
 import { RetryBudgets } from '../retry/retry-budgets.js';
@@ -34,7 +34,8 @@ export class PolicyCatalog {
       this.breakers.define(name, merged, `breakers.${name}`);
     }
     for (const [name, options] of Object.entries(bulkheads ?? {})) {
-      this.bulkheads.define(name, merge(this.defaults.bulkhead, options), `bulkheads.${name}`);
+      const merged = mergeBulkheadOptions(this.defaults.bulkhead, options);
+      this.bulkheads.define(name, merged, `bulkheads.${name}`);
     }
     for (const [name, budget] of Object.entries(retryBudgets ?? {}))
       this.budgets.define(name, budget, `retryBudgets.${name}`);
@@ -75,11 +76,8 @@ export class PolicyCatalog {
       this.breakers.define(name, merged, `services.${name}.circuitBreaker`);
     }
     if (typeof bulkhead === 'object') {
-      this.bulkheads.define(
-        name,
-        merge(this.defaults.bulkhead, bulkhead),
-        `services.${name}.bulkhead`,
-      );
+      const merged = mergeBulkheadOptions(this.defaults.bulkhead, bulkhead);
+      this.bulkheads.define(name, merged, `services.${name}.bulkhead`);
     }
   }
 }

@@ -1,4 +1,8 @@
-import { type BulkheadOptions, checkBulkheadOptions } from '../bulkhead/bulkhead.options.js';
+import {
+  type BulkheadOptions,
+  checkBulkheadOptions,
+  mergeBulkheadOptions,
+} from '../bulkhead/bulkhead.options.js';
 import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
 import {
   type CircuitBreakerOptions,
@@ -161,12 +165,12 @@ export class StageResolver {
     const found = pick<BulkheadOptions>(
       this.values('bulkhead'),
       (options) => checkBulkheadOptions(place, options),
-      (name) => bulkheads.find(name, place).options,
-      merge,
+      (name) => bulkheads.find(name, place).given,
+      mergeBulkheadOptions,
     );
     if (found === undefined) return undefined;
     if (typeof found === 'string') return bulkheads.find(found, place);
-    return bulkheads.define(this.name, merge(defaults.bulkhead, found), place);
+    return bulkheads.define(this.name, mergeBulkheadOptions(defaults.bulkhead, found), place);
   }
 
   private timeout(): TimeoutPolicy | undefined {

@@ -1,11 +1,22 @@
 import { ResilienceError } from '../common/resilience.error.js';
 
-/** Why a bulkhead did not take a call. */
-export type BulkheadRejectionReason = 'full' | 'queue-timeout' | 'shutdown';
+/**
+ * Why a bulkhead did not take a call: its queue was `full`; it had waited for `queueTimeoutMs`; its
+ * `deadline` was nearer than a typical run takes; it was `displaced` from a full queue by a critical
+ * call; the application closes.
+ */
+export type BulkheadRejectionReason =
+  | 'full'
+  | 'queue-timeout'
+  | 'deadline'
+  | 'displaced'
+  | 'shutdown';
 
 const MESSAGES: Record<BulkheadRejectionReason, string> = {
   full: 'is full',
   'queue-timeout': 'had no free slot in time',
+  deadline: 'had no free slot early enough for a typical run to meet the deadline',
+  displaced: 'is full, and a critical call took the place in its queue',
   shutdown: 'is shutting down',
 };
 

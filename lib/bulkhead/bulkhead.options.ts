@@ -1,19 +1,38 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
+  boolean,
   checkOptions,
   countOrZero,
   duration,
+  merge,
   positiveCount,
   type Rules,
 } from '../common/options.js';
 
 /** How many calls run and wait at a time. */
 export interface BulkheadOptions {
-  /** So many calls run at a time. @default 10 */
+  /**
+   * So many calls run at a time; with `adaptive`, at most so many.
+   * @default 10; 200 with `adaptive`
+   */
   maxConcurrent?: number;
-  /** So many wait for a slot, first in, first out; 0 means no queue. @default 100 */
+  /**
+   * So many wait for a slot; 0 means no queue. Critical calls are served before the rest, those of
+   * `@Critical(false)` after it; first in, first out among equals. In a full queue a critical call
+   * takes the place of the youngest of `@Critical(false)`.
+   * @default 100
+   */
   queueLimit?: number;
   /** A call that has waited this long, in ms, is rejected. @default as long as its timeout lets it */
   queueTimeoutMs?: number;
+  /**
+   * Finds out how many calls may run at a time, between `minConcurrent` and `maxConcurrent`, from how
+   * long they take: by TCP Vegas (Brakmo and Peterson, 1995). It needs a few rounds of calls.
+   * @default false
+   */
+  adaptive?: boolean;
+  /** With `adaptive`: at least so many may run at a time. @default 1 */
+  minConcurrent?: number;
 }
 
 /** The options in force. */
@@ -26,6 +45,8 @@ const RULES: Rules<BulkheadOptions> = {
   maxConcurrent: positiveCount,
   queueLimit: countOrZero,
   queueTimeoutMs: duration,
+  adaptive: boolean,
+  minConcurrent: positiveCount,
 };
 
 /** @throws ResilienceConfigurationError */
@@ -33,6 +54,35 @@ export function checkBulkheadOptions(place: string, options: unknown): BulkheadO
   return checkOptions<BulkheadOptions>(place, options, RULES);
 }
 
-export function resolveBulkheadOptions(options: BulkheadOptions): ResolvedBulkheadOptions {
-  return { maxConcurrent: 10, queueLimit: 100, ...options };
+/** Later layers win field by field; one that is not adaptive has no use for a lower bound. */
+export function mergeBulkheadOptions(...layers: (BulkheadOptions | undefined)[]): BulkheadOptions {
+  return layers.reduce<BulkheadOptions>((below, layer) => {
+    const merged = merge(below, layer);
+    if (layer?.adaptive === false && layer.minConcurrent === undefined) delete merged.minConcurrent;
+    return merged;
+  }, {});
+}
+
+/** @throws ResilienceConfigurationError where options contradict each other, seen over all layers */
+export function resolveBulkheadOptions(
+  place: string,
+  given: BulkheadOptions,
+): ResolvedBulkheadOptions {
+  const { adaptive = false, minConcurrent } = given;
+  if (!adaptive && minConcurrent !== undefined) {
+    throw new ResilienceConfigurationError(
+      `${place}.minConcurrent`,
+      `is ${minConcurrent} without adaptive, so nothing would heed it; give adaptive: true, or leave it out`,
+    );
+  }
+  const defaults: ResolvedBulkheadOptions = { maxConcurrent: adaptive ? 200 : 10, queueLimit: 100 };
+  if (adaptive) defaults.minConcurrent = 1;
+  const options = { ...defaults, ...given };
+  if (minConcurrent !== undefined && minConcurrent > options.maxConcurrent) {
+    throw new ResilienceConfigurationError(
+      `${place}.minConcurrent`,
+      `is ${minConcurrent} while maxConcurrent is ${options.maxConcurrent}; allowed: at most ${options.maxConcurrent}`,
+    );
+  }
+  return options;
 }

@@ -1,53 +1,55 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { LinkedList } from '../common/linked-list.js';
-import { TimerQueue } from '../common/timer-queue.js';
-import { AMBIENT, enclosingScope } from '../context/ambient.js';
-import { promised } from '../context/promised.js';
-import { refuseWithout } from '../context/refusal.js';
+import { now } from '../common/clock.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import { AdaptiveLimit } from './adaptive-limit.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
+import type { BulkheadHost } from './bulkhead.host.js';
 import {
   type BulkheadOptions,
   checkBulkheadOptions,
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
-import { QueueTimeout, Ticket } from './ticket.js';
+import { runAlone } from './run-alone.js';
+import { type RunEnd, RunTimes } from './run-times.js';
+import { type Admission, Ticket } from './ticket.js';
+import { TicketQueue } from './ticket-queue.js';
 
 /** A bulkhead at this moment. */
 export interface BulkheadSnapshot {
   name: string;
   running: number;
   queued: number;
+  /** So many may run; with `adaptive`, at this moment. */
   maxConcurrent: number;
   queueLimit: number;
   /** Since the bulkhead was made. */
   rejected: number;
 }
 
-/** Told of what happens to a bulkhead. @internal */
-export interface BulkheadObserver {
-  onChange(bulkhead: BulkheadPolicy, running: number, queued: number): void;
-  onRejected(bulkhead: BulkheadPolicy, reason: BulkheadRejectionReason): void;
-}
+/** Clocks count in fractions of a ms, and sums of fractions are not exact. */
+const RESOLUTION_MS = 0.001;
 
-/** What the module that owns a bulkhead gives it. @internal */
-export interface BulkheadHost {
-  observer?: BulkheadObserver;
-  captureStackTrace?: boolean;
-}
+/** One in so many runs is timed where nobody waits: enough to know the load before it is too much. */
+const TIMED_RUNS = 8;
 
 /**
  * Limits how many calls run at a time, so that one slow dependency cannot take everything down with
- * it. What has no slot waits in a queue, first in, first out; enqueue, dequeue and leaving are O(1).
+ * it. What has no slot waits in a queue, as long as it can still be in time; enqueue, dequeue and
+ * leaving are O(1).
  */
 export class BulkheadPolicy {
   readonly options: Readonly<ResolvedBulkheadOptions>;
+  /** The options without the defaults, for who builds on them. @internal */
+  readonly given: Readonly<BulkheadOptions>;
+  /** So many calls may run at a time: `maxConcurrent`, or what has been found out. */
+  private limit: number;
   private running = 0;
   private rejected = 0;
   private closed = false;
-  private readonly queue = new LinkedList<Ticket>();
-  private readonly queueTimeouts: TimerQueue<QueueTimeout> | undefined;
+  private untimed = 0;
+  private readonly runTimes = new RunTimes();
+  private readonly adaptive: AdaptiveLimit | undefined;
+  private readonly queue: TicketQueue;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: BulkheadOptions);
@@ -61,9 +63,17 @@ export class BulkheadPolicy {
     options: BulkheadOptions = {},
     private readonly host: BulkheadHost = {},
   ) {
-    this.options = resolveBulkheadOptions(checkBulkheadOptions(`bulkhead "${name}"`, options));
-    const { queueTimeoutMs } = this.options;
-    this.queueTimeouts = queueTimeoutMs === undefined ? undefined : new TimerQueue(queueTimeoutMs);
+    const place = `bulkhead "${name}"`;
+    this.given = checkBulkheadOptions(place, options);
+    this.options = resolveBulkheadOptions(place, this.given);
+    const { adaptive, minConcurrent = 1, maxConcurrent } = this.options;
+    this.adaptive = adaptive ? new AdaptiveLimit(minConcurrent, maxConcurrent) : undefined;
+    this.limit = this.adaptive?.limit ?? maxConcurrent;
+    if (adaptive) host.observer?.onLimit(this, this.limit);
+    this.queue = new TicketQueue(this.options.queueTimeoutMs, (ticket) => {
+      this.refuse(ticket, 'queue-timeout');
+      this.changed();
+    });
   }
 
   /**
@@ -73,54 +83,13 @@ export class BulkheadPolicy {
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    const caller = enclosingScope();
-    try {
-      refuseWithout(caller);
-      return this.tryAcquire() ? this.runInSlot(fn) : this.runLater(caller, fn);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  private async runLater<T>(
-    caller: Scope | undefined,
-    fn: (attempt: AttemptContext) => PromiseLike<T>,
-  ): Promise<T> {
-    await this.wait(caller);
-    try {
-      refuseWithout(caller); // it may have given up since the slot was handed on
-    } catch (error) {
-      this.release();
-      throw error;
-    }
-    return this.runInSlot(fn);
-  }
-
-  /** @throws what `fn` throws without making a promise */
-  private runInSlot<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    let result: Promise<T>;
-    try {
-      result = promised(fn(AMBIENT));
-    } catch (error) {
-      this.release();
-      throw error;
-    }
-    return result.then(
-      (value) => {
-        this.release();
-        return value;
-      },
-      (error) => {
-        this.release();
-        throw error;
-      },
-    );
+    return runAlone(this, fn);
   }
 
   getSnapshot(): BulkheadSnapshot {
-    const { maxConcurrent, queueLimit } = this.options;
-    const { name, running, rejected } = this;
-    return { name, running, queued: this.queue.size, maxConcurrent, queueLimit, rejected };
+    const { name, running, rejected, queue, limit, options } = this;
+    const { queueLimit } = options;
+    return { name, running, queued: queue.size, maxConcurrent: limit, queueLimit, rejected };
   }
 
   /**
@@ -128,47 +97,73 @@ export class BulkheadPolicy {
    * @internal
    */
   tryAcquire(): boolean {
-    if (this.running >= this.options.maxConcurrent) return false;
+    if (this.running >= this.limit) return false;
     this.running++;
     this.changed();
     return true;
   }
 
   /**
-   * Waits for a slot: `admitted` is called with it, or `refused` with a `BulkheadRejectedError`,
-   * unless the ticket leaves before.
+   * Waits for a slot: `settle` is called with it, or with the reason why there is none, unless the
+   * ticket leaves before. It may be called at once, and in the async context of another call, so the
+   * one who waits asks for the error (`refusal()`) in its own.
    *
-   * @throws BulkheadRejectedError at once where there is no room in the queue
+   * @param scope of the call that waits: how long it can, and how much it matters
    * @internal
    */
-  enqueue(admitted: () => void, refused: (error: BulkheadRejectedError) => void): Ticket {
-    if (this.closed) throw this.rejection('shutdown');
-    if (this.queue.size >= this.options.queueLimit) throw this.rejection('full');
-    const ticket = new Ticket(admitted, refused);
-    this.queue.append(ticket);
-    if (this.queueTimeouts !== undefined) {
-      // The timer is shared: who hears of the rejection does so in the context of the call.
-      const inContext = AsyncLocalStorage.snapshot();
-      ticket.timeout = new QueueTimeout(() => inContext(() => this.expired(ticket)));
-      this.queueTimeouts.add(ticket.timeout);
+  enqueue(scope: Scope | undefined, settle: (admission: Admission) => void): Ticket {
+    const deadline = scope?.deadline ?? Number.POSITIVE_INFINITY;
+    const ticket = new Ticket(scope?.critical, deadline, settle);
+    const reason = this.makeRoom(ticket);
+    if (reason === undefined) {
+      this.queue.add(ticket);
+      this.changed();
+    } else {
+      this.refuse(ticket, reason);
     }
-    this.changed();
     return ticket;
   }
 
   /**
-   * Gives a slot back; the oldest in the queue gets it.
+   * Gives a slot back, to the first in the queue that can still be in time.
+   *
+   * @param at the time, where it is known
    * @internal
    */
-  release(): void {
-    const next = this.queue.first;
-    if (next === undefined) {
-      this.running--;
-      this.changed();
-      return;
-    }
-    this.leave(next); // the slot passes on, so `running` stays
-    next.admitted();
+  release(at?: number): void {
+    this.running--;
+    if (this.queue.size > 0) this.admit(at ?? now());
+    this.changed();
+  }
+
+  /**
+   * Whether to time the run that has just got a slot without waiting. The clock and the books cost as
+   * much as the rest of the bulkhead, so they are for where it may matter.
+   * @internal
+   */
+  timesRun(): boolean {
+    if (this.running >= this.limit || !this.runTimes.known || this.adaptive !== undefined)
+      return true;
+    return ++this.untimed % TIMED_RUNS === 0;
+  }
+
+  /**
+   * Tells how a run went, before its slot is given back.
+   *
+   * @param since when it got the slot
+   * @param at when it had its answer, or had failed
+   * @internal
+   */
+  measured(end: RunEnd, since: number, at: number): void {
+    this.runTimes.record(at - since, end);
+    if (this.adaptive === undefined || end === 'error') return;
+    this.adaptive.sample(at - since, this.running, end === 'deadline');
+    if (this.adaptive.limit === this.limit) return;
+    this.limit = this.adaptive.limit;
+    this.host.observer?.onLimit(this, this.limit);
+    if (this.queue.size === 0) return;
+    this.admit(at);
+    this.changed();
   }
 
   /**
@@ -176,56 +171,65 @@ export class BulkheadPolicy {
    * @internal
    */
   leave(ticket: Ticket): void {
-    if (!ticket.waiting) return;
-    ticket.waiting = false;
-    this.queue.remove(ticket);
-    if (ticket.timeout !== undefined) this.queueTimeouts?.remove(ticket.timeout);
-    this.changed();
+    if (this.queue.remove(ticket)) this.changed();
+  }
+
+  /**
+   * The error for a call that was refused.
+   * @internal
+   */
+  refusal(reason: BulkheadRejectionReason): BulkheadRejectedError {
+    this.host.observer?.onRejected(this, reason);
+    return new BulkheadRejectedError(this.name, reason, this.host.captureStackTrace);
   }
 
   /** Rejects what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
   shutdown(): void {
     this.closed = true;
-    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first) {
-      this.leave(ticket);
-      ticket.refused(this.rejection('shutdown'));
+    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first)
+      this.refuse(ticket, 'shutdown');
+    this.changed();
+  }
+
+  private admit(at: number): void {
+    while (this.running < this.limit) {
+      const ticket = this.queue.first;
+      if (ticket === undefined) return;
+      if (this.isTooLate(ticket, at)) {
+        this.refuse(ticket, 'deadline');
+        continue;
+      }
+      this.queue.remove(ticket);
+      this.running++;
+      ticket.settle(at);
     }
   }
 
-  private expired(ticket: Ticket): void {
-    ticket.timeout = undefined;
-    this.leave(ticket);
-    ticket.refused(this.rejection('queue-timeout'));
+  /** @returns why there is no room for it in the queue */
+  private makeRoom(ticket: Ticket): BulkheadRejectionReason | undefined {
+    if (this.closed) return 'shutdown';
+    // What is too late already need not wait to hear so.
+    if (ticket.deadline !== Number.POSITIVE_INFINITY && this.isTooLate(ticket, now()))
+      return 'deadline';
+    if (this.queue.size < this.options.queueLimit) return undefined;
+    const displaced = ticket.critical === true ? this.queue.youngestSheddable : undefined;
+    if (displaced === undefined) return 'full';
+    this.refuse(displaced, 'displaced');
+    return undefined;
   }
 
-  private wait(caller: Scope | undefined): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      const admitted = () => {
-        caller?.release(dependent);
-        resolve();
-      };
-      const refused = (error: unknown) => {
-        caller?.release(dependent);
-        reject(error);
-      };
-      const ticket = this.enqueue(admitted, refused);
-      const dependent = {
-        cancel: (reason: unknown) => {
-          this.leave(ticket);
-          reject(reason);
-        },
-      };
-      caller?.adopt(dependent);
-    });
+  /** Whether a typical run would not meet its deadline any more. */
+  private isTooLate({ deadline }: Ticket, at: number): boolean {
+    return deadline - at + RESOLUTION_MS < this.runTimes.medianMs;
+  }
+
+  private refuse(ticket: Ticket, reason: BulkheadRejectionReason): void {
+    this.queue.remove(ticket);
+    this.rejected++;
+    ticket.settle(reason);
   }
 
   private changed(): void {
     this.host.observer?.onChange(this, this.running, this.queue.size);
-  }
-
-  private rejection(reason: BulkheadRejectionReason): BulkheadRejectedError {
-    this.rejected++;
-    this.host.observer?.onRejected(this, reason);
-    return new BulkheadRejectedError(this.name, reason, this.host.captureStackTrace);
   }
 }

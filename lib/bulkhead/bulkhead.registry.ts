@@ -1,6 +1,11 @@
 import { Registry } from '../common/registry.js';
-import { type BulkheadOptions, checkBulkheadOptions } from './bulkhead.options.js';
-import { type BulkheadHost, BulkheadPolicy } from './bulkhead.policy.js';
+import type { BulkheadHost } from './bulkhead.host.js';
+import {
+  type BulkheadOptions,
+  checkBulkheadOptions,
+  resolveBulkheadOptions,
+} from './bulkhead.options.js';
+import { BulkheadPolicy } from './bulkhead.policy.js';
 
 /** The bulkheads of an application: the named ones, and those that decorators made inline. */
 export class BulkheadRegistry extends Registry<BulkheadPolicy> {
@@ -14,7 +19,7 @@ export class BulkheadRegistry extends Registry<BulkheadPolicy> {
    * @internal
    */
   define(name: string, options: BulkheadOptions, place: string): BulkheadPolicy {
-    checkBulkheadOptions(place, options); // with the place in the message
+    resolveBulkheadOptions(place, checkBulkheadOptions(place, options)); // with the place in the message
     return this.add(new BulkheadPolicy(name, options, this.hostFor(name)), place);
   }
 }

@@ -1,17 +1,22 @@
 import type { Expiring } from '../common/timer-queue.js';
-import type { BulkheadRejectedError } from './bulkhead.error.js';
+import type { BulkheadRejectionReason } from './bulkhead.error.js';
+
+/** How a wait ends: when the slot was handed over, on the monotonic clock, or why there is none. */
+export type Admission = number | BulkheadRejectionReason;
 
 /** A place in a bulkhead's queue. */
 export class Ticket {
   previous: Ticket | undefined = undefined;
   next: Ticket | undefined = undefined;
-  waiting = true;
+  waiting = false;
   timeout: QueueTimeout | undefined = undefined;
 
   constructor(
-    /** Called with the slot. */
-    readonly admitted: () => void,
-    readonly refused: (error: BulkheadRejectedError) => void,
+    /** `true` is critical, `false` may be shed. */
+    readonly critical: boolean | undefined,
+    /** When nobody wants the answer any more, on the monotonic clock. */
+    readonly deadline: number,
+    readonly settle: (admission: Admission) => void,
   ) {}
 }
 

@@ -1,5 +1,6 @@
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
-import type { BulkheadObserver, BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
+import type { BulkheadObserver } from '../bulkhead/bulkhead.host.js';
+import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
 import type {
   CircuitBreakerObserver,
   CircuitBreakerPolicy,
@@ -235,5 +236,9 @@ export class BulkheadTelemetry implements BulkheadObserver {
   onRejected({ name }: BulkheadPolicy, reason: BulkheadRejectionReason): void {
     this.telemetry.metrics.increment('bulkhead.rejected', { bulkhead: name, reason });
     this.telemetry.events.emit({ type: 'bulkhead-rejected', bulkhead: name, reason });
+  }
+
+  onLimit({ name }: BulkheadPolicy, limit: number): void {
+    this.telemetry.metrics.gauge('bulkhead.limit', limit, { bulkhead: name });
   }
 }

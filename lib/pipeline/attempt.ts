@@ -1,4 +1,5 @@
-import type { Ticket } from '../bulkhead/ticket.js';
+import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
+import type { Admission, Ticket } from '../bulkhead/ticket.js';
 import type { Permit } from '../circuit-breaker/circuit-breaker.policy.js';
 import { now } from '../common/clock.js';
 import { isDeadline } from '../context/ambient.js';
@@ -32,6 +33,8 @@ export class Attempt<T> extends Scope implements Timed {
   onAbandoned: ((reason: unknown) => void) | undefined = undefined;
   private settled = true; // until the breaker lets it begin
   private holdsSlot = false;
+  /** Since when it has run in its slot, where that is measured and has not been yet. */
+  private slotSince: number | undefined = undefined;
   private permit: Permit = 0;
   private ticket: Ticket | undefined = undefined;
 
@@ -58,10 +61,9 @@ export class Attempt<T> extends Scope implements Timed {
     if (bulkhead === undefined) {
       this.owner.invoke(this);
     } else if (bulkhead.tryAcquire()) {
-      this.holdsSlot = true;
-      this.owner.invoke(this);
+      this.runInSlot(bulkhead.timesRun() ? this.startedAt : undefined);
     } else {
-      this.waitForSlot();
+      this.waitForSlot(bulkhead);
     }
   }
 
@@ -76,6 +78,7 @@ export class Attempt<T> extends Scope implements Timed {
 
   /** The same for a stream that flows on: from now on only its caller's deadline holds. */
   begun(value: T): boolean {
+    this.measure(true); // who waits in the queue needs its answer to begin in time
     const waitedFor = this.succeed(value);
     if (waitedFor) this.expiresAt = Number.POSITIVE_INFINITY;
     return waitedFor;
@@ -85,12 +88,17 @@ export class Attempt<T> extends Scope implements Timed {
     if (this.settle()) this.owner.failed(this.teachBreaker(error), this);
   }
 
-  /** The work behind the attempt has really ended. */
-  finish(): void {
+  /**
+   * The work behind the attempt has really ended.
+   *
+   * @param answered whether with an answer
+   */
+  finish(answered = false): void {
     this.end();
     this.onAbandoned = undefined;
     if (!this.holdsSlot) return;
     this.holdsSlot = false;
+    this.measure(answered);
     this.owner.plan.stages.bulkhead?.release();
   }
 
@@ -144,24 +152,37 @@ export class Attempt<T> extends Scope implements Timed {
     this.onAbandoned?.(reason);
   }
 
+  private runInSlot(since: number | undefined): void {
+    this.holdsSlot = true;
+    this.slotSince = since;
+    this.owner.invoke(this);
+  }
+
+  private measure(answered: boolean): void {
+    if (this.slotSince === undefined) return;
+    const dropped = this.aborted && isDeadline(this.reason);
+    const end = dropped ? 'deadline' : answered ? 'answer' : 'error';
+    this.owner.plan.stages.bulkhead?.measured(end, this.slotSince, now());
+    this.slotSince = undefined;
+  }
+
   /** The wait is a promise, so that the work starts in its own async context, not in that of the one before it. */
-  private waitForSlot(): void {
-    const { bulkhead } = this.owner.plan.stages;
-    new Promise<void>((admitted, refused) => {
-      this.ticket = bulkhead?.enqueue(admitted, refused);
-    }).then(
-      () => {
-        this.ticket = undefined;
-        this.holdsSlot = true;
-        if (this.settled) this.finish();
-        else this.owner.invoke(this);
-      },
-      (error) => {
-        this.ticket = undefined;
+  private waitForSlot(bulkhead: BulkheadPolicy): void {
+    void new Promise<Admission>((settle) => {
+      this.ticket = bulkhead.enqueue(this, settle);
+    }).then((admission) => {
+      this.ticket = undefined;
+      if (typeof admission === 'string') {
+        const error = bulkhead.refusal(admission);
         this.finish();
         this.fail(error);
-      },
-    );
+      } else if (this.settled) {
+        this.end();
+        bulkhead.release(); // it has not run
+      } else {
+        this.runInSlot(admission);
+      }
+    });
   }
 
   private leaveQueue(): void {

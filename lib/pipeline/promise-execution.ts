@@ -22,7 +22,7 @@ export class PromiseExecution<T> extends Execution<T> {
     // Not in the attempt's scope any more, but in the async context of the call.
     result.then(
       (value) => {
-        attempt.finish();
+        attempt.finish(true);
         if (!attempt.succeed(value)) this.work.discard(value);
       },
       (error) => {

@@ -106,7 +106,7 @@ class StreamExecution<T> extends Execution<unknown> {
         else attempt.fail(error);
       },
       complete: () => {
-        attempt.finish();
+        attempt.finish(true);
         attempt.succeed(STREAMING);
         this.ended = true;
         outside(() => subscriber.complete());

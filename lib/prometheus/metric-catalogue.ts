@@ -23,7 +23,7 @@ export interface Announced {
 }
 
 const OUTCOMES = ['success', 'failure', 'fallback', 'degraded'];
-const REJECTION_REASONS = ['full', 'queue-timeout', 'shutdown'];
+const REJECTION_REASONS = ['full', 'queue-timeout', 'deadline', 'displaced', 'shutdown'];
 const CIRCUIT_COUNTERS = [
   'circuit.open',
   'circuit.half_open',
@@ -125,10 +125,16 @@ export const METRIC_CATALOGUE: Readonly<Record<string, MetricDefinition>> = {
     help: 'Calls that wait for a slot of the bulkhead.',
     labels: ['bulkhead'],
   },
+  'bulkhead.limit': {
+    kind: 'gauge',
+    name: 'resilience_bulkhead_limit',
+    help: 'Calls that may hold a slot at a time, where the bulkhead finds that out itself (adaptive).',
+    labels: ['bulkhead'],
+  },
   'bulkhead.rejected': {
     kind: 'counter',
     name: 'resilience_bulkhead_rejected_total',
-    help: 'Attempts that the bulkhead rejected, by reason: full, queue-timeout or shutdown.',
+    help: 'Attempts that the bulkhead rejected, by reason: full, queue-timeout, deadline, displaced or shutdown.',
     labels: ['bulkhead', 'reason'],
   },
   'service.error': {

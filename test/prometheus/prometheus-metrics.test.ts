@@ -361,6 +361,7 @@ describe('PrometheusMetrics', () => {
       resilience_bulkhead_running: 'gauge',
       resilience_bulkhead_queued: 'gauge',
       resilience_bulkhead_rejected_total: 'counter',
+      resilience_bulkhead_limit: 'gauge',
       resilience_service_error_total: 'counter',
       resilience_service_fallback_success_total: 'counter',
       resilience_service_fallback_failed_total: 'counter',
@@ -487,7 +488,7 @@ describe('PrometheusMetrics', () => {
     for (const counter of ['open', 'half_open', 'closed', 'rejected']) {
       expect([counter, values(`circuit_${counter}_total`, 'breaker')]).toEqual([counter, { b: 0 }]);
     }
-    const reasons = { full: 0, 'queue-timeout': 0, shutdown: 0 };
+    const reasons = { full: 0, 'queue-timeout': 0, deadline: 0, displaced: 0, shutdown: 0 };
     expect(values('bulkhead_rejected_total', 'reason')).toEqual(reasons);
   });
 
