@@ -34,7 +34,8 @@ export class RunTimes {
    * @param end what fails fast does not say how long an answer takes, and must not make a slow
    * dependency look fast; what fails late says "at least so long"
    */
-  record(durationMs: number, end: RunEnd): void {
+  record(measuredMs: number, end: RunEnd): void {
+    const durationMs = Math.round(measuredMs * 1_000) / 1_000; // differences of fractions are not exact
     if (end !== 'answer' && durationMs < this.medianMs) return;
     const place = this.runs < WINDOW ? this.runs++ : this.placeOf(this.latest[this.next] as number);
     this.latest[this.next] = durationMs;

@@ -394,7 +394,7 @@ describe('AdaptiveLimit', () => {
           }
         },
       ),
-      { numRuns: 50 },
+      { numRuns: 20 },
     );
   });
 

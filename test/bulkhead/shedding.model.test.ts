@@ -213,7 +213,7 @@ describe('A bulkhead that sheds', () => {
           expect(jest.getTimerCount()).toBe(0);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 50 },
     );
     const everything = ['answered', 'deadline', 'displaced', 'failed', 'full', 'timeout'];
     expect([...seen].toSorted()).toEqual([...everything, 'pending'].toSorted());

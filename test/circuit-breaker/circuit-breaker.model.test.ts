@@ -293,7 +293,7 @@ afterEach(() => {
 
 describe('a breaker behaves like its model in any interleaving of calls, ends and time', () => {
   const steps = fc.array(anyStep, { maxLength: 80, size: 'max' });
-  const runs = { numRuns: 400 };
+  const runs = { numRuns: 150 };
 
   it('counting failures in a window of time', async () => {
     const options = fc.record({
