@@ -195,7 +195,7 @@ export class BulkheadPolicy {
     while (this.running < this.limit) {
       const ticket = this.queue.first;
       if (ticket === undefined) return;
-      if (this.isTooLate(ticket, at)) {
+      if (this.isTooLate(ticket, at) || this.isBetterLeft(ticket, at)) {
         this.refuse(ticket, 'deadline');
         continue;
       }
@@ -221,6 +221,15 @@ export class BulkheadPolicy {
   /** Whether a typical run would not meet its deadline any more. */
   private isTooLate({ deadline }: Ticket, at: number): boolean {
     return deadline - at + RESOLUTION_MS < this.runTimes.medianMs;
+  }
+
+  /**
+   * Whether the slot is better left to the next in the queue, because it is more than likely that a run
+   * would end too late. In an overload every call of a queue starts when it is just not too late: by
+   * the median alone, half of them would end in vain.
+   */
+  private isBetterLeft({ deadline }: Ticket, at: number): boolean {
+    return this.queue.size > 1 && deadline - at + RESOLUTION_MS < this.runTimes.mostMs;
   }
 
   private refuse(ticket: Ticket, reason: BulkheadRejectionReason): void {

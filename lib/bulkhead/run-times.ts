@@ -11,7 +11,7 @@ const WINDOW = 31;
 const MINIMUM_RUNS = 5;
 
 /**
- * How long a run takes: the exact median of the latest 31. They are kept in order, so a new one moves
+ * How long a run takes: exact percentiles of the latest 31. They are kept in order, so a new one moves
  * at most 30 numbers, and half a window of new runs is enough to follow a change of the load.
  */
 export class RunTimes {
@@ -22,7 +22,12 @@ export class RunTimes {
 
   /** In ms; 0 until there have been enough runs to tell. */
   get medianMs(): number {
-    return this.runs < MINIMUM_RUNS ? 0 : (this.ordered[(this.runs - 1) >> 1] as number);
+    return this.percentileMs(0.5);
+  }
+
+  /** What nine of ten do not exceed, in ms; 0 until there have been enough runs to tell. */
+  get mostMs(): number {
+    return this.percentileMs(0.9);
   }
 
   /** Whether there have been enough runs to tell. */
@@ -41,6 +46,12 @@ export class RunTimes {
     this.latest[this.next] = durationMs;
     this.next = (this.next + 1) % WINDOW;
     this.put(durationMs, place);
+  }
+
+  /** By nearest rank. */
+  private percentileMs(share: number): number {
+    if (this.runs < MINIMUM_RUNS) return 0;
+    return this.ordered[Math.ceil(this.runs * share) - 1] as number;
   }
 
   /** Where the oldest one is, which leaves. */

@@ -218,6 +218,19 @@ export class CircuitBreakerPolicy {
   }
 
   /**
+   * Asks again before a call begins that has waited since: a crowd that was let in before the breaker
+   * opened must not run after.
+   *
+   * @throws CircuitBreakerOpenError
+   * @internal
+   */
+  confirm(permit: Permit, at = now()): void {
+    if (this.state === CircuitState.CLOSED || this.state === CircuitState.DISABLED) return;
+    if (this.probes?.has(permit)) return;
+    throw this.rejection(at);
+  }
+
+  /**
    * The call ended well.
    * @internal
    */

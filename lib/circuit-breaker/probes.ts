@@ -43,6 +43,10 @@ export class Probes {
     return permit >= this.first;
   }
 
+  has(permit: Permit): boolean {
+    return this.running.has(permit);
+  }
+
   release(permit: Permit): void {
     this.running.delete(permit);
   }

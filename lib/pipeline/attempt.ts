@@ -180,9 +180,21 @@ export class Attempt<T> extends Scope implements Timed {
         this.end();
         bulkhead.release(); // it has not run
       } else {
-        this.runInSlot(admission);
+        this.beginLate(bulkhead, admission);
       }
     });
+  }
+
+  private beginLate(bulkhead: BulkheadPolicy, at: number): void {
+    try {
+      this.owner.plan.stages.circuitBreaker?.confirm(this.permit, at);
+    } catch (error) {
+      this.end();
+      bulkhead.release(at);
+      this.fail(error);
+      return;
+    }
+    this.runInSlot(at);
   }
 
   private leaveQueue(): void {

@@ -79,8 +79,9 @@ class Model {
       const next = [true, undefined, false]
         .flatMap((level) => this.queue.filter(({ critical }) => critical === level))
         .at(0) as Visitor;
+      const late = this.tooLate(next) || (this.queue.length > 1 && this.likelyTooLate(next));
       this.queue = this.queue.filter((each) => each !== next);
-      if (this.tooLate(next)) next.outcome = 'deadline';
+      if (late) next.outcome = 'deadline';
       else this.begin(next);
     }
   }
@@ -95,9 +96,18 @@ class Model {
     return deadline - this.at < this.median;
   }
 
+  private likelyTooLate({ deadline }: Visitor): boolean {
+    return deadline - this.at < this.percentile(90);
+  }
+
   private get median(): number {
+    return this.percentile(50);
+  }
+
+  private percentile(percent: number): number {
     const latest = this.durations.slice(-31).toSorted((a, b) => a - b);
-    return latest.length < 5 ? 0 : (latest[(latest.length - 1) >> 1] as number);
+    if (latest.length < 5) return 0;
+    return latest[Math.ceil((latest.length * percent) / 100) - 1] as number;
   }
 }
 

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
+  outboundHeaders,
   type Pipeline,
   ResilienceInterceptor,
   ResilienceModule,
@@ -46,7 +47,7 @@ class Application implements Caller {
     const resilience = context.get(ResilienceService);
     const call = {
       upstream: 'leaf',
-      retry: { maxAttempts: ATTEMPTS }, // NEXT budget: 'leaf'
+      retry: { maxAttempts: ATTEMPTS },
       ...(breaker ? { circuitBreaker: 'leaf' } : {}),
       timeoutMs: setting.timeoutMs,
       bulkhead: 'leaf',
@@ -59,20 +60,23 @@ class Application implements Caller {
   }
 
   static async start(setting: Setting, breaker: boolean): Promise<Application> {
-    const { maxConcurrent, queueLimit, windowMs } = setting;
+    const { maxConcurrent, queueLimit, windowMs, minRetriesPerSecond } = setting;
     const resilience = ResilienceModule.forRoot({
       breakers: {
         leaf: {
           failureRateThreshold: 80, // half of the answers are better than none
           minimumCalls: 5,
           windowMs,
-          timeoutMs: 1_000, // NEXT maxTimeoutMs: 2_000, timeoutFactor: 2, timeoutJitter: 0.1, rampUpMs
+          timeoutMs: 1_000,
+          timeoutFactor: 2,
+          maxTimeoutMs: 2_000,
+          timeoutJitter: 0.1,
           halfOpenMaxCalls: 1,
         },
       },
       bulkheads: { leaf: { maxConcurrent, queueLimit } },
-      // NEXT retryBudgets: { leaf: { minRetriesPerSecond: setting.minRetriesPerSecond } },
-      // NEXT inbound: { trustCriticality: true },
+      retryBudgets: { leaf: { minRetriesPerSecond } },
+      inbound: { trustCriticality: true },
       errorTracker: { log: false },
       alerts: { sendCritical: () => undefined },
     });
@@ -83,8 +87,8 @@ class Application implements Caller {
 
   call(request: Inbound, send: Send): Promise<unknown> {
     return exchange(this.interceptor, ServiceModule, request, () =>
-      this.handler.execute(
-        () => this.callFor(request).execute(({ signal }) => send({ signal })), // NEXT headers: outboundHeaders()
+      this.handler.execute(() =>
+        this.callFor(request).execute(({ signal }) => send({ signal, headers: outboundHeaders() })),
       ),
     );
   }
