@@ -6,15 +6,26 @@ import {
 } from './retry-budget.options.js';
 
 const SECOND = 1_000;
-/** Calls do not come evenly either: in one second, so many seconds' share may be spent. */
-const BURST_SECONDS = 2;
 /** A window holds the calls of at least 95 % of it: this much longer, it holds all of those we mean. */
 const ALL = 20 / 19;
+
+/** What may be spent in a part of the window: so many times its even share. */
+const PACE = [
+  { part: (windowMs: number) => windowMs, shares: 1 },
+  { part: (windowMs: number) => windowMs / 4, shares: 1.2 },
+  { part: (windowMs: number) => Math.min(windowMs, SECOND), shares: 2 }, // calls do not come evenly either
+];
+
+interface Limit {
+  readonly retries: TimeWindow;
+  /** Of what the whole window allows. */
+  readonly share: number;
+}
 
 /**
  * Bounds what retries add to the load of a dependency, so that they cannot keep it down: over the
  * window, retries ≤ ratio × first attempts + minRetriesPerSecond × window. It is spent evenly: in any
- * second, at most twice a second's share of that (or one retry).
+ * quarter of the window at most 1.2 times its share, in any second at most twice (or one retry).
  *
  * After Finagle's RetryBudget (its ratio, floor and time to live), as sliding windows instead of a
  * bucket, which would let the savings of quiet times out at once. Like Envoy since its issue 30205 it
@@ -23,8 +34,7 @@ const ALL = 20 / 19;
 export class RetryBudget {
   readonly options: Readonly<Required<RetryBudgetOptions>>;
   private readonly firstAttempts: TimeWindow;
-  private readonly retries: TimeWindow;
-  private readonly latestRetries: TimeWindow;
+  private readonly limits: readonly Limit[];
 
   /** @throws ResilienceConfigurationError */
   constructor(
@@ -35,8 +45,10 @@ export class RetryBudget {
     this.options = resolveRetryBudgetOptions(checkRetryBudgetOptions(place, options));
     const { windowMs } = this.options;
     this.firstAttempts = new TimeWindow(windowMs);
-    this.retries = new TimeWindow(windowMs * ALL);
-    this.latestRetries = new TimeWindow(Math.min(windowMs, SECOND) * ALL);
+    this.limits = PACE.map(({ part, shares }) => ({
+      retries: new TimeWindow(part(windowMs) * ALL),
+      share: Math.min(1, (shares * part(windowMs)) / windowMs),
+    }));
   }
 
   /** A call begins. */
@@ -49,11 +61,10 @@ export class RetryBudget {
     const { ratio, minRetriesPerSecond, windowMs } = this.options;
     const allowed =
       ratio * this.firstAttempts.counts(at).calls + (minRetriesPerSecond * windowMs) / SECOND;
-    const inASecond = Math.max(1, allowed * Math.min(1, (BURST_SECONDS * SECOND) / windowMs));
-    if (this.retries.counts(at).calls + 1 > allowed) return false;
-    if (this.latestRetries.counts(at).calls + 1 > inASecond) return false;
-    this.retries.record(at, false, false);
-    this.latestRetries.record(at, false, false);
+    if (allowed < 1) return false;
+    for (const { retries, share } of this.limits)
+      if (retries.counts(at).calls + 1 > Math.max(1, allowed * share)) return false;
+    for (const { retries } of this.limits) retries.record(at, false, false);
     return true;
   }
 }
