@@ -104,3 +104,53 @@ describe('when the leaf has hung for 12 s', () => {
     },
   );
 });
+
+describe('at twice the load that the leaf can take', () => {
+  const OVERLOAD: Scenario = {
+    ...SMALL,
+    id: 'small-overload',
+    title: 'Twice the capacity; 30 % of the calls are critical',
+    criticalShare: 0.3,
+    fault: 'none',
+    load: { calm: 0.7, storm: 2 },
+    storm: { fromMs: 5_000, untilMs: 15_000 },
+    untilMs: 20_000,
+  };
+  const CHAIN: Scenario = {
+    ...OVERLOAD,
+    id: 'small-chain',
+    title: 'Two tiers with 300 ms at the edge',
+    tiers: [
+      { ...SMALL.tiers[0], budgetMs: 300, timeoutMs: 300, maxConcurrent: 50, queueLimit: 100 },
+      { ...SMALL.tiers[0], timeoutMs: 300, maxConcurrent: 2 },
+    ],
+    leaf: { servers: 8, meanMs: 40, shape: 4 },
+    criticalShare: 1,
+  };
+
+  it('critical calls succeed, and the leaf is busy with what somebody waits for', async () => {
+    const { measures } = await simulate(OVERLOAD, bulwark, 1);
+    expect(measures.criticalInStorm).toBeGreaterThanOrEqual(0.99);
+    expect(measures.goodputInStorm).toBeGreaterThanOrEqual(0.9);
+    const { measures: plain } = await simulate(OVERLOAD, article, 1);
+    expect(plain.criticalInStorm).toBeLessThan(0.6);
+  });
+
+  it('deadlines keep a chain from working in vain', async () => {
+    const { measures } = await simulate(CHAIN, bulwark, 1);
+    expect(measures.goodputInStorm).toBeGreaterThanOrEqual(0.8);
+    expect(measures.begunUnwanted).toBeLessThanOrEqual(0.01);
+    const { measures: plain } = await simulate(CHAIN, article, 1);
+    expect(plain.goodputInStorm).toBeLessThan(0.5);
+  });
+});
+
+describe('while half of the answers are 503', () => {
+  it('more is served than without retries, within the budget', async () => {
+    const brownOut: Scenario = { ...HANG, id: 'small-brown-out', fault: 'brown-out' };
+    const { measures } = await simulate(brownOut, bulwark, 1);
+    const { measures: plain } = await simulate(brownOut, noRetries, 1);
+    expect(measures.servedInStorm).toBeGreaterThan(plain.servedInStorm);
+    expect(measures.amplification).toBeLessThan(1.2 + 0.1);
+  });
+});
