@@ -46,6 +46,7 @@ export type { ErrorTrackerOptions } from './observability/error-tracker.options.
 export { InMemoryMetrics } from './observability/in-memory-metrics.js';
 export { LoggerAlertChannel } from './observability/logger-alert-channel.js';
 export type {
+  BoundMetric,
   MetricKind,
   MetricSeries,
   MetricsRecorder,

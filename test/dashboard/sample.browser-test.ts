@@ -89,7 +89,7 @@ describe('The dashboard of the sample', () => {
     await fault('recommendations', 'hang');
     await sellUntil(sees(page, 'recommendations', 'Open'));
     await sellUntil(sees(page, 'payments', 'Open'));
-    await page.getByText('UpstreamResponseError').first().waitFor();
+    await page.getByText('HttpResponseError').first().waitFor();
     if (process.env.SCREENSHOT)
       await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
     await fault('payments', 'none');
