@@ -1,6 +1,7 @@
 import { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
 import { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
 import { Alerts } from '../observability/alerts.js';
+import { ErrorCounters } from '../observability/error-counters.js';
 import { ErrorTracker } from '../observability/error-tracker.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
@@ -47,10 +48,8 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
   const metrics = new MetricsFanOut(recorders);
   const tracker = new ErrorTracker(options.errorTracker);
   // From the tracker, so that the two agree also on what a user tracks by hand.
-  tracker.errors$.subscribe(({ type, context: { operation, upstream } }) => {
-    const tags = { error_type: type, operation };
-    metrics.increment('errors.total', upstream === undefined ? tags : { ...tags, upstream });
-  });
+  const counters = new ErrorCounters(metrics);
+  tracker.errors$.subscribe((error) => counters.count(error));
   return {
     recorders,
     tracker,

@@ -62,9 +62,16 @@ export function sendsOwnResponse(type: object, key: PropertyKey): boolean {
   return Object.keys(parameters ?? {}).some((parameter) => ANSWERING_PARAMETERS.test(parameter));
 }
 
-/** Whether a route sends server-sent events. */
+const sendingEvents = new WeakMap<object, boolean>();
+
+/** Whether a route sends server-sent events. Asked at every request, so metadata is looked up once. */
 export function sendsEvents(method: object): boolean {
-  return Reflect.hasMetadata(SSE, method);
+  let answer = sendingEvents.get(method);
+  if (answer === undefined) {
+    answer = Reflect.hasMetadata(SSE, method);
+    sendingEvents.set(method, answer);
+  }
+  return answer;
 }
 
 function isGrpc(method: object): boolean {

@@ -3,14 +3,14 @@ import { Retry } from 'nestjs-bulwark';
 import { GOALS } from '../goals.js';
 import { peerCases } from '../peers/peers.js';
 import { pipeline, provide } from './application.js';
-import { PLAIN, work } from './baselines.js';
+import { ANSWER, PLAIN, work } from './baselines.js';
 import { compare } from './comparison.js';
 
 @Injectable()
 class Client {
   @Retry()
   async call(): Promise<number> {
-    return await work();
+    return ANSWER;
   }
 }
 
