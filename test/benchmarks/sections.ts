@@ -1,5 +1,7 @@
 import bulkhead from './cases/bulkhead.js';
+import bulkheadPolicy from './cases/bulkhead-policy.js';
 import circuitBreaker from './cases/circuit-breaker.js';
+import circuitBreakerPolicy from './cases/circuit-breaker-policy.js';
 import critical from './cases/critical.js';
 import fallback from './cases/fallback.js';
 import { fullStack, fullStackBesideAls, fullStackBytes } from './cases/full-stack.js';
@@ -20,8 +22,10 @@ export const SECTIONS: readonly Section[] = [
   fullStackBesideAls,
   fullStackBytes,
   retry,
+  circuitBreakerPolicy,
   circuitBreaker,
   timeout,
+  bulkheadPolicy,
   bulkhead,
   fallback,
   critical,

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { Bulkhead, BulkheadPolicy } from 'nestjs-bulwark';
+import { Bulkhead } from 'nestjs-bulwark';
 import { GOALS } from '../goals.js';
 import { peerCases } from '../peers/peers.js';
 import { provide } from './application.js';
-import { ANSWER, PLAIN, work } from './baselines.js';
+import { ANSWER, PLAIN } from './baselines.js';
 import { compare } from './comparison.js';
 
 @Injectable()
@@ -15,19 +15,11 @@ class Client {
 }
 
 export default compare({
-  title: 'Bulkhead',
+  title: '@Bulkhead',
   source: import.meta.url,
   baseline: PLAIN,
   measure: 'above',
   own: [
-    {
-      name: 'bulkhead.execute',
-      goal: GOALS.policy,
-      setup: () => {
-        const bulkhead = new BulkheadPolicy('bulkhead');
-        return () => bulkhead.execute(work);
-      },
-    },
     {
       name: '@Bulkhead',
       goal: GOALS.singleStage,

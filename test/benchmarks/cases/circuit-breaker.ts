@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { CircuitBreaker, CircuitBreakerPolicy } from 'nestjs-bulwark';
+import { CircuitBreaker } from 'nestjs-bulwark';
 import { GOALS } from '../goals.js';
 import { peerCases } from '../peers/peers.js';
 import { provide } from './application.js';
-import { ANSWER, PLAIN, work } from './baselines.js';
+import { ANSWER, PLAIN } from './baselines.js';
 import { compare } from './comparison.js';
 
 @Injectable()
@@ -15,19 +15,11 @@ class Client {
 }
 
 export default compare({
-  title: 'Circuit breaker',
+  title: '@CircuitBreaker',
   source: import.meta.url,
   baseline: PLAIN,
   measure: 'above',
   own: [
-    {
-      name: 'breaker.execute',
-      goal: GOALS.policy,
-      setup: () => {
-        const breaker = new CircuitBreakerPolicy('breaker');
-        return () => breaker.execute(work);
-      },
-    },
     {
       name: '@CircuitBreaker',
       goal: GOALS.singleStage,
