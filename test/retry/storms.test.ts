@@ -145,6 +145,18 @@ describe('The retry budget', () => {
     );
   });
 
+  it('that is not there fails the boot also where no operation asks for it yet', async () => {
+    const retry = { budget: 'tigth' };
+    const there = { retryBudgets: { tight: {} } };
+    const unknown = 'there is no retry budget "tigth"; known: tight';
+    await expect(boot({ ...there, retries: { fast: retry } })).rejects.toThrow(
+      `retries.fast.budget: ${unknown}`,
+    );
+    await expect(boot({ ...there, defaults: { retry } })).rejects.toThrow(
+      `defaults.retry.budget: ${unknown}`,
+    );
+  });
+
   it('belongs to one application', async () => {
     const options = { retryBudgets: { stock: { ratio: 0, minRetriesPerSecond: 0.1 } } };
     for (const app of [await boot(options), await boot(options)]) {
