@@ -396,6 +396,47 @@ describe('Pipeline', () => {
       await elapse(50);
       expect(seen?.reason).toBe(call.error);
     });
+
+    describe('of a class that extends Promise', () => {
+      class Lazy<T> extends Promise<T> {
+        static override get [Symbol.species]() {
+          return Promise;
+        }
+      }
+
+      it('is executed in the attempt', async () => {
+        const { pipeline } = named({ timeoutMs: 50 });
+        const seen: AbortSignal[] = [];
+        class Rows extends Lazy<string> {
+          // biome-ignore lint/suspicious/noThenProperty: as lazy queries have it
+          override then<R, E>(...handlers: Parameters<Promise<string>['then']>): Promise<R | E> {
+            seen.push(currentSignal());
+            return super.then(...handlers) as Promise<R | E>;
+          }
+        }
+        let signal: AbortSignal | undefined;
+        const rows = await pipeline.execute((attempt) => {
+          signal = attempt.signal;
+          return new Rows((resolve) => resolve('rows'));
+        });
+        expect(rows).toBe('rows');
+        expect(seen).toEqual([signal]);
+      });
+
+      it('fails the attempt where that throws, and leaves no slot behind', async () => {
+        const { pipeline } = named({ bulkhead: {} });
+        class Broken extends Lazy<string> {
+          // biome-ignore lint/suspicious/noThenProperty: as lazy queries have it
+          override then(): never {
+            throw new Error('no connection');
+          }
+        }
+        const call = watch(pipeline.execute(() => new Broken(() => undefined)));
+        await flush();
+        expect((call.error as Error).message).toBe('no connection');
+        expect(pipeline.plan.stages.bulkhead?.getSnapshot().running).toBe(0);
+      });
+    });
   });
 
   describe('the signal', () => {
