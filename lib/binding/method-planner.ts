@@ -98,8 +98,11 @@ function planMethod(type: Class, definition: MethodDefinition, catalog: PolicyCa
       'is on a method that returns a stream; allowed: one that returns a Promise',
     );
   }
-  if (kind === 'handler' && hedge && !isSafeHandler(method)) {
-    warnings.push(`${name}: @Hedge() is inactive, because making this handler twice may do harm`);
+  if (kind === 'handler' && hedge && (!isSafeHandler(method) || traits.sendsItself)) {
+    const reason = traits.sendsItself
+      ? 'two of this handler at once would both send the response; use @Res({ passthrough: true })'
+      : 'making this handler twice may do harm';
+    warnings.push(`${name}: @Hedge() is inactive, because ${reason}`);
     resolved.stages = { ...resolved.stages, hedge: undefined };
   }
   if (fallback?.handler === key && settings?.fallback === undefined) {

@@ -45,6 +45,19 @@ export class PolicyCatalog {
     for (const [name, service] of Object.entries(services ?? {})) this.addShared(name, service);
   }
 
+  /**
+   * For when all budgets are known: also options that no operation uses must name one that there is.
+   *
+   * @throws ResilienceConfigurationError on an unknown name
+   */
+  checkBudgets({ retries }: ResilienceFeatureOptions): void {
+    const named = Object.entries(retries ?? {}).map(
+      ([name, retry]) => [`retries.${name}`, retry] as const,
+    );
+    for (const [place, retry] of [...named, ['defaults.retry', this.defaults.retry] as const])
+      if (typeof retry?.budget === 'string') this.budgets.find(retry.budget, `${place}.budget`);
+  }
+
   retry(name: string, place: string): RetryOptions {
     return lookUp(this.retries, name, place, 'retry options');
   }

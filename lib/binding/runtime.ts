@@ -60,6 +60,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     for (const feature of features) this.features.add(feature);
     const all = [configuration.options, ...features.map((feature) => checkFeatureOptions(feature))];
     for (const each of all) this.catalog.add(each);
+    for (const each of all) this.catalog.checkBudgets(each);
     for (const each of all) this.planServices(each); // a bundle may refer to what another module names
   }
 
@@ -81,6 +82,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     const checked = checkFeatureOptions(options);
     this.features.add(options);
     this.catalog.add(checked);
+    this.catalog.checkBudgets(checked);
     this.planServices(checked);
   }
 

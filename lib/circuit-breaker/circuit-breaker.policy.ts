@@ -149,6 +149,7 @@ export class CircuitBreakerPolicy {
     caller.adopt(call);
     let value: T;
     try {
+      if (caller.aborted) throw caller.reason; // as it found out when it was to adopt the call
       value = await fn(AMBIENT);
     } catch (error) {
       if (!caller.aborted) this.failed(permit, error, startedAt);

@@ -8,7 +8,6 @@ export interface Linked<T> {
 export class LinkedList<T extends Linked<T>> {
   first: T | undefined = undefined;
   last: T | undefined = undefined;
-  size = 0;
 
   append(entry: T): void {
     entry.previous = this.last;
@@ -16,7 +15,6 @@ export class LinkedList<T extends Linked<T>> {
     if (this.last === undefined) this.first = entry;
     else this.last.next = entry;
     this.last = entry;
-    this.size++;
   }
 
   /** The entry has to be in this list. */
@@ -28,6 +26,5 @@ export class LinkedList<T extends Linked<T>> {
     else next.previous = previous;
     entry.previous = undefined;
     entry.next = undefined;
-    this.size--;
   }
 }

@@ -43,7 +43,9 @@ export class ClientScope extends Scope {
 
   override adopt(dependent: Dependent): void {
     this.listen();
-    super.adopt(dependent);
+    if (this.aborted)
+      dependent.cancel(this.reason); // it has just been found out
+    else super.adopt(dependent);
   }
 
   /** In time, at least in part: the deadline holds no more for what still runs. */

@@ -48,7 +48,10 @@ export async function withPushback(error: unknown, convert: boolean): Promise<un
   metadata.set(RETRY_PUSHBACK, '-1');
   const exception = told ? error : new nest.RpcException(UNKNOWN);
   // On the exception itself: what it was made of may be a constant of somebody's.
-  Object.defineProperty(exception, 'getError', { value: () => ({ ...answer, metadata }) });
+  Object.defineProperty(exception, 'getError', {
+    value: () => ({ ...answer, metadata }),
+    configurable: true, // it may be thrown again
+  });
   if (!told) exception.cause = error;
   return exception;
 }

@@ -46,7 +46,8 @@ export class MetricsFanOut implements MetricsRecorder {
       }
       for (let index = 0; index < series.length; index++) {
         try {
-          (series[index] as BoundMetric)(value);
+          const result = (series[index] as BoundMetric)(value) as unknown;
+          if (result !== undefined) this.guard.run(() => result); // a promise, which may be rejected
         } catch (error) {
           this.guard.warn(error);
         }

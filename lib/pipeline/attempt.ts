@@ -188,13 +188,20 @@ export class Attempt<T> extends Scope implements Timed {
   private beginLate(bulkhead: BulkheadPolicy, at: number): void {
     try {
       this.owner.plan.stages.circuitBreaker?.confirm(this.permit, at);
-    } catch (error) {
+    } catch (rejection) {
       this.end();
       bulkhead.release(at);
-      this.fail(error);
+      this.refuse(rejection);
       return;
     }
     this.runInSlot(at);
+  }
+
+  /** By its own breaker, which learns nothing from that. */
+  private refuse(rejection: unknown): void {
+    if (!this.settle()) return;
+    this.owner.plan.stages.circuitBreaker?.release(this.permit);
+    this.owner.failed(rejection, this);
   }
 
   private leaveQueue(): void {

@@ -288,7 +288,9 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   private refuse(error: unknown): void {
-    if (this.wasRetried(error)) this.caller?.noteRetried(error);
+    const { caller } = this;
+    // One that was cut itself fails by its own deadline, which no call inside has retried.
+    if (caller?.aborted === false && this.wasRetried(error)) caller.noteRetried(error);
     this.end();
     this.reject(error);
   }

@@ -35,8 +35,14 @@ export class Begun<T> {
     }
   }
 
-  private next(): Promise<IteratorResult<T>> {
-    return runInScope(this.attempt, () => this.values.next());
+  private async next(): Promise<IteratorResult<T>> {
+    const { attempt } = this;
+    try {
+      return await runInScope(attempt, () => this.values.next());
+    } catch (error) {
+      if (attempt.hasRetried(error)) attempt.caller?.noteRetried(error);
+      throw error;
+    }
   }
 }
 

@@ -83,6 +83,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
     const at = now();
     if (this.plan.shutdown.closed || !this.hedge.tryHedge(at)) return;
     this.plan.observer.onHedge(this.made.length, delayMs);
+    if (this.settled) return; // by one who heard of it
     this.make(at);
     this.wait();
   }

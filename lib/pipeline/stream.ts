@@ -102,8 +102,12 @@ class StreamExecution<T> extends Execution<unknown> {
       error: (error: unknown) => {
         attempt.finish();
         this.ended = begun;
-        if (begun) outside(() => subscriber.error(error));
-        else attempt.fail(error);
+        if (!begun) {
+          attempt.fail(error);
+          return;
+        }
+        if (attempt.hasRetried(error)) this.outside?.noteRetried(error);
+        outside(() => subscriber.error(error));
       },
       complete: () => {
         attempt.finish(true);

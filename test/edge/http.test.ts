@@ -28,6 +28,7 @@ import {
   Bulkhead,
   CircuitBreaker,
   CircuitBreakerOpenError,
+  CircuitBreakerPolicy,
   CircuitBreakerRegistry,
   Critical,
   currentSignal,
@@ -466,6 +467,33 @@ describe('A client that disconnects', () => {
     await soon(asked.opened, 'the guard');
     request.destroy();
     expect((await soon(signals.opened, 'the signal')).aborted).toBe(true);
+  });
+
+  it('has a breaker of its own start nothing for a client that left while a guard was asked', async () => {
+    const asked = latch();
+    const outcome = latch<unknown>();
+    const breaker = new CircuitBreakerPolicy('of its own');
+    class Patient implements CanActivate {
+      async canActivate(context: ExecutionContext): Promise<boolean> {
+        const left = once(context.switchToHttp().getResponse<ServerResponse>(), 'close');
+        asked.open();
+        await left;
+        return true;
+      }
+    }
+    @Controller()
+    class Items {
+      @Get()
+      @UseGuards(Patient)
+      async get(): Promise<void> {
+        outcome.open(await breaker.execute(async () => 'ran').catch((error: unknown) => error));
+      }
+    }
+    const app = await listen(Items);
+    const request = caller(app.url);
+    await soon(asked.opened, 'the guard');
+    request.destroy();
+    expect(await soon(outcome.opened, 'the outcome')).toMatchObject({ name: 'AbortError' });
   });
 
   it('does not abort the signal when the answer was sent in full', async () => {

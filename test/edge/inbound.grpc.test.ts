@@ -217,6 +217,7 @@ describe('A failure that was retried to the end, by gRPC', () => {
     ...SOLD_OUT,
     metadata: Metadata.fromHttp2Headers({ shop: 'closed' }),
   };
+  const CONSTANT = new RpcException(SOLD_OUT);
   @Controller()
   class Shops {
     constructor(private readonly gateway: Gateway) {}
@@ -224,6 +225,7 @@ describe('A failure that was retried to the end, by gRPC', () => {
     async one({ value }: Text): Promise<Text> {
       if (value === 'plain') return this.gateway.retried(new Error('password=hunter2'));
       if (value === 'text') return this.gateway.retried(new RpcException('sold out'));
+      if (value === 'constant') return this.gateway.retried(CONSTANT);
       if (value === 'not retried') throw new RpcException(CLOSED);
       return this.gateway.retried(new RpcException(CLOSED));
     }
@@ -249,6 +251,15 @@ describe('A failure that was retried to the end, by gRPC', () => {
     for (const error of [plain, text, own, stream]) expect(pushbackOf(error)).toEqual(['-1']);
     // What one answer was made of is not marked for the next one.
     expect(pushbackOf(await errorOf(shop.one({ value: 'not retried' })))).toEqual([]);
+  });
+
+  it('tells so each time that the same error object is thrown', async () => {
+    const { shop } = await serve(Shops, {}, [Gateway]);
+    for (let call = 0; call < 2; call++) {
+      const error = await errorOf(shop.one({ value: 'constant' }));
+      expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'sold out' });
+      expect(pushbackOf(error)).toEqual(['-1']);
+    }
   });
 
   it('tells so with mapErrors: false by an RpcException, and leaves other errors alone', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Injectable, Post } from '@nestjs/common';
+import { Controller, Get, Injectable, Post, Res } from '@nestjs/common';
 import { Observable, of } from 'rxjs';
 import {
   currentSignal,
@@ -199,6 +199,18 @@ describe('A hedged call', () => {
     expect(attempts.signals.map(({ aborted }) => aborted)).toEqual([true, true]);
   });
 
+  it('is not hedged when one who hears of the hedge gives up', async () => {
+    const app = await boot();
+    const attempts = new Attempts();
+    const caller = new AbortController();
+    app.events.events$.subscribe(({ type }) => type === 'hedge' && caller.abort());
+    const pipeline = app.pipeline({ name: 'read', hedge: { delayMs: 50 } });
+    const result = watch(pipeline.execute(attempts.work, { signal: caller.signal }));
+    await elapse(50);
+    expect(result.state).toBe('rejected');
+    expect(attempts.count).toBe(1);
+  });
+
   it('times out attempt by attempt', async () => {
     const { attempts, call } = await hedging({ hedge: { delayMs: 50 }, timeoutMs: 100 });
     const result = call();
@@ -262,7 +274,7 @@ describe('@Hedge()', () => {
     await expect(boot({}, [Streaming])).rejects.toThrow('returns a stream');
   });
 
-  it('is inactive on a handler that may do harm twice', async () => {
+  it('is inactive on a handler that may do harm twice, or sends its response itself', async () => {
     @Controller()
     class Shop {
       @Get()
@@ -271,6 +283,11 @@ describe('@Hedge()', () => {
       @Post()
       @Hedge(50)
       async write(): Promise<void> {}
+      @Get('sent')
+      @Hedge(50)
+      async send(@Res() response: { end(): void }): Promise<void> {
+        response.end();
+      }
     }
     const app = await boot({}, [Shop]);
     const stages = app.module
@@ -280,6 +297,7 @@ describe('@Hedge()', () => {
     expect(stages).toEqual([
       ['Shop.read', true],
       ['Shop.write', false],
+      ['Shop.send', false],
     ]);
   });
 });

@@ -383,6 +383,11 @@ describe('A MetricsRecorder that fails', () => {
     ['rejects', () => Promise.reject(new Error('recorder down'))],
   ])('and %s harms no call and no other recorder, and is warned of once', async (_how, fail) => {
     const broken: MetricsRecorder = { increment: fail, gauge: fail, observe: fail };
+    await harmsNothing(broken);
+    await harmsNothing({ ...broken, bind: () => fail });
+  });
+
+  async function harmsNothing(broken: MetricsRecorder): Promise<void> {
     const healthy = new InMemoryMetrics();
     const { target, logger } = await shop({ metrics: [broken, healthy], alerts: [] });
     expect(await settle(target.retried())).toBe(down);
@@ -392,7 +397,7 @@ describe('A MetricsRecorder that fails', () => {
     expect(healthy.get('retry.attempt')).toBe(2);
     const warnings = logger.messages('warn').filter((text) => /recorder down/.test(String(text)));
     expect(warnings).toHaveLength(1);
-  });
+  }
 });
 
 describe('ResilienceEvents', () => {

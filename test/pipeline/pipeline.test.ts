@@ -163,6 +163,52 @@ describe('Pipeline', () => {
       expect(app.breakers.get(name).getState()).toBe(CircuitState.CLOSED);
     });
 
+    it('begins no waiting call once the breaker has opened, which learns nothing from that', async () => {
+      const judged: unknown[] = [];
+      const isFailure = (error: unknown) => judged.push(error) > 0;
+      const { pipeline } = named({
+        circuitBreaker: { failureThreshold: 1, isFailure },
+        bulkhead: { maxConcurrent: 1 },
+      });
+      const first = new Deferred();
+      const run = jest.fn(() => first.promise);
+      const calls = [1, 2, 3].map(() => watch(pipeline.execute(run)));
+      first.reject('down');
+      await flush();
+      expect(run).toHaveBeenCalledTimes(1);
+      expect(calls.map(({ error }) => (error as Partial<Error>).name)).toEqual([
+        undefined,
+        'CircuitBreakerOpenError',
+        'CircuitBreakerOpenError',
+      ]);
+      expect(judged).toEqual(['down']);
+      expect(pipeline.plan.stages.bulkhead?.getSnapshot()).toMatchObject({ running: 0, queued: 0 });
+    });
+
+    it('does not open it again for a probe that has waited too long to begin', async () => {
+      const { pipeline } = named({
+        circuitBreaker: {
+          failureThreshold: 1,
+          successThreshold: 1,
+          timeoutMs: 100,
+          isFailure: () => true,
+        },
+        bulkhead: { maxConcurrent: 1 },
+      });
+      await pipeline.execute(() => Promise.reject(new Error('down'))).catch(() => undefined);
+      const other = new Deferred();
+      void pipeline.plan.stages.bulkhead?.execute(() => other.promise);
+      await elapse(100);
+      const late = watch(pipeline.execute(async () => 'late'));
+      await elapse(100);
+      const probe = watch(pipeline.execute(async () => 'back'));
+      other.resolve('done');
+      await flush();
+      expect((late.error as Error).name).toBe('CircuitBreakerOpenError');
+      expect(probe.value).toBe('back');
+      expect(pipeline.plan.stages.circuitBreaker?.getState()).toBe('CLOSED');
+    });
+
     it('surfaces the rejection of a bulkhead that stays full', async () => {
       const { pipeline } = named({
         retry: ONE_RETRY,
@@ -349,6 +395,47 @@ describe('Pipeline', () => {
       );
       await elapse(50);
       expect(seen?.reason).toBe(call.error);
+    });
+
+    describe('of a class that extends Promise', () => {
+      class Lazy<T> extends Promise<T> {
+        static override get [Symbol.species]() {
+          return Promise;
+        }
+      }
+
+      it('is executed in the attempt', async () => {
+        const { pipeline } = named({ timeoutMs: 50 });
+        const seen: AbortSignal[] = [];
+        class Rows extends Lazy<string> {
+          // biome-ignore lint/suspicious/noThenProperty: as lazy queries have it
+          override then<R, E>(...handlers: Parameters<Promise<string>['then']>): Promise<R | E> {
+            seen.push(currentSignal());
+            return super.then(...handlers) as Promise<R | E>;
+          }
+        }
+        let signal: AbortSignal | undefined;
+        const rows = await pipeline.execute((attempt) => {
+          signal = attempt.signal;
+          return new Rows((resolve) => resolve('rows'));
+        });
+        expect(rows).toBe('rows');
+        expect(seen).toEqual([signal]);
+      });
+
+      it('fails the attempt where that throws, and leaves no slot behind', async () => {
+        const { pipeline } = named({ bulkhead: {} });
+        class Broken extends Lazy<string> {
+          // biome-ignore lint/suspicious/noThenProperty: as lazy queries have it
+          override then(): never {
+            throw new Error('no connection');
+          }
+        }
+        const call = watch(pipeline.execute(() => new Broken(() => undefined)));
+        await flush();
+        expect((call.error as Error).message).toBe('no connection');
+        expect(pipeline.plan.stages.bulkhead?.getSnapshot().running).toBe(0);
+      });
     });
   });
 

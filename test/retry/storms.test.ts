@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
+import { concat, defer, lastValueFrom, Observable, of } from 'rxjs';
 import {
   Fallback,
   type ResilienceEvent,
@@ -10,7 +11,7 @@ import {
   Timeout,
   Upstream,
 } from '../../lib/index.js';
-import { elapse, failure, ResilienceApp, watch } from '../support/resilience-app.js';
+import { elapse, failure, never, ResilienceApp, watch } from '../support/resilience-app.js';
 
 const apps: ResilienceApp[] = [];
 
@@ -141,6 +142,18 @@ describe('The retry budget', () => {
     }
     await expect(boot({ retryBudgets: { tight: {} } }, [Service])).rejects.toThrow(
       'Service.run @Retry().budget: there is no retry budget "tigth"; known: tight',
+    );
+  });
+
+  it('that is not there fails the boot also where no operation asks for it yet', async () => {
+    const retry = { budget: 'tigth' };
+    const there = { retryBudgets: { tight: {} } };
+    const unknown = 'there is no retry budget "tigth"; known: tight';
+    await expect(boot({ ...there, retries: { fast: retry } })).rejects.toThrow(
+      `retries.fast.budget: ${unknown}`,
+    );
+    await expect(boot({ ...there, defaults: { retry } })).rejects.toThrow(
+      `defaults.retry.budget: ${unknown}`,
     );
   });
 
@@ -280,6 +293,58 @@ describe('What a call inside has retried until it gave up', () => {
       }),
     );
     expect([own, work.calls]).toEqual([3, 9]);
+  });
+
+  it('does not keep a timeout of the outer operation’s own from being retried', async () => {
+    const app = await boot();
+    const outer = app.pipeline({ name: 'outer', timeoutMs: 50, retry: THREE });
+    const inner = app.pipeline({ name: 'inner', retry: THREE });
+    let calls = 0;
+    await settled(
+      outer.execute(() =>
+        inner.execute(async () => {
+          if (++calls % 2 === 0) return never(); // cut in the middle of its second attempt
+          throw new Error('dead');
+        }),
+      ),
+    );
+    expect(calls).toBe(6);
+  });
+
+  it('is told where it ends a stream that has begun, or a generator', async () => {
+    const work = dead();
+    @Injectable()
+    class Service {
+      @Retry(THREE)
+      async ofStream(): Promise<unknown> {
+        return lastValueFrom(this.stream());
+      }
+      @Retry(THREE)
+      stream(): Observable<unknown> {
+        return concat(
+          of(1),
+          defer(() => this.inner()),
+        );
+      }
+      @Retry(THREE)
+      async ofGenerator(): Promise<void> {
+        for await (const _ of this.generator());
+      }
+      @(Retry(THREE) as MethodDecorator) // the types know no generators
+      async *generator(): AsyncGenerator<unknown> {
+        yield 1;
+        yield await this.inner();
+      }
+      @Retry(THREE)
+      async inner(): Promise<unknown> {
+        return work();
+      }
+    }
+    const app = await boot({}, [Service]);
+    await settled(app.module.get(Service).ofStream());
+    expect(work.calls).toBe(3);
+    await settled(app.module.get(Service).ofGenerator());
+    expect(work.calls).toBe(6);
   });
 
   it('is seen through a fallback that fails in turn', async () => {
