@@ -3,10 +3,7 @@ import { now } from '../common/clock.js';
 import { ask } from '../common/options.js';
 import { isResilienceError } from '../common/resilience.error.js';
 import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
-import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
-import { promised } from '../context/promised.js';
-import { refuseWithout } from '../context/refusal.js';
-import type { AttemptContext, Scope } from '../context/scope.js';
+import type { AttemptContext } from '../context/scope.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
   type CircuitBreakerOptions,
@@ -22,6 +19,7 @@ import {
 import { OpenTime } from './open-time.js';
 import { Probes } from './probes.js';
 import { RampUp } from './ramp-up.js';
+import { runAlone } from './run-alone.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
 
 /** Told of what happens to a breaker. @internal */
@@ -101,64 +99,7 @@ export class CircuitBreakerPolicy {
    * @throws what `fn` throws, untouched
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    const caller = enclosingScope();
-    const startedAt = caller === undefined && this.needsNoStart ? 0 : now();
-    try {
-      refuseWithout(caller, startedAt);
-      const permit = this.acquire(startedAt);
-      if (caller !== undefined) return this.executeWithin(caller, fn, permit, startedAt);
-      let result: Promise<T>;
-      try {
-        result = promised(fn(AMBIENT));
-      } catch (error) {
-        this.failed(permit, error, startedAt);
-        throw error;
-      }
-      return result.then(
-        (value) => {
-          this.succeeded(permit, startedAt);
-          return value;
-        },
-        (error) => {
-          this.failed(permit, error, startedAt);
-          throw error;
-        },
-      );
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /** Reading the clock is a good part of what a call costs: mostly its end is all that counts. */
-  private get needsNoStart(): boolean {
-    return (
-      this.state === CircuitState.CLOSED &&
-      this.rampUp === undefined &&
-      this.options.slowCallDurationMs === undefined
-    );
-  }
-
-  /** The same for a call that its caller may cut. */
-  private async executeWithin<T>(
-    caller: Scope,
-    fn: (attempt: AttemptContext) => PromiseLike<T>,
-    permit: Permit,
-    startedAt: number,
-  ): Promise<T> {
-    const call = { cancel: (reason: unknown) => this.cut(permit, reason, startedAt) };
-    caller.adopt(call);
-    let value: T;
-    try {
-      if (caller.aborted) throw caller.reason; // as it found out when it was to adopt the call
-      value = await fn(AMBIENT);
-    } catch (error) {
-      if (!caller.aborted) this.failed(permit, error, startedAt);
-      throw error;
-    } finally {
-      caller.release(call);
-    }
-    if (!caller.aborted) this.succeeded(permit, startedAt);
-    return value;
+    return runAlone(this, fn);
   }
 
   getState(): CircuitState {
@@ -197,6 +138,18 @@ export class CircuitBreakerPolicy {
   /** Closes it, with an empty window. */
   reset(): void {
     this.enter(CircuitState.CLOSED, 'reset');
+  }
+
+  /**
+   * Whether it matters when a call begins: not while it is closed, unless calls can be slow.
+   * @internal
+   */
+  get asksWhenCallsBegin(): boolean {
+    return (
+      this.state !== CircuitState.CLOSED ||
+      this.rampUp !== undefined ||
+      this.options.slowCallDurationMs !== undefined
+    );
   }
 
   /**
@@ -265,17 +218,6 @@ export class CircuitBreakerPolicy {
    */
   release(permit: Permit): void {
     this.probes?.release(permit);
-  }
-
-  /** The caller of `execute()` gave up or ran out of time, perhaps long before the call ends. */
-  private cut(permit: Permit, reason: unknown, startedAt: number): void {
-    if (!isDeadline(reason)) {
-      this.release(permit);
-      return;
-    }
-    try {
-      this.failed(permit, reason, startedAt);
-    } catch {} // the caller has its error already: the predicate's goes nowhere
   }
 
   private isFailure(error: unknown): boolean {

@@ -1,4 +1,3 @@
-import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
 import { CallContext, isDeadline, runInScope } from '../context/ambient.js';
 import { join } from '../context/join.js';
@@ -8,6 +7,7 @@ import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryDecision } from '../retry/retry.policy.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
+import { judgeFailure } from './final-failure.js';
 import { HedgedAttempts } from './hedged-attempts.js';
 import { openPromise } from './open-promise.js';
 import { Pause } from './shutdown.js';
@@ -207,27 +207,12 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
 
   /** The call failed for good: by API.md's table, an alert, a fallback, `null` or the error. */
   private conclude(failure: unknown): void {
-    const { observer, stages } = this.plan;
-    let { critical, fallback } = stages;
-    let error = failure;
     if (this.cancelled) {
       this.giveUp();
       return;
     }
-    if (this.committed) {
-      fallback = undefined;
-      if (critical === false) critical = undefined; // nor is it replaced by null
-    }
-    let isAnswer = isClientError(error);
-    try {
-      const says = fallback?.answers(error);
-      if (says === false) fallback = undefined;
-      if (says === true) isAnswer = false;
-    } catch (predicateError) {
-      error = predicateError;
-      fallback = undefined;
-      isAnswer = false;
-    }
+    const { observer, stages } = this.plan;
+    const { error, isAnswer, fallback, critical } = judgeFailure(stages, failure, this.committed);
     if (isAnswer) {
       const at = now();
       observer.onSuccess(at - this.startedAt, at);

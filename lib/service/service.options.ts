@@ -25,7 +25,7 @@ export interface ServiceOptions {
   timeoutMs?: number;
   /** Options, or the name of some in `retries`. @default no retry */
   retry?: RetryOptions | string;
-  /** For reads that may be made twice at once. @default no hedge */
+  /** For reads that may be made twice at once; what `observe()` runs is not. @default no hedge */
   hedge?: HedgeOptions;
   /** Options for a breaker shared under the service's name, or the name of one in `breakers`. */
   circuitBreaker?: CircuitBreakerOptions | string;
