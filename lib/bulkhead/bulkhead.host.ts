@@ -1,12 +1,11 @@
 import type { BulkheadRejectionReason } from './bulkhead.error.js';
-import type { BulkheadPolicy } from './bulkhead.policy.js';
 
 /** Told of what happens to a bulkhead. @internal */
 export interface BulkheadObserver {
-  onChange(bulkhead: BulkheadPolicy, running: number, queued: number): void;
-  onRejected(bulkhead: BulkheadPolicy, reason: BulkheadRejectionReason): void;
+  onChange(bulkhead: { readonly name: string }, running: number, queued: number): void;
+  onRejected(bulkhead: { readonly name: string }, reason: BulkheadRejectionReason): void;
   /** How many may run at a time: where that is found out, whenever it is another number. */
-  onLimit(bulkhead: BulkheadPolicy, limit: number): void;
+  onLimit(bulkhead: { readonly name: string }, limit: number): void;
 }
 
 /** What the module that owns a bulkhead gives it. @internal */

@@ -3,13 +3,25 @@ import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
-import type { BulkheadPolicy } from './bulkhead.policy.js';
-import type { Admission } from './ticket.js';
+import type { BulkheadRejectedError, BulkheadRejectionReason } from './bulkhead.error.js';
+import type { RunEnd } from './run-times.js';
+import type { Admission, Ticket } from './ticket.js';
 
 type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
 
+/** As much of a bulkhead as a call has to do with. */
+interface Bulkhead {
+  tryAcquire(): boolean;
+  timesRun(): boolean;
+  enqueue(scope: Scope | undefined, settle: (admission: Admission) => void): Ticket;
+  leave(ticket: Ticket): void;
+  refusal(reason: BulkheadRejectionReason): BulkheadRejectedError;
+  measured(end: RunEnd, since: number, at: number): void;
+  release(at?: number): void;
+}
+
 /** A call through a bulkhead on its own, without a pipeline around it. */
-export function runAlone<T>(bulkhead: BulkheadPolicy, work: Work<T>): Promise<T> {
+export function runAlone<T>(bulkhead: Bulkhead, work: Work<T>): Promise<T> {
   const caller = enclosingScope();
   try {
     refuseWithout(caller);
@@ -21,7 +33,7 @@ export function runAlone<T>(bulkhead: BulkheadPolicy, work: Work<T>): Promise<T>
 }
 
 async function runLater<T>(
-  bulkhead: BulkheadPolicy,
+  bulkhead: Bulkhead,
   caller: Scope | undefined,
   work: Work<T>,
 ): Promise<T> {
@@ -36,7 +48,7 @@ async function runLater<T>(
   return runInSlot(bulkhead, caller, work, admission);
 }
 
-function waitForSlot(bulkhead: BulkheadPolicy, caller: Scope | undefined): Promise<Admission> {
+function waitForSlot(bulkhead: Bulkhead, caller: Scope | undefined): Promise<Admission> {
   return new Promise((resolve, reject) => {
     const dependent = {
       cancel: (reason: unknown) => {
@@ -57,7 +69,7 @@ function waitForSlot(bulkhead: BulkheadPolicy, caller: Scope | undefined): Promi
  * @throws what `work` throws without making a promise
  */
 function runInSlot<T>(
-  bulkhead: BulkheadPolicy,
+  bulkhead: Bulkhead,
   caller: Scope | undefined,
   work: Work<T>,
   since: number | undefined,
@@ -82,7 +94,7 @@ function runInSlot<T>(
 }
 
 function end(
-  bulkhead: BulkheadPolicy,
+  bulkhead: Bulkhead,
   caller: Scope | undefined,
   since: number | undefined,
   answered: boolean,

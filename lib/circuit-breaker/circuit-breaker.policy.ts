@@ -17,7 +17,7 @@ import {
   type CircuitTransitionReason,
 } from './circuit-state.js';
 import { OpenTime } from './open-time.js';
-import { Probes } from './probes.js';
+import { type Permit, Probes } from './probes.js';
 import { RampUp } from './ramp-up.js';
 import { runAlone } from './run-alone.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
@@ -41,9 +41,6 @@ export interface CircuitBreakerHost {
 
 const NO_HOST: CircuitBreakerHost = Object.freeze({});
 const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
-
-/** Handed out by `acquire()`, given back when the call ends. */
-export type Permit = number;
 
 /** The permit of a call that is not counted. */
 const UNCOUNTED: Permit = 0;

@@ -1,5 +1,7 @@
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
-import type { Permit } from './circuit-breaker.policy.js';
+
+/** Handed out by `acquire()`, given back when the call ends. */
+export type Permit = number;
 
 /** The calls of one half-open time, of which only so many run at once. */
 export class Probes {

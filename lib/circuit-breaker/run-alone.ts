@@ -3,12 +3,21 @@ import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
-import type { CircuitBreakerPolicy, Permit } from './circuit-breaker.policy.js';
+import type { Permit } from './probes.js';
 
 type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
 
+/** As much of a breaker as a call has to do with. */
+interface Breaker {
+  readonly asksWhenCallsBegin: boolean;
+  acquire(at: number): Permit;
+  succeeded(permit: Permit, startedAt: number): void;
+  failed(permit: Permit, error: unknown, startedAt: number): void;
+  release(permit: Permit): void;
+}
+
 /** A call through a breaker on its own, without a pipeline around it. */
-export function runAlone<T>(breaker: CircuitBreakerPolicy, work: Work<T>): Promise<T> {
+export function runAlone<T>(breaker: Breaker, work: Work<T>): Promise<T> {
   const caller = enclosingScope();
   // Reading the clock is a good part of what a call costs: mostly its end is all that counts.
   const startedAt = caller !== undefined || breaker.asksWhenCallsBegin ? now() : 0;
@@ -24,12 +33,7 @@ export function runAlone<T>(breaker: CircuitBreakerPolicy, work: Work<T>): Promi
 }
 
 /** @throws what `work` throws without making a promise */
-function run<T>(
-  breaker: CircuitBreakerPolicy,
-  work: Work<T>,
-  permit: Permit,
-  startedAt: number,
-): Promise<T> {
+function run<T>(breaker: Breaker, work: Work<T>, permit: Permit, startedAt: number): Promise<T> {
   let result: Promise<T>;
   try {
     result = promised(work(AMBIENT));
@@ -52,7 +56,7 @@ function run<T>(
 /** The same for a call that its caller may cut. */
 async function runWithin<T>(
   caller: Scope,
-  breaker: CircuitBreakerPolicy,
+  breaker: Breaker,
   work: Work<T>,
   permit: Permit,
   startedAt: number,
@@ -74,12 +78,7 @@ async function runWithin<T>(
 }
 
 /** The caller gave up or ran out of time, perhaps long before the call ends. */
-function cut(
-  breaker: CircuitBreakerPolicy,
-  permit: Permit,
-  reason: unknown,
-  startedAt: number,
-): void {
+function cut(breaker: Breaker, permit: Permit, reason: unknown, startedAt: number): void {
   if (!isDeadline(reason)) {
     breaker.release(permit);
     return;

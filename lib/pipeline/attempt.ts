@@ -1,6 +1,6 @@
 import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
 import type { Admission, Ticket } from '../bulkhead/ticket.js';
-import type { Permit } from '../circuit-breaker/circuit-breaker.policy.js';
+import type { Permit } from '../circuit-breaker/probes.js';
 import { now } from '../common/clock.js';
 import { isDeadline } from '../context/ambient.js';
 import { Scope } from '../context/scope.js';
