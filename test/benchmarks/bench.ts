@@ -45,8 +45,8 @@ console.log(`\n${report.machine}, ${report.date.slice(0, 10)}`);
 for (const run of runs) console.log(`\nNode ${run.node}\n${table(run)}`);
 console.log(
   `\nMedians of ${effort.rounds} rounds of interleaved batches. The plain calls are timed in a process that` +
-    '\nnever loads the library, all else in one with it and its peers. @nestjs/resilience is not here: it' +
-    '\ncannot be had from the registry.\n',
+    '\nnever loads the library, its peers in one in which it has been at work. @nestjs/resilience is not' +
+    '\nhere: it cannot be had from the registry.\n',
 );
 console.log(runs.map(verdict).join('\n'));
 if (flags.quick) console.log('These rounds were quick: do not rely on the figures.');

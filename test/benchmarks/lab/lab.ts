@@ -14,6 +14,8 @@ export const LARGE_SEMI_SPACE = ['--min-semi-space-size=128', '--max-semi-space-
 export interface Entrants {
   readonly module: CaseModule['default'];
   readonly names: readonly string[];
+  /** Cases that are warmed up before them, and then left: what they do to their process is done to it. */
+  readonly after?: readonly string[];
 }
 
 export interface RaceOptions {
@@ -56,10 +58,13 @@ export class Lab {
     const lanes: { child: Remote<Timing>; name: string }[] = [];
     const children: Remote<Timing>[] = [];
     try {
-      for (const { module, names } of entrants) {
+      for (const { module, names, after = [] } of entrants) {
         const child = await this.start<Timing>(TIMING, flags);
         children.push(child);
         if (asyncLocalStorage) await child.call('useAsyncLocalStorage');
+        for (const name of after) {
+          await child.call('prepare', module.source, name, this.effort);
+        }
         for (const name of names) {
           await child.call('prepare', module.source, name, this.effort);
           lanes.push({ child, name });
