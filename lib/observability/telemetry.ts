@@ -215,7 +215,6 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
 export class BulkheadTelemetry implements BulkheadObserver {
   private readonly running: BoundMetric;
   private readonly queued: BoundMetric;
-  private lastQueued: number | undefined = undefined;
 
   constructor(
     bulkhead: string,
@@ -228,8 +227,6 @@ export class BulkheadTelemetry implements BulkheadObserver {
 
   onChange(_bulkhead: BulkheadPolicy, running: number, queued: number): void {
     this.running(running);
-    if (queued === this.lastQueued) return; // as of every call that finds a slot
-    this.lastQueued = queued;
     this.queued(queued);
   }
 

@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import { isResilienceError } from '../common/resilience.error.js';
 import type { Scope } from '../context/scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
@@ -13,6 +14,8 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
   private readonly made: Attempt<T>[] = [];
   private running = 0;
   private settled = false;
+  /** By which it fails, if it does. */
+  private failure: { error: unknown; attempt: Attempt<T> } | undefined = undefined;
   private timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(
@@ -47,10 +50,12 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
   }
 
   failed(error: unknown, attempt: Attempt<T>): void {
+    // That a hedge found no room says less than what the attempt beside it failed by.
+    if (this.failure === undefined || !isRejection(error)) this.failure = { error, attempt };
     this.running--;
     if (this.settled || this.running > 0) return; // another may still answer
     this.settle();
-    this.owner.failed(error, attempt);
+    this.owner.failed(this.failure.error, this.failure.attempt);
   }
 
   cancel(reason: unknown): void {
@@ -96,4 +101,8 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
 
 function fasterOne(): DOMException {
   return new DOMException('Another attempt was faster', 'AbortError');
+}
+
+function isRejection(error: unknown): boolean {
+  return isResilienceError(error, 'CIRCUIT_OPEN') || isResilienceError(error, 'BULKHEAD_FULL');
 }

@@ -108,6 +108,20 @@ describe('A hedged call', () => {
     expect((result.error as Error).message).toBe('second');
   });
 
+  it('fails by what the first ran into, where the hedge that waited was not let in', async () => {
+    const { attempts, call } = await hedging({
+      hedge: { delayMs: 50 },
+      circuitBreaker: { failureThreshold: 1 },
+      bulkhead: { maxConcurrent: 1 },
+    });
+    const result = call();
+    await elapse(50);
+    attempts.made[0]?.reject(new Error('down')); // which opens the breaker
+    await flush();
+    expect(attempts.count).toBe(1);
+    expect(result.error).toMatchObject({ message: 'down' });
+  });
+
   it('that fails before the delay is left to the retry', async () => {
     const { attempts, call } = await hedging({
       hedge: { delayMs: 50 },
