@@ -27,8 +27,8 @@ export class PolicyCatalog {
    *
    * @throws ResilienceConfigurationError where a name is taken
    */
-  add(options: ResilienceFeatureOptions): void {
-    const { breakers, bulkheads, retries, retryBudgets, timeouts, services } = options;
+  add(feature: ResilienceFeatureOptions): void {
+    const { breakers, bulkheads, retries, retryBudgets, timeouts, services } = feature;
     for (const [name, options] of Object.entries(breakers ?? {})) {
       const merged = mergeCircuitBreakerOptions(this.defaults.circuitBreaker, options);
       this.breakers.define(name, merged, `breakers.${name}`);

@@ -1,7 +1,7 @@
 import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
 import { ask } from '../common/options.js';
-import { isResilienceError } from '../common/resilience.error.js';
+import { isRejection } from '../common/resilience.error.js';
 import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
 import type { AttemptContext } from '../context/scope.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
@@ -220,11 +220,7 @@ export class CircuitBreakerPolicy {
   private isFailure(error: unknown): boolean {
     const { isFailure } = this.options;
     if (isFailure !== undefined) return ask('isFailure', isFailure(error));
-    return (
-      !isClientError(error) &&
-      !isResilienceError(error, 'CIRCUIT_OPEN') &&
-      !isResilienceError(error, 'BULKHEAD_FULL')
-    );
+    return !isClientError(error) && !isRejection(error);
   }
 
   private isSlow(startedAt: number, at: number): boolean {

@@ -1,3 +1,4 @@
+import { timestamp } from '../common/timestamp.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 
 /**
@@ -7,7 +8,7 @@ import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js
  */
 export class OpenTime {
   /** On the wall clock, as an ISO 8601 time. */
-  readonly beganAt = new Date().toISOString();
+  readonly beganAt = timestamp();
   /** What the next one grows from: jitter does not add up. */
   private readonly baseMs: number;
   private readonly lengthMs: number;

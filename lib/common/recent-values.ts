@@ -1,32 +1,49 @@
-const REFRESH = 10;
-
-/** The latest `size` values, and where their percentiles lie. Adding is O(1), the memory is fixed. */
+/**
+ * The latest `size` values, and where their percentiles lie, exactly. They are kept in order as well,
+ * so a new one moves at most `size` numbers; the memory is fixed.
+ */
 export class RecentValues {
-  private readonly values: Float64Array;
-  private position = 0;
-  /** Sorted, some additions ago. */
-  private sorted: Float64Array | undefined = undefined;
-  private added = 0;
   count = 0;
+  private readonly latest: number[] = [];
+  private readonly ordered: number[] = [];
+  private next = 0;
 
-  constructor(size: number) {
-    this.values = new Float64Array(size);
-  }
+  constructor(private readonly size: number) {}
 
   add(value: number): void {
-    this.values[this.position] = value;
-    this.position = this.position + 1 === this.values.length ? 0 : this.position + 1;
-    if (this.count < this.values.length) this.count++;
-    if (++this.added >= REFRESH || this.count < REFRESH) this.sorted = undefined;
+    const gap =
+      this.count < this.size ? this.count++ : this.placeOf(this.latest[this.next] as number);
+    this.latest[this.next] = value;
+    this.next = (this.next + 1) % this.size;
+    this.put(value, gap);
   }
 
-  /** By nearest rank, as of at most ten values ago. @param percent above 0, at most 100 */
+  /** By nearest rank. @param percent above 0, at most 100 */
   percentile(percent: number): number | undefined {
-    if (this.count === 0) return undefined;
-    if (this.sorted === undefined) {
-      this.sorted = this.values.slice(0, this.count).sort();
-      this.added = 0;
+    return this.ordered[Math.ceil((percent / 100) * this.count) - 1];
+  }
+
+  /** Where the oldest one is, which leaves. */
+  private placeOf(value: number): number {
+    let low = 0;
+    let high = this.count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.ordered[middle] as number) < value) low = middle + 1;
+      else high = middle;
     }
-    return this.sorted[Math.ceil((percent / 100) * this.sorted.length) - 1];
+    return low;
+  }
+
+  /** Fills a gap: whatever lies between it and where the new one belongs moves up by one. */
+  private put(value: number, gap: number): void {
+    const { ordered } = this;
+    const last = this.count - 1;
+    let place = gap;
+    for (; place > 0 && (ordered[place - 1] as number) > value; place--)
+      ordered[place] = ordered[place - 1] as number;
+    for (; place < last && (ordered[place + 1] as number) < value; place++)
+      ordered[place] = ordered[place + 1] as number;
+    ordered[place] = value;
   }
 }

@@ -38,3 +38,8 @@ export function isResilienceError(error: unknown, code?: ResilienceErrorCode): b
     return false; // a proxy that throws is none of ours
   }
 }
+
+/** Whether a call was refused without being made: it says nothing about the dependency. */
+export function isRejection(error: unknown): boolean {
+  return isResilienceError(error, 'CIRCUIT_OPEN') || isResilienceError(error, 'BULKHEAD_FULL');
+}

@@ -66,20 +66,14 @@ export class InMemoryMetrics implements MetricsRecorder {
   }
 
   private find(name: string, kind: MetricKind, tags: MetricTags): MetricSeries {
+    const given = Object.keys(tags).filter((tag) => tags[tag] !== undefined);
     let key = name;
-    for (const tag of Object.keys(tags).sort()) {
-      if (tags[tag] !== undefined) key += `\0${tag}\0${tags[tag]}`;
-    }
+    for (const tag of given.sort()) key += `\0${tag}\0${tags[tag]}`;
     const existing = this.series.get(key);
     if (existing !== undefined) return existing;
     const full = this.series.size >= MAX_SERIES && tags.__other__ === undefined;
     if (full) return this.find(name, kind, { __other__: true });
-    const labels = Object.fromEntries(
-      Object.entries(tags)
-        .filter(([, value]) => value !== undefined)
-        .map(([tag, value]): [string, string] => [tag, String(value)])
-        .sort(([a], [b]) => (a < b ? -1 : 1)),
-    );
+    const labels = Object.fromEntries(given.map((tag) => [tag, String(tags[tag])]));
     const series: MetricSeries = { name, kind, tags: labels, value: 0 };
     this.series.set(key, series);
     return series;

@@ -63,8 +63,8 @@ export class MetricsFanOut implements MetricsRecorder {
   ): BoundMetric {
     const bound = this.guard.run(() => recorder.bind?.(kind, name, tags));
     if (typeof bound === 'function') return bound;
-    if (kind === 'counter') return (by) => this.guard.run(() => recorder.increment(name, tags, by));
-    if (kind === 'gauge') return (value) => this.guard.run(() => recorder.gauge(name, value, tags));
-    return (value) => this.guard.run(() => recorder.observe(name, value, tags));
+    if (kind === 'counter') return (by) => recorder.increment(name, tags, by);
+    if (kind === 'gauge') return (value) => recorder.gauge(name, value, tags);
+    return (value) => recorder.observe(name, value, tags);
   }
 }

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { checkOptions, duration, positiveCount, type Rules } from '../common/options.js';
+import { timestamp } from '../common/timestamp.js';
 import type { AlertChannel, CriticalAlert, Recovery } from '../criticality/alert-channel.js';
 import { describeError } from './error-record.js';
 
@@ -89,7 +90,7 @@ export class WebhookAlerts implements AlertChannel {
       this.dropped++;
       return;
     }
-    this.queue.push({ ...message, timestamp: new Date().toISOString() });
+    this.queue.push({ ...message, timestamp: timestamp() });
     this.posting ??= this.postAll();
   }
 

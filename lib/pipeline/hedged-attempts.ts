@@ -1,5 +1,5 @@
 import { now } from '../common/clock.js';
-import { isResilienceError } from '../common/resilience.error.js';
+import { isRejection } from '../common/resilience.error.js';
 import type { Scope } from '../context/scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
@@ -101,8 +101,4 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
 
 function fasterOne(): DOMException {
   return new DOMException('Another attempt was faster', 'AbortError');
-}
-
-function isRejection(error: unknown): boolean {
-  return isResilienceError(error, 'CIRCUIT_OPEN') || isResilienceError(error, 'BULKHEAD_FULL');
 }

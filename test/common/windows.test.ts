@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CallWindow, FailureTimes } from '../../lib/circuit-breaker/sliding-window.js';
 import { LinkedList } from '../../lib/common/linked-list.js';
+import { RecentValues } from '../../lib/common/recent-values.js';
 import { TimeWindow } from '../../lib/common/time-window.js';
 
 const outcome = { failed: fc.boolean(), slow: fc.boolean() };
@@ -153,6 +154,31 @@ describe('a linked list', () => {
           expect(forward).toEqual(model.map((item) => item.id));
         }
       }),
+    );
+  });
+});
+
+describe('recent values', () => {
+  it('have the percentiles of the latest ones', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 60 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 100 }),
+        (values, size, percent) => {
+          const recent = new RecentValues(size);
+          expect(recent.percentile(percent)).toBeUndefined();
+          for (const [index, value] of values.entries()) {
+            recent.add(value);
+            const latest = values.slice(Math.max(0, index + 1 - size), index + 1);
+            const ordered = latest.toSorted((a, b) => a - b);
+            expect(recent.count).toBe(latest.length);
+            expect(recent.percentile(percent)).toBe(
+              ordered[Math.ceil((percent / 100) * latest.length) - 1],
+            );
+          }
+        },
+      ),
     );
   });
 });
