@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Controller, Get, Injectable, Post, Res } from '@nestjs/common';
 import { Observable, of } from 'rxjs';
 import {
@@ -6,23 +6,12 @@ import {
   Hedge,
   type HedgeOptions,
   type ResilienceEvent,
-  type ResilienceModuleOptions,
   ResilienceService,
   type ServiceOptions,
 } from '../../lib/index.js';
-import { Deferred, elapse, flush, ResilienceApp, watch } from '../support/resilience-app.js';
+import { booting, Deferred, elapse, flush, watch } from '../support/resilience-app.js';
 
-const apps: ResilienceApp[] = [];
-
-async function boot(options: ResilienceModuleOptions = {}, providers: (new () => unknown)[] = []) {
-  const app = await ResilienceApp.boot(options, providers);
-  apps.push(app);
-  return app;
-}
-
-afterEach(async () => {
-  for (const app of apps.splice(0)) await app.close();
-});
+const boot = booting();
 
 /** Attempts that end when the test says so. */
 class Attempts {

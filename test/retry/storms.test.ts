@@ -1,29 +1,18 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { concat, defer, lastValueFrom, Observable, of } from 'rxjs';
 import {
   Fallback,
   type ResilienceEvent,
-  type ResilienceModuleOptions,
   ResilienceService,
   Retry,
   type RetryOptions,
   Timeout,
   Upstream,
 } from '../../lib/index.js';
-import { elapse, failure, never, ResilienceApp, watch } from '../support/resilience-app.js';
+import { booting, elapse, failure, never, watch } from '../support/resilience-app.js';
 
-const apps: ResilienceApp[] = [];
-
-async function boot(options: ResilienceModuleOptions = {}, providers: (new () => unknown)[] = []) {
-  const app = await ResilienceApp.boot(options, providers);
-  apps.push(app);
-  return app;
-}
-
-afterEach(async () => {
-  for (const app of apps.splice(0)) await app.close();
-});
+const boot = booting();
 
 const NOW = { baseDelayMs: 0, jitter: 'none' } as const;
 

@@ -1,4 +1,4 @@
-import { jest } from '@jest/globals';
+import { afterEach, jest } from '@jest/globals';
 import type { Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {
@@ -62,6 +62,19 @@ export class ResilienceApp {
     jest.useRealTimers();
     await this.module.close();
   }
+}
+
+/** Boots applications, which are closed after each test. */
+export function booting() {
+  const open: ResilienceApp[] = [];
+  afterEach(async () => {
+    for (const app of open.splice(0)) await app.close();
+  });
+  return async (options: ResilienceModuleOptions = {}, providers: Provider[] = []) => {
+    const app = await ResilienceApp.boot(options, providers);
+    open.push(app);
+    return app;
+  };
 }
 
 /** A promise that the test settles. */
