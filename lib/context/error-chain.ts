@@ -1,23 +1,27 @@
-const MAX_ERRORS = 50;
+import { entriesOf, read } from '../common/read.js';
+import { isResilienceError } from '../common/resilience.error.js';
+
+/** What failed elsewhere may have been made of thousands, and decides none of our costs. */
+const MAX_ERRORS = 200;
 
 /**
- * An error, and those that it was made of: by `cause`, and of an `AggregateError` by `errors`. Each
- * once, also where they go in a circle; errors that cannot be read end the search there.
+ * An error, and those that it was made of: by `cause`, and of an `AggregateError` by `errors`. The
+ * nearest come first, each once, also where they go in a circle, and 200 of them at most; what cannot
+ * be read ends the search there. So do the library's own errors: what refused a call tells by its
+ * `cause` of an earlier failure, and not of this one.
  */
 export function errorChain(error: unknown): unknown[] {
-  const chain = [error];
-  for (let next = 0; next < chain.length && chain.length < MAX_ERRORS; next++) {
-    for (const inner of madeOf(chain[next])) if (!chain.includes(inner)) chain.push(inner);
+  const chain = new Set([error]);
+  for (const each of chain) {
+    // A Set is walked through to what has been added meanwhile.
+    for (const inner of madeOf(each)) if (chain.size < MAX_ERRORS) chain.add(inner);
   }
-  return chain;
+  return [...chain];
 }
 
-function madeOf(error: unknown): unknown[] {
-  if (typeof error !== 'object' || error === null) return [];
-  try {
-    const { cause, errors } = error as { cause?: unknown; errors?: unknown };
-    return [...(cause === undefined ? [] : [cause]), ...(Array.isArray(errors) ? errors : [])];
-  } catch {
-    return [];
-  }
+function* madeOf(error: unknown): Generator<unknown> {
+  if (isResilienceError(error)) return;
+  const cause = read(error, 'cause');
+  if (cause !== undefined) yield cause;
+  yield* entriesOf(read(error, 'errors'), MAX_ERRORS);
 }
