@@ -1,30 +1,30 @@
+import { read } from '../common/read.js';
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
 import { isResilienceError } from '../common/resilience.error.js';
 import { errorChain } from '../context/error-chain.js';
+import { headerOf, metadataOf } from './error-headers.js';
+import { parseHttpDate } from './http-date.js';
 
-interface Carrier {
-  retryAfterMs?: unknown;
-  headers?: unknown;
-  response?: { headers?: unknown } | null;
-  /** Of gRPC. */
-  metadata?: unknown;
-}
+const RETRY_AFTER = 'retry-after';
+/** In ms, as Azure and OpenAI have it. */
+const RETRY_AFTER_MS = 'retry-after-ms';
 
 /**
- * How long, in ms, the one who failed asks to be left alone: `error.retryAfterMs`, the `Retry-After`
- * header (seconds or an HTTP date, RFC 9110 §10.2.3) in `error.response.headers` or `error.headers`,
- * or the `grpc-retry-pushback-ms` in `error.metadata`. The library's own errors do not count: they
- * speak of this process.
+ * How long, in ms, the one who failed asks to be left alone: what the error itself says, else the
+ * longest that those ask for which it was made of (`cause`, `errors`). An error says it by
+ * `retryAfterMs`, by the header `retry-after-ms`, by `Retry-After` (RFC 9110 §10.2.3: whole seconds, or
+ * one of the three forms of an HTTP date), or by gRPC's `grpc-retry-pushback-ms` in its `metadata`;
+ * whatever else is in them is ignored. The library's own errors do not count: they speak of this process.
  */
 export function retryAfterMs(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || isResilienceError(error)) return undefined;
-  try {
-    const carrier = error as Carrier;
-    if (typeof carrier.retryAfterMs === 'number') return atLeastZero(carrier.retryAfterMs);
-    return parse(headerOf(carrier, 'retry-after')) ?? atLeastZero(pushbackOf(carrier));
-  } catch {
-    return undefined; // a getter that throws tells us nothing
+  const own = askedBy(error);
+  if (own !== undefined) return own;
+  let longest: number | undefined;
+  for (const inner of errorChain(error)) {
+    const asked = askedBy(inner);
+    if (asked !== undefined) longest = Math.max(longest ?? 0, asked);
   }
+  return longest;
 }
 
 /**
@@ -37,60 +37,39 @@ export function forbidsRetry(error: unknown): boolean {
 }
 
 function saysNo(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false;
-  try {
-    const carrier = error as Carrier;
-    const should = headerOf(carrier, SHOULD_RETRY);
-    if (typeof should === 'string' && should.trim().toLowerCase() === 'false') return true;
-    const pushbackMs = pushbackOf(carrier);
-    return pushbackMs !== undefined && !(pushbackMs >= 0);
-  } catch {
-    return false;
-  }
+  const should = headerOf(error, SHOULD_RETRY);
+  if (should?.split(',').some((each) => each.trim().toLowerCase() === 'false')) return true;
+  const pushbackMs = pushbackOf(error);
+  return pushbackMs !== undefined && !(pushbackMs >= 0);
 }
 
-function headerOf({ response, headers }: Carrier, name: string): unknown {
-  return valueIn(response?.headers, name) ?? valueIn(headers, name);
-}
-
-/** In ms; `NaN` where it is said, but is no number. */
-function pushbackOf({ metadata }: Carrier): number | undefined {
-  const said = valueIn(metadata, RETRY_PUSHBACK);
-  if (said === undefined || said === null) return undefined;
-  return /^\s*-?\d+\s*$/.test(String(said)) ? Number(said) : Number.NaN;
-}
-
-/** Of `Headers` and what is like them, of an object, or of undici's raw list of names and values. */
-function valueIn(headers: unknown, name: string): unknown {
-  if (typeof headers !== 'object' || headers === null) return undefined;
-  const { get } = headers as { get?: unknown };
-  if (typeof get === 'function') return first(get.call(headers, name)) ?? undefined;
-  const entries = Array.isArray(headers) ? pairs(headers) : Object.entries(headers);
-  return first(entries.find(([key]) => key.toLowerCase() === name)?.[1]);
-}
-
-function first(value: unknown): unknown {
-  return Array.isArray(value) ? value[0] : value;
-}
-
-function pairs(list: unknown[]): [string, unknown][] {
-  return list.flatMap((name, index) =>
-    index % 2 === 0 ? [[String(name), text(list[index + 1])] as [string, unknown]] : [],
+function askedBy(error: unknown): number | undefined {
+  if (isResilienceError(error)) return undefined;
+  const given = read(error, 'retryAfterMs');
+  if (typeof given === 'number' && given >= 0) return given;
+  const pushbackMs = pushbackOf(error);
+  return (
+    milliseconds(headerOf(error, RETRY_AFTER_MS)) ??
+    delayOrDate(headerOf(error, RETRY_AFTER)) ??
+    (pushbackMs !== undefined && pushbackMs >= 0 ? pushbackMs : undefined)
   );
 }
 
-function text(value: unknown): unknown {
-  return Buffer.isBuffer(value) ? value.toString() : value;
+function milliseconds(said: string | undefined): number | undefined {
+  return said !== undefined && /^[ \t]*\d+(\.\d+)?[ \t]*$/.test(said) ? Number(said) : undefined;
 }
 
-function parse(value: unknown): number | undefined {
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
-  const text = String(value).trim();
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000;
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now()); // a date is wall-clock time
+function delayOrDate(said: string | undefined): number | undefined {
+  if (said === undefined) return undefined;
+  const text = said.replace(/^[ \t]+|[ \t]+$/g, '');
+  if (/^\d+$/.test(text)) return Number(text) * 1_000;
+  const date = parseHttpDate(text);
+  return date === undefined ? undefined : Math.max(0, date - Date.now()); // a date is wall-clock time
 }
 
-function atLeastZero(ms: number | undefined): number | undefined {
-  return ms === undefined || Number.isNaN(ms) ? undefined : Math.max(0, ms);
+/** In ms; `NaN` where it is said, but is no number. */
+function pushbackOf(error: unknown): number | undefined {
+  const said = metadataOf(error, RETRY_PUSHBACK);
+  if (said === undefined) return undefined;
+  return /^\s*-?\d+\s*$/.test(said) ? Number(said) : Number.NaN;
 }

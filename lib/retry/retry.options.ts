@@ -51,9 +51,11 @@ export interface RetryOptions {
   /** No attempt begins later than this after the first, in ms. @default no limit */
   maxDurationMs?: number;
   /**
-   * Wait at least as long as the error's `Retry-After` (of gRPC: `grpc-retry-pushback-ms`) says, and
-   * do not retry where that is longer than `maxDelayMs`, nor where the error says
-   * `x-should-retry: false` (a negative pushback): it was retried to the end further in. @default true
+   * Wait at least as long as the error, or one that it was made of (`cause`, `errors`), asks: by
+   * `error.retryAfterMs`, or by a header of its answer, `retry-after-ms` or `Retry-After` (whole seconds
+   * or an HTTP date; of gRPC: `grpc-retry-pushback-ms`). What is none of these is ignored. Do not retry
+   * where that is longer than `maxDelayMs`, nor where the error says `x-should-retry: false` (a negative
+   * pushback): it was retried to the end further in. @default true
    */
   respectRetryAfter?: boolean;
   /**
