@@ -48,6 +48,15 @@ export class ClientScope extends Scope {
     else super.adopt(dependent);
   }
 
+  /** Its time is up, and that of whatever else answers the same request. */
+  expire(): TimeoutError {
+    const error = new TimeoutError(this.timeoutMs);
+    if (this.inbound !== undefined)
+      this.inbound.expiresAt = Math.min(this.inbound.expiresAt, now());
+    this.abort(error);
+    return error;
+  }
+
   /** In time, at least in part: the deadline holds no more for what still runs. */
   answered(): void {
     if (!this.aborted) this.expiresAt = Number.POSITIVE_INFINITY;

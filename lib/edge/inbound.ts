@@ -12,8 +12,11 @@ import { grpcCallOf } from './transport.js';
 
 /** What a caller says about its request, as far as it is believed. */
 export interface Inbound {
-  /** Its deadline on the monotonic clock; `Infinity` without one. */
-  readonly expiresAt: number;
+  /**
+   * Its deadline on the monotonic clock; `Infinity` without one. When its end is heard of, it has
+   * passed for all that answer the request, though a timer may come a millisecond before.
+   */
+  expiresAt: number;
   /** What it left when the request came, in ms. */
   readonly timeoutMs: number;
   readonly critical: boolean | undefined;

@@ -1,6 +1,5 @@
 import { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
-import { TimeoutError } from '../timeout/timeout.error.js';
 import type { ClientScope } from './client-scope.js';
 
 /**
@@ -18,11 +17,7 @@ export function withinDeadline<T>(
   isStream: boolean,
 ): Observable<T> {
   return new Observable<T>((subscriber) => {
-    const expire = () => {
-      const error = new TimeoutError(scope.timeoutMs);
-      scope.abort(error);
-      subscriber.error(error);
-    };
+    const expire = () => subscriber.error(scope.expire());
     const leftMs = scope.expiresAt - now();
     if (leftMs <= 0) return expire();
     const timer = setTimeout(() => (scope.committed ? scope.answered() : expire()), leftMs);

@@ -1,8 +1,13 @@
+import { EventEmitter } from 'node:events';
+import { jest } from '@jest/globals';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { GraphQLModule, Mutation, Query, Resolver } from '@nestjs/graphql';
+import { NEVER, type Observable, of } from 'rxjs';
+import { ClientScope } from '../../lib/edge/client-scope.js';
 import { inboundOf } from '../../lib/edge/inbound.js';
 import { resolveInboundOptions } from '../../lib/edge/inbound.options.js';
+import { withinDeadline } from '../../lib/edge/within-deadline.js';
 import { currentSignal, outboundHeaders, Retry, TimeoutError } from '../../lib/index.js';
 import { closeAll, TWICE } from '../binding/support.js';
 import { EXPRESS, FASTIFY, latch, listen, never, soon } from './adapters.support.js';
@@ -123,4 +128,30 @@ it('The handshake of a WebSocket brings no deadline for the operations that come
     );
   expect(inbound({})).toMatchObject({ timeoutMs: 5 });
   expect(inbound({ upgrade: 'websocket' })).toBeUndefined();
+});
+
+it('The deadline of a request has passed for all its resolvers once one has heard of it, however early a timer is', () => {
+  jest.useFakeTimers({ doNotFake: ['performance'] }); // the clock stands, as it were: timers come early
+  const inbound = { expiresAt: performance.now() + 60_000, timeoutMs: 60_000, critical: undefined };
+  const connection = {
+    emitter: new EventEmitter(),
+    goneEvent: 'close',
+    isShared: true,
+    isOver: () => false,
+    isGone: () => false,
+    isCommitted: () => false,
+  };
+  const resolve = (resolver: Observable<string>) => {
+    const seen: unknown[] = [];
+    withinDeadline(resolver, new ClientScope(connection, inbound), false).subscribe({
+      next: (value) => seen.push(value),
+      error: (error) => seen.push(error),
+    });
+    return seen;
+  };
+  const slow = resolve(NEVER);
+  jest.advanceTimersByTime(60_000);
+  expect(slow).toEqual([expect.any(TimeoutError)]);
+  expect(resolve(of('done'))).toEqual([expect.any(TimeoutError)]);
+  jest.useRealTimers();
 });
