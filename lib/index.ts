@@ -73,6 +73,7 @@ export { Retry } from './retry/retry.decorator.js';
 export type { ErrorClass, Jitter, RetryOptions, RetryPredicate } from './retry/retry.options.js';
 export type { RetrySuppression } from './retry/retry.policy.js';
 export type { RetryBudgetOptions } from './retry/retry-budget.options.js';
+export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';
 export type { ServiceOptions } from './service/service.options.js';
 export { Timeout } from './timeout/timeout.decorator.js';

@@ -12,7 +12,7 @@ const blocks = (language: string) =>
 
 /** What snippets use without showing where it comes from. */
 const PRELUDE = `
-import { Controller, Get, Injectable, Module, Param } from '@nestjs/common';
+import { Controller, Get, Injectable, mixin, Module, Param } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { expect, test } from '@jest/globals';

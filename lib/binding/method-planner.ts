@@ -9,6 +9,7 @@ import {
 } from '../dispatch/method-definition.js';
 import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
+import { classNameOf, type OperationNames, operationNameOf } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { atDecorators, type ResolvedOperation, StageResolver } from './stage-resolver.js';
 
@@ -18,6 +19,7 @@ export interface MethodOperation extends Operation, MethodTraits {}
 /** What the planner knows of a method, from which its operation is made. */
 export interface MethodPlan extends ResolvedOperation {
   readonly name: string;
+  readonly className: string;
   readonly kind: 'provider' | 'handler';
   readonly traits: MethodTraits;
   /** What the user should know, though it is no error. */
@@ -29,10 +31,18 @@ export interface MethodPlan extends ResolvedOperation {
  *
  * @throws ResilienceConfigurationError
  */
-export function planClass(type: Class, catalog: PolicyCatalog): Map<MethodDefinition, MethodPlan> {
+export function planClass(
+  type: Class,
+  definitions: MethodDefinition[],
+  catalog: PolicyCatalog,
+  names: OperationNames,
+): Map<MethodDefinition, MethodPlan> {
   const plans = new Map<MethodDefinition, MethodPlan>();
-  for (const definition of definitionsOf(type)) {
-    if (reaches(type, definition)) plans.set(definition, planMethod(type, definition, catalog));
+  for (const definition of definitions) {
+    if (!reaches(type, definition)) continue;
+    const name = operationNameOf(type, definition);
+    names.claim(name, { type, key: definition.key });
+    plans.set(definition, planMethod(type, definition, name, catalog));
   }
   checkFallbackCycles(plans);
   return plans;
@@ -72,10 +82,14 @@ export function reaches(type: Class, definition: MethodDefinition): boolean {
   );
 }
 
-function planMethod(type: Class, definition: MethodDefinition, catalog: PolicyCatalog): MethodPlan {
+function planMethod(
+  type: Class,
+  definition: MethodDefinition,
+  name: string,
+  catalog: PolicyCatalog,
+): MethodPlan {
   const { key, settings } = definition;
   const method = methodOf(definition);
-  const name = `${type.name}.${String(key)}`;
   // What is said on a controller, a resolver or a gateway is said of its handlers alone.
   const ofClass = isHandlerClass(type) && !isHandler(method) ? [] : classSettings(type);
   const layers = settings === undefined ? ofClass : [...ofClass, settings];
@@ -116,7 +130,7 @@ function planMethod(type: Class, definition: MethodDefinition, catalog: PolicyCa
       `${name}: what @Fallback() answers is not sent, because this handler sends its response itself; use @Res({ passthrough: true })`,
     );
   }
-  return { ...resolved, name, kind, traits, warnings };
+  return { ...resolved, name, className: classNameOf(type), kind, traits, warnings };
 }
 
 function checkFallbackMethod(

@@ -1,7 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { check, text } from '../common/options.js';
-import type { AnyMethod, Class, MethodDefinition } from '../dispatch/method-definition.js';
+import {
+  type AnyMethod,
+  type Class,
+  definitionsOf,
+  type MethodDefinition,
+} from '../dispatch/method-definition.js';
 import { DispatchingRuntime } from '../dispatch/runtime-slot.js';
 import { Guard } from '../observability/guard.js';
 import { OperationTelemetry } from '../observability/telemetry.js';
@@ -19,6 +24,7 @@ import { type Configuration, configurationOf } from './configuration.js';
 import { callMethod, MethodWork } from './method-call.js';
 import { type MethodOperation, type MethodPlan, planClass, reaches } from './method-planner.js';
 import type { Operation } from './operation.js';
+import { adviceOnNames, OperationNames } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
 
@@ -38,11 +44,13 @@ export class ResilienceRuntime extends DispatchingRuntime {
   readonly shutdown = new Shutdown();
   private readonly logger = new Logger('ResilienceModule');
   private configuration: Configuration | undefined = undefined;
+  private readonly planned = new Set<Class>();
   private readonly classes = new Map<Class, Map<MethodDefinition, MethodOperation>>();
   /** Of each method, the operation that was called last, which is mostly the next one too. */
   private readonly latest = new Map<MethodDefinition, LatestOperation>();
   private readonly services = new Map<string, Operation>();
   private readonly pipelines: Operation[] = [];
+  private readonly names = new OperationNames();
   private readonly features = new Set<ResilienceFeatureOptions>();
   private readonly early = new Set<MethodDefinition>();
   private readonly tracerGuard = new Guard('The tracer');
@@ -116,13 +124,12 @@ export class ResilienceRuntime extends DispatchingRuntime {
    * @throws ResilienceConfigurationError
    */
   plan(type: Class): MethodOperation[] {
-    if (this.classes.has(type)) return [];
-    const operations = new Map<MethodDefinition, MethodOperation>();
-    for (const [definition, plan] of planClass(type, this.catalog)) {
-      operations.set(definition, this.methodOperation(type, plan));
-    }
-    this.classes.set(type, operations);
-    return [...operations.values()];
+    if (this.planned.has(type)) return [];
+    const made = this.makeOperations(type, definitionsOf(type));
+    this.planned.add(type);
+    const advice = adviceOnNames(type, made);
+    if (advice !== undefined) this.warnings.push(advice);
+    return made;
   }
 
   /**
@@ -133,6 +140,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   addPipeline(name: string, options: ServiceOptions): Operation {
     check('the name of a pipeline', name, text);
     const place = `pipeline ${display(name)}`;
+    this.names.claim(name, 'a pipeline');
     const settings = settingsOf(checkServiceOptions(place, options));
     const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
     const operation = this.programmatic(name, resolved);
@@ -219,8 +227,9 @@ export class ResilienceRuntime extends DispatchingRuntime {
 
   private planServices({ services }: ResilienceFeatureOptions): void {
     for (const name of Object.keys(services ?? {})) {
+      this.names.claim(name, 'a bundle in services');
       const resolved = new StageResolver(this.catalog, name, inOptions(`services.${name}`), [
-        { service: name },
+        { resilience: name },
       ]).resolve();
       this.services.set(name, this.programmatic(name, resolved));
     }
@@ -234,32 +243,44 @@ export class ResilienceRuntime extends DispatchingRuntime {
     };
   }
 
-  private methodOperation(type: Class, plan: MethodPlan): MethodOperation {
+  private methodOperation(plan: MethodPlan): MethodOperation {
     this.warnings.push(...plan.warnings);
-    const { name, kind, upstream, service, traits } = plan;
+    const { name, className, kind, upstream, service, traits } = plan;
     const atEdge = this.options.mapErrors === false ? undefined : traits.atEdge;
     return {
       ...traits,
       atEdge,
       kind,
       upstream,
-      pipeline: this.pipeline(name, service ?? type.name, plan),
+      pipeline: this.pipeline(name, service ?? className, plan),
     };
   }
 
-  /** A method that a derived class has overridden, called by `super`, is an operation of its own class. */
   private operationOf(self: object, definition: MethodDefinition): MethodOperation | undefined {
     const type = (Object.getPrototypeOf(self) as { constructor: Class }).constructor;
-    const operation = this.find(type, definition);
+    this.plan(type);
+    const operation = this.classes.get(type)?.get(definition);
     if (operation !== undefined || !reaches(type, definition)) return operation;
-    return this.find(definition.owner, definition);
+    return this.ofOwner(definition);
   }
 
-  private find(type: Class, definition: MethodDefinition): MethodOperation | undefined {
-    const operations = this.classes.get(type);
-    if (operations !== undefined) return operations.get(definition);
-    this.plan(type);
-    return this.classes.get(type)?.get(definition);
+  /** A method that a derived class has overridden, called by `super`, is an operation of its own class. */
+  private ofOwner(definition: MethodDefinition): MethodOperation | undefined {
+    const { owner } = definition;
+    this.makeOperations(owner, [definition]);
+    return this.classes.get(owner)?.get(definition);
+  }
+
+  private makeOperations(type: Class, definitions: MethodDefinition[]): MethodOperation[] {
+    const operations = this.classes.get(type) ?? new Map<MethodDefinition, MethodOperation>();
+    this.classes.set(type, operations);
+    const missing = definitions.filter((definition) => !operations.has(definition));
+    const plans = [...planClass(type, missing, this.catalog, this.names)];
+    return plans.map(([definition, plan]) => {
+      const operation = this.methodOperation(plan);
+      operations.set(definition, operation);
+      return operation;
+    });
   }
 
   private warnEarly(self: object, definition: MethodDefinition): void {

@@ -21,20 +21,20 @@ import type { Stages } from '../pipeline/stages.js';
 import { type RetryOptions, retryArgument } from '../retry/retry.options.js';
 import { RetryPolicy } from '../retry/retry.policy.js';
 import { RetryBudget } from '../retry/retry-budget.js';
+import { resilienceArgument } from '../service/resilience.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
 import { TimeoutPolicy } from '../timeout/timeout.policy.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 
 /** Where settings stand that decorators said: `PaymentsService.charge @Retry()`. */
 export function atDecorators(place: string): (stage: keyof Settings) => string {
-  return (stage) =>
-    `${place} @${stage === 'service' ? 'Resilience' : stage.charAt(0).toUpperCase() + stage.slice(1)}()`;
+  return (stage) => `${place} @${stage.charAt(0).toUpperCase() + stage.slice(1)}()`;
 }
 
 /** Where settings stand that options say: `services.payments.retry`. */
 export function inOptions(place: string): (stage: keyof Settings) => string {
   return (stage) =>
-    stage === 'service' ? place : `${place}.${stage === 'timeout' ? 'timeoutMs' : stage}`;
+    stage === 'resilience' ? place : `${place}.${stage === 'timeout' ? 'timeoutMs' : stage}`;
 }
 
 /** An operation as its settings describe it. */
@@ -51,6 +51,7 @@ export interface ResolvedOperation {
  */
 export class StageResolver {
   private readonly layers: Settings[];
+  private service: string | undefined = undefined;
 
   /**
    * @param name what an inline breaker or bulkhead is called
@@ -63,7 +64,7 @@ export class StageResolver {
     layers: Settings[],
   ) {
     this.layers = layers.flatMap((layer) =>
-      'service' in layer ? [this.bundle(layer.service), layer] : [layer],
+      'resilience' in layer ? [...this.bundle(layer.resilience), layer] : [layer],
     );
   }
 
@@ -81,13 +82,15 @@ export class StageResolver {
       timeout: this.timeout(),
       bulkhead: this.bulkhead(),
     };
-    return { stages, service: this.last('service', isText), upstream };
+    return { stages, service: this.service, upstream };
   }
 
-  private bundle(name: unknown): Settings {
-    const place = this.placeOf('service');
-    check(place, name, text);
-    return settingsOf(this.catalog.service(name as string, place), name as string);
+  private bundle(argument: unknown): Settings[] {
+    const place = this.placeOf('resilience');
+    const { service } = resilienceArgument(place, argument);
+    if (service === undefined) return [];
+    this.service = service;
+    return [settingsOf(this.catalog.service(service, place), service)];
   }
 
   /** Also an `undefined` that somebody wrote: a constant that a circular import has not set yet. */

@@ -6,7 +6,7 @@ import {
   type AnyMethod,
   type Class,
   type MethodDefinition,
-  ownClassSettings,
+  openClassSettings,
   ownDefinitions,
   type Settings,
 } from './method-definition.js';
@@ -50,7 +50,7 @@ function decorateMethod(
 }
 
 function decorateClass(type: Class, stage: keyof Settings, value: unknown): void {
-  ownClassSettings(type)[stage] = value;
+  openClassSettings(type)[stage] = value;
   const prototype = type.prototype as object;
   for (const [key, method, owner] of methodsOf(prototype)) {
     if (ownDefinitions(owner).has(key) || !(isAsyncFunction(method) || isHandler(method))) continue;

@@ -10,8 +10,8 @@ export interface Settings {
   fallback?: unknown;
   critical?: unknown;
   upstream?: unknown;
-  /** The name of a bundle. */
-  service?: unknown;
+  /** The name of a bundle, or options. */
+  resilience?: unknown;
 }
 
 export type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
@@ -61,9 +61,14 @@ export function definitionsOf(type: { prototype: unknown }): MethodDefinition[] 
   return [...found.values()].filter((definition) => definition !== undefined);
 }
 
-/** A class's own settings, for writing. */
-export function ownClassSettings(type: object): Settings {
-  let settings = Reflect.getOwnMetadata(CLASS_SETTINGS, type) as Settings | undefined;
+/** What the decorators on a class itself say. */
+export function ownClassSettings(type: object): Settings | undefined {
+  return Reflect.getOwnMetadata(CLASS_SETTINGS, type) as Settings | undefined;
+}
+
+/** The same, for writing. */
+export function openClassSettings(type: object): Settings {
+  let settings = ownClassSettings(type);
   if (settings === undefined) {
     settings = {};
     Reflect.defineMetadata(CLASS_SETTINGS, settings, type);
@@ -74,10 +79,7 @@ export function ownClassSettings(type: object): Settings {
 /** The settings of the decorators on a class and on those that it extends, base first. */
 export function classSettings(type: { prototype: unknown }): Settings[] {
   return prototypesOf(type.prototype)
-    .map(
-      (prototype) =>
-        Reflect.getOwnMetadata(CLASS_SETTINGS, prototype.constructor) as Settings | undefined,
-    )
+    .map((prototype) => ownClassSettings(prototype.constructor))
     .filter((settings) => settings !== undefined)
     .reverse();
 }

@@ -1,13 +1,17 @@
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import type { ResilienceOptions } from './resilience.options.js';
 
 /**
- * Applies a whole bundle. Decorators beside it override it field by field.
+ * Applies a whole bundle, which decorators beside it override field by field; or names the operation.
  *
- * @param service the name of one in `services`. Checked when the application boots.
+ * @param resilience the name of a bundle in `services`, or options. Checked when the application boots.
+ *
+ * @example ＠Resilience('payments')
+ * @example ＠Resilience({ name: 'payments.charge', service: 'payments' })
  */
-export function Resilience(service: string): ResilienceDecorator {
-  return decorate('service', service, '@Resilience()');
+export function Resilience(resilience: string | ResilienceOptions): ResilienceDecorator {
+  return decorate('resilience', resilience, '@Resilience()');
 }
 
 /** Labels errors and metrics with the dependency that the method calls. */

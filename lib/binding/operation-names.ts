@@ -1,0 +1,76 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import {
+  type Class,
+  type MethodDefinition,
+  ownClassSettings,
+} from '../dispatch/method-definition.js';
+import { resilienceArgument } from '../service/resilience.options.js';
+import type { Operation } from './operation.js';
+
+/** Whose name it is: of a method of a class that Nest instantiates, or of something made by options. */
+export type NameHolder = { type: Class; key: PropertyKey } | 'a bundle in services' | 'a pipeline';
+
+/** The names that an application's operations have. To metrics, two of one name would be one. */
+export class OperationNames {
+  private readonly holders = new Map<string, NameHolder>();
+
+  /**
+   * Again by the same method is no harm. Pipelines do not hold their names: code may make one of the
+   * same name again, any number of times.
+   *
+   * @throws ResilienceConfigurationError where something else has the name
+   */
+  claim(name: string, holder: NameHolder): void {
+    const other = this.holders.get(name);
+    if (other !== undefined && !isSame(other, holder)) throw taken(name, other, holder);
+    if (holder !== 'a pipeline') this.holders.set(name, holder);
+  }
+}
+
+/** What a class is called in the names of its operations. */
+export function classNameOf(type: Class): string {
+  return nameGiven(`${type.name} @Resilience()`, ownClassSettings(type)?.resilience) ?? type.name;
+}
+
+/** The name that a method's decorator gives, else `ClassName.method`. */
+export function operationNameOf(type: Class, { key, settings }: MethodDefinition): string {
+  const name = `${classNameOf(type)}.${String(key)}`;
+  return nameGiven(`${name} @Resilience()`, settings?.resilience) ?? name;
+}
+
+/** A run of hexadecimal digits: `mixin()` of Nest makes 21 of them up as a class's name, at each start. */
+const RANDOM = /(?=[a-f]*\d)[\da-f]{12,}/i;
+
+/** What to do about a class whose name says nothing, or something else after each start. */
+export function adviceOnNames(type: Class, operations: readonly Operation[]): string | undefined {
+  const name = classNameOf(type);
+  if (name !== '' && !RANDOM.test(name)) return undefined;
+  const named = operations.map(({ pipeline }) => pipeline.plan.operation);
+  const example = named.find((operation) => operation.startsWith(`${name}.`));
+  if (example === undefined) return undefined;
+  const why =
+    name === ''
+      ? 'its class has no name'
+      : "its class's name is a random one (mixin() makes such names up), so metrics and alerts know it by another name after each start";
+  return `${example}: ${why}; give the class a name of its own, @Resilience({ name: 'RoleGuard' }) for instance`;
+}
+
+function nameGiven(place: string, argument: unknown): string | undefined {
+  return argument === undefined ? undefined : resilienceArgument(place, argument).name;
+}
+
+function isSame(one: NameHolder, other: NameHolder): boolean {
+  if (typeof one === 'string' || typeof other === 'string') return false;
+  return one.type === other.type && one.key === other.key;
+}
+
+function taken(name: string, first: NameHolder, second: NameHolder): ResilienceConfigurationError {
+  return new ResilienceConfigurationError(
+    showHolder(second),
+    `the operation name ${JSON.stringify(name)} is taken by ${showHolder(first)}`,
+  );
+}
+
+function showHolder(holder: NameHolder): string {
+  return typeof holder === 'string' ? holder : `${holder.type.name}.${String(holder.key)}`;
+}
