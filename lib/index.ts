@@ -16,6 +16,7 @@ export { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.regist
 export {
   type CircuitBreakerSnapshot,
   CircuitState,
+  type CircuitTransitionDetails,
   type CircuitTransitionReason,
 } from './circuit-breaker/circuit-state.js';
 export {

@@ -1,6 +1,12 @@
 import { ResilienceError } from '../common/resilience.error.js';
 
-/** The breaker did not let the call through: the dependency behind it was failing, or is ramping up. */
+/**
+ * The breaker did not let the call through: the dependency behind it was failing, or is ramping up.
+ *
+ * Its `cause` is why: what an attempt of the same call failed by before it met the open breaker, else
+ * the last failure that counted towards the opening, or that of the probe by which recovery failed.
+ * There is none where slow answers opened it, or somebody by `forceOpen()`.
+ */
 export class CircuitBreakerOpenError extends ResilienceError {
   override readonly name = 'CircuitBreakerOpenError';
   readonly code = 'CIRCUIT_OPEN';
@@ -11,10 +17,12 @@ export class CircuitBreakerOpenError extends ResilienceError {
     readonly retryAfterMs: number,
     captureStackTrace?: boolean,
     rampingUp = false,
+    cause?: unknown,
   ) {
     super(
       `Circuit breaker "${breaker}" is ${rampingUp ? 'ramping up' : 'open'}`,
       captureStackTrace,
+      cause,
     );
   }
 }

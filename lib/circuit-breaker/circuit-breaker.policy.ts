@@ -3,7 +3,7 @@ import { now } from '../common/clock.js';
 import { ask } from '../common/options.js';
 import { isRejection } from '../common/resilience.error.js';
 import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
-import type { AttemptContext } from '../context/scope.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
   type CircuitBreakerOptions,
@@ -14,8 +14,10 @@ import {
 import {
   type CircuitBreakerSnapshot,
   CircuitState,
+  type CircuitTransitionDetails,
   type CircuitTransitionReason,
 } from './circuit-state.js';
+import { KnownFailures } from './known-failures.js';
 import { OpenTime } from './open-time.js';
 import { type Permit, Probes } from './probes.js';
 import { RampUp } from './ramp-up.js';
@@ -29,6 +31,7 @@ export interface CircuitBreakerObserver {
     from: CircuitState,
     to: CircuitState,
     reason: CircuitTransitionReason,
+    details: CircuitTransitionDetails,
   ): void;
   onRejected(breaker: CircuitBreakerPolicy, retryAfterMs: number): void;
 }
@@ -37,6 +40,12 @@ export interface CircuitBreakerObserver {
 export interface CircuitBreakerHost {
   observer?: CircuitBreakerObserver;
   captureStackTrace?: boolean;
+}
+
+/** A failure that counts, as long as it is in the window. */
+interface CountedFailure {
+  readonly error: unknown;
+  readonly slow: boolean;
 }
 
 const NO_HOST: CircuitBreakerHost = Object.freeze({});
@@ -70,6 +79,9 @@ export class CircuitBreakerPolicy {
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   private window: SlidingWindow | undefined = undefined;
   private failureTimes: FailureTimes | undefined = undefined;
+  /** The latest in the window while it is closed, to say what opened it. */
+  private lastFailure: CountedFailure | undefined = undefined;
+  private knownFailures: KnownFailures | undefined = undefined;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: CircuitBreakerOptions);
@@ -116,10 +128,18 @@ export class CircuitBreakerPolicy {
       slowCallRate: calls === 0 ? 0 : (slow / calls) * 100,
     };
     if (this.openTime !== undefined && this.state !== CircuitState.CLOSED)
-      snapshot.openedAt = this.openTime.beganAt;
+      snapshot.openedAt = this.openTime.outageBeganAt;
     if (this.state === CircuitState.OPEN) snapshot.retryAfterMs = this.retryAfterMs(at);
     if (this.rampUp?.isOver(at) === false) snapshot.rampUpShare = this.rampUp.share(at);
     return snapshot;
+  }
+
+  /**
+   * What opened it: the last failure that counted towards the opening, or that of the latest failed
+   * probe. `undefined` while it is closed, and where no error did.
+   */
+  getCause(): unknown {
+    return this.state === CircuitState.CLOSED ? undefined : this.openTime?.cause;
   }
 
   /** Rejects every call until `reset()`. */
@@ -152,20 +172,21 @@ export class CircuitBreakerPolicy {
   /**
    * Asks to make a call; the permit goes back by `succeeded`, `failed` or `release`.
    *
+   * @param scope of the attempt that the call is, or is made in: it may know why the breaker is open
    * @throws CircuitBreakerOpenError
    * @internal
    */
-  acquire(at = now()): Permit {
+  acquire(at = now(), scope?: Scope): Permit {
     if (this.state === CircuitState.CLOSED) {
-      if (this.rampUp !== undefined) this.admitToRampUp(this.rampUp, at);
+      if (this.rampUp !== undefined) this.admitToRampUp(this.rampUp, at, scope);
       return this.generation;
     }
     if (this.state === CircuitState.DISABLED) return UNCOUNTED;
     if (this.state === CircuitState.OPEN && this.openTime?.isOver(at)) {
       this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
     }
-    if (this.probes === undefined) throw this.rejection(at);
-    return this.admitProbe(this.probes, at);
+    if (this.probes === undefined) throw this.rejection(at, scope);
+    return this.admitProbe(this.probes, at, scope);
   }
 
   /**
@@ -175,10 +196,10 @@ export class CircuitBreakerPolicy {
    * @throws CircuitBreakerOpenError
    * @internal
    */
-  confirm(permit: Permit, at = now()): void {
+  confirm(permit: Permit, at = now(), scope?: Scope): void {
     if (this.state === CircuitState.CLOSED || this.state === CircuitState.DISABLED) return;
     if (this.probes?.has(permit)) return;
-    throw this.rejection(at);
+    throw this.rejection(at, scope);
   }
 
   /**
@@ -187,9 +208,9 @@ export class CircuitBreakerPolicy {
    */
   succeeded(permit: Permit, startedAt: number, at = now()): void {
     const slow = this.isSlow(startedAt, at);
-    if (permit === this.generation) this.record(at, false, slow);
+    if (permit === this.generation) this.record(at, slow);
     else if (permit !== UNCOUNTED && this.probes?.succeeded(permit, at))
-      this.judgeProbe(this.probes, false, slow, at);
+      this.judgeProbe(this.probes, slow, at);
   }
 
   /**
@@ -203,9 +224,11 @@ export class CircuitBreakerPolicy {
     try {
       counts = this.isFailure(error);
     } finally {
+      if (counts) this.know(error);
       if (!counts) this.release(permit);
-      else if (permit === this.generation) this.record(at, true, this.isSlow(startedAt, at));
-      else if (this.probes?.failed(permit)) this.judgeProbe(this.probes, true, false, at);
+      else if (permit === this.generation)
+        this.recordFailure(error, this.isSlow(startedAt, at), at);
+      else if (this.probes?.failed(permit)) this.judgeProbe(this.probes, false, at, { error });
     }
   }
 
@@ -223,16 +246,33 @@ export class CircuitBreakerPolicy {
     return !isClientError(error) && !isRejection(error);
   }
 
+  private know(error: unknown): void {
+    this.knownFailures ??= new KnownFailures();
+    this.knownFailures.add(error);
+  }
+
   private isSlow(startedAt: number, at: number): boolean {
     const { slowCallDurationMs } = this.options;
     return slowCallDurationMs !== undefined && at - startedAt > slowCallDurationMs;
   }
 
-  private record(at: number, failed: boolean, slow: boolean): void {
+  private recordFailure(error: unknown, slow: boolean, at: number): void {
+    this.lastFailure = { error, slow };
+    this.record(at, slow, this.lastFailure);
+  }
+
+  private record(at: number, slow: boolean, failure?: CountedFailure): void {
     this.window ??= this.newWindow();
-    this.window.record(at, failed, slow);
-    const reason = this.reasonToOpen(this.window, at, failed);
-    if (reason !== undefined) this.enter(CircuitState.OPEN, reason, at);
+    this.window.record(at, failure !== undefined, slow);
+    if (this.window.failures === 0) this.lastFailure = undefined; // it has left the window
+    const reason = this.reasonToOpen(this.window, at, failure !== undefined);
+    if (reason !== undefined) this.enter(CircuitState.OPEN, reason, at, this.errorBehind(reason));
+  }
+
+  /** Slow calls open it without an error, unless they failed as well. */
+  private errorBehind(reason: CircuitTransitionReason): unknown {
+    const { lastFailure } = this;
+    return reason !== 'slow-call-rate' || lastFailure?.slow ? lastFailure?.error : undefined;
   }
 
   private newWindow(): SlidingWindow {
@@ -266,47 +306,73 @@ export class CircuitBreakerPolicy {
     return this.failureTimes.add(at);
   }
 
-  private admitProbe(probes: Probes, at: number): Permit {
-    if (!probes.haveRoom(at)) throw this.rejection(at);
+  private admitProbe(probes: Probes, at: number, scope: Scope | undefined): Permit {
+    if (!probes.haveRoom(at)) throw this.rejection(at, scope);
     const permit = ++this.sequence;
     probes.begin(permit, at);
     return permit;
   }
 
   /** @throws CircuitBreakerOpenError where it is not yet this call's turn */
-  private admitToRampUp(rampUp: RampUp, at: number): void {
+  private admitToRampUp(rampUp: RampUp, at: number, scope: Scope | undefined): void {
     if (rampUp.isOver(at)) this.recovered();
-    else if (!rampUp.admits(at)) throw this.rejection(at);
+    else if (!rampUp.admits(at)) throw this.rejection(at, scope);
   }
 
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
-  private judgeProbe(probes: Probes, failed: boolean, slow: boolean, at: number): void {
+  private judgeProbe(
+    probes: Probes,
+    slow: boolean,
+    at: number,
+    failure?: { error: unknown },
+  ): void {
     this.window ??= this.newWindow();
-    this.window.record(at, failed, slow); // to be seen in the snapshot
-    if (failed || (slow && this.options.slowCallRateThreshold !== undefined))
-      this.enter(CircuitState.OPEN, 'probe-failed', at);
+    this.window.record(at, failure !== undefined, slow); // to be seen in the snapshot
+    if (failure !== undefined || (slow && this.options.slowCallRateThreshold !== undefined))
+      this.enter(CircuitState.OPEN, 'probe-failed', at, failure?.error);
     else if (probes.succeed()) this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
   }
 
-  private enter(to: CircuitState, reason: CircuitTransitionReason, at = now()): void {
+  private enter(
+    to: CircuitState,
+    reason: CircuitTransitionReason,
+    at = now(),
+    error?: unknown,
+  ): void {
     const from = this.state;
+    const counts = this.window?.counts(at);
+    const { calls, failures } = counts ?? NO_CALLS;
     this.state = to;
     this.generation = to === CircuitState.CLOSED ? ++this.sequence : NO_GENERATION;
     this.probes = to === CircuitState.HALF_OPEN ? new Probes(this.options) : undefined;
+    this.lastFailure = undefined;
     if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {
       this.window = undefined; // while open, the snapshot still shows what opened it
       this.failureTimes = undefined;
     }
-    this.recover(to, reason, at);
-    if (from !== to) this.host.observer?.onTransition(this, from, to, reason);
+    this.recover(to, reason, at, error);
+    if (from === to) return;
+    const details: CircuitTransitionDetails = {
+      calls,
+      failures,
+      failureRate: calls === 0 ? 0 : (failures / calls) * 100,
+    };
+    if (error !== undefined) details.error = error;
+    if (to === CircuitState.OPEN) details.retryAfterMs = this.retryAfterMs(at);
+    this.host.observer?.onTransition(this, from, to, reason, details);
   }
 
   /** Recovery lasts from the opening until everybody has been let back. */
-  private recover(to: CircuitState, reason: CircuitTransitionReason, at: number): void {
+  private recover(
+    to: CircuitState,
+    reason: CircuitTransitionReason,
+    at: number,
+    error: unknown,
+  ): void {
     const { rampUpMs } = this.options;
     if (to === CircuitState.OPEN) {
       if (this.rampUp?.isOver(at)) this.recovered();
-      this.openTime = new OpenTime(this.options, at, this.openTime);
+      this.openTime = new OpenTime(this.options, at, error, this.openTime);
       this.rampUp = undefined;
     } else if (reason === 'probes-succeeded' && rampUpMs !== undefined) {
       this.rampUp = new RampUp(at, rampUpMs);
@@ -328,11 +394,25 @@ export class CircuitBreakerPolicy {
     return this.openTime?.leftMs(at) ?? 0;
   }
 
-  private rejection(at: number): CircuitBreakerOpenError {
+  /** A call that has failed already knows better than the breaker, of which others may have learnt since. */
+  private causeFor(scope: Scope | undefined): unknown {
+    for (let each = scope; each !== undefined; each = each.caller) {
+      const { failedBefore } = each;
+      if (failedBefore === undefined) continue;
+      if (each.goesThrough(this) || this.knownFailures?.has(failedBefore)) return failedBefore;
+    }
+    return this.openTime?.cause;
+  }
+
+  private rejection(at: number, scope: Scope | undefined): CircuitBreakerOpenError {
     const retryAfterMs = this.retryAfterMs(at);
     this.host.observer?.onRejected(this, retryAfterMs);
-    const { captureStackTrace } = this.host;
-    const rampingUp = this.rampUp !== undefined;
-    return new CircuitBreakerOpenError(this.name, retryAfterMs, captureStackTrace, rampingUp);
+    return new CircuitBreakerOpenError(
+      this.name,
+      retryAfterMs,
+      this.host.captureStackTrace,
+      this.rampUp !== undefined,
+      this.causeFor(scope),
+    );
   }
 }

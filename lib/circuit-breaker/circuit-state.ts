@@ -21,7 +21,10 @@ export interface CircuitBreakerSnapshot {
   failureRate: number;
   /** 0 to 100. */
   slowCallRate: number;
-  /** When it opened, as an ISO 8601 time; only while it is not closed. */
+  /**
+   * Since when the dependency has been failing, as an ISO 8601 time: the first opening, however often
+   * recovery has failed since. Only while it is not closed.
+   */
   openedAt?: string;
   /** Until the first probe, in ms; only while it is open. */
   retryAfterMs?: number;
@@ -40,3 +43,19 @@ export type CircuitTransitionReason =
   | 'forced-open'
   | 'disabled'
   | 'reset';
+
+/** What a breaker knew when it changed its state. */
+export interface CircuitTransitionDetails {
+  /**
+   * The failure that made it: the last that counted towards the opening, or that of the probe. Absent
+   * where no failure did.
+   */
+  error?: unknown;
+  /** Over the window, like the following; half-open, those of the probes. */
+  calls: number;
+  failures: number;
+  /** 0 to 100. */
+  failureRate: number;
+  /** Until the first probe, in ms; only where it opens by itself. */
+  retryAfterMs?: number;
+}

@@ -7,18 +7,26 @@ import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js
  * "Exponential Backoff And Jitter"), here for the probes of many instances that opened at once.
  */
 export class OpenTime {
-  /** On the wall clock, as an ISO 8601 time. */
-  readonly beganAt = timestamp();
+  /** Of the first one of this outage, on the wall clock, as an ISO 8601 time. */
+  readonly outageBeganAt: string;
+  /** What opened the breaker; of a probe that failed without an error, what had opened it before. */
+  readonly cause: unknown;
   /** What the next one grows from: jitter does not add up. */
   private readonly baseMs: number;
   private readonly lengthMs: number;
 
-  /** @param before the open time after which recovery failed; without one, it is the first */
+  /**
+   * @param error what opened the breaker, where it was an error
+   * @param before the open time after which recovery failed; without one, it is the first
+   */
   constructor(
     options: Readonly<ResolvedCircuitBreakerOptions>,
     private readonly startedAt: number,
+    error?: unknown,
     before?: OpenTime,
   ) {
+    this.outageBeganAt = before?.outageBeganAt ?? timestamp();
+    this.cause = error ?? before?.cause;
     const { timeoutMs, timeoutFactor, timeoutJitter, maxTimeoutMs } = options;
     this.baseMs =
       before === undefined ? timeoutMs : Math.min(maxTimeoutMs, before.baseMs * timeoutFactor);

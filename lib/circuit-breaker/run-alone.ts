@@ -10,7 +10,7 @@ type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
 /** As much of a breaker as a call has to do with. */
 interface Breaker {
   readonly asksWhenCallsBegin: boolean;
-  acquire(at: number): Permit;
+  acquire(at: number, scope?: Scope): Permit;
   succeeded(permit: Permit, startedAt: number): void;
   failed(permit: Permit, error: unknown, startedAt: number): void;
   release(permit: Permit): void;
@@ -23,7 +23,7 @@ export function runAlone<T>(breaker: Breaker, work: Work<T>): Promise<T> {
   const startedAt = caller !== undefined || breaker.asksWhenCallsBegin ? now() : 0;
   try {
     refuseWithout(caller, startedAt);
-    const permit = breaker.acquire(startedAt);
+    const permit = breaker.acquire(startedAt, caller);
     return caller === undefined
       ? run(breaker, work, permit, startedAt)
       : runWithin(caller, breaker, work, permit, startedAt);

@@ -12,10 +12,10 @@ export type ResilienceErrorCode = 'TIMEOUT' | 'CIRCUIT_OPEN' | 'BULKHEAD_FULL';
 export abstract class ResilienceError extends Error {
   abstract readonly code: ResilienceErrorCode;
 
-  constructor(message: string, captureStackTrace = false) {
+  constructor(message: string, captureStackTrace = false, cause?: unknown) {
     const { stackTraceLimit } = Error;
     if (!captureStackTrace) Error.stackTraceLimit = 0;
-    super(message);
+    super(message, cause === undefined ? undefined : { cause });
     Error.stackTraceLimit = stackTraceLimit;
   }
 }

@@ -70,6 +70,16 @@ export class Scope implements AttemptContext {
     return this.caller?.critical;
   }
 
+  /** What the attempt before this one failed by, where there was one. */
+  get failedBefore(): unknown {
+    return undefined;
+  }
+
+  /** Whether it is a call through this policy. */
+  goesThrough(_policy: object): boolean {
+    return false;
+  }
+
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();

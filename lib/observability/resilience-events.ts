@@ -1,7 +1,11 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
-import type { CircuitState, CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
+import type {
+  CircuitState,
+  CircuitTransitionDetails,
+  CircuitTransitionReason,
+} from '../circuit-breaker/circuit-state.js';
 import { timestamp } from '../common/timestamp.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
 import { Guard } from './guard.js';
@@ -18,13 +22,13 @@ export type ResilienceEvent = { timestamp: string } & (
     }
   | { type: 'hedge'; operation: string; number: number; delayMs: number }
   | { type: 'timeout'; operation: string; timeoutMs: number }
-  | {
+  | ({
       type: 'circuit-state';
       breaker: string;
       from: CircuitState;
       to: CircuitState;
       reason: CircuitTransitionReason;
-    }
+    } & CircuitTransitionDetails)
   | { type: 'circuit-rejected'; breaker: string; retryAfterMs: number }
   | { type: 'bulkhead-rejected'; bulkhead: string; reason: BulkheadRejectionReason }
   | {

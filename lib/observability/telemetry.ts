@@ -5,7 +5,11 @@ import type {
   CircuitBreakerObserver,
   CircuitBreakerPolicy,
 } from '../circuit-breaker/circuit-breaker.policy.js';
-import { CircuitState, type CircuitTransitionReason } from '../circuit-breaker/circuit-state.js';
+import {
+  CircuitState,
+  type CircuitTransitionDetails,
+  type CircuitTransitionReason,
+} from '../circuit-breaker/circuit-state.js';
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
@@ -196,13 +200,14 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
     from: CircuitState,
     to: CircuitState,
     reason: CircuitTransitionReason,
+    details: CircuitTransitionDetails,
   ): void {
     const { metrics, events } = this.telemetry;
     const counter = STATE_COUNTERS[to];
     if (counter !== undefined) metrics.increment(counter, this.tags);
     metrics.gauge('circuit.state', STATE_LEVELS[to], this.tags);
     if (to === CircuitState.CLOSED) this.telemetry.alerts.recovered(name);
-    events.emit({ type: 'circuit-state', breaker: name, from, to, reason });
+    events.emit({ type: 'circuit-state', breaker: name, from, to, reason, ...details });
   }
 
   onRejected({ name }: CircuitBreakerPolicy, retryAfterMs: number): void {

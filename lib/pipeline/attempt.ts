@@ -11,6 +11,8 @@ import type { Plan } from './stages.js';
 /** Whose attempt it is: told once how it settles, always in the async context of the call. */
 export interface AttemptOwner<T> {
   readonly plan: Plan;
+  /** What the attempt before failed by; not that it was refused, which is no failure of its own. */
+  readonly failedBefore: unknown;
   /** Starts the real work, which tells the attempt how it goes. */
   invoke(attempt: Attempt<T>): void;
   succeeded(value: T, at: number, attempt: Attempt<T>): void;
@@ -52,10 +54,19 @@ export class Attempt<T> extends Scope implements Timed {
     return this.owner.plan.stages.critical ?? super.critical;
   }
 
+  override get failedBefore(): unknown {
+    return this.owner.failedBefore;
+  }
+
+  override goesThrough(policy: object): boolean {
+    const { circuitBreaker, bulkhead } = this.owner.plan.stages;
+    return policy === circuitBreaker || policy === bulkhead;
+  }
+
   /** @throws CircuitBreakerOpenError, BulkheadRejectedError where it cannot begin, nor wait */
   start(): void {
     const { circuitBreaker, timeout, bulkhead } = this.owner.plan.stages;
-    if (circuitBreaker !== undefined) this.permit = circuitBreaker.acquire(this.startedAt);
+    if (circuitBreaker !== undefined) this.permit = circuitBreaker.acquire(this.startedAt, this);
     this.settled = false;
     timeout?.add(this, this.startedAt);
     if (bulkhead === undefined) {
@@ -187,7 +198,7 @@ export class Attempt<T> extends Scope implements Timed {
 
   private beginLate(bulkhead: BulkheadPolicy, at: number): void {
     try {
-      this.owner.plan.stages.circuitBreaker?.confirm(this.permit, at);
+      this.owner.plan.stages.circuitBreaker?.confirm(this.permit, at, this);
     } catch (rejection) {
       this.end();
       bulkhead.release(at);

@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import { isRejection } from '../common/resilience.error.js';
 import { CallContext, isDeadline, runInScope } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import type { Dependent, Scope } from '../context/scope.js';
@@ -22,6 +23,7 @@ import type { Work } from './work.js';
  * work: in a process with an AsyncLocalStorage each one costs. What fails goes on by `await`.
  */
 export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
+  failedBefore: unknown = undefined;
   private current: Attempt<T> | HedgedAttempts<T> | undefined = undefined;
   /** The one that ended last. */
   private last: Attempt<T> | undefined = undefined;
@@ -112,6 +114,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       this.conclude(error);
     } else {
       this.delayMs = decision.delayMs;
+      if (!isRejection(error)) this.failedBefore = error;
       this.plan.observer.onRetry(error, this.attempts, this.delayMs);
       void this.retryAfter(this.delayMs, error);
     }

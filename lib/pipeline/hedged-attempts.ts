@@ -28,6 +28,10 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
     this.plan = owner.plan;
   }
 
+  get failedBefore(): unknown {
+    return this.owner.failedBefore;
+  }
+
   start(): void {
     this.make(this.startedAt);
     this.wait();

@@ -138,8 +138,8 @@ describe('the open time', () => {
 
   it('is the one that has grown for the rejection, the snapshot and the next probe alike', async () => {
     const breaker = make({ timeoutFactor: 3 });
-    await openTimes(breaker, 1);
     jest.setSystemTime(new Date('2030-01-02T03:04:05.000Z'));
+    await openTimes(breaker, 1);
     expect(await openFor(breaker)).toBe(3_000);
     expect(breaker.getSnapshot()).toMatchObject({
       state: CircuitState.OPEN,

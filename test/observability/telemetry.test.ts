@@ -433,11 +433,22 @@ describe('ResilienceEvents', () => {
       breaker: 'stock',
       timestamp,
       reason: expect.any(String),
+      calls: 1,
+      failures: 0,
+      failureRate: 0,
     };
+    const counts = { calls: 2, failures: 2, failureRate: 100 };
     expect(events).toEqual([
-      { ...change, from: CircuitState.CLOSED, to: CircuitState.OPEN },
+      {
+        ...change,
+        ...counts,
+        from: CircuitState.CLOSED,
+        to: CircuitState.OPEN,
+        error: expect.any(Error),
+        retryAfterMs: 1_000,
+      },
       { type: 'circuit-rejected', breaker: 'stock', retryAfterMs: 1_000, timestamp },
-      { ...change, from: CircuitState.OPEN, to: CircuitState.HALF_OPEN },
+      { ...change, ...counts, from: CircuitState.OPEN, to: CircuitState.HALF_OPEN },
       { ...change, from: CircuitState.HALF_OPEN, to: CircuitState.CLOSED },
     ]);
   });
