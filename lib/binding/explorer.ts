@@ -94,7 +94,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
     for (const operation of operations.slice(this.reported)) this.logger.log(summarize(operation));
     this.reported = operations.length;
     for (const warning of this.runtime.warnings.splice(0)) this.logger.warn(warning);
-    for (const type of classesOf(this.modules)) {
+    for (const [type] of classesOf(this.modules)) {
       if (this.warned.has(type) || !reachesNothing(type)) continue;
       this.warned.add(type);
       this.logger.warn(
@@ -110,13 +110,15 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
  * @throws ResilienceConfigurationError
  */
 export function planClasses(runtime: ResilienceRuntime, modules: ModulesContainer): void {
-  for (const type of classesOf(modules)) if (definitionsOf(type).length > 0) runtime.plan(type);
+  for (const [type, module] of classesOf(modules))
+    if (definitionsOf(type).length > 0) runtime.plan(type, module);
 }
 
-function* classesOf(modules: ModulesContainer): Generator<Class> {
-  for (const { metatype, isNotMetatype } of wrappersOf(modules)) {
+/** Each with the name of the module that provides it. */
+function* classesOf(modules: ModulesContainer): Generator<[Class, string | undefined]> {
+  for (const { metatype, isNotMetatype, host } of wrappersOf(modules)) {
     if (!isNotMetatype && typeof metatype === 'function' && metatype.prototype)
-      yield metatype as unknown as Class;
+      yield [metatype as unknown as Class, host?.name];
   }
 }
 

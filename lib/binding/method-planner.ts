@@ -9,7 +9,7 @@ import {
 } from '../dispatch/method-definition.js';
 import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
-import { classNameOf, type OperationNames, operationNameOf } from './operation-names.js';
+import { classNameOf, operationNameOf } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { atDecorators, type ResolvedOperation, StageResolver } from './stage-resolver.js';
 
@@ -29,19 +29,20 @@ export interface MethodPlan extends ResolvedOperation {
 /**
  * The operations of a class, by definition.
  *
+ * @param claim takes a name for the operation of a method
  * @throws ResilienceConfigurationError
  */
 export function planClass(
   type: Class,
   definitions: MethodDefinition[],
   catalog: PolicyCatalog,
-  names: OperationNames,
+  claim: (name: string, key: PropertyKey) => void,
 ): Map<MethodDefinition, MethodPlan> {
   const plans = new Map<MethodDefinition, MethodPlan>();
   for (const definition of definitions) {
     if (!reaches(type, definition)) continue;
     const name = operationNameOf(type, definition);
-    names.claim(name, { type, key: definition.key });
+    claim(name, definition.key);
     plans.set(definition, planMethod(type, definition, name, catalog));
   }
   checkFallbackCycles(plans);

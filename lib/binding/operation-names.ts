@@ -7,23 +7,33 @@ import {
 import { resilienceArgument } from '../service/resilience.options.js';
 import type { Operation } from './operation.js';
 
-/** Whose name it is: of a method of a class that Nest instantiates, or of something made by options. */
-export type NameHolder = { type: Class; key: PropertyKey } | 'a bundle in services' | 'a pipeline';
+/** Who has a name: a method of a class that Nest instantiates, or something made by options. */
+export type NameHolder =
+  | { readonly type: Class; readonly key: PropertyKey; readonly module?: string }
+  | 'a bundle in services'
+  | 'a pipeline';
 
 /** The names that an application's operations have. To metrics, two of one name would be one. */
 export class OperationNames {
   private readonly holders = new Map<string, NameHolder>();
 
   /**
-   * Again by the same method is no harm. Pipelines do not hold their names: code may make one of the
-   * same name again, any number of times.
+   * @param isPipeline whether a pipeline that was made in code has the name. Pipelines do not hold
+   * theirs, because code may make one of the same name again, any number of times.
+   */
+  constructor(private readonly isPipeline: (name: string) => boolean) {}
+
+  /**
+   * Again by the same method is no harm.
    *
    * @throws ResilienceConfigurationError where something else has the name
    */
   claim(name: string, holder: NameHolder): void {
     const other = this.holders.get(name);
     if (other !== undefined && !isSame(other, holder)) throw taken(name, other, holder);
-    if (holder !== 'a pipeline') this.holders.set(name, holder);
+    if (holder === 'a pipeline') return;
+    if (this.isPipeline(name)) throw taken(name, 'a pipeline', holder);
+    this.holders.set(name, holder);
   }
 }
 
@@ -65,10 +75,39 @@ function isSame(one: NameHolder, other: NameHolder): boolean {
 }
 
 function taken(name: string, first: NameHolder, second: NameHolder): ResilienceConfigurationError {
+  const problem = `the operation name ${JSON.stringify(name)} is taken`;
+  const why = 'metrics and errors would take the two for one';
+  if (typeof first === 'string' || typeof second === 'string' || !isNamesake(first, second)) {
+    return new ResilienceConfigurationError(
+      showHolder(second),
+      `${problem} by ${showHolder(first)}, and ${why}; allowed: a name of its own, by @Resilience({ name: '…' }) on a method or a class, or in the options of a pipeline`,
+    );
+  }
   return new ResilienceConfigurationError(
     showHolder(second),
-    `the operation name ${JSON.stringify(name)} is taken by ${showHolder(first)}`,
+    `${problem} by another class that is called ${first.type.name}${modulesOf(first, second)}, and ${why}. ` +
+      'Where a bundler has minified the names, let it keep those of classes (terser and SWC: keep_classnames, esbuild: keepNames); ' +
+      "else give one of the classes a name of its own: @Resilience({ name: 'BillingUsers' })",
   );
+}
+
+/** Whether it is their classes' names that are the same, and nobody gave them. */
+function isNamesake(
+  first: { type: Class; key: PropertyKey },
+  second: { type: Class; key: PropertyKey },
+): boolean {
+  return (
+    first.type !== second.type &&
+    classNameOf(first.type) === first.type.name &&
+    classNameOf(second.type) === second.type.name &&
+    first.type.name === second.type.name
+  );
+}
+
+function modulesOf(first: { module?: string }, second: { module?: string }): string {
+  return first.module === undefined || second.module === undefined
+    ? ''
+    : ` (provided in ${first.module}; this one in ${second.module})`;
 }
 
 function showHolder(holder: NameHolder): string {

@@ -50,7 +50,9 @@ export class ResilienceRuntime extends DispatchingRuntime {
   private readonly latest = new Map<MethodDefinition, LatestOperation>();
   private readonly services = new Map<string, Operation>();
   private readonly pipelines: Operation[] = [];
-  private readonly names = new OperationNames();
+  private readonly names = new OperationNames((name) =>
+    this.pipelines.some(({ pipeline }) => pipeline.plan.operation === name),
+  );
   private readonly features = new Set<ResilienceFeatureOptions>();
   private readonly early = new Set<MethodDefinition>();
   private readonly tracerGuard = new Guard('The tracer');
@@ -120,12 +122,13 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /**
    * Makes the operations of a class, if they are not made yet.
    *
+   * @param module the name of the one that provides it, if that is known
    * @returns the new ones
    * @throws ResilienceConfigurationError
    */
-  plan(type: Class): MethodOperation[] {
+  plan(type: Class, module?: string): MethodOperation[] {
     if (this.planned.has(type)) return [];
-    const made = this.makeOperations(type, definitionsOf(type));
+    const made = this.makeOperations(type, definitionsOf(type), module);
     this.planned.add(type);
     const advice = adviceOnNames(type, made);
     if (advice !== undefined) this.warnings.push(advice);
@@ -271,12 +274,17 @@ export class ResilienceRuntime extends DispatchingRuntime {
     return this.classes.get(owner)?.get(definition);
   }
 
-  private makeOperations(type: Class, definitions: MethodDefinition[]): MethodOperation[] {
+  private makeOperations(
+    type: Class,
+    definitions: MethodDefinition[],
+    module?: string,
+  ): MethodOperation[] {
     const operations = this.classes.get(type) ?? new Map<MethodDefinition, MethodOperation>();
     this.classes.set(type, operations);
     const missing = definitions.filter((definition) => !operations.has(definition));
-    const plans = [...planClass(type, missing, this.catalog, this.names)];
-    return plans.map(([definition, plan]) => {
+    const claim = (name: string, key: PropertyKey) => this.names.claim(name, { type, key, module });
+    const plans = planClass(type, missing, this.catalog, claim);
+    return [...plans].map(([definition, plan]) => {
       const operation = this.methodOperation(plan);
       operations.set(definition, operation);
       return operation;

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { Injectable, mixin, type Type } from '@nestjs/common';
+import { Injectable, Module, mixin, type Type } from '@nestjs/common';
+import { LazyModuleLoader, ModuleRef } from '@nestjs/core';
 import {
   Bulkhead,
   CircuitBreaker,
@@ -204,5 +205,143 @@ describe('A class whose name is made up at each start', () => {
       })();
     Timeout(50)(Nameless);
     expect((await named([Nameless])).warnings).toContain('.run: its class has no name');
+  });
+});
+
+describe('Two operations never have one name', () => {
+  const first = () => {
+    @Injectable()
+    class s {
+      @Retry(TWICE)
+      async get(): Promise<void> {}
+    }
+    return s;
+  };
+  const second = () => {
+    @Injectable()
+    class s {
+      @CircuitBreaker({})
+      async get(): Promise<void> {}
+    }
+    return s;
+  };
+
+  it('so classes of one name, as a bundler makes them, fail the boot with both places and what to do', async () => {
+    @Module({ providers: [first()] })
+    class BillingModule {}
+    @Module({ providers: [second()] })
+    class AdminModule {}
+    const booting = boot({ imports: [BillingModule, AdminModule] });
+    await expect(booting).rejects.toBeInstanceOf(ResilienceConfigurationError);
+    await expect(booting).rejects.toThrow(
+      /^s\.get: the operation name "s\.get" is taken by another class that is called s \(provided in BillingModule; this one in AdminModule\)/,
+    );
+    await expect(booting).rejects.toThrow(
+      /minified the names.*terser and SWC: keep_classnames, esbuild: keepNames.*@Resilience\(\{ name: /,
+    );
+  });
+
+  it('and each boots where one of them is given a name', async () => {
+    const Named = second();
+    Resilience({ name: 'admin' })(Named);
+    expect((await named([first(), Named])).names).toEqual(['s.get', 'admin.get']);
+  });
+
+  it('while one class that two modules provide is one', async () => {
+    const Shared = first();
+    @Module({ providers: [Shared] })
+    class BillingModule {}
+    @Module({ providers: [Shared, { provide: 'again', useClass: Shared }] })
+    class AdminModule {}
+    const { app } = await boot({ imports: [BillingModule, AdminModule] });
+    expect(app.get(ResilienceService).describe()).toHaveLength(1);
+  });
+
+  it('and classes of one name that share no method name are told apart', async () => {
+    const Other = (() => {
+      class s {
+        @Retry(TWICE)
+        async put(): Promise<void> {}
+      }
+      return s;
+    })();
+    expect((await named([first(), Other])).names).toEqual(['s.get', 's.put']);
+  });
+
+  it('nor by names that were given', async () => {
+    class Left {
+      @Resilience({ name: 'run' })
+      async run(): Promise<void> {}
+    }
+    class Right {
+      @Resilience({ name: 'run' })
+      async go(): Promise<void> {}
+    }
+    await expect(named([Left, Right])).rejects.toThrow(
+      'Right.go: the operation name "run" is taken by Left.run, and metrics',
+    );
+  });
+
+  it('nor two symbols of one description', async () => {
+    const [one, two] = [Symbol('find'), Symbol('find')];
+    class Repository {
+      @Retry(TWICE)
+      async [one](): Promise<void> {}
+      @Retry(TWICE)
+      async [two](): Promise<void> {}
+    }
+    await expect(named([Repository])).rejects.toThrow(
+      'the operation name "Repository.Symbol(find)" is taken by Repository.Symbol(find)',
+    );
+  });
+
+  it('nor a method and a bundle', async () => {
+    class Payments {
+      @Resilience({ name: 'payments', service: 'payments' })
+      async charge(): Promise<void> {}
+    }
+    await expect(named([Payments], { services: { payments: {} } })).rejects.toThrow(
+      'Payments.charge: the operation name "payments" is taken by a bundle in services',
+    );
+  });
+
+  it('nor a pipeline and anything else, while a pipeline can be made again', async () => {
+    const { app } = await named([first()], { services: { geo: {} } });
+    const service = app.get(ResilienceService);
+    expect(() => service.pipeline({ name: 'geo' })).toThrow(
+      'a pipeline: the operation name "geo" is taken by a bundle in services',
+    );
+    expect(() => service.pipeline({ name: 's.get' })).toThrow('is taken by s.get');
+    service.pipeline({ name: 'import' });
+    service.pipeline({ name: 'import' });
+  });
+
+  it('nor a class that is loaded lazily', async () => {
+    const { app } = await named([first()]);
+    @Module({ providers: [second()] })
+    class SameClass {}
+    await expect(app.get(LazyModuleLoader).load(() => SameClass)).rejects.toThrow(
+      'this one in SameClass',
+    );
+  });
+
+  it('nor a pipeline and a class that is loaded lazily', async () => {
+    const { app } = await named([]);
+    app.get(ResilienceService).pipeline({ name: 'Later.run' });
+    class Later {
+      @Retry(TWICE)
+      async run(): Promise<void> {}
+    }
+    @Module({ providers: [Later] })
+    class SamePipeline {}
+    await expect(app.get(LazyModuleLoader).load(() => SamePipeline)).rejects.toThrow(
+      'Later.run: the operation name "Later.run" is taken by a pipeline',
+    );
+  });
+
+  it('nor a class that the application meets at a call', async () => {
+    const { app } = await named([first()]);
+    const late = await app.resolve(ModuleRef).then((modules) => modules.create(second()));
+    await expect(late.get()).rejects.toThrow('is taken by another class that is called s');
   });
 });
