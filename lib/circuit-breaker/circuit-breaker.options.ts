@@ -59,8 +59,10 @@ export interface CircuitBreakerOptions {
   /** So many probes run at a time. @default `successThreshold` */
   halfOpenMaxCalls?: number;
   /**
-   * What counts as a failure; what does not is not counted at all. A predicate that throws surfaces
-   * its error, and the call counts as a failure.
+   * What counts as a failure. What does not is an answer: while the breaker is closed it is not counted
+   * at all, and half-open it is a good probe, for it proves that the dependency answers. Only what no
+   * answer can be is neither: rejections, `TimeoutError`s and `AbortError`s give the probe's permit back.
+   * A predicate that throws surfaces its error, and the call counts as a failure.
    * @default not a client error, not a rejection by another breaker or a bulkhead
    */
   isFailure?: (error: unknown) => boolean;

@@ -1,8 +1,9 @@
 import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
 import { ask } from '../common/options.js';
-import { isRejection } from '../common/resilience.error.js';
+import { isRejection, isResilienceError } from '../common/resilience.error.js';
 import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
+import { isAbort, isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
@@ -209,12 +210,12 @@ export class CircuitBreakerPolicy {
   succeeded(permit: Permit, startedAt: number, at = now()): void {
     const slow = this.isSlow(startedAt, at);
     if (permit === this.generation) this.record(at, slow);
-    else if (permit !== UNCOUNTED && this.probes?.succeeded(permit, at))
-      this.judgeProbe(this.probes, slow, at);
+    else this.probeAnswered(permit, slow, at);
   }
 
   /**
-   * The call failed; whether that counts is for `isFailure` to say.
+   * The call failed; whether that counts is for `isFailure` to say. What does not is an answer all the
+   * same: of a probe it proves that the dependency answers, while the breaker is closed it is no outcome.
    *
    * @throws what `isFailure` throws, and then the call counts as a failure
    * @internal
@@ -224,11 +225,9 @@ export class CircuitBreakerPolicy {
     try {
       counts = this.isFailure(error);
     } finally {
-      if (counts) this.know(error);
-      if (!counts) this.release(permit);
-      else if (permit === this.generation)
-        this.recordFailure(error, this.isSlow(startedAt, at), at);
-      else if (this.probes?.failed(permit)) this.judgeProbe(this.probes, false, at, { error });
+      if (counts) this.recordFailure(permit, error, this.isSlow(startedAt, at), at);
+      else if (saysNothing(error)) this.release(permit);
+      else this.probeAnswered(permit, this.isSlow(startedAt, at), at);
     }
   }
 
@@ -246,19 +245,24 @@ export class CircuitBreakerPolicy {
     return !isClientError(error) && !isRejection(error);
   }
 
-  private know(error: unknown): void {
-    this.knownFailures ??= new KnownFailures();
-    this.knownFailures.add(error);
-  }
-
   private isSlow(startedAt: number, at: number): boolean {
     const { slowCallDurationMs } = this.options;
     return slowCallDurationMs !== undefined && at - startedAt > slowCallDurationMs;
   }
 
-  private recordFailure(error: unknown, slow: boolean, at: number): void {
-    this.lastFailure = { error, slow };
-    this.record(at, slow, this.lastFailure);
+  private recordFailure(permit: Permit, error: unknown, slow: boolean, at: number): void {
+    this.knownFailures ??= new KnownFailures();
+    this.knownFailures.add(error);
+    if (permit === this.generation) {
+      this.lastFailure = { error, slow };
+      this.record(at, slow, this.lastFailure);
+    } else if (this.probes?.end(permit)) {
+      this.judgeProbe(this.probes, slow, at, { error });
+    }
+  }
+
+  private probeAnswered(permit: Permit, slow: boolean, at: number): void {
+    if (this.probes?.end(permit)) this.judgeProbe(this.probes, slow, at);
   }
 
   private record(at: number, slow: boolean, failure?: CountedFailure): void {
@@ -415,4 +419,9 @@ export class CircuitBreakerPolicy {
       this.causeFor(scope),
     );
   }
+}
+
+/** Whether it says nothing of the dependency, since no answer came: the call was refused, or cut. */
+function saysNothing(error: unknown): boolean {
+  return isResilienceError(error) || isDeadline(error) || isAbort(error);
 }

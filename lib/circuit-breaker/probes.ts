@@ -13,8 +13,8 @@ export class Probes {
   constructor(private readonly options: Readonly<ResolvedCircuitBreakerOptions>) {}
 
   /**
-   * One that has not ended in `timeoutMs`, however long the breaker was open, makes room for another: a
-   * hung one must not wedge the breaker.
+   * One that has not ended in `timeoutMs`, however long the breaker was open, loses its permit and makes
+   * room for another: a hung one must not wedge the breaker.
    */
   haveRoom(at: number): boolean {
     for (const [permit, startedAt] of this.running) {
@@ -29,24 +29,19 @@ export class Probes {
     this.first = Math.min(this.first, permit);
   }
 
-  /** @returns whether its success counts: it still had its permit, which it loses after `timeoutMs` */
-  succeeded(permit: Permit, at: number): boolean {
-    const startedAt = this.running.get(permit);
-    this.running.delete(permit);
-    return startedAt !== undefined && at - startedAt < this.options.timeoutMs;
-  }
-
   /**
-   * @returns whether its failure counts: that of any probe does, however late. One that ran into a
-   * timeout as long as `timeoutMs` says most clearly that nothing has recovered.
+   * @returns whether its outcome counts: that of any probe of this half-open time does, however late. A
+   * dependency that takes longer than `timeoutMs` to answer has recovered all the same, and one that ran
+   * into a timeout of that length has clearly not.
    */
-  failed(permit: Permit): boolean {
+  end(permit: Permit): boolean {
     this.running.delete(permit);
-    return permit >= this.first;
+    return this.has(permit);
   }
 
+  /** Also one that has lost its permit: it may have waited for a slot all the time. */
   has(permit: Permit): boolean {
-    return this.running.has(permit);
+    return permit >= this.first;
   }
 
   release(permit: Permit): void {

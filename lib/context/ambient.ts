@@ -1,4 +1,5 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { read } from '../common/read.js';
 import type { AttemptContext, Scope } from './scope.js';
 
 const KEY = Symbol.for('nestjs-bulwark:ambient:1');
@@ -92,9 +93,10 @@ export const AMBIENT: AttemptContext = {
  * about the dependency. Our `TimeoutError` and that of `AbortSignal.timeout()` have the same name.
  */
 export function isDeadline(reason: unknown): boolean {
-  try {
-    return (reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
-  } catch {
-    return false; // a getter that throws tells us nothing
-  }
+  return read(reason, 'name') === 'TimeoutError';
+}
+
+/** Whether an error is that of work which was called off, as `AbortController` has it. */
+export function isAbort(error: unknown): boolean {
+  return read(error, 'name') === 'AbortError';
 }

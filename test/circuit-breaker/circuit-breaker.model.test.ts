@@ -70,19 +70,18 @@ class Model {
 
   end(call: ModelCall, outcome: Outcome, at: number): void {
     const { slowCallDurationMs = Number.POSITIVE_INFINITY } = this.options;
-    const holdsPermit = this.probes.includes(call) && at - call.startedAt < this.options.timeoutMs;
     this.probes = this.probes.filter((probe) => probe !== call);
-    if (outcome === 'client error' || call.stay !== this.stay) return;
+    if (call.stay !== this.stay) return;
     const failed = outcome === 'failure';
     const slow = at - call.startedAt > slowCallDurationMs;
-    if (this.state === 'CLOSED') {
+    if (this.state === 'CLOSED' && outcome !== 'client error') {
       this.outcomes.push({ at, failed, slow });
       if (this.hasToOpen(at, failed)) {
         this.setbacks = this.isRampingUp(at) ? this.setbacks + 1 : 0;
         this.enter('OPEN', at);
       }
     }
-    if (this.state === 'HALF_OPEN' && (holdsPermit || failed)) {
+    if (call.stay === this.stay && this.state === 'HALF_OPEN') {
       if (failed || (slow && this.options.slowCallRateThreshold !== undefined)) {
         this.setbacks++;
         this.enter('OPEN', at);

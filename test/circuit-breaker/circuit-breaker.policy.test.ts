@@ -209,12 +209,12 @@ describe('the sixteen rules of behaviour', () => {
     expect(breaker.getSnapshot()).toMatchObject({ state: CircuitState.CLOSED, calls: 0 });
   });
 
-  it('9: a probe that ends with a client error gives its permit back and changes nothing', async () => {
+  it('9: half-open, a client error is a good probe: the dependency answers', async () => {
     const breaker = await recovering({ halfOpenMaxCalls: 1, successThreshold: 2 });
-    expect(await script(breaker, 'CSCC')).toEqual(['C', 'S', 'C', 'C']);
+    expect(await script(breaker, 'C')).toEqual(['C']);
     expect(breaker.getState()).toBe(CircuitState.HALF_OPEN);
-    await call(breaker, 'S');
-    expect(breaker.getState()).toBe(CircuitState.CLOSED);
+    expect(await script(breaker, 'C')).toEqual(['C']);
+    expect(breaker.getSnapshot()).toMatchObject({ state: CircuitState.CLOSED, calls: 0 });
   });
 
   it.each(['S', 'F'] as const)(
@@ -563,17 +563,35 @@ describe('half-open', () => {
     expect(breaker.getState()).toBe(CircuitState.CLOSED);
   });
 
-  it('ignores the late success of a probe that lost its permit to another', async () => {
+  it('counts the late success of a probe that lost its permit to another', async () => {
     const breaker = await recovering({ halfOpenMaxCalls: 1, successThreshold: 2 });
     const hung = heldCall(breaker);
     await advance(1_000);
     const probe = heldCall(breaker);
     await hung.succeed();
     expect(breaker.getState()).toBe(CircuitState.HALF_OPEN);
-    expect(await call(breaker, 'S')).toBe('OPEN'); // nor does it give back the other's permit
+    expect(await call(breaker, 'S')).toBe('OPEN'); // it does not give back the other's permit
     await probe.succeed();
-    expect(await call(breaker, 'S')).toBe('S');
     expect(breaker.getState()).toBe(CircuitState.CLOSED);
+  });
+
+  it('closes where every answer is good and takes longer than timeoutMs', async () => {
+    const breaker = await recovering({ timeoutMs: 100 });
+    const ends: Promise<Outcome>[] = [];
+    for (let ms = 0; ms < 150; ms += 10) {
+      ends.push(
+        breaker.execute(method('S', 150)).then(
+          (): Outcome => 'S',
+          (): Outcome => 'OPEN',
+        ),
+      );
+      await advance(10);
+    }
+    await advance(10);
+    expect(breaker.getState()).toBe(CircuitState.CLOSED);
+    await advance(150);
+    const outcomes = await Promise.all(ends);
+    expect(outcomes.filter((outcome) => outcome === 'S')).toHaveLength(4); // two permits, twice
   });
 
   it('opens again by a probe that fails late: a timeout as long as timeoutMs is no recovery', async () => {
@@ -666,6 +684,38 @@ describe('what counts as a failure', () => {
     expect(await counted(client, { isFailure })).toBe(1);
     expect(await counted(server, { isFailure })).toBe(0);
     expect(asked).toEqual([client, server]);
+  });
+
+  it('is half-open nothing that the predicate lets pass: such an answer is a good probe', async () => {
+    const breaker = await recovering({
+      successThreshold: 1,
+      isFailure: (error) => (error as Error).message !== 'no such order',
+    });
+    await breaker.execute(() => Promise.reject(new Error('no such order'))).catch(() => undefined);
+    expect(breaker.getState()).toBe(CircuitState.CLOSED);
+  });
+
+  it.each([
+    ['the rejection of a bulkhead', new BulkheadRejectedError('inner', 'full')],
+    ['the rejection of another breaker', new CircuitBreakerOpenError('inner', 100)],
+    ['a timeout', new TimeoutError(100)],
+    ['an aborted signal', AbortSignal.abort().reason],
+  ])('is half-open %s neither, where it is no failure: nothing was answered', async (_, error) => {
+    const breaker = await recovering({
+      successThreshold: 1,
+      halfOpenMaxCalls: 1,
+      isFailure: (thrown) => (thrown as Error).message === 'failure',
+    });
+    await breaker.execute(() => Promise.reject(error)).catch(() => undefined);
+    expect(breaker.getState()).toBe(CircuitState.HALF_OPEN);
+    expect(await call(breaker, 'S')).toBe('S'); // its permit is back
+    expect(breaker.getState()).toBe(CircuitState.CLOSED);
+  });
+
+  it('is half-open a client error that is slow, where slow calls open the breaker', async () => {
+    const breaker = await recovering({ slowCallDurationMs: 100, slowCallRateThreshold: 50 });
+    expect(await call(breaker, 'C', 150)).toBe('C');
+    expect(breaker.getState()).toBe(CircuitState.OPEN);
   });
 
   it('is a call whose isFailure throws, and then that error surfaces', async () => {
