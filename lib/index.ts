@@ -38,6 +38,7 @@ export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.
 export type { FallbackOptions } from './fallback/fallback.options.js';
 export { Hedge } from './hedge/hedge.decorator.js';
 export type { HedgeOptions } from './hedge/hedge.options.js';
+export { describeError, type ErrorDescription } from './observability/error-record.js';
 export {
   type ErrorMetrics,
   ErrorTracker,

@@ -2,6 +2,7 @@ import { isObservable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { AnyMethod } from '../dispatch/method-definition.js';
+import type { ErrorMapping } from '../edge/edge-errors.js';
 import { freeUnsent } from '../edge/free-unsent.js';
 import { mapStreamErrors } from '../edge/map-stream-errors.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
@@ -76,25 +77,19 @@ function notObservable(result: unknown, { pipeline }: MethodOperation): unknown 
   );
 }
 
-async function mapErrors<T>(
-  result: Promise<T>,
-  map: (error: unknown) => Promise<unknown>,
-): Promise<T> {
+async function mapErrors<T>(result: Promise<T>, map: ErrorMapping): Promise<T> {
   try {
     return await result;
   } catch (error) {
-    throw await map(error);
+    throw (await map(error)) ?? error;
   }
 }
 
 /** The same for what an async generator throws. */
-async function* mapErrorsOf<T>(
-  values: AsyncGenerator<T>,
-  map: (error: unknown) => Promise<unknown>,
-): AsyncGenerator<T> {
+async function* mapErrorsOf<T>(values: AsyncGenerator<T>, map: ErrorMapping): AsyncGenerator<T> {
   try {
     yield* values;
   } catch (error) {
-    throw await map(error);
+    throw (await map(error)) ?? error;
   }
 }

@@ -4,7 +4,7 @@ import { Observable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { isHandler, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
 import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
-import { guardError, transportError } from '../edge/edge-errors.js';
+import { type ErrorMapping, guardError, transportError } from '../edge/edge-errors.js';
 import { signalParameters } from '../edge/signal.decorator.js';
 
 /** What calling a method needs to know, beside its pipeline. */
@@ -17,7 +17,9 @@ export interface MethodTraits {
   /** Whether the response can begin, or be made for nobody, while it runs: a route, or an interceptor around one. */
   readonly responds: boolean;
   /** Turns resilience errors into those of the transport, where no interceptor of ours may be around. */
-  readonly atEdge: ((error: unknown, args: readonly unknown[]) => Promise<unknown>) | undefined;
+  readonly atEdge:
+    | ((error: unknown, args: readonly unknown[]) => ReturnType<ErrorMapping>)
+    | undefined;
 }
 
 /** @throws ResilienceConfigurationError where the method is not one that can be protected */
@@ -47,7 +49,7 @@ function edgeOf(definition: MethodDefinition): MethodTraits['atEdge'] {
   if (transport !== undefined && transport !== 'http')
     return (error) => transportError(error, transport);
   if (definition.key !== 'canActivate' && definition.key !== 'intercept') return undefined;
-  return async (error, [host]) => (isArgumentsHost(host) ? guardError(error, host) : error);
+  return async (error, [host]) => (isArgumentsHost(host) ? guardError(error, host) : undefined);
 }
 
 function isArgumentsHost(value: unknown): value is ArgumentsHost {

@@ -26,7 +26,10 @@ export function isGrpcAnswer(error: unknown): boolean {
   const name = CLIENT_ERRORS.get(read(error, 'code') as number);
   if (name === undefined) return false;
   if (typeof read(read(error, 'metadata'), 'get') === 'function') return true;
+  const message = read(error, 'message');
   return (
-    typeof read(error, 'details') === 'string' && String(read(error, 'message')).includes(name)
+    typeof read(error, 'details') === 'string' &&
+    typeof message === 'string' &&
+    message.includes(name)
   );
 }

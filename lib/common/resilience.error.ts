@@ -1,7 +1,11 @@
+import { read } from './read.js';
+
 const BRAND = Symbol.for('nestjs-bulwark:error');
 
+const CODES = ['TIMEOUT', 'CIRCUIT_OPEN', 'BULKHEAD_FULL'] as const;
+
 /** What tells the library's own errors apart, on every transport. */
-export type ResilienceErrorCode = 'TIMEOUT' | 'CIRCUIT_OPEN' | 'BULKHEAD_FULL';
+export type ResilienceErrorCode = (typeof CODES)[number];
 
 /**
  * Base of the errors by which a call is refused or cut.
@@ -27,16 +31,9 @@ Object.defineProperty(ResilienceError.prototype, BRAND, { value: true });
  * the errors of a second copy of the package (an ESM and a CommonJS one in the same process).
  */
 export function isResilienceError(error: unknown, code?: ResilienceErrorCode): boolean {
-  try {
-    return (
-      typeof error === 'object' &&
-      error !== null &&
-      BRAND in error &&
-      (code === undefined || (error as { code?: unknown }).code === code)
-    );
-  } catch {
-    return false; // a proxy that throws is none of ours
-  }
+  if (read(error, BRAND) !== true) return false; // a proxy may answer anything, but hardly that
+  const own = read(error, 'code');
+  return code === undefined ? CODES.includes(own as ResilienceErrorCode) : own === code;
 }
 
 /** Whether a call was refused without being made: it says nothing about the dependency. */

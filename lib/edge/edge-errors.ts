@@ -59,15 +59,22 @@ export function httpError(given: unknown, response: unknown): unknown {
   });
 }
 
-/** What a resilience error becomes where it leaves a handler, and any other error as it is. */
+/**
+ * Resolves to what an error becomes where it leaves a handler, and to nothing where it stays what it is:
+ * a promise cannot resolve to just any error, which may be a thenable, or a proxy that was revoked.
+ */
+export type ErrorMapping = (error: unknown) => Promise<Error | undefined>;
+
+/** What a resilience error becomes where it leaves a handler. Any other stays what it is. */
 export async function transportError(
   given: unknown,
   transport: Exclude<Transport, 'http'>,
-): Promise<unknown> {
+): Promise<Error | undefined> {
   const error = originOf(given);
-  if (!isResilienceError(error)) return error;
-  const mapped = (await errorFor(transport, (error as ResilienceError).code)) ?? error;
-  if (mapped !== error) origins.set(mapped as object, error);
+  if (!isResilienceError(error)) return undefined;
+  const mapped = await errorFor(transport, (error as ResilienceError).code);
+  if (mapped === undefined) return error as ResilienceError;
+  origins.set(mapped, error);
   return mapped;
 }
 
@@ -106,11 +113,12 @@ async function trailer(code: ResilienceErrorCode): Promise<unknown> {
 }
 
 /** The same for a guard or an interceptor, which may be around ours: for whatever call it is at. */
-export async function guardError(error: unknown, host: ArgumentsHost): Promise<unknown> {
+export async function guardError(error: unknown, host: ArgumentsHost): Promise<Error | undefined> {
   const transport = transportOfCall(host);
-  if (transport === undefined) return error;
-  if (transport === 'http') return httpError(error, host.switchToHttp().getResponse());
-  return transportError(error, transport);
+  if (transport === undefined) return undefined;
+  if (transport !== 'http') return transportError(error, transport);
+  const mapped = httpError(error, host.switchToHttp().getResponse());
+  return mapped === error ? undefined : (mapped as Error);
 }
 
 /** Express and Fastify have the same method for it, which throws when it is too late. */

@@ -1,10 +1,9 @@
 import { catchError, from, type MonoTypeOperatorFunction, mergeMap, throwError } from 'rxjs';
+import type { ErrorMapping } from './edge-errors.js';
 
-/** Replaces a stream's error by what `map` resolves to. */
-export function mapStreamErrors<T>(
-  map: (error: unknown) => Promise<unknown>,
-): MonoTypeOperatorFunction<T> {
+/** Replaces a stream's error by what it becomes. */
+export function mapStreamErrors<T>(map: ErrorMapping): MonoTypeOperatorFunction<T> {
   return catchError((error: unknown) =>
-    from(map(error)).pipe(mergeMap((mapped) => throwError(() => mapped))),
+    from(map(error)).pipe(mergeMap((mapped) => throwError(() => mapped ?? error))),
   );
 }

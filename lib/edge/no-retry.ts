@@ -1,3 +1,4 @@
+import { isInstance } from '../common/is-error.js';
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
 import { forbidsRetry } from '../retry/retry-after.js';
 import type { ClientScope } from './client-scope.js';
@@ -31,18 +32,18 @@ export function forbidRetry(response: unknown): void {
 
 /**
  * Tells a client of gRPC, by the trailing metadata of the error. An `RpcException` stays the one that
- * it is; Nest takes trailers of no other error.
+ * it is; Nest takes trailers of no other error. Resolves to nothing where the error stays as it is.
  *
  * @param convert whether any other becomes an `RpcException` (code UNKNOWN, as Nest answers it anyway)
  */
-export async function withPushback(error: unknown, convert: boolean): Promise<unknown> {
+export async function withPushback(error: unknown, convert: boolean): Promise<Error | undefined> {
   const grpc = await optionalPeer<{ Metadata: new () => Metadata }>('@grpc/grpc-js');
   const nest = await optionalPeer<{ RpcException: new (answer: object) => Error }>(
     '@nestjs/microservices',
   );
-  if (grpc === undefined || nest === undefined) return error;
-  const told = error instanceof nest.RpcException;
-  if (!told && !convert) return error;
+  if (grpc === undefined || nest === undefined) return undefined;
+  const told = isInstance(error, nest.RpcException);
+  if (!told && !convert) return undefined;
   const answer = told ? answerOf(error as unknown as RpcException) : UNKNOWN;
   const metadata = answer.metadata?.clone() ?? new grpc.Metadata();
   metadata.set(RETRY_PUSHBACK, '-1');

@@ -87,11 +87,10 @@ export class ResilienceInterceptor implements NestInterceptor {
     error: unknown,
     transport: Exclude<Transport, 'http'>,
     scope: ClientScope | undefined,
-  ): Promise<unknown> {
-    const mapped = this.mapErrors ? await transportError(error, transport) : error;
-    return transport === 'grpc' && isRetried(error, scope)
-      ? withPushback(mapped, this.mapErrors)
-      : mapped;
+  ): Promise<Error | undefined> {
+    const mapped = this.mapErrors ? await transportError(error, transport) : undefined;
+    if (transport !== 'grpc' || !isRetried(error, scope)) return mapped;
+    return (await withPushback(mapped ?? error, this.mapErrors)) ?? mapped;
   }
 }
 

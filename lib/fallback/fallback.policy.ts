@@ -39,13 +39,16 @@ export class FallbackPolicy {
   }
 }
 
+/** Nobody reads further down. */
+const MAX_CAUSES = 200;
+
 /** Keeps the call's error in sight: as the `cause` of the fallback's own, where that has none. */
 export function linkCause(fallbackError: unknown, error: unknown): void {
   try {
     if (!isError(fallbackError) || fallbackError.cause !== undefined) return;
     const chain = new Set<unknown>(); // which may be a circle already
     for (let cause = error; isError(cause) && !chain.has(cause); cause = cause.cause)
-      chain.add(cause);
+      if (chain.add(cause).size > MAX_CAUSES) return;
     if (chain.has(fallbackError)) return;
     const cause = { value: error, writable: true, configurable: true };
     Reflect.defineProperty(fallbackError, 'cause', cause);

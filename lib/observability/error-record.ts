@@ -13,7 +13,10 @@ export interface ErrorDescription {
   message: string;
 }
 
-/** Never throws, whatever was thrown. */
+/**
+ * What channels, recorders and tracers of one's own can say about what they are given. It never throws,
+ * whatever was thrown: text, a proxy that was revoked, an error whose properties cannot be read.
+ */
 export function describeError(error: unknown): ErrorDescription {
   try {
     if (!isError(error)) return { type: NON_ERROR, message: cut(String(error), MAX_MESSAGE) };
@@ -29,7 +32,7 @@ export function describeError(error: unknown): ErrorDescription {
 /** Made by the engine when it is read, at some expense. */
 export function stackOf(error: unknown): string | undefined {
   try {
-    return isError(error) ? error.stack : undefined;
+    return isError(error) && typeof error.stack === 'string' ? error.stack : undefined;
   } catch {
     return undefined; // an error that cannot be read
   }

@@ -7,7 +7,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { OperationTracer, TracedOperation } from '../index.js';
+import { describeError, type OperationTracer, type TracedOperation } from '../index.js';
 import { rememberSpan } from './span-events.js';
 
 /**
@@ -48,8 +48,7 @@ function attributesOf({ operation, service, upstream, critical }: TracedOperatio
 }
 
 function fail(span: Span, error: unknown): void {
-  const { name, message } =
-    error instanceof Error ? error : { name: 'NonError', message: String(error) };
+  const { type: name, message } = describeError(error);
   span.recordException({ name, message });
   span.setAttribute('error.type', name);
   span.setStatus({ code: SpanStatusCode.ERROR, message });

@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { type Attributes, type Span, trace } from '@opentelemetry/api';
-import type { ResilienceEvent } from '../index.js';
+import { describeError, type ResilienceEvent } from '../index.js';
 
 const TYPES: ResilienceEvent['type'][] = [
   'retry',
@@ -45,8 +45,7 @@ function attributesOf({
 }: ResilienceEvent): Attributes {
   const attributes: Attributes = {};
   for (const [field, value] of Object.entries(fields)) {
-    if (field === 'error')
-      attributes['error.type'] = value instanceof Error ? value.name : 'NonError';
+    if (field === 'error') attributes['error.type'] = describeError(value).type;
     else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
       attributes[`resilience.${field}`] = value;
     }

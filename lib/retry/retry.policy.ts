@@ -1,5 +1,6 @@
 import { isClientError } from '../common/client-error.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { isInstance } from '../common/is-error.js';
 import { ask } from '../common/options.js';
 import { isResilienceError } from '../common/resilience.error.js';
 import {
@@ -73,12 +74,12 @@ export class RetryPolicy {
 
   private isRetryable(error: unknown, attempt: number): boolean {
     const { retryableErrors } = this.options;
-    if (error instanceof ResilienceConfigurationError) return false; // no attempt will mend it
+    if (isInstance(error, ResilienceConfigurationError)) return false; // no attempt will mend it
     if (retryableErrors === undefined)
       return !isClientError(error) && !isResilienceError(error, 'CIRCUIT_OPEN');
     if (typeof retryableErrors === 'function')
       return ask('retryableErrors', retryableErrors(error, attempt));
-    return retryableErrors.some((type) => error instanceof type);
+    return retryableErrors.some((type) => isInstance(error, type));
   }
 
   private backoff(retry: number, previousDelayMs: number | undefined): number {
