@@ -1,5 +1,17 @@
-import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
-import { APP_INTERCEPTOR, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
+import {
+  type DynamicModule,
+  Inject,
+  Module,
+  Optional,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import {
+  APP_INTERCEPTOR,
+  ApplicationConfig,
+  LazyModuleLoader,
+  ModulesContainer,
+} from '@nestjs/core';
 import { Explorer, planClasses } from './binding/explorer.js';
 import {
   namedProviders,
@@ -13,6 +25,7 @@ import { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.regist
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
+import { takePartInInjection } from './nest/injector.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
 import { MetricsFanOut } from './observability/metrics-fan-out.js';
@@ -29,6 +42,8 @@ import type {
 } from './resilience-module.options.js';
 
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
+/** The options of `forRoot()`. */
+const GIVEN = Symbol.for('nestjs-bulwark:given');
 
 /** What hands the runtime to decorated instances. It is global whatever `isGlobal` says. */
 @Module({})
@@ -41,36 +56,36 @@ class ResilienceFeatureModule {}
 /** Resilience for an application: imported once, in its root module, by `forRoot` or `forRootAsync`. */
 @Module({})
 export class ResilienceModule {
+  /** @internal */
+  constructor(@Optional() @Inject(RUNTIME) runtime: unknown) {
+    if (runtime === undefined) {
+      throw new ResilienceConfigurationError(
+        'ResilienceModule',
+        'is imported as it is, and so does nothing; import ResilienceModule.forRoot() or ResilienceModule.forRootAsync(…) in the root module',
+      );
+    }
+  }
+
   /** With options that are known now; without any, decorators carry everything inline. */
   static forRoot(options: ResilienceModuleOptions = {}): DynamicModule {
-    const runtime: Provider = {
-      provide: RUNTIME,
-      inject: [ModulesContainer],
-      useFactory: (modules: ModulesContainer) => configured(newRuntime(modules), options, modules),
-    };
+    const given: Provider = { provide: GIVEN, useValue: options };
     const ready: Provider = {
       provide: READY,
       inject: [RUNTIME],
       useFactory: (it: ResilienceRuntime) => it,
     };
-    return rootModule([runtime, ready], [], options?.isGlobal, () => options ?? {});
+    return rootModule([given, ready], [], options?.isGlobal, () => options ?? {});
   }
 
   /** With options that other providers are needed for. */
   static forRootAsync(options: ResilienceModuleAsyncOptions): DynamicModule {
-    // No dependency but the container: a decorated service among them would get no runtime.
-    const runtime: Provider = {
-      provide: RUNTIME,
-      inject: [ModulesContainer],
-      useFactory: newRuntime,
-    };
     const ready: Provider = {
       provide: READY,
       inject: [RUNTIME, OPTIONS, ModulesContainer],
       useFactory: configured,
     };
     return rootModule(
-      [runtime, ...optionsProviders(options), ready],
+      [...optionsProviders(options), ready],
       options?.imports,
       options?.isGlobal,
       () => ({}),
@@ -101,16 +116,23 @@ function rootModule(
   isGlobal: boolean | undefined,
   named: () => ResilienceFeatureOptions,
 ): DynamicModule {
+  takePartInInjection(runtimeIn);
+  // No dependency but the container: a decorated service among them would get no runtime.
+  const runtime: Provider = {
+    provide: RUNTIME,
+    inject: [ModulesContainer],
+    useFactory: runtimeIn,
+  };
   const explorer: Provider = {
     provide: Explorer,
-    inject: [READY, ModulesContainer, LazyModuleLoader],
+    inject: [READY, ModulesContainer, LazyModuleLoader, ApplicationConfig],
     useFactory: (...args: ConstructorParameters<typeof Explorer>) => new Explorer(...args),
   };
   const runtimeModule: DynamicModule = {
     module: RuntimeModule,
     global: true,
     imports: imports ?? [],
-    providers: [...runtimeProviders, explorer],
+    providers: [runtime, ...runtimeProviders, explorer],
     exports: [RUNTIME, READY],
   };
   const injectables: Provider[] = [
@@ -156,15 +178,29 @@ function fromRuntime<T>(
   return { provide: provide as Type<T>, inject: [READY], useFactory: get };
 }
 
-function newRuntime(modules: ModulesContainer): ResilienceRuntime {
+const runtimes = new WeakMap<ModulesContainer, ResilienceRuntime>();
+
+/**
+ * The runtime of an application, made when it is first asked for: before any provider is. What
+ * `forRoot()` was given is known then already, what `forRootAsync()` makes is not.
+ */
+function runtimeIn(modules: ModulesContainer): ResilienceRuntime | undefined {
+  const existing = runtimes.get(modules);
+  if (existing !== undefined) return existing;
   const roots = [...modules.values()].filter(({ metatype }) => metatype === RuntimeModule);
+  const [root] = roots;
+  if (root === undefined) return undefined;
   if (roots.length > 1) {
     throw new ResilienceConfigurationError(
       'ResilienceModule',
       `is registered ${roots.length} times by forRoot() or forRootAsync(); allowed: once, in the root module (forFeature() adds policies elsewhere)`,
     );
   }
-  return new ResilienceRuntime();
+  const runtime = new ResilienceRuntime();
+  const given = root.providers.get(GIVEN);
+  if (given !== undefined) configured(runtime, given.instance as ResilienceModuleOptions, modules);
+  runtimes.set(modules, runtime);
+  return runtime;
 }
 
 function configured(

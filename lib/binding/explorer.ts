@@ -4,25 +4,17 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import type { LazyModuleLoader, ModulesContainer } from '@nestjs/core';
+import type { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { type Class, definitionsOf } from '../dispatch/method-definition.js';
-import { fillSlot } from '../dispatch/runtime-slot.js';
+import { classesOf } from '../nest/wrappers.js';
 import { reachesNothing } from './method-planner.js';
 import { type Operation, summarize } from './operation.js';
 import { withdrawUnknown } from './policy-providers.js';
 import type { ResilienceRuntime } from './runtime.js';
 
-type Wrapper =
-  ReturnType<ModulesContainer['get']> extends infer M | undefined
-    ? M extends { providers: Map<unknown, infer W> }
-      ? W
-      : never
-    : never;
-
-/** Finds the classes of an application, and the objects that Nest did not construct. */
+/** Finds the classes of an application, and tells at boot what became of them. */
 export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger('ResilienceModule');
-  private readonly bound = new WeakSet<Wrapper>();
   private readonly warned = new WeakSet<Class>();
   private reported = 0;
 
@@ -30,10 +22,12 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
     private readonly runtime: ResilienceRuntime,
     private readonly modules: ModulesContainer,
     private readonly lazyLoader: Pick<LazyModuleLoader, 'load'>,
+    private readonly config: ApplicationConfig,
   ) {}
 
   onModuleInit(): void {
     withdrawUnknown(this.modules);
+    this.adoptGlobals();
     this.refresh();
     const { lazyLoader } = this;
     const load = lazyLoader.load.bind(lazyLoader);
@@ -55,38 +49,15 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
 
   private refresh(): void {
     planClasses(this.runtime, this.modules);
-    for (const wrapper of wrappersOf(this.modules)) this.bind(wrapper);
     this.report();
   }
 
-  /** The objects of factories and values get their runtime here: no constructor of Nest's gave it to them. */
-  private bind(wrapper: Wrapper): void {
-    if (wrapper.isAlias || !wrapper.isNotMetatype || this.bound.has(wrapper)) return;
-    this.bound.add(wrapper);
-    if (!wrapper.isTransient && wrapper.isDependencyTreeStatic()) {
-      this.fill(wrapper.instance);
-      return;
-    }
-    for (const made of wrapper.getStaticTransientInstances()) this.fill(made?.instance);
-    // A factory that runs again for each request or consumer: its results are bound as they come.
-    const make = wrapper.metatype as unknown as (...args: unknown[]) => unknown;
-    if (typeof make !== 'function') return;
-    const fill = (made: unknown) => this.fill(made);
-    wrapper.metatype = ((...args: unknown[]) => {
-      const made = make(...args);
-      return made instanceof Promise ? made.then(fill) : fill(made);
-    }) as unknown as typeof wrapper.metatype;
-  }
-
-  private fill<T>(made: T): T {
-    try {
-      if (fillSlot(made, this.runtime))
-        this.runtime.plan((made as { constructor: Class }).constructor);
-    } catch (error) {
-      if ((error as Error).name === 'ResilienceConfigurationError') throw error;
-      // A proxy that does not want to be looked at has nothing of ours.
-    }
-    return made;
+  /** What `app.useGlobalGuards(new …)` and its like were given, Nest has not made. */
+  private adoptGlobals(): void {
+    const { config, runtime } = this;
+    const guards = [...config.getGlobalGuards(), ...config.getGlobalInterceptors()];
+    for (const each of [...guards, ...config.getGlobalPipes(), ...config.getGlobalFilters()])
+      runtime.adopt(each);
   }
 
   private report(): void {
@@ -112,21 +83,5 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
 export function planClasses(runtime: ResilienceRuntime, modules: ModulesContainer): void {
   for (const [type, module] of classesOf(modules))
     if (definitionsOf(type).length > 0) runtime.plan(type, module);
-}
-
-/** Each with the name of the module that provides it. */
-function* classesOf(modules: ModulesContainer): Generator<[Class, string | undefined]> {
-  for (const { metatype, isNotMetatype, host } of wrappersOf(modules)) {
-    if (!isNotMetatype && typeof metatype === 'function' && metatype.prototype)
-      yield [metatype as unknown as Class, host?.name];
-  }
-}
-
-function* wrappersOf(modules: ModulesContainer): Generator<Wrapper> {
-  for (const module of modules.values()) {
-    yield* module.providers.values() as Iterable<Wrapper>;
-    yield* module.controllers.values() as Iterable<Wrapper>;
-    yield* module.injectables.values() as Iterable<Wrapper>;
-    yield* module.middlewares.values() as Iterable<Wrapper>;
-  }
+  runtime.planAdopted();
 }

@@ -7,7 +7,7 @@ import {
   definitionsOf,
   type MethodDefinition,
 } from '../dispatch/method-definition.js';
-import { DispatchingRuntime } from '../dispatch/runtime-slot.js';
+import { DispatchingRuntime, fillSlot } from '../dispatch/runtime-slot.js';
 import { Guard } from '../observability/guard.js';
 import { OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
@@ -54,6 +54,8 @@ export class ResilienceRuntime extends DispatchingRuntime {
     this.pipelines.some(({ pipeline }) => pipeline.plan.operation === name),
   );
   private readonly features = new Set<ResilienceFeatureOptions>();
+  /** The classes of what was taken in, whose operations are made when all features are known. */
+  private readonly adopted = new Set<Class>();
   private readonly early = new Set<MethodDefinition>();
   private readonly tracerGuard = new Guard('The tracer');
   readonly warnings: string[] = [];
@@ -135,6 +137,26 @@ export class ResilienceRuntime extends DispatchingRuntime {
     return made;
   }
 
+  /** Takes in an object that Nest did not construct, where its class has decorated methods. */
+  adopt(instance: unknown): void {
+    try {
+      if (!fillSlot(instance, this)) return;
+    } catch {
+      return; // a proxy that does not want to be looked at has nothing of ours
+    }
+    this.adopted.add(classOf(instance as object));
+  }
+
+  /**
+   * Makes the operations of what was taken in by now.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  planAdopted(): void {
+    for (const type of this.adopted) this.plan(type);
+    this.adopted.clear();
+  }
+
   /**
    * Makes an operation of options that are given in code.
    *
@@ -196,7 +218,11 @@ export class ResilienceRuntime extends DispatchingRuntime {
     args: unknown[],
   ): unknown {
     if (this.configuration === undefined) {
-      this.warnEarly(self, definition);
+      this.warnOnce(
+        self,
+        definition,
+        'before the options of ResilienceModule.forRootAsync() were known',
+      );
       return original.apply(self, args);
     }
     const prototype: unknown = Object.getPrototypeOf(self);
@@ -260,7 +286,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   }
 
   private operationOf(self: object, definition: MethodDefinition): MethodOperation | undefined {
-    const type = (Object.getPrototypeOf(self) as { constructor: Class }).constructor;
+    const type = classOf(self);
     this.plan(type);
     const operation = this.classes.get(type)?.get(definition);
     if (operation !== undefined || !reaches(type, definition)) return operation;
@@ -291,12 +317,18 @@ export class ResilienceRuntime extends DispatchingRuntime {
     });
   }
 
-  private warnEarly(self: object, definition: MethodDefinition): void {
+  override missed(self: object, definition: MethodDefinition): void {
+    this.warnOnce(self, definition, 'before its object belonged to an application');
+  }
+
+  private warnOnce(self: object, definition: MethodDefinition, when: string): void {
     if (this.early.has(definition)) return;
     this.early.add(definition);
-    const name = `${self.constructor.name}.${String(definition.key)}`;
-    this.logger.warn(
-      `${name} is called before the options of ResilienceModule.forRootAsync() are known: this call runs unprotected`,
-    );
+    const name = `${classOf(self).name}.${String(definition.key)}`;
+    this.logger.warn(`${name} was called ${when}: that call ran unprotected`);
   }
+}
+
+function classOf(instance: object): Class {
+  return (Object.getPrototypeOf(instance) as { constructor: Class }).constructor;
 }

@@ -10,7 +10,7 @@ import {
   ownDefinitions,
   type Settings,
 } from './method-definition.js';
-import { openSlot, runtimeOf } from './runtime-slot.js';
+import { openSlot, runsUnprotected, runtimeOf } from './runtime-slot.js';
 
 /** Says `value` for `stage`, of a method or of all methods of a class that it reaches. */
 export function decorate(stage: keyof Settings, value: unknown, decorator: string) {
@@ -110,9 +110,11 @@ function* methodsOf(prototype: object): Generator<[PropertyKey, AnyMethod, objec
  */
 function dispatcherFor(definition: MethodDefinition, original: AnyMethod): AnyMethod {
   const dispatcher = function (this: unknown, ...args: unknown[]): unknown {
-    const runtime = definition.dispatcher === dispatcher ? runtimeOf(this) : undefined;
-    if (runtime === undefined) return original.apply(this, args);
-    return runtime.dispatch(this as object, definition, original, args);
+    if (definition.dispatcher !== dispatcher) return original.apply(this, args);
+    const runtime = runtimeOf(this);
+    if (runtime !== undefined) return runtime.dispatch(this as object, definition, original, args);
+    runsUnprotected(this, definition);
+    return original.apply(this, args);
   };
   for (const key of Reflect.getOwnMetadataKeys(original)) {
     Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, original), dispatcher);

@@ -1,11 +1,14 @@
-import { Inject, Optional } from '@nestjs/common';
-import type { AnyMethod, MethodDefinition } from './method-definition.js';
+import { Inject, Logger, Optional } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { AnyMethod, Class, MethodDefinition } from './method-definition.js';
 
 /** The injection token of an application's runtime. `Symbol.for`, so that two copies of the package agree. */
 export const RUNTIME = Symbol.for('nestjs-bulwark:runtime');
 
 /** The hidden property in which every instance carries the runtime of its application. */
 const SLOT = Symbol.for('nestjs-bulwark:slot');
+/** The hidden property by which an instance learns that it is part of any application at all. */
+const NEST = Symbol.for('nestjs-bulwark:nest');
 const BRAND = Symbol.for('nestjs-bulwark:is-runtime');
 
 /** What runs the decorated methods of one application. */
@@ -17,6 +20,8 @@ export interface Dispatching {
     original: AnyMethod,
     args: unknown[],
   ): unknown;
+  /** A method has run unprotected, because nothing told that its object would be the application's. */
+  missed(self: object, definition: MethodDefinition): void;
 }
 
 type Carrier = { [SLOT]?: unknown };
@@ -30,10 +35,14 @@ export abstract class DispatchingRuntime implements Dispatching {
     original: AnyMethod,
     args: unknown[],
   ): unknown;
+  abstract missed(self: object, definition: MethodDefinition): void;
 }
 
-/** Instances that are frozen cannot carry anything. */
-const frozen = new WeakMap<object, unknown>();
+/**
+ * The runtimes of objects that do not carry them: frozen ones, and those whose constructor is running.
+ * (If it froze an object that carries its runtime, Nest could not assign the injected property again.)
+ */
+const aside = new WeakMap<object, unknown>();
 
 /**
  * Lets Nest hand the runtime to every instance of the class, in every scope: the slot is an optional
@@ -45,26 +54,121 @@ export function openSlot(prototype: object): void {
   Object.defineProperty(prototype, SLOT, {
     configurable: true,
     get(this: object) {
-      return frozen.get(this);
+      return aside.get(this) ?? runtimeAtBirth(this);
     },
     set(this: object, runtime: unknown) {
-      const own = { value: runtime, writable: true, configurable: true };
-      if (!Reflect.defineProperty(this, SLOT, own)) frozen.set(this, runtime);
+      place(runtime, this);
     },
   });
-  Inject(RUNTIME)(prototype, SLOT);
-  Optional()(prototype, SLOT);
+  Object.defineProperty(prototype, NEST, {
+    configurable: true,
+    set(this: object) {
+      if (!Object.hasOwn(this, SLOT) && !aside.has(this)) noteUnserved(this);
+    },
+  });
+  for (const [key, token] of [
+    [SLOT, RUNTIME],
+    [NEST, ModuleRef],
+  ] as const) {
+    Inject(token)(prototype, key); // in this order: the second asks what became of the first
+    Optional()(prototype, key);
+  }
+}
+
+/** Whether instances of a class have a place for the runtime. */
+export function hasSlot(type: Class): boolean {
+  const prototype = type.prototype as unknown;
+  return typeof prototype === 'object' && prototype !== null && SLOT in prototype;
 }
 
 /** Hands the runtime to an object that Nest did not construct, where its class has decorated methods. */
 export function fillSlot(instance: unknown, runtime: Dispatching): boolean {
   if (typeof instance !== 'object' || instance === null || !(SLOT in instance)) return false;
-  (instance as Carrier)[SLOT] = runtime;
+  Reflect.set(instance, SLOT, runtime);
   return true;
 }
 
 /** The runtime of the application that an object belongs to. Auto-mocking injectors put anything there. */
 export function runtimeOf(self: unknown): Dispatching | undefined {
-  const runtime = (self as Carrier | null | undefined)?.[SLOT] as Dispatching | undefined;
-  return runtime?.[BRAND] === true ? runtime : undefined;
+  const runtime = (self as Carrier | null | undefined)?.[SLOT];
+  return isRuntime(runtime) ? runtime : undefined;
+}
+
+function isRuntime(value: unknown): value is Dispatching {
+  return (value as Dispatching | null | undefined)?.[BRAND] === true;
+}
+
+function place(runtime: unknown, self: object): void {
+  const own = { value: runtime, writable: true, configurable: true };
+  if (!Reflect.defineProperty(self, SLOT, own)) aside.set(self, runtime);
+  const definition = unprotected.get(self);
+  if (definition === undefined || !isRuntime(runtime)) return;
+  unprotected.delete(self);
+  runtime.missed(self, definition);
+}
+
+/** Objects that an application is making and whose slots are empty yet, known by their class. */
+interface Birth {
+  readonly prototype: unknown;
+  readonly runtime: Dispatching;
+}
+
+const births: Birth[] = [];
+
+/** Constructs an instance that belongs to the application before its constructor runs. */
+export function construct(type: Class, args: unknown[], runtime: Dispatching): object {
+  const born = awaitBirth(type, runtime);
+  try {
+    const instance = Reflect.construct(type, args) as object;
+    if (runtimeOf(instance) === undefined) aside.set(instance, runtime);
+    return instance;
+  } finally {
+    born();
+  }
+}
+
+/**
+ * Until the result is called, the instances of a class that have no runtime are taken for those that
+ * this one's application is making.
+ */
+export function awaitBirth(type: Class, runtime: Dispatching): () => void {
+  const birth: Birth = { prototype: type.prototype, runtime };
+  births.push(birth);
+  return () => births.splice(births.lastIndexOf(birth), 1);
+}
+
+function runtimeAtBirth(self: object): Dispatching | undefined {
+  if (births.length === 0) return undefined;
+  const prototype: unknown = Object.getPrototypeOf(self);
+  const birth = births.findLast((each) => each.prototype === prototype);
+  if (birth !== undefined) aside.set(self, birth.runtime);
+  return birth?.runtime;
+}
+
+/** Objects whose decorated methods were called without a runtime, and which was the first. */
+const unprotected = new WeakMap<object, MethodDefinition>();
+/** Objects that Nest made in an application without the module. */
+const unserved = new WeakSet<object>();
+const warned = new WeakSet<Class>();
+
+/** A decorated method runs as if undecorated. That is no mistake, unless an application has its object. */
+export function runsUnprotected(self: unknown, definition: MethodDefinition): void {
+  if (typeof self !== 'object' || self === null || unprotected.has(self)) return;
+  unprotected.set(self, definition);
+  if (unserved.has(self)) warnOfMissingModule(self, definition);
+}
+
+function noteUnserved(self: object): void {
+  unserved.add(self);
+  const definition = unprotected.get(self);
+  if (definition !== undefined) warnOfMissingModule(self, definition);
+}
+
+function warnOfMissingModule(self: object, { key }: MethodDefinition): void {
+  const type = self.constructor as Class;
+  if (warned.has(type)) return;
+  warned.add(type);
+  new Logger('ResilienceModule').warn(
+    `${type.name}.${String(key)} runs unprotected, and so do the other decorated methods of ${type.name}: this application has no ResilienceModule; import ResilienceModule.forRoot() in its root module`,
+  );
 }

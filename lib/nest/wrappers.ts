@@ -1,0 +1,22 @@
+import type { ModulesContainer } from '@nestjs/core';
+import type { Class } from '../dispatch/method-definition.js';
+
+export type Module = ReturnType<ModulesContainer['get']> & object;
+
+/** What Nest keeps of a provider, a controller, an enhancer or a middleware. */
+export type Wrapper = Module['providers'] extends Map<unknown, infer W> ? W : never;
+
+export function* wrappersOf(module: Module): Generator<Wrapper> {
+  yield* module.providers.values();
+  yield* module.controllers.values();
+  yield* module.injectables.values();
+  yield* module.middlewares.values() as Iterable<Wrapper>;
+}
+
+/** Every class that an application's modules know by now, each with the name of the module that provides it. */
+export function* classesOf(modules: ModulesContainer): Generator<[Class, string]> {
+  for (const module of modules.values())
+    for (const { metatype, isNotMetatype } of wrappersOf(module))
+      if (!isNotMetatype && typeof metatype === 'function' && metatype.prototype)
+        yield [metatype as unknown as Class, module.name];
+}
