@@ -147,7 +147,11 @@ const ERROR_TRACKER = {
   includeStack: 'boolean',
 } as const;
 
-const INBOUND = { maxTimeoutMs: 'duration', trustCriticality: 'boolean' } as const;
+const INBOUND = {
+  maxTimeoutMs: 'duration',
+  trustDeadline: 'boolean',
+  trustCriticality: 'boolean',
+} as const;
 
 type Fields = Record<string, keyof typeof KINDS>;
 

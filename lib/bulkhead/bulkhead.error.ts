@@ -29,6 +29,7 @@ export class BulkheadRejectedError extends ResilienceError {
     readonly bulkhead: string,
     readonly reason: BulkheadRejectionReason,
     captureStackTrace?: boolean,
+    override readonly byClient = false,
   ) {
     super(`Bulkhead "${bulkhead}" ${MESSAGES[reason]}`, captureStackTrace);
   }

@@ -176,11 +176,15 @@ export class BulkheadPolicy {
 
   /**
    * The error for a call that was refused.
+   *
+   * @param scope of the call
    * @internal
    */
-  refusal(reason: BulkheadRejectionReason): BulkheadRejectedError {
-    this.host.observer?.onRejected(this, reason);
-    return new BulkheadRejectedError(this.name, reason, this.host.captureStackTrace);
+  refusal(reason: BulkheadRejectionReason, scope: Scope | undefined): BulkheadRejectedError {
+    const { observer, captureStackTrace } = this.host;
+    observer?.onRejected(this, reason);
+    const byClient = reason === 'deadline' && scope?.impatient === true;
+    return new BulkheadRejectedError(this.name, reason, captureStackTrace, byClient);
   }
 
   /** Rejects what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */

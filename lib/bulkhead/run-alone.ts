@@ -1,10 +1,10 @@
 import { now } from '../common/clock.js';
-import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
+import { AMBIENT, enclosingScope } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { BulkheadRejectedError, BulkheadRejectionReason } from './bulkhead.error.js';
-import type { RunEnd } from './run-times.js';
+import { endOfRun, type RunEnd } from './run-times.js';
 import type { Admission, Ticket } from './ticket.js';
 
 type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
@@ -15,7 +15,7 @@ interface Bulkhead {
   timesRun(): boolean;
   enqueue(scope: Scope | undefined, settle: (admission: Admission) => void): Ticket;
   leave(ticket: Ticket): void;
-  refusal(reason: BulkheadRejectionReason): BulkheadRejectedError;
+  refusal(reason: BulkheadRejectionReason, scope: Scope | undefined): BulkheadRejectedError;
   measured(end: RunEnd, since: number, at: number): void;
   release(at?: number): void;
 }
@@ -38,7 +38,7 @@ async function runLater<T>(
   work: Work<T>,
 ): Promise<T> {
   const admission = await waitForSlot(bulkhead, caller);
-  if (typeof admission === 'string') throw bulkhead.refusal(admission);
+  if (typeof admission === 'string') throw bulkhead.refusal(admission, caller);
   try {
     refuseWithout(caller); // it may have given up since the slot was handed on
   } catch (error) {
@@ -104,7 +104,7 @@ function end(
     return;
   }
   const at = now();
-  const dropped = caller?.aborted === true && isDeadline(caller.reason);
-  bulkhead.measured(dropped ? 'deadline' : answered ? 'answer' : 'error', since, at);
+  const runEnd = endOfRun(caller, answered);
+  if (runEnd !== undefined) bulkhead.measured(runEnd, since, at);
   bulkhead.release(at);
 }

@@ -1,10 +1,20 @@
 import { RecentValues } from '../common/recent-values.js';
+import { isImpatience } from '../common/resilience.error.js';
+import { isDeadline } from '../context/ambient.js';
+import type { Scope } from '../context/scope.js';
 
 /**
  * How a run ended: with an answer, by an error, or (with whatever) after the deadline of who had
  * asked for it. @internal
  */
 export type RunEnd = 'answer' | 'error' | 'deadline';
+
+/** How a run ended that had a slot for `scope`; `undefined` where a client's impatience cut it, which says nothing. */
+export function endOfRun(scope: Scope | undefined, answered: boolean): RunEnd | undefined {
+  if (scope?.aborted && isDeadline(scope.reason))
+    return isImpatience(scope.reason) ? undefined : 'deadline';
+  return answered ? 'answer' : 'error';
+}
 
 /** So many of the latest runs count: half of them are enough to follow a change of the load. */
 const WINDOW = 31;

@@ -1,7 +1,7 @@
 import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
 import { ask } from '../common/options.js';
-import { isRejection, isResilienceError } from '../common/resilience.error.js';
+import { isImpatience, isRejection, isResilienceError } from '../common/resilience.error.js';
 import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
 import { isAbort, isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
@@ -240,6 +240,7 @@ export class CircuitBreakerPolicy {
   }
 
   private isFailure(error: unknown): boolean {
+    if (isImpatience(error)) return false;
     const { isFailure } = this.options;
     if (isFailure !== undefined) return ask('isFailure', isFailure(error));
     return !isClientError(error) && !isRejection(error);

@@ -68,7 +68,10 @@ async function runWithin<T>(
     if (caller.aborted) throw caller.reason; // as it found out when it was to adopt the call
     value = await work(AMBIENT);
   } catch (error) {
-    if (!caller.aborted) breaker.failed(permit, error, startedAt);
+    if (!caller.aborted) {
+      if (caller.hasLostPatience()) breaker.release(permit);
+      else breaker.failed(permit, error, startedAt);
+    }
     throw error;
   } finally {
     caller.release(call);

@@ -15,6 +15,11 @@ export type ResilienceErrorCode = (typeof CODES)[number];
  */
 export abstract class ResilienceError extends Error {
   abstract readonly code: ResilienceErrorCode;
+  /**
+   * Whether it was for want of the client's time: by the deadline that a request brought along, where
+   * `inbound.trustDeadline` does not say that it can be relied on. Nothing is learned from it.
+   */
+  readonly byClient: boolean = false;
 
   constructor(message: string, captureStackTrace = false, cause?: unknown) {
     const { stackTraceLimit } = Error;
@@ -34,6 +39,14 @@ export function isResilienceError(error: unknown, code?: ResilienceErrorCode): b
   if (read(error, BRAND) !== true) return false; // a proxy may answer anything, but hardly that
   const own = read(error, 'code');
   return code === undefined ? CODES.includes(own as ResilienceErrorCode) : own === code;
+}
+
+/**
+ * Whether a call ended for want of its client's time. That says something about the client, and
+ * nothing about the dependency: it is counted nowhere.
+ */
+export function isImpatience(error: unknown): boolean {
+  return isResilienceError(error) && (error as { byClient?: unknown }).byClient === true;
 }
 
 /** Whether a call was refused without being made: it says nothing about the dependency. */

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { read } from '../common/read.js';
+import { isImpatience } from '../common/resilience.error.js';
 import type { AttemptContext, Scope } from './scope.js';
 
 const KEY = Symbol.for('nestjs-bulwark:ambient:1');
@@ -88,9 +89,14 @@ export const AMBIENT: AttemptContext = {
   },
 };
 
+/** Whether an abort says something about the dependency: a deadline that was not a client's impatience. */
+export function isEvidence(reason: unknown): boolean {
+  return isDeadline(reason) && !isImpatience(reason);
+}
+
 /**
- * Whether an abort was a deadline rather than a caller that lost interest: a deadline says something
- * about the dependency. Our `TimeoutError` and that of `AbortSignal.timeout()` have the same name.
+ * Whether an abort was a deadline rather than a caller that lost interest. Our `TimeoutError` and that
+ * of `AbortSignal.timeout()` have the same name.
  */
 export function isDeadline(reason: unknown): boolean {
   return read(reason, 'name') === 'TimeoutError';

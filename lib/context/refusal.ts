@@ -1,5 +1,4 @@
 import { now } from '../common/clock.js';
-import { TimeoutError } from '../timeout/timeout.error.js';
 import type { Scope } from './scope.js';
 
 /**
@@ -10,5 +9,5 @@ import type { Scope } from './scope.js';
 export function refuseWithout(caller: Scope | undefined, at?: number): void {
   if (caller === undefined) return;
   if (caller.aborted) throw caller.reason;
-  if (caller.deadline <= (at ?? now())) throw new TimeoutError(caller.timeoutMs);
+  if (caller.deadline <= (at ?? now())) throw caller.outOfTime();
 }

@@ -1,4 +1,6 @@
 import { getMaxListeners, setMaxListeners } from 'node:events';
+import { now } from '../common/clock.js';
+import { TimeoutError } from '../timeout/timeout.error.js';
 import { errorChain } from './error-chain.js';
 
 /** What every `execute` hands to its function. */
@@ -13,6 +15,9 @@ export interface AttemptContext {
 export interface Dependent {
   cancel(reason: unknown): void;
 }
+
+/** Headers and timers know whole ms, so either may end a call almost one too early. */
+const RESOLUTION_MS = 2;
 
 /** A scope that makes calls in a loop for ever must not collect their errors for ever. */
 const MAX_RETRIED_ERRORS = 1_000;
@@ -39,7 +44,7 @@ export class Scope implements AttemptContext {
     /** Its own deadline, on the monotonic clock; `Infinity` without one. */
     public expiresAt: number,
     /** What that deadline came from, in ms, for messages. */
-    private readonly ownTimeoutMs: number,
+    protected readonly ownTimeoutMs: number,
   ) {}
 
   /** The innermost scope around this one that has not ended: the ended ones are let go. */
@@ -58,6 +63,24 @@ export class Scope implements AttemptContext {
     return this.deadline === this.expiresAt
       ? this.ownTimeoutMs
       : (this.caller?.timeoutMs ?? this.ownTimeoutMs);
+  }
+
+  /** Whether that deadline is a client's, which may be as short as it likes: nothing is learned from it. */
+  get impatient(): boolean {
+    return this.deadline !== this.expiresAt && (this.caller?.impatient ?? false);
+  }
+
+  /**
+   * Whether the time of an impatient client is up, or as good as: what fails now may have been cut
+   * further in, by what was said to be left.
+   */
+  hasLostPatience(at = now()): boolean {
+    return this.impatient && this.deadline - at < RESOLUTION_MS;
+  }
+
+  /** The error of who runs out of its time. */
+  outOfTime(operation?: string, captureStackTrace?: boolean): TimeoutError {
+    return new TimeoutError(this.timeoutMs, operation, captureStackTrace, this.impatient);
   }
 
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */

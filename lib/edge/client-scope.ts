@@ -28,6 +28,10 @@ export class ClientScope extends Scope {
     );
   }
 
+  override get impatient(): boolean {
+    return this.inbound?.trusted === false && this.expiresAt !== Number.POSITIVE_INFINITY;
+  }
+
   override get critical(): boolean | undefined {
     return this.inbound?.critical;
   }
@@ -50,7 +54,7 @@ export class ClientScope extends Scope {
 
   /** Its time is up, and that of whatever else answers the same request. */
   expire(): TimeoutError {
-    const error = new TimeoutError(this.timeoutMs);
+    const error = this.outOfTime();
     if (this.inbound !== undefined)
       this.inbound.expiresAt = Math.min(this.inbound.expiresAt, now());
     this.abort(error);
@@ -89,15 +93,13 @@ export class ClientScope extends Scope {
   private leave(): void {
     if (this.connection.isOver()) return;
     this.abort(
-      this.isTimeUp()
-        ? new TimeoutError(this.timeoutMs)
-        : new DOMException('The client went away', 'AbortError'),
+      this.isTimeUp() ? this.outOfTime() : new DOMException('The client went away', 'AbortError'),
     );
   }
 
   /**
    * A client with a deadline leaves at it, and may be heard to leave a little before its time is up
-   * here: that is a deadline, of which breakers learn, and no lost interest.
+   * here: that is a deadline, and no lost interest.
    */
   private isTimeUp(): boolean {
     const leftMs = this.expiresAt - now();

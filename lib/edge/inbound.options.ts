@@ -8,6 +8,14 @@ export interface InboundOptions {
    */
   maxTimeoutMs?: number;
   /**
+   * Whether anything is learned from the deadlines of requests. They always cut the work and answer
+   * 504. But anybody can give 10 ms: what a deadline cuts that is not trusted is the client's
+   * impatience, which is counted nowhere, teaches no breaker and no bulkhead, and raises no alert.
+   * For inner services; a deadline that a service outside passes on from a stranger
+   * (`x-request-timeout-origin: client`) is not trusted there either. @default false
+   */
+  trustDeadline?: boolean;
+  /**
    * Whether `x-request-criticality` is believed. Only where all callers are services of one's own:
    * else any client could jump the queue. @default false
    */
@@ -16,9 +24,17 @@ export interface InboundOptions {
 
 export type ResolvedInboundOptions = Required<InboundOptions>;
 
-const DEFAULTS: ResolvedInboundOptions = { maxTimeoutMs: 60_000, trustCriticality: false };
+const DEFAULTS: ResolvedInboundOptions = {
+  maxTimeoutMs: 60_000,
+  trustDeadline: false,
+  trustCriticality: false,
+};
 
-const RULES: Rules<InboundOptions> = { maxTimeoutMs: duration, trustCriticality: boolean };
+const RULES: Rules<InboundOptions> = {
+  maxTimeoutMs: duration,
+  trustDeadline: boolean,
+  trustCriticality: boolean,
+};
 
 /** @throws ResilienceConfigurationError */
 export function checkInboundOptions(place: string, options: unknown): InboundOptions {

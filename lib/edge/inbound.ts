@@ -1,9 +1,11 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { now } from '../common/clock.js';
 import {
+  CLIENT,
   CRITICAL,
   REQUEST_CRITICALITY,
   REQUEST_TIMEOUT,
+  REQUEST_TIMEOUT_ORIGIN,
   SHEDDABLE,
 } from '../common/request-headers.js';
 import type { Transport } from '../dispatch/handlers.js';
@@ -19,6 +21,8 @@ export interface Inbound {
   expiresAt: number;
   /** What it left when the request came, in ms. */
   readonly timeoutMs: number;
+  /** Whether anything is learned from how calls fare within it. */
+  readonly trusted: boolean;
   readonly critical: boolean | undefined;
 }
 
@@ -52,7 +56,8 @@ export function inboundOf(
   if (timeoutMs === undefined && critical === undefined) return undefined;
   const before = known.get(request);
   if (before !== undefined) return before;
-  const inbound = inboundFrom(timeoutMs, critical, options);
+  const origin = headers[REQUEST_TIMEOUT_ORIGIN];
+  const inbound = inboundFrom(timeoutMs, origin, critical, options);
   known.set(request, inbound);
   return inbound;
 }
@@ -73,17 +78,24 @@ function ofGrpc(call: GrpcCall, options: ResolvedInboundOptions): Inbound | unde
     ? criticality(call.metadata?.get(REQUEST_CRITICALITY)[0])
     : undefined;
   if (timeoutMs === undefined && critical === undefined) return undefined;
-  return inboundFrom(timeoutMs, critical, options);
+  const origin = call.metadata?.get(REQUEST_TIMEOUT_ORIGIN)[0];
+  return inboundFrom(timeoutMs, origin, critical, options);
 }
 
 function inboundFrom(
   givenMs: number | undefined,
+  origin: unknown,
   critical: boolean | undefined,
-  { maxTimeoutMs }: ResolvedInboundOptions,
+  { maxTimeoutMs, trustDeadline }: ResolvedInboundOptions,
 ): Inbound {
   const timeoutMs =
     givenMs === undefined ? Number.POSITIVE_INFINITY : Math.min(givenMs, maxTimeoutMs);
-  return { expiresAt: now() + timeoutMs, timeoutMs, critical };
+  return {
+    expiresAt: now() + timeoutMs,
+    timeoutMs,
+    trusted: trustDeadline && origin !== CLIENT,
+    critical,
+  };
 }
 
 /** Whole numbers only: anything else is ignored, as is a header that came twice. */

@@ -1,9 +1,11 @@
 import { now } from '../common/clock.js';
 import {
+  CLIENT,
   CRITICAL,
   REQUEST_ATTEMPT,
   REQUEST_CRITICALITY,
   REQUEST_TIMEOUT,
+  REQUEST_TIMEOUT_ORIGIN,
   SHEDDABLE,
 } from '../common/request-headers.js';
 import { enclosingScope } from '../context/ambient.js';
@@ -15,6 +17,8 @@ import type { Scope } from '../context/scope.js';
  * - `x-request-timeout-ms`: what is left of the deadline, in whole ms, rounded down, at least 0. It
  *   is relative, so clocks need not agree (as `grpc-timeout`, and Envoy's
  *   `x-envoy-expected-rq-timeout-ms`). Absent where there is no deadline.
+ * - `x-request-timeout-origin: client`, where that deadline was brought along by a request and is not
+ *   trusted (`inbound.trustDeadline`): then it is not to be trusted further in either.
  * - `x-request-attempt`: which attempt this is, from 1 (as Envoy's `x-envoy-attempt-count`). For logs.
  * - `x-request-criticality`: `critical` or `sheddable`, by `@Critical()` and `@Critical(false)` of
  *   the calls around (after the criticalities in "Handling Overload", Google SRE). Absent where
@@ -33,6 +37,7 @@ export function outboundHeaders(): Record<string, string> {
   const headers: Record<string, string> = { [REQUEST_ATTEMPT]: String(scope.attempt) };
   const leftMs = timeLeft(scope);
   if (leftMs !== undefined) headers[REQUEST_TIMEOUT] = String(Math.floor(leftMs));
+  if (scope.impatient) headers[REQUEST_TIMEOUT_ORIGIN] = CLIENT;
   const { critical } = scope;
   if (critical !== undefined) headers[REQUEST_CRITICALITY] = critical ? CRITICAL : SHEDDABLE;
   return headers;

@@ -1,4 +1,5 @@
 import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
+import { endOfRun } from '../bulkhead/run-times.js';
 import type { Admission, Ticket } from '../bulkhead/ticket.js';
 import type { Permit } from '../circuit-breaker/probes.js';
 import { now } from '../common/clock.js';
@@ -96,7 +97,13 @@ export class Attempt<T> extends Scope implements Timed {
   }
 
   fail(error: unknown): void {
-    if (this.settle()) this.owner.failed(this.teachBreaker(error), this);
+    if (!this.settle()) return;
+    if (!this.hasLostPatience()) {
+      this.owner.failed(this.teachBreaker(error), this);
+      return;
+    }
+    this.owner.plan.stages.circuitBreaker?.release(this.permit);
+    this.owner.failed(error, this);
   }
 
   /**
@@ -118,10 +125,11 @@ export class Attempt<T> extends Scope implements Timed {
     this.settled = true; // the timer queue has let go of it already
     this.leaveQueue();
     this.owner.inContext(() => {
-      const { operation, captureStackTrace, stages, observer } = this.owner.plan;
-      const timeoutMs = stages.timeout?.delayMs ?? this.timeoutMs;
-      const error = new TimeoutError(timeoutMs, operation, captureStackTrace);
-      observer.onTimeout(timeoutMs);
+      const { operation, captureStackTrace, observer } = this.owner.plan;
+      const error = this.impatient
+        ? this.outOfTime(operation, captureStackTrace) // the client's time was up before, and its timer is late
+        : new TimeoutError(this.ownTimeoutMs, operation, captureStackTrace);
+      if (!error.byClient) observer.onTimeout(error.timeoutMs);
       const surfaced = this.teachBreaker(error);
       this.abandon(error);
       this.owner.failed(surfaced, this);
@@ -171,9 +179,8 @@ export class Attempt<T> extends Scope implements Timed {
 
   private measure(answered: boolean): void {
     if (this.slotSince === undefined) return;
-    const dropped = this.aborted && isDeadline(this.reason);
-    const end = dropped ? 'deadline' : answered ? 'answer' : 'error';
-    this.owner.plan.stages.bulkhead?.measured(end, this.slotSince, now());
+    const end = endOfRun(this, answered);
+    if (end !== undefined) this.owner.plan.stages.bulkhead?.measured(end, this.slotSince, now());
     this.slotSince = undefined;
   }
 
@@ -184,7 +191,7 @@ export class Attempt<T> extends Scope implements Timed {
     }).then((admission) => {
       this.ticket = undefined;
       if (typeof admission === 'string') {
-        const error = bulkhead.refusal(admission);
+        const error = bulkhead.refusal(admission, this);
         this.finish();
         this.fail(error);
       } else if (this.settled) {

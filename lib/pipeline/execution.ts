@@ -1,18 +1,18 @@
 import { now } from '../common/clock.js';
-import { isRejection } from '../common/resilience.error.js';
-import { CallContext, isDeadline, runInScope } from '../context/ambient.js';
+import { isImpatience, isRejection } from '../common/resilience.error.js';
+import { CallContext, isEvidence, runInScope } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import type { Dependent, Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryDecision } from '../retry/retry.policy.js';
-import { TimeoutError } from '../timeout/timeout.error.js';
+import type { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { judgeFailure } from './final-failure.js';
 import { HedgedAttempts } from './hedged-attempts.js';
 import { openPromise } from './open-promise.js';
 import { Pause } from './shutdown.js';
-import type { Passage, Plan } from './stages.js';
+import { NOBODY, type Passage, type PipelineObserver, type Plan } from './stages.js';
 import type { Work } from './work.js';
 
 /**
@@ -32,6 +32,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private interrupt: ((reason: unknown) => void) | undefined = undefined;
   private cancelled = false;
   private suppressed = false;
+  /** Another attempt would have followed, for which an impatient client left no time. */
+  private isCutShort = false;
   private reason: unknown = undefined;
   private context: CallContext | undefined = undefined;
   private leave: (() => void) | undefined = undefined;
@@ -108,6 +110,9 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     }
     if (decision === undefined) {
       this.conclude(error);
+    } else if ('outOfTime' in decision) {
+      this.isCutShort = this.caller?.impatient === true;
+      this.conclude(error);
     } else if ('suppressed' in decision) {
       this.suppressed = true;
       this.plan.observer.onRetrySuppressed(error, this.attempts, decision.suppressed);
@@ -168,7 +173,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   private outOfTime(caller: Scope): TimeoutError {
-    return new TimeoutError(caller.timeoutMs, this.plan.operation, this.plan.captureStackTrace);
+    return caller.outOfTime(this.plan.operation, this.plan.captureStackTrace);
   }
 
   private get attempts(): number {
@@ -214,25 +219,32 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       this.giveUp();
       return;
     }
-    const { observer, stages } = this.plan;
+    const { stages } = this.plan;
     const { error, isAnswer, fallback, critical } = judgeFailure(stages, failure, this.committed);
     if (isAnswer) {
       const at = now();
-      observer.onSuccess(at - this.startedAt, at);
+      this.plan.observer.onSuccess(at - this.startedAt, at);
       this.refuse(error);
       return;
     }
-    if (critical) observer.onCriticalFailure(error);
-    if (fallback !== undefined) void this.fallBack(fallback, error, critical);
-    else this.fail(error, error, critical);
+    const observer = this.observerOf(failure);
+    if (critical && !this.isCutShort) observer.onCriticalFailure(error);
+    if (fallback !== undefined) void this.fallBack(fallback, error, critical, observer);
+    else this.fail(error, error, critical, observer);
+  }
+
+  /** What a client's impatience did to the call is not told: it says nothing about the operation. */
+  private observerOf(failure: unknown): PipelineObserver {
+    const isImpatient = isImpatience(failure) || this.caller?.hasLostPatience();
+    return isImpatient ? NOBODY : this.plan.observer;
   }
 
   private async fallBack(
     fallback: FallbackPolicy,
     error: unknown,
     critical: boolean | undefined,
+    observer: PipelineObserver,
   ): Promise<void> {
-    const { observer } = this.plan;
     let value: unknown;
     try {
       value = await this.interruptible(() =>
@@ -245,7 +257,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       }
       observer.onFallbackFailure(error, fallbackError);
       if (critical !== false) linkCause(fallbackError, error);
-      this.fail(error, fallbackError, critical);
+      this.fail(error, fallbackError, critical, observer);
       return;
     }
     observer.onFailure(error, 'fallback', this.elapsedMs, this.passage());
@@ -253,17 +265,22 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   /** @param surfaced what the caller sees, unless it is told nothing of the failure */
-  private fail(error: unknown, surfaced: unknown, critical: boolean | undefined): void {
+  private fail(
+    error: unknown,
+    surfaced: unknown,
+    critical: boolean | undefined,
+    observer: PipelineObserver,
+  ): void {
     const outcome = critical === false ? 'degraded' : 'failure';
-    this.plan.observer.onFailure(error, outcome, this.elapsedMs, this.passage());
+    observer.onFailure(error, outcome, this.elapsedMs, this.passage());
     if (critical === false) this.answer(null as T);
     else this.refuse(surfaced);
   }
 
-  /** A deadline is a failure; a caller who lost interest is nothing at all. */
+  /** A deadline is a failure; a caller who lost interest, or a client's patience, is nothing at all. */
   private giveUp(): void {
     const { observer, stages } = this.plan;
-    if (isDeadline(this.reason)) {
+    if (isEvidence(this.reason)) {
       if (stages.critical) observer.onCriticalFailure(this.reason);
       observer.onFailure(this.reason, 'failure', this.elapsedMs, this.passage());
     }

@@ -51,6 +51,18 @@ export interface PipelineObserver {
   onFailure(error: unknown, outcome: FailureOutcome, durationMs: number, passage: Passage): void;
 }
 
+/** Nobody is told: of what says nothing about the operation. */
+export const NOBODY: PipelineObserver = {
+  onRetry: () => undefined,
+  onRetrySuppressed: () => undefined,
+  onHedge: () => undefined,
+  onTimeout: () => undefined,
+  onSuccess: () => undefined,
+  onCriticalFailure: () => undefined,
+  onFallbackFailure: () => undefined,
+  onFailure: () => undefined,
+};
+
 /** All that an execution needs to know about its operation. */
 export interface Plan {
   readonly operation: string;

@@ -36,6 +36,7 @@ export type RetrySuppression = 'budget' | 'nested';
 export type RetryDecision =
   | { readonly delayMs: number }
   | { readonly suppressed: RetrySuppression }
+  | { readonly outOfTime: true }
   | undefined;
 
 /** Decides whether a failed attempt is followed by another, and after which wait. It does not wait itself. */
@@ -65,7 +66,7 @@ export class RetryPolicy {
     const asked = respectRetryAfter ? (retryAfterMs(failed.error) ?? 0) : 0;
     if (asked > maxDelayMs) return undefined;
     const delayMs = Math.max(asked, this.backoff(failed.attempt, failed.previousDelayMs));
-    if (delayMs >= failed.remainingMs) return undefined;
+    if (delayMs >= failed.remainingMs) return { outOfTime: true };
     if (maxDurationMs !== undefined && failed.elapsedMs + delayMs >= maxDurationMs)
       return undefined;
     if (this.budget?.tryRetry(failed.at) === false) return { suppressed: 'budget' };

@@ -11,6 +11,7 @@ export class TimeoutError extends ResilienceError {
     /** Whose budget it was: `ClassName.method`. */
     readonly operation?: string,
     captureStackTrace?: boolean,
+    override readonly byClient = false,
   ) {
     super(`Operation timed out after ${timeoutMs} ms`, captureStackTrace);
   }

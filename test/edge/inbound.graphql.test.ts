@@ -8,7 +8,16 @@ import { ClientScope } from '../../lib/edge/client-scope.js';
 import { inboundOf } from '../../lib/edge/inbound.js';
 import { resolveInboundOptions } from '../../lib/edge/inbound.options.js';
 import { withinDeadline } from '../../lib/edge/within-deadline.js';
-import { currentSignal, outboundHeaders, Retry, TimeoutError } from '../../lib/index.js';
+import {
+  CircuitBreaker,
+  type CircuitBreakerPolicy,
+  CircuitBreakerRegistry,
+  currentSignal,
+  type InboundOptions,
+  outboundHeaders,
+  Retry,
+  TimeoutError,
+} from '../../lib/index.js';
 import { closeAll, TWICE } from '../binding/support.js';
 import { EXPRESS, FASTIFY, latch, listen, never, soon } from './adapters.support.js';
 
@@ -40,6 +49,11 @@ class Mirror {
     signal.addEventListener('abort', () => ended.reason.open(signal.reason));
     return never();
   }
+  @Query(() => String, { nullable: true })
+  @CircuitBreaker('remote')
+  async remote(): Promise<string> {
+    return never();
+  }
   @Mutation(() => String, { nullable: true })
   async slow(): Promise<string> {
     return never();
@@ -52,20 +66,26 @@ class Mirror {
 }
 
 describe.each([EXPRESS, FASTIFY])('The deadline of a GraphQL request on $name', (platform) => {
+  let breaker: CircuitBreakerPolicy;
+
   beforeEach(() => {
     runs = 0;
   });
 
-  async function serve() {
+  async function serve(inbound: InboundOptions = {}) {
     const graphql = GraphQLModule.forRoot<ApolloDriverConfig>({
       driver: ApolloDriver,
       autoSchemaFile: true,
       graphiql: false,
       includeStacktraceInErrorResponses: false,
     });
-    const options = { inbound: { trustCriticality: true } };
+    const options = {
+      breakers: { remote: { failureThreshold: 1 } },
+      inbound: { trustCriticality: true, ...inbound },
+    };
     const { app } = await listen(platform, { imports: [graphql], providers: [Mirror] }, options);
     const url = `${await app.getUrl()}/graphql`;
+    breaker = app.get(CircuitBreakerRegistry).get('remote');
     return async (query: string, headers: Record<string, string> = {}): Promise<Answer> => {
       const response = await fetch(url, {
         method: 'POST',
@@ -102,6 +122,16 @@ describe.each([EXPRESS, FASTIFY])('The deadline of a GraphQL request on $name', 
     expect(await soon(ended.reason.opened, 'the end')).toBeInstanceOf(TimeoutError);
   });
 
+  it.each([
+    [{}, 'CLOSED'],
+    [{ trustDeadline: true }, 'OPEN'],
+  ])('teaches a breaker only where it is trusted: %p, %s', async (inbound, state) => {
+    const ask = await serve(inbound);
+    const { errors } = await ask('{ remote }', { 'x-request-timeout-ms': '100' });
+    expect(errors?.map(({ extensions }) => extensions.code)).toEqual(['TIMEOUT']);
+    expect(breaker.getState()).toBe(state);
+  });
+
   it('is one for all resolvers of the request', async () => {
     const ask = await serve();
     const answer = await ask('mutation { slow next }', { 'x-request-timeout-ms': '30' });
@@ -132,7 +162,12 @@ it('The handshake of a WebSocket brings no deadline for the operations that come
 
 it('The deadline of a request has passed for all its resolvers once one has heard of it, however early a timer is', () => {
   jest.useFakeTimers({ doNotFake: ['performance'] }); // the clock stands, as it were: timers come early
-  const inbound = { expiresAt: performance.now() + 60_000, timeoutMs: 60_000, critical: undefined };
+  const inbound = {
+    expiresAt: performance.now() + 60_000,
+    timeoutMs: 60_000,
+    trusted: true,
+    critical: undefined,
+  };
   const connection = {
     emitter: new EventEmitter(),
     goneEvent: 'close',

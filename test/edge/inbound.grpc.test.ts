@@ -132,7 +132,7 @@ describe('The deadline of a call by gRPC', () => {
   });
 
   it('ends the handler and what runs inside, as DEADLINE_EXCEEDED', async () => {
-    const ended = latch<unknown>();
+    let ended = latch<unknown>();
     @Injectable()
     class Gateway {
       @CircuitBreaker('remote')
@@ -150,11 +150,17 @@ describe('The deadline of a call by gRPC', () => {
         return this.gateway.load();
       }
     }
-    const { shop, app } = await serve(Hanging, { breakers: { remote: {} } }, [Gateway]);
-    const error = await errorOf(shop.one({}, new Metadata(), within(50)));
-    expect(error.code).toBe(status.DEADLINE_EXCEEDED);
-    expect(await soon(ended.opened, 'the end')).toBeInstanceOf(TimeoutError);
-    expect(app.get(CircuitBreakerRegistry).get('remote').getSnapshot().failures).toBe(1);
+    for (const [inbound, failures] of [
+      [{}, 0], // it is the client's impatience
+      [{ trustDeadline: true }, 1],
+    ] as const) {
+      ended = latch();
+      const { shop, app } = await serve(Hanging, { breakers: { remote: {} }, inbound }, [Gateway]);
+      const error = await errorOf(shop.one({}, new Metadata(), within(400)));
+      expect(error.code).toBe(status.DEADLINE_EXCEEDED);
+      expect(await soon(ended.opened, 'the end')).toBeInstanceOf(TimeoutError);
+      expect(app.get(CircuitBreakerRegistry).get('remote').getSnapshot().failures).toBe(failures);
+    }
   });
 
   it('answers DEADLINE_EXCEEDED at the upper limit, while the client still waits', async () => {

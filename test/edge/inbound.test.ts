@@ -150,9 +150,11 @@ describe.each([EXPRESS, FASTIFY])('On $name', (platform) => {
           });
         }
       }
-      const { get, app } = await serve(Hanging, { breakers: { remote: { failureThreshold: 9 } } }, [
-        Gateway,
-      ]);
+      const options = {
+        breakers: { remote: { failureThreshold: 9 } },
+        inbound: { trustDeadline: true },
+      };
+      const { get, app } = await serve(Hanging, options, [Gateway]);
       for (const path of ['plain', 'decorated', 'observable', 'calling']) {
         const response = await get(`/${path}`, within(30));
         expect(response.status).toBe(504);

@@ -76,7 +76,7 @@ class Application implements Caller {
       },
       bulkheads: { leaf: { maxConcurrent, queueLimit } },
       retryBudgets: { leaf: { minRetriesPerSecond } },
-      inbound: { trustCriticality: true },
+      inbound: { trustDeadline: true, trustCriticality: true },
       errorTracker: { log: false },
       alerts: { sendCritical: () => undefined },
     });
