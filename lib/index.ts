@@ -78,6 +78,7 @@ export type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';
 export type { ServiceOptions } from './service/service.options.js';
+export type { ShutdownOptions } from './shutdown/shutdown.options.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';
 export {

@@ -25,6 +25,7 @@ import type { OperationTracer } from './pipeline/tracer.js';
 import { checkRetryOptions, type RetryOptions } from './retry/retry.options.js';
 import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry/retry-budget.options.js';
 import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
+import { checkShutdownOptions, type ShutdownOptions } from './shutdown/shutdown.options.js';
 import { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';
 
 /** What decorators and services refer to by name. */
@@ -73,6 +74,8 @@ export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
   mapErrors?: boolean;
   /** What the interceptor believes of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
+  /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
+  shutdown?: ShutdownOptions;
   /** Whether the injectables are visible to every module. @default true */
   isGlobal?: boolean;
   /** Whether the library's own errors carry stack frames. @default false */
@@ -153,6 +156,7 @@ const MODULE_RULES: Rules<ResilienceModuleOptions> = {
   alertIntervalMs: durationOrZero,
   mapErrors: boolean,
   inbound: checked(checkInboundOptions),
+  shutdown: checked(checkShutdownOptions),
   isGlobal: boolean,
   captureStackTrace: boolean,
 };

@@ -794,7 +794,9 @@ describe('Boot', () => {
   });
 });
 
-describe('app.close()', () => {
+describe('app.close() without a grace', () => {
+  const shutdown = { graceMs: 0 };
+
   it('ends a backoff with the last error and starts no attempt', async () => {
     @Injectable()
     class Service {
@@ -805,7 +807,7 @@ describe('app.close()', () => {
       }
     }
     jest.useFakeTimers();
-    const { app } = await boot({ providers: [Service] });
+    const { app } = await boot({ providers: [Service] }, { shutdown });
     const service = app.get(Service);
     const call = expect(service.run()).rejects.toThrow('down 1');
     await jest.advanceTimersByTimeAsync(10);
@@ -826,7 +828,7 @@ describe('app.close()', () => {
         });
       }
     }
-    const { app } = await boot({ providers: [Service] });
+    const { app } = await boot({ providers: [Service] }, { shutdown });
     const service = app.get(Service);
     const running = service.run();
     const queued = service.run();
@@ -852,7 +854,7 @@ describe('app.close()', () => {
       }
     }
     jest.useFakeTimers();
-    const { app } = await boot({ providers: [Service] });
+    const { app } = await boot({ providers: [Service] }, { shutdown });
     await Promise.all(Array.from({ length: 30 }, () => app.get(Service).run()));
     expect(jest.getTimerCount()).toBe(0);
     await app.close();

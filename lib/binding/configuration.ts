@@ -14,6 +14,7 @@ import {
   type Telemetry,
 } from '../observability/telemetry.js';
 import { checkModuleOptions, type ResilienceModuleOptions } from '../resilience-module.options.js';
+import type { InFlight } from '../shutdown/in-flight.js';
 import { PolicyCatalog } from './policy-catalog.js';
 
 /** What an application's options come to: where outcomes go, and what decorators can refer to. */
@@ -28,17 +29,19 @@ export interface Configuration {
 }
 
 /** @throws ResilienceConfigurationError */
-export function configurationOf(given: ResilienceModuleOptions): Configuration {
+export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlight): Configuration {
   const options = checkModuleOptions(given);
   const { captureStackTrace = false, defaults = {} } = options;
   const telemetry = telemetryOf(options);
   const breakers = new CircuitBreakerRegistry((name) => ({
     observer: new CircuitBreakerTelemetry(name, telemetry),
     captureStackTrace,
+    inFlight,
   }));
   const bulkheads = new BulkheadRegistry((name) => ({
     observer: new BulkheadTelemetry(name, telemetry),
     captureStackTrace,
+    inFlight,
   }));
   return { options, telemetry, catalog: new PolicyCatalog(breakers, bulkheads, defaults) };
 }

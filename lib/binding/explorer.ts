@@ -39,12 +39,12 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
   }
 
   onModuleDestroy(): void {
-    this.runtime.close();
+    this.runtime.beginShutdown();
   }
 
-  /** The last alerts may be those that matter. */
+  /** The servers are closed by now: waiting before would have kept them open. */
   async onApplicationShutdown(): Promise<void> {
-    await this.runtime.telemetry.alerts.flush();
+    await this.runtime.endShutdown();
   }
 
   private refresh(): void {

@@ -11,7 +11,6 @@ import { DispatchingRuntime, fillSlot } from '../dispatch/runtime-slot.js';
 import { Guard } from '../observability/guard.js';
 import { OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
-import { Shutdown } from '../pipeline/shutdown.js';
 import type { Plan } from '../pipeline/stages.js';
 import type { TracedOperation } from '../pipeline/tracer.js';
 import {
@@ -20,6 +19,7 @@ import {
   type ResilienceModuleOptions,
 } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
+import { Shutdown } from '../shutdown/shutdown.js';
 import { type Configuration, configurationOf } from './configuration.js';
 import { callMethod, MethodWork } from './method-call.js';
 import { type MethodOperation, type MethodPlan, planClass, reaches } from './method-planner.js';
@@ -27,6 +27,8 @@ import type { Operation } from './operation.js';
 import { adviceOnNames, OperationNames } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
+
+const DEFAULT_GRACE_MS = 5_000;
 
 interface LatestOperation {
   readonly prototype: unknown;
@@ -41,7 +43,7 @@ interface LatestOperation {
  * It exists before its options are known: Nest hands it to every instance that it makes.
  */
 export class ResilienceRuntime extends DispatchingRuntime {
-  readonly shutdown = new Shutdown();
+  private readonly shutdown = new Shutdown(() => this.rejectQueued());
   private readonly logger = new Logger('ResilienceModule');
   private configuration: Configuration | undefined = undefined;
   private readonly planned = new Set<Class>();
@@ -67,7 +69,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
    * @throws ResilienceConfigurationError
    */
   configure(given: ResilienceModuleOptions, features: readonly ResilienceFeatureOptions[]): void {
-    const configuration = configurationOf(given);
+    const configuration = configurationOf(given, this.shutdown);
     this.configuration = configuration;
     for (const feature of features) this.features.add(feature);
     const all = [configuration.options, ...features.map((feature) => checkFeatureOptions(feature))];
@@ -241,10 +243,20 @@ export class ResilienceRuntime extends DispatchingRuntime {
     return callMethod(operation, work, self, args);
   }
 
-  /** Ends what waits; nothing new will. */
-  close(): void {
-    this.shutdown.close();
-    for (const bulkhead of this.configuration?.catalog.bulkheads.list() ?? []) bulkhead.shutdown();
+  /** The application begins to close. */
+  beginShutdown(): void {
+    this.shutdown.begin(this.options.shutdown?.graceMs ?? DEFAULT_GRACE_MS);
+  }
+
+  /** Waits for the calls that are left, within the grace. After that, none keeps the process alive. */
+  async endShutdown(): Promise<void> {
+    await this.shutdown.nothingLeft();
+    for (const { pipeline } of this.operations()) pipeline.plan.stages.timeout?.letProcessEnd();
+    await this.telemetry.alerts.flush(); // the last ones may be those that matter
+  }
+
+  private rejectQueued(): void {
+    for (const bulkhead of this.catalog.bulkheads.list()) bulkhead.shutdown();
   }
 
   private get state(): Configuration {

@@ -1,3 +1,4 @@
+import type { InFlight } from '../shutdown/in-flight.js';
 import type { BulkheadRejectionReason } from './bulkhead.error.js';
 
 /** Told of what happens to a bulkhead. @internal */
@@ -12,4 +13,6 @@ export interface BulkheadObserver {
 export interface BulkheadHost {
   observer?: BulkheadObserver;
   captureStackTrace?: boolean;
+  /** Counts the calls that go through the bulkhead by itself. */
+  inFlight?: InFlight;
 }

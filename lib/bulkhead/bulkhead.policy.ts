@@ -83,7 +83,7 @@ export class BulkheadPolicy {
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    return runAlone(this, fn);
+    return runAlone(this, fn, this.host.inFlight);
   }
 
   getSnapshot(): BulkheadSnapshot {

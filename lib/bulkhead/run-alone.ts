@@ -3,6 +3,7 @@ import { AMBIENT, enclosingScope } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import type { InFlight } from '../shutdown/in-flight.js';
 import type { BulkheadRejectedError, BulkheadRejectionReason } from './bulkhead.error.js';
 import { endOfRun, type RunEnd } from './run-times.js';
 import type { Admission, Ticket } from './ticket.js';
@@ -21,13 +22,19 @@ interface Bulkhead {
 }
 
 /** A call through a bulkhead on its own, without a pipeline around it. */
-export function runAlone<T>(bulkhead: Bulkhead, work: Work<T>): Promise<T> {
+export function runAlone<T>(
+  bulkhead: Bulkhead,
+  work: Work<T>,
+  inFlight: InFlight | undefined,
+): Promise<T> {
+  inFlight?.enter();
   const caller = enclosingScope();
   try {
     refuseWithout(caller);
-    if (!bulkhead.tryAcquire()) return runLater(bulkhead, caller, work);
-    return runInSlot(bulkhead, caller, work, bulkhead.timesRun() ? now() : undefined);
+    if (!bulkhead.tryAcquire()) return runLater(bulkhead, caller, work, inFlight);
+    return runInSlot(bulkhead, caller, work, bulkhead.timesRun() ? now() : undefined, inFlight);
   } catch (error) {
+    inFlight?.leave();
     return Promise.reject(error);
   }
 }
@@ -36,16 +43,27 @@ async function runLater<T>(
   bulkhead: Bulkhead,
   caller: Scope | undefined,
   work: Work<T>,
+  inFlight: InFlight | undefined,
 ): Promise<T> {
-  const admission = await waitForSlot(bulkhead, caller);
-  if (typeof admission === 'string') throw bulkhead.refusal(admission, caller);
   try {
-    refuseWithout(caller); // it may have given up since the slot was handed on
+    const admission = await waitForSlot(bulkhead, caller);
+    if (typeof admission === 'string') throw bulkhead.refusal(admission, caller);
+    giveUpWith(caller, bulkhead);
+    return runInSlot(bulkhead, caller, work, admission, inFlight);
+  } catch (error) {
+    inFlight?.leave();
+    throw error;
+  }
+}
+
+/** @throws the reason of a caller that has given up since the slot was handed on, which is given back */
+function giveUpWith(caller: Scope | undefined, bulkhead: Bulkhead): void {
+  try {
+    refuseWithout(caller);
   } catch (error) {
     bulkhead.release();
     throw error;
   }
-  return runInSlot(bulkhead, caller, work, admission);
 }
 
 function waitForSlot(bulkhead: Bulkhead, caller: Scope | undefined): Promise<Admission> {
@@ -73,6 +91,7 @@ function runInSlot<T>(
   caller: Scope | undefined,
   work: Work<T>,
   since: number | undefined,
+  inFlight: InFlight | undefined,
 ): Promise<T> {
   let result: Promise<T>;
   try {
@@ -83,10 +102,12 @@ function runInSlot<T>(
   }
   return result.then(
     (value) => {
+      inFlight?.leave();
       end(bulkhead, caller, since, true);
       return value;
     },
     (error) => {
+      inFlight?.leave();
       end(bulkhead, caller, since, false);
       throw error;
     },

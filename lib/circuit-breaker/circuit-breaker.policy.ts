@@ -5,6 +5,7 @@ import { isImpatience, isRejection, isResilienceError } from '../common/resilien
 import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
 import { isAbort, isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import type { InFlight } from '../shutdown/in-flight.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
   type CircuitBreakerOptions,
@@ -41,6 +42,8 @@ export interface CircuitBreakerObserver {
 export interface CircuitBreakerHost {
   observer?: CircuitBreakerObserver;
   captureStackTrace?: boolean;
+  /** Counts the calls that go through the breaker by itself. */
+  inFlight?: InFlight;
 }
 
 /** A failure that counts, as long as it is in the window. */
@@ -109,7 +112,7 @@ export class CircuitBreakerPolicy {
    * @throws what `fn` throws, untouched
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    return runAlone(this, fn);
+    return runAlone(this, fn, this.host.inFlight);
   }
 
   getState(): CircuitState {

@@ -3,6 +3,7 @@ import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import type { InFlight } from '../shutdown/in-flight.js';
 import type { Permit } from './probes.js';
 
 type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
@@ -17,7 +18,12 @@ interface Breaker {
 }
 
 /** A call through a breaker on its own, without a pipeline around it. */
-export function runAlone<T>(breaker: Breaker, work: Work<T>): Promise<T> {
+export function runAlone<T>(
+  breaker: Breaker,
+  work: Work<T>,
+  inFlight: InFlight | undefined,
+): Promise<T> {
+  inFlight?.enter();
   const caller = enclosingScope();
   // Reading the clock is a good part of what a call costs: mostly its end is all that counts.
   const startedAt = caller !== undefined || breaker.asksWhenCallsBegin ? now() : 0;
@@ -25,15 +31,22 @@ export function runAlone<T>(breaker: Breaker, work: Work<T>): Promise<T> {
     refuseWithout(caller, startedAt);
     const permit = breaker.acquire(startedAt, caller);
     return caller === undefined
-      ? run(breaker, work, permit, startedAt)
-      : runWithin(caller, breaker, work, permit, startedAt);
+      ? run(breaker, work, permit, startedAt, inFlight)
+      : runWithin(caller, breaker, work, permit, startedAt, inFlight);
   } catch (error) {
+    inFlight?.leave();
     return Promise.reject(error);
   }
 }
 
 /** @throws what `work` throws without making a promise */
-function run<T>(breaker: Breaker, work: Work<T>, permit: Permit, startedAt: number): Promise<T> {
+function run<T>(
+  breaker: Breaker,
+  work: Work<T>,
+  permit: Permit,
+  startedAt: number,
+  inFlight: InFlight | undefined,
+): Promise<T> {
   let result: Promise<T>;
   try {
     result = promised(work(AMBIENT));
@@ -43,10 +56,12 @@ function run<T>(breaker: Breaker, work: Work<T>, permit: Permit, startedAt: numb
   }
   return result.then(
     (value) => {
+      inFlight?.leave();
       breaker.succeeded(permit, startedAt);
       return value;
     },
     (error) => {
+      inFlight?.leave();
       breaker.failed(permit, error, startedAt);
       throw error;
     },
@@ -60,6 +75,7 @@ async function runWithin<T>(
   work: Work<T>,
   permit: Permit,
   startedAt: number,
+  inFlight: InFlight | undefined,
 ): Promise<T> {
   const call = { cancel: (reason: unknown) => cut(breaker, permit, reason, startedAt) };
   caller.adopt(call);
@@ -74,6 +90,7 @@ async function runWithin<T>(
     }
     throw error;
   } finally {
+    inFlight?.leave();
     caller.release(call);
   }
   if (!caller.aborted) breaker.succeeded(permit, startedAt);

@@ -23,6 +23,7 @@ export class TimerQueue<T extends Expiring<T>> {
   private timer: NodeJS.Timeout | undefined = undefined;
   /** The entry that the timer was set for, while it is pending. */
   private armedFor: T | undefined = undefined;
+  private keepsProcess = true;
 
   constructor(readonly delayMs: number) {}
 
@@ -32,7 +33,7 @@ export class TimerQueue<T extends Expiring<T>> {
     if (this.pending.first !== entry) return;
     // Where there is a timer, it is set for an entry that has gone, and so not too late for this one.
     if (this.timer === undefined) this.arm(entry, this.delayMs);
-    else this.timer.ref();
+    else if (this.keepsProcess) this.timer.ref();
   }
 
   remove(entry: T): void {
@@ -41,9 +42,16 @@ export class TimerQueue<T extends Expiring<T>> {
     if (this.pending.first === undefined && this.timer !== undefined) this.rest(this.timer);
   }
 
+  /** From now on a pending entry does not keep the process alive. */
+  letProcessEnd(): void {
+    this.keepsProcess = false;
+    this.timer?.unref();
+  }
+
   private arm(entry: T, delayMs: number): void {
     this.armedFor = entry;
     this.timer = setTimeout(this.fire, delayMs);
+    if (!this.keepsProcess) this.timer.unref();
   }
 
   private rest(timer: NodeJS.Timeout): void {

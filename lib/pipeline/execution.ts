@@ -11,7 +11,7 @@ import { Attempt, type AttemptOwner } from './attempt.js';
 import { judgeFailure } from './final-failure.js';
 import { HedgedAttempts } from './hedged-attempts.js';
 import { openPromise } from './open-promise.js';
-import { Pause } from './shutdown.js';
+import { Pause } from './pause.js';
 import { NOBODY, type Passage, type PipelineObserver, type Plan } from './stages.js';
 import type { Work } from './work.js';
 
@@ -64,6 +64,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     const { promise, resolve, reject } = openPromise<T>();
     this.resolve = resolve;
     this.reject = reject;
+    this.plan.shutdown.enter();
     const { caller } = this;
     const mayBeEnded =
       this.plan.stages.timeout !== undefined || caller !== undefined || signal !== undefined;
@@ -289,6 +290,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
 
   private answer(value: T): void {
     this.end();
+    this.plan.shutdown.leave();
     this.resolve(value);
   }
 
@@ -297,6 +299,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     // One that was cut itself fails by its own deadline, which no call inside has retried.
     if (caller?.aborted === false && this.wasRetried(error)) caller.noteRetried(error);
     this.end();
+    this.plan.shutdown.leave();
     this.reject(error);
   }
 

@@ -2,6 +2,7 @@ import { now } from '../common/clock.js';
 import { isRejection } from '../common/resilience.error.js';
 import type { Scope } from '../context/scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
+import type { Wait } from '../shutdown/shutdown.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import type { Plan } from './stages.js';
 
@@ -9,7 +10,7 @@ import type { Plan } from './stages.js';
  * An attempt that is made again, beside itself, where it is slow to answer. The first success is its
  * own, and the others are cancelled; it fails when all that were made have failed.
  */
-export class HedgedAttempts<T> implements AttemptOwner<T> {
+export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   readonly plan: Plan;
   private readonly made: Attempt<T>[] = [];
   private running = 0;
@@ -63,8 +64,13 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
   }
 
   cancel(reason: unknown): void {
-    clearTimeout(this.timer);
+    this.waitNoMore();
     for (const attempt of this.made) attempt.cancel(reason);
+  }
+
+  /** The application closes: the call has the attempts that it has. */
+  stop(): void {
+    clearTimeout(this.timer);
   }
 
   hasRetried(error: unknown): boolean {
@@ -86,6 +92,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
     const { delayMs, options } = this.hedge;
     if (this.settled || delayMs === undefined || this.made.length > options.maxHedged) return;
     this.timer = setTimeout(() => this.hedgeNow(delayMs), delayMs);
+    this.plan.shutdown.add(this);
   }
 
   private hedgeNow(delayMs: number): void {
@@ -99,7 +106,12 @@ export class HedgedAttempts<T> implements AttemptOwner<T> {
 
   private settle(): void {
     this.settled = true;
+    this.waitNoMore();
+  }
+
+  private waitNoMore(): void {
     clearTimeout(this.timer);
+    this.plan.shutdown.delete(this);
   }
 }
 

@@ -3,8 +3,8 @@ import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.po
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryPolicy, RetrySuppression } from '../retry/retry.policy.js';
+import type { Shutdown } from '../shutdown/shutdown.js';
 import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
-import type { Shutdown } from './shutdown.js';
 
 /**
  * What protects an operation, outermost first:

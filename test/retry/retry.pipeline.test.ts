@@ -72,10 +72,10 @@ const fail =
 beforeEach(() => {
   jest.useFakeTimers();
   runtime = new ResilienceRuntime();
-  runtime.configure({ errorTracker: { log: false } }, []);
+  runtime.configure({ errorTracker: { log: false }, shutdown: { graceMs: 0 } }, []);
 });
 afterEach(() => {
-  runtime.close();
+  runtime.beginShutdown();
   expect(jest.getTimerCount()).toBe(0); // nothing is left behind by any of these calls
   jest.useRealTimers();
 });
@@ -247,7 +247,7 @@ describe('waits', () => {
     const through = retrying({ baseDelayMs: 5_000, jitter: 'none' });
     void waiting.call(through, fail(error));
     await advance(100);
-    runtime.close();
+    runtime.beginShutdown();
     await advance(0);
     expect(waiting.outcome).toEqual({ error, at: 100 });
     expect(jest.getTimerCount()).toBe(0);
@@ -264,7 +264,7 @@ describe('waits', () => {
     });
     void seen.call(through, fail());
     await advance(100);
-    runtime.close();
+    runtime.beginShutdown();
     await advance(0);
     expect(seen.outcome).toEqual({ value: 'instead', at: 100 });
   });
@@ -506,9 +506,10 @@ describe('@Retry()', () => {
     await app.close();
   });
 
-  it('ends its backoff with the last error when the application closes', async () => {
+  it('ends its backoff with the last error when the application closes without a grace', async () => {
     const { app } = await application({
       retries: { patient: {} },
+      shutdown: { graceMs: 0 },
       defaults: { retry: { baseDelayMs: 5_000, jitter: 'none' } },
     });
     const service = app.get(Bare);

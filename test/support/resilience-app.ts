@@ -24,7 +24,11 @@ export class ResilienceApp {
     providers: Provider[] = [],
   ): Promise<ResilienceApp> {
     jest.useRealTimers();
-    const quiet = { errorTracker: { log: false }, alerts: { sendCritical: () => undefined } };
+    const quiet = {
+      errorTracker: { log: false },
+      alerts: { sendCritical: () => undefined },
+      shutdown: { graceMs: 0 }, // a test may well leave calls behind
+    };
     const module = await Test.createTestingModule({
       imports: [ResilienceModule.forRoot({ ...quiet, ...options })],
       providers,

@@ -1,5 +1,7 @@
+import type { Wait } from '../shutdown/shutdown.js';
+
 /** A wait that can be ended early. Like any timer it keeps the process alive. */
-export class Pause {
+export class Pause implements Wait {
   /** `true` when the time is over, `false` when it was stopped before. */
   readonly over: Promise<boolean>;
   private timer: NodeJS.Timeout | undefined;
@@ -15,25 +17,5 @@ export class Pause {
   stop(): void {
     clearTimeout(this.timer);
     this.end(false);
-  }
-}
-
-/** The application's end: waits that are pending then end at once, and no new ones begin. */
-export class Shutdown {
-  closed = false;
-  private readonly pauses = new Set<Pause>();
-
-  add(pause: Pause): void {
-    this.pauses.add(pause);
-  }
-
-  delete(pause: Pause): void {
-    this.pauses.delete(pause);
-  }
-
-  close(): void {
-    this.closed = true;
-    for (const pause of this.pauses) pause.stop();
-    this.pauses.clear();
   }
 }

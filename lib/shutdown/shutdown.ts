@@ -1,0 +1,90 @@
+import { now } from '../common/clock.js';
+import type { InFlight } from './in-flight.js';
+
+/** So many reactions of promises may lie between the end of a call and the next call of who waited for it. */
+const REACTIONS = 20;
+
+/** A wait that can be ended early. */
+export interface Wait {
+  stop(): void;
+}
+
+/**
+ * The application's end. It begins with a grace, in which calls go on as ever; after that what waits
+ * is ended, and nothing waits any more.
+ *
+ * The grace has a timer only while there is a call that it may have to end. Until then the timer keeps
+ * the process alive, so that a call which hangs on nothing does not end it before its hooks have run.
+ */
+export class Shutdown implements InFlight {
+  /** The grace is over. */
+  closed = false;
+  private calls = 0;
+  private graceMs = 0;
+  /** On the monotonic clock, once the end has begun. */
+  private graceEndsAt: number | undefined = undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined = undefined;
+  private readonly waits = new Set<Wait>();
+  private tellNothingLeft: (() => void) | undefined = undefined;
+
+  /** @param onClosed ends what waits elsewhere */
+  constructor(private readonly onClosed: () => void = () => undefined) {}
+
+  enter(): void {
+    this.calls++;
+    if (this.graceEndsAt !== undefined) this.arm(this.graceEndsAt);
+  }
+
+  leave(): void {
+    this.calls--;
+    if (this.calls === 0 && this.graceEndsAt !== undefined) this.rest();
+  }
+
+  add(wait: Wait): void {
+    this.waits.add(wait);
+  }
+
+  delete(wait: Wait): void {
+    this.waits.delete(wait);
+  }
+
+  /** Begins the grace; again is no harm. */
+  begin(graceMs: number): void {
+    if (this.graceEndsAt !== undefined) return;
+    this.graceMs = graceMs;
+    this.graceEndsAt = now() + graceMs;
+    if (graceMs === 0) this.close();
+    else if (this.calls > 0) this.arm(this.graceEndsAt);
+  }
+
+  /** Resolves when no call is left, or when the grace is over. */
+  async nothingLeft(): Promise<void> {
+    while (this.calls > 0 && !this.closed) {
+      await new Promise<void>((resolve) => {
+        this.tellNothingLeft = resolve;
+      });
+      for (let i = 0; i < REACTIONS && this.calls === 0; i++) await undefined;
+    }
+  }
+
+  private arm(endsAt: number): void {
+    if (this.closed || this.timer !== undefined) return;
+    const leftMs = Math.min(endsAt - now(), this.graceMs); // a test may have given the clock another origin
+    if (leftMs > 0) this.timer = setTimeout(() => this.close(), leftMs);
+    else this.close();
+  }
+
+  private rest(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.tellNothingLeft?.();
+  }
+
+  private close(): void {
+    this.closed = true;
+    for (const wait of this.waits) wait.stop();
+    this.waits.clear();
+    this.onClosed();
+    this.rest();
+  }
+}
