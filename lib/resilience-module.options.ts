@@ -13,6 +13,7 @@ import {
   predicate,
   type Rule,
   type Rules,
+  unshown,
 } from './common/options.js';
 import type { AlertChannel } from './criticality/alert-channel.js';
 import { checkInboundOptions, type InboundOptions } from './edge/inbound.options.js';
@@ -115,17 +116,18 @@ const hasMethods = (value: unknown, names: readonly string[]) =>
   typeof value === 'object' &&
   names.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === 'function');
 
-const withMethods =
-  (names: readonly string[], what: string): Rule =>
-  (value) =>
-    hasMethods(value, names) ? undefined : `${what} (an object with ${names.join(', ')})`;
+/** Whoever gives the options of a recorder or a channel instead of itself may have given its keys. */
+const withMethods = (names: readonly string[], what: string): Rule =>
+  unshown((value) =>
+    hasMethods(value, names) ? undefined : `${what} (an object with ${names.join(', ')})`,
+  );
 
-const oneOrMore =
-  (names: readonly string[], what: string): Rule =>
-  (value) =>
+const oneOrMore = (names: readonly string[], what: string): Rule =>
+  unshown((value) =>
     [value].flat().every((entry) => hasMethods(entry, names))
       ? undefined
-      : `${what} (an object with ${names.join(', ')}), or an array of them`;
+      : `${what} (an object with ${names.join(', ')}), or an array of them`,
+  );
 
 const DEFAULTS_RULES: Rules<ResilienceDefaults> = {
   retry: checked(checkRetryOptions),

@@ -29,6 +29,13 @@ export function display(value: unknown): string {
   }
 }
 
+/** What kind of thing a value is, where the value itself may be a secret. */
+export function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'string') return 'a string';
+  return typeof value === 'object' && value !== null ? 'an object' : display(value);
+}
+
 /** `known: a, b` for messages about an unknown name. */
 export function known(names: Iterable<string>): string {
   const list = [...names];

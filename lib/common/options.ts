@@ -1,5 +1,5 @@
 import { MAX_TIMER_MS } from './clock.js';
-import { display, known, ResilienceConfigurationError } from './configuration.error.js';
+import { display, kindOf, known, ResilienceConfigurationError } from './configuration.error.js';
 
 /** Says what is allowed where `value` is not; `undefined` where it is fine. */
 export type Rule = (value: unknown, place: string) => string | undefined;
@@ -46,6 +46,15 @@ export function check(place: string, value: unknown, rule: Rule): void {
   if (allowed !== undefined) {
     throw new ResilienceConfigurationError(place, `is ${display(value)}; allowed: ${allowed}`);
   }
+}
+
+/** The same rule for a value in which there may be secrets: the message does not show it. */
+export function unshown(rule: Rule): Rule {
+  return (value, place) => {
+    const allowed = rule(value, place);
+    if (allowed === undefined) return undefined;
+    throw new ResilienceConfigurationError(place, `is ${kindOf(value)}; allowed: ${allowed}`);
+  };
 }
 
 /** The options that are given: `undefined` means "not given". */

@@ -1,15 +1,26 @@
 import { Logger } from '@nestjs/common';
-import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { checkOptions, duration, positiveCount, type Rules } from '../common/options.js';
+import {
+  check,
+  checkOptions,
+  duration,
+  positiveCount,
+  type Rules,
+  unshown,
+} from '../common/options.js';
 import { timestamp } from '../common/timestamp.js';
 import type { AlertChannel, CriticalAlert, Recovery } from '../criticality/alert-channel.js';
+import { chatText } from './chat-text.js';
 import { describeError } from './error-record.js';
+import { WebhookTarget, webhookUrl } from './webhook-target.js';
 
 /** Where alerts are posted to. */
 export interface WebhookAlertsOptions {
-  /** An `http:` or `https:` URL, such as one of Slack's incoming webhooks. */
+  /**
+   * An `http:` or `https:` URL, such as one of Slack's incoming webhooks. Credentials in it are sent as
+   * `Authorization: Basic …`. Messages and the log show its origin only.
+   */
   url: string;
-  /** Sent with each post, beside `content-type`. */
+  /** Sent with each post, beside `content-type`, to the URL alone: a redirect is not followed. */
   headers?: Record<string, string>;
   /** What one post may take, in ms. @default 5000 */
   timeoutMs?: number;
@@ -18,19 +29,28 @@ export interface WebhookAlertsOptions {
 }
 
 const RULES: Rules<WebhookAlertsOptions> = {
-  url: (value) => (isHttpUrl(value) ? undefined : 'an http: or https: URL'),
-  headers: (value) =>
+  url: webhookUrl,
+  headers: unshown((value) =>
     typeof value === 'object' &&
     value !== null &&
     Object.values(value).every((it) => typeof it === 'string')
       ? undefined
       : 'an object of strings',
+  ),
   timeoutMs: duration,
   queueLimit: positiveCount,
 };
 
+const given = unshown((value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? undefined
+    : 'an object with url',
+);
+
 /**
- * Posts alerts as JSON. `text` is all that Slack wants; the rest is for other receivers: `event`
+ * Posts alerts as JSON. `text` is all that Slack wants, with `&`, `<` and `>` escaped, so that nothing
+ * in an error's message is a link or a mention; `@everyone` and its like ring nobody elsewhere either,
+ * but other markup of other receivers (Markdown) is left as it is. The rest is plain data: `event`
  * (`critical_failure` or `recovered`), `operation`, `error_type`, `error_message`, `suppressed`,
  * `breaker`, `operations`, `dropped`, `timestamp`.
  *
@@ -38,21 +58,21 @@ const RULES: Rules<WebhookAlertsOptions> = {
  */
 export class WebhookAlerts implements AlertChannel {
   private readonly logger = new Logger(WebhookAlerts.name);
-  private readonly options: Required<WebhookAlertsOptions>;
+  private readonly target: WebhookTarget;
+  private readonly timeoutMs: number;
+  private readonly queueLimit: number;
   private readonly queue: object[] = [];
   private dropped = 0;
   private posting: Promise<void> | undefined = undefined;
 
   /** @throws ResilienceConfigurationError */
   constructor(options: WebhookAlertsOptions) {
+    check('WebhookAlerts', options, given); // it may be the URL itself
     const checked = checkOptions<WebhookAlertsOptions>('WebhookAlerts', options, RULES);
-    if (checked.url === undefined) {
-      throw new ResilienceConfigurationError(
-        'WebhookAlerts.url',
-        `is ${display(checked.url)}; allowed: an http: or https: URL`,
-      );
-    }
-    this.options = { headers: {}, timeoutMs: 5_000, queueLimit: 100, ...checked };
+    check('WebhookAlerts.url', checked.url, webhookUrl);
+    this.target = new WebhookTarget(checked.url, checked.headers ?? {});
+    this.timeoutMs = checked.timeoutMs ?? 5_000;
+    this.queueLimit = checked.queueLimit ?? 100;
   }
 
   sendCritical(message: string, { error, context, suppressed }: CriticalAlert): void {
@@ -62,7 +82,7 @@ export class WebhookAlerts implements AlertChannel {
     const { metadata: _notSent, ...where } = context;
     this.enqueue({
       event: 'critical_failure',
-      text,
+      text: chatText(text),
       ...where,
       error_type: type,
       error_message,
@@ -71,7 +91,7 @@ export class WebhookAlerts implements AlertChannel {
   }
 
   sendRecovered(message: string, { breaker, operations }: Recovery): void {
-    this.enqueue({ event: 'recovered', text: message, breaker, operations });
+    this.enqueue({ event: 'recovered', text: chatText(message), breaker, operations });
   }
 
   /** Resolves when nothing waits any more, or after `timeoutMs`. */
@@ -79,14 +99,14 @@ export class WebhookAlerts implements AlertChannel {
     if (this.posting === undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.options.timeoutMs);
+      timer = setTimeout(resolve, this.timeoutMs);
     });
     await Promise.race([this.posting, late]);
     clearTimeout(timer);
   }
 
   private enqueue(message: object): void {
-    if (this.queue.length >= this.options.queueLimit) {
+    if (this.queue.length >= this.queueLimit) {
       this.dropped++;
       return;
     }
@@ -99,31 +119,16 @@ export class WebhookAlerts implements AlertChannel {
       const { dropped } = this;
       this.dropped = 0;
       try {
-        await this.post(dropped === 0 ? next : { ...next, dropped });
+        const message = dropped === 0 ? next : { ...next, dropped };
+        await this.target.post(JSON.stringify(message), this.timeoutMs);
       } catch (error) {
         this.dropped += dropped;
-        this.logger.warn(`An alert was not delivered: ${describeError(error).message}`);
+        this.logger.warn(
+          `An alert was not delivered to ${this.target.origin}: ${describeError(error).message}`,
+        );
       }
       this.queue.shift();
     }
     this.posting = undefined;
   }
-
-  private async post(message: object): Promise<void> {
-    const { url, headers, timeoutMs } = this.options;
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify(message),
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    await response.body?.cancel(); // nobody reads it, and the connection shall be free
-    if (!response.ok) throw new Error(`the webhook answered ${response.status}`);
-  }
-}
-
-function isHttpUrl(value: unknown): boolean {
-  return (
-    typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
-  );
 }

@@ -454,7 +454,7 @@ describe('ResilienceEvents', () => {
   });
 
   it('tells of the rejections of a bulkhead, with the reason', async () => {
-    const { app, target, events } = await shop();
+    const { app, target, events } = await shop({ shutdown: { graceMs: 0 } });
     target.outcome = never;
     void target.crowded();
     const queued = settle(target.crowded(), 0);

@@ -1,4 +1,9 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
@@ -10,6 +15,7 @@ import {
   ResilienceService,
   WebhookAlerts,
 } from '../../lib/index.js';
+import { freePort } from '../support/free-port.js';
 
 type Post = Record<string, unknown>;
 const closing: (() => Promise<unknown>)[] = [];
@@ -21,7 +27,9 @@ afterEach(async () => {
 /** A receiver over a real socket, that answers as it is told. */
 async function receiver(answer: (response: ServerResponse, posts: Post[]) => void) {
   const posts: Post[] = [];
+  const headers: IncomingHttpHeaders[] = [];
   const server: Server = createServer(async (request, response) => {
+    headers.push(request.headers);
     let body = '';
     for await (const chunk of request) body += chunk;
     posts.push(JSON.parse(body));
@@ -32,7 +40,7 @@ async function receiver(answer: (response: ServerResponse, posts: Post[]) => voi
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { posts, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` };
+  return { posts, headers, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` };
 }
 
 async function boot(alerts: WebhookAlerts) {
@@ -166,6 +174,176 @@ describe('WebhookAlerts', () => {
     await pay.execute(fails).catch(() => undefined);
     await module.close();
     expect(posts).toHaveLength(1);
+  });
+
+  describe('whose URL is a secret', () => {
+    const logged = () => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+      return () => JSON.stringify(warn.mock.calls);
+    };
+    const withUser = (url: string, user: string) => url.replace('//', `//${user}@`);
+    const message = (options: unknown) => {
+      try {
+        new WebhookAlerts(options as never);
+        return 'taken';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+
+    it('sends the credentials in it as an Authorization header, percent-decoded', async () => {
+      const { posts, headers, url } = await receiver(ok);
+      const alerts = new WebhookAlerts({ url: withUser(url, 'p%40ger:s%C3%A9cret%3A1') });
+      alerts.sendCritical('failed', alert('pay'));
+      await alerts.flush();
+      expect(posts).toHaveLength(1);
+      const [scheme, encoded = ''] = headers[0]?.authorization?.split(' ') ?? [];
+      expect([scheme, Buffer.from(encoded, 'base64').toString()]).toEqual([
+        'Basic',
+        'p@ger:sécret:1',
+      ]);
+    });
+
+    it.each([
+      [
+        'answers 500',
+        () => receiver((response) => response.writeHead(500).end()),
+        /it answered 500/,
+      ],
+      [
+        'refuses connections',
+        async () => ({ url: `http://127.0.0.1:${await freePort()}/hook` }),
+        /ECONNREFUSED/,
+      ],
+    ])('names its origin only where it %s', async (_what, make, reason) => {
+      const log = logged();
+      const { url } = await make();
+      const secret = withUser(url.replace('/hook', '/T0/B0/path?key=query'), 'user:word');
+      const alerts = new WebhookAlerts({ url: secret });
+      alerts.sendCritical('failed', alert('pay'));
+      await alerts.flush();
+      expect(log()).toContain(`was not delivered to ${new URL(url).origin}: `);
+      expect(log()).toMatch(reason);
+      expect(log()).not.toMatch(/user|word|T0|path|query/);
+    });
+
+    it('names its origin only where fetch puts the URL into its error', async () => {
+      const log = logged();
+      jest.spyOn(globalThis, 'fetch').mockImplementation(async (url) => {
+        const cause = new Error(`no route for POST ${new URL(String(url)).pathname}`);
+        throw new TypeError(`request to ${url} failed`, { cause });
+      });
+      const alerts = new WebhookAlerts({ url: 'https://user:word@hooks.example/T0/B0' });
+      alerts.sendCritical('failed', alert('pay'));
+      await alerts.flush();
+      expect(log()).toContain(
+        'to https://hooks.example: request to https://hooks.example failed: no route for POST https://hooks.example',
+      );
+    });
+
+    it.each([
+      [{ url: 'htps://user:word@hooks.example/path' }, 'is one of htps://hooks.example; allowed'],
+      [{ url: 'user:word@hooks.example/path' }, 'is a string; allowed: an http: or https: URL'],
+      [{ url: 'hooks.example/path/word' }, 'is a string; allowed: an http: or https: URL'],
+      [{ url: { href: 'word' } }, 'is an object; allowed: an http: or https: URL'],
+      [
+        'https://hooks.example/path/word',
+        'WebhookAlerts: is a string; allowed: an object with url',
+      ],
+      [['https://hooks.example/path'], 'WebhookAlerts: is an array; allowed: an object with url'],
+      [{ url: 'https://user:wo%zzrd@hooks.example/path' }, 'has credentials in which a %'],
+      [
+        { url: 'https://user:word@hooks.example', headers: { Authorization: 'Bearer path' } },
+        'WebhookAlerts.url: has credentials, and headers has an authorization too',
+      ],
+      [{ url: 'http://x', headers: { 'x-api-key': 'wo\nrd' } }, 'WebhookAlerts.headers: '],
+      [{ url: 'http://x', headers: { 'x api key': 'word' } }, 'WebhookAlerts.headers: '],
+      [{ url: 'http://x', headers: 'Bearer word' }, 'WebhookAlerts.headers: is a string; allowed'],
+      [
+        { url: 'http://x', headers: { key: ['word'] } },
+        'WebhookAlerts.headers: is an object; allowed',
+      ],
+    ])('refuses %j without repeating it', (options, said) => {
+      expect(message(options)).toContain(said);
+      expect(message(options)).not.toMatch(/user|word|wo.zzrd|path|Bearer/);
+    });
+
+    it('is not repeated where the options are given to the module in its place', async () => {
+      const alerts = { url: 'https://hooks.example/path', headers: { key: 'word' } };
+      for (const given of [alerts, [alerts], alerts.url]) {
+        const boot = Test.createTestingModule({
+          imports: [ResilienceModule.forRoot({ alerts: given as never })],
+        }).compile();
+        const error = await boot.catch((reason: Error) => reason);
+        expect(String(error)).toMatch(/alerts: is an? \w+; allowed: an AlertChannel/);
+        expect(String(error)).not.toMatch(/hooks|path|word/);
+      }
+    });
+  });
+
+  it.each([301, 302, 303, 307, 308])(
+    'does not follow a redirect (%i), and says so',
+    async (status) => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+      const stranger = await receiver(ok);
+      const { posts, url } = await receiver((response) =>
+        response.writeHead(status, { location: stranger.url }).end(),
+      );
+      const alerts = new WebhookAlerts({ url, headers: { 'x-api-key': 'secret' } });
+      alerts.sendCritical('failed', alert('pay'));
+      await alerts.flush();
+      expect(posts).toHaveLength(1);
+      expect(stranger.headers).toEqual([]);
+      expect(warn).toHaveBeenCalledWith(
+        `An alert was not delivered to ${new URL(url).origin}: fetch failed: unexpected redirect`,
+      );
+    },
+  );
+
+  describe('in the text for people', () => {
+    const posted = async (send: (alerts: WebhookAlerts) => void) => {
+      const { posts, url } = await receiver(ok);
+      const alerts = new WebhookAlerts({ url });
+      send(alerts);
+      await alerts.flush();
+      return posts[0] as Post;
+    };
+
+    it('escapes the markup of an error and of an operation, and nowhere else', async () => {
+      const error = new Error('<!channel> <@U123> <http://evil|click> a && b &lt;');
+      const post = await posted((alerts) =>
+        alerts.sendCritical(`pay<T> failed: ${error.message}`, { ...alert('pay<T>'), error }),
+      );
+      expect(post.text).toBe(
+        'pay&lt;T&gt; failed: &lt;!channel&gt; &lt;@U123&gt; &lt;http://evil|click&gt; a &amp;&amp; b &amp;lt;',
+      );
+      expect(post).toMatchObject({ error_message: error.message, operation: 'pay<T>' });
+    });
+
+    it('escapes the name of a breaker that has recovered', async () => {
+      const recovery = { breaker: '<!here>', operations: ['a&b'] };
+      const post = await posted((alerts) =>
+        alerts.sendRecovered('Recovered: <!here> (a&b)', recovery),
+      );
+      expect(post).toMatchObject({ text: 'Recovered: &lt;!here&gt; (a&amp;b)', ...recovery });
+    });
+
+    it('rings nobody at receivers with mentions of their own, and leaves addresses alone', async () => {
+      const post = await posted((alerts) =>
+        alerts.sendCritical('@everyone @Here @channel @all @allan a@b.example', alert('pay')),
+      );
+      expect(post.text).toBe(
+        '@\u200beveryone @\u200bHere @\u200bchannel @\u200ball @allan a@b.example',
+      );
+    });
+
+    it('has no control characters, keeps its lines, and is cut before it is escaped', async () => {
+      const post = await posted((alerts) =>
+        alerts.sendCritical(`a\u001b[31mb\u0000\r\n\tc\u202ed${'<'.repeat(10_000)}`, alert('pay')),
+      );
+      expect(post.text).toMatch(/^a \[31mb {2}\n\tc d(&lt;)+…$/);
+      expect((post.text as string).replaceAll('&lt;', '<')).toHaveLength(4_000);
+    });
   });
 
   it.each([
