@@ -1,5 +1,4 @@
-import { Inject } from '@nestjs/common';
-import { policyToken } from '../common/tokens.js';
+import { injectPolicy, policyToken } from '../common/tokens.js';
 
 /** The injection token of the named bulkhead, a `BulkheadPolicy`. */
 export function getBulkheadToken(name: string): string {
@@ -8,5 +7,5 @@ export function getBulkheadToken(name: string): string {
 
 /** Injects the named bulkhead, a `BulkheadPolicy`. An unknown name fails the boot. */
 export function InjectBulkhead(name: string): ParameterDecorator & PropertyDecorator {
-  return Inject(getBulkheadToken(name));
+  return injectPolicy(getBulkheadToken(name), '@InjectBulkhead()');
 }

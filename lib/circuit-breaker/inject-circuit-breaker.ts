@@ -1,5 +1,4 @@
-import { Inject } from '@nestjs/common';
-import { policyToken } from '../common/tokens.js';
+import { injectPolicy, policyToken } from '../common/tokens.js';
 
 /** The injection token of the named breaker, a `CircuitBreakerPolicy`. */
 export function getCircuitBreakerToken(name: string): string {
@@ -8,5 +7,5 @@ export function getCircuitBreakerToken(name: string): string {
 
 /** Injects the named breaker, a `CircuitBreakerPolicy`. An unknown name fails the boot. */
 export function InjectCircuitBreaker(name: string): ParameterDecorator & PropertyDecorator {
-  return Inject(getCircuitBreakerToken(name));
+  return injectPolicy(getCircuitBreakerToken(name), '@InjectCircuitBreaker()');
 }

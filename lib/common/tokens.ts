@@ -1,3 +1,6 @@
+import { Inject } from '@nestjs/common';
+import { refuseStandardDecorator } from './standard-decorators.js';
+
 const REQUESTED = Symbol.for('nestjs-bulwark:requested-tokens');
 
 /** A policy that something in the process wants injected. */
@@ -23,4 +26,15 @@ export function policyToken(kind: RequestedToken['kind'], name: string): string 
 
 export function requestedTokens(): RequestedToken[] {
   return [...requested.values()];
+}
+
+/** Injects what a token stands for, into a constructor's parameter or a property. */
+export function injectPolicy(
+  token: string,
+  decorator: string,
+): ParameterDecorator & PropertyDecorator {
+  return (target: object, key: string | symbol | undefined, index?: number): void => {
+    refuseStandardDecorator(decorator, key);
+    (Inject(token) as ParameterDecorator)(target, key, index as number);
+  };
 }

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { isAsyncFunction } from '../common/options.js';
+import { refuseStandardDecorator } from '../common/standard-decorators.js';
 import { isHandler } from './handlers.js';
 import {
   type AnyMethod,
@@ -15,6 +16,7 @@ import { openSlot, runsUnprotected, runtimeOf } from './runtime-slot.js';
 /** Says `value` for `stage`, of a method or of all methods of a class that it reaches. */
 export function decorate(stage: keyof Settings, value: unknown, decorator: string) {
   return (target: object, key?: PropertyKey, descriptor?: PropertyDescriptor): void => {
+    refuseStandardDecorator(decorator, key);
     if (key === undefined) decorateClass(target as Class, stage, value);
     else decorateMethod(target, key, descriptor, stage, value, decorator);
   };

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { createParamDecorator } from '@nestjs/common';
+import { refuseStandardDecorator } from '../common/standard-decorators.js';
 import { currentSignal } from '../context/ambient.js';
 
 const SIGNALS = Symbol.for('nestjs-bulwark:signal-parameters');
@@ -16,6 +17,7 @@ const RequestSignal = createParamDecorator(() => currentSignal());
  */
 export function Signal(): ParameterDecorator {
   return (target, key, index) => {
+    refuseStandardDecorator('@Signal()', key);
     RequestSignal()(target, key, index);
     if (key === undefined) return;
     Reflect.defineMetadata(SIGNALS, [...signalParameters(target, key), index], target, key);
