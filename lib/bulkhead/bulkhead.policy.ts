@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import { Turn } from '../common/turn.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { AdaptiveLimit } from './adaptive-limit.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
@@ -47,6 +48,9 @@ export class BulkheadPolicy {
   private rejected = 0;
   private closed = false;
   private untimed = 0;
+  private readonly turn = new Turn();
+  /** Whether free slots are for those who wait, from the next turn of the event loop on. */
+  private pausing = false;
   private readonly runTimes = new RunTimes();
   private readonly adaptive: AdaptiveLimit | undefined;
   private readonly queue: TicketQueue;
@@ -97,7 +101,7 @@ export class BulkheadPolicy {
    * @internal
    */
   tryAcquire(): boolean {
-    if (this.running >= this.limit) return false;
+    if (this.running >= this.limit || (this.pausing && this.queue.size > 0)) return false;
     this.running++;
     this.changed();
     return true;
@@ -190,23 +194,41 @@ export class BulkheadPolicy {
   /** Rejects what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
   shutdown(): void {
     this.closed = true;
-    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first)
+    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first) {
+      if (this.turn.isUsedUp()) {
+        this.turn.next(() => this.shutdown());
+        break;
+      }
       this.refuse(ticket, 'shutdown');
+    }
     this.changed();
   }
 
   private admit(at: number): void {
-    while (this.running < this.limit) {
+    while (this.running < this.limit && !this.pausing) {
       const ticket = this.queue.first;
       if (ticket === undefined) return;
-      if (this.isTooLate(ticket, at) || this.isBetterLeft(ticket, at)) {
+      if (this.turn.isUsedUp()) this.pause();
+      else if (this.isTooLate(ticket, at) || this.isBetterLeft(ticket, at))
         this.refuse(ticket, 'deadline');
-        continue;
-      }
-      this.queue.remove(ticket);
-      this.running++;
-      ticket.settle(at);
+      else this.handOver(ticket, at);
     }
+  }
+
+  private handOver(ticket: Ticket, at: number): void {
+    this.queue.remove(ticket);
+    this.running++;
+    ticket.settle(at);
+  }
+
+  /** Runs that end at once hand their slots on in one turn of the event loop, however many wait. */
+  private pause(): void {
+    this.pausing = true;
+    this.turn.next(() => {
+      this.pausing = false;
+      this.admit(now());
+      this.changed();
+    });
   }
 
   /** @returns why there is no room for it in the queue */

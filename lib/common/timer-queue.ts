@@ -1,14 +1,12 @@
 import { areTimersFaked, now } from './clock.js';
 import { type Linked, LinkedList } from './linked-list.js';
+import { TURN_MS } from './turn.js';
 
 /** Something that expires after the queue's delay unless it is removed before. */
 export interface Expiring<T> extends Linked<T> {
   expiresAt: number;
   expire(): void;
 }
-
-/** After so much expiring, in ms, the event loop gets a turn before the rest. */
-const TURN_MS = 5;
 
 /**
  * Delays of one length, which expire in the order in which they began: so the first one is always
