@@ -5,9 +5,8 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import type { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
-import { type Class, definitionsOf } from '../dispatch/method-definition.js';
+import { classSettings, definitionsOf } from '../dispatch/method-definition.js';
 import { classesOf } from '../nest/wrappers.js';
-import { reachesNothing } from './method-planner.js';
 import { type Operation, summarize } from './operation.js';
 import { withdrawUnknown } from './policy-providers.js';
 import type { ResilienceRuntime } from './runtime.js';
@@ -15,7 +14,6 @@ import type { ResilienceRuntime } from './runtime.js';
 /** Finds the classes of an application, and tells at boot what became of them. */
 export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger('ResilienceModule');
-  private readonly warned = new WeakSet<Class>();
   private reported = 0;
 
   constructor(
@@ -65,13 +63,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
     for (const operation of operations.slice(this.reported)) this.logger.log(summarize(operation));
     this.reported = operations.length;
     for (const warning of this.runtime.warnings.splice(0)) this.logger.warn(warning);
-    for (const [type] of classesOf(this.modules)) {
-      if (this.warned.has(type) || !reachesNothing(type)) continue;
-      this.warned.add(type);
-      this.logger.warn(
-        `${type.name}: its resilience decorators reach no method: it has no handler, and no async method`,
-      );
-    }
+    for (const { level, text } of this.runtime.coverageReports.splice(0)) this.logger[level](text);
   }
 }
 
@@ -82,6 +74,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
  */
 export function planClasses(runtime: ResilienceRuntime, modules: ModulesContainer): void {
   for (const [type, module] of classesOf(modules))
-    if (definitionsOf(type).length > 0) runtime.plan(type, module);
+    if (definitionsOf(type).length > 0 || classSettings(type).length > 0)
+      runtime.plan(type, module);
   runtime.planAdopted();
 }

@@ -1,12 +1,8 @@
 import 'reflect-metadata';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isHandler, isHandlerClass, isSafeHandler } from '../dispatch/handlers.js';
-import {
-  type Class,
-  classSettings,
-  definitionsOf,
-  type MethodDefinition,
-} from '../dispatch/method-definition.js';
+import { isHandler, isSafeHandler } from '../dispatch/handlers.js';
+import type { Class, MethodDefinition, Settings } from '../dispatch/method-definition.js';
+import type { ClassCoverage } from './class-coverage.js';
 import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
 import { classNameOf, operationNameOf } from './operation-names.js';
@@ -35,15 +31,17 @@ export interface MethodPlan extends ResolvedOperation {
 export function planClass(
   type: Class,
   definitions: MethodDefinition[],
+  coverage: ClassCoverage,
   catalog: PolicyCatalog,
   claim: (name: string, key: PropertyKey) => void,
 ): Map<MethodDefinition, MethodPlan> {
   const plans = new Map<MethodDefinition, MethodPlan>();
   for (const definition of definitions) {
-    if (!reaches(type, definition)) continue;
+    if (!coverage.reaches(definition)) continue;
     const name = operationNameOf(type, definition);
     claim(name, definition.key);
-    plans.set(definition, planMethod(type, definition, name, catalog));
+    const layers = coverage.layersFor(definition);
+    plans.set(definition, planMethod(type, definition, name, layers, catalog));
   }
   checkFallbackCycles(plans);
   return plans;
@@ -68,32 +66,16 @@ function checkFallbackCycles(plans: Map<MethodDefinition, MethodPlan>): void {
   }
 }
 
-/** Whether a class has decorators of ours that reach none of its methods. */
-export function reachesNothing(type: Class): boolean {
-  return (
-    classSettings(type).length > 0 &&
-    !definitionsOf(type).some((definition) => reaches(type, definition))
-  );
-}
-
-/** A class decorator reaches a controller's handlers, and a provider's async methods. */
-export function reaches(type: Class, definition: MethodDefinition): boolean {
-  return (
-    definition.settings !== undefined || !isHandlerClass(type) || isHandler(methodOf(definition))
-  );
-}
-
 function planMethod(
   type: Class,
   definition: MethodDefinition,
   name: string,
+  ofClass: readonly Settings[],
   catalog: PolicyCatalog,
 ): MethodPlan {
   const { key, settings } = definition;
   const method = methodOf(definition);
-  // What is said on a controller, a resolver or a gateway is said of its handlers alone.
-  const ofClass = isHandlerClass(type) && !isHandler(method) ? [] : classSettings(type);
-  const layers = settings === undefined ? ofClass : [...ofClass, settings];
+  const layers = settings === undefined ? [...ofClass] : [...ofClass, settings];
   const resolved = new StageResolver(catalog, name, atDecorators(name), layers).resolve();
   const kind = isHandler(method) ? 'handler' : 'provider';
   const traits = traitsOf(type, definition);

@@ -4,7 +4,7 @@ import {
   type MethodDefinition,
   ownClassSettings,
 } from '../dispatch/method-definition.js';
-import { resilienceArgument } from '../service/resilience.options.js';
+import { methodResilienceArgument, resilienceArgument } from '../service/resilience.options.js';
 import type { Operation } from './operation.js';
 
 /** Who has a name: a method of a class that Nest instantiates, or something made by options. */
@@ -39,13 +39,16 @@ export class OperationNames {
 
 /** What a class is called in the names of its operations. */
 export function classNameOf(type: Class): string {
-  return nameGiven(`${type.name} @Resilience()`, ownClassSettings(type)?.resilience) ?? type.name;
+  const argument = ownClassSettings(type)?.resilience;
+  if (argument === undefined) return type.name;
+  return resilienceArgument(`${type.name} @Resilience()`, argument).name ?? type.name;
 }
 
 /** The name that a method's decorator gives, else `ClassName.method`. */
 export function operationNameOf(type: Class, { key, settings }: MethodDefinition): string {
   const name = `${classNameOf(type)}.${String(key)}`;
-  return nameGiven(`${name} @Resilience()`, settings?.resilience) ?? name;
+  if (settings?.resilience === undefined) return name;
+  return methodResilienceArgument(`${name} @Resilience()`, settings.resilience).name ?? name;
 }
 
 /** A run of hexadecimal digits: `mixin()` of Nest makes 21 of them up as a class's name, at each start. */
@@ -63,10 +66,6 @@ export function adviceOnNames(type: Class, operations: readonly Operation[]): st
       ? 'its class has no name'
       : "its class's name is a random one (mixin() makes such names up), so metrics and alerts know it by another name after each start";
   return `${example}: ${why}; give the class a name of its own, @Resilience({ name: 'RoleGuard' }) for instance`;
-}
-
-function nameGiven(place: string, argument: unknown): string | undefined {
-  return argument === undefined ? undefined : resilienceArgument(place, argument).name;
 }
 
 function isSame(one: NameHolder, other: NameHolder): boolean {

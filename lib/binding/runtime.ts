@@ -20,9 +20,10 @@ import {
 } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
 import { Shutdown } from '../shutdown/shutdown.js';
+import { ClassCoverage, type CoverageReport } from './class-coverage.js';
 import { type Configuration, configurationOf } from './configuration.js';
 import { callMethod, MethodWork } from './method-call.js';
-import { type MethodOperation, type MethodPlan, planClass, reaches } from './method-planner.js';
+import { type MethodOperation, type MethodPlan, planClass } from './method-planner.js';
 import type { Operation } from './operation.js';
 import { adviceOnNames, OperationNames } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
@@ -47,6 +48,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   private readonly logger = new Logger('ResilienceModule');
   private configuration: Configuration | undefined = undefined;
   private readonly planned = new Set<Class>();
+  private readonly coverages = new Map<Class, ClassCoverage>();
   private readonly classes = new Map<Class, Map<MethodDefinition, MethodOperation>>();
   /** Of each method, the operation that was called last, which is mostly the next one too. */
   private readonly latest = new Map<MethodDefinition, LatestOperation>();
@@ -61,6 +63,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   private readonly early = new Set<MethodDefinition>();
   private readonly tracerGuard = new Guard('The tracer');
   readonly warnings: string[] = [];
+  readonly coverageReports: CoverageReport[] = [];
 
   /**
    * Sets everything up, once.
@@ -132,8 +135,11 @@ export class ResilienceRuntime extends DispatchingRuntime {
    */
   plan(type: Class, module?: string): MethodOperation[] {
     if (this.planned.has(type)) return [];
-    const made = this.makeOperations(type, definitionsOf(type), module);
+    const definitions = definitionsOf(type);
+    const made = this.makeOperations(type, definitions, module);
     this.planned.add(type);
+    const covered = this.coverageOf(type).report(definitions);
+    if (covered !== undefined) this.coverageReports.push(covered);
     const advice = adviceOnNames(type, made);
     if (advice !== undefined) this.warnings.push(advice);
     return made;
@@ -301,7 +307,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     const type = classOf(self);
     this.plan(type);
     const operation = this.classes.get(type)?.get(definition);
-    if (operation !== undefined || !reaches(type, definition)) return operation;
+    if (operation !== undefined || !this.coverageOf(type).reaches(definition)) return operation;
     return this.ofOwner(definition);
   }
 
@@ -310,6 +316,12 @@ export class ResilienceRuntime extends DispatchingRuntime {
     const { owner } = definition;
     this.makeOperations(owner, [definition]);
     return this.classes.get(owner)?.get(definition);
+  }
+
+  private coverageOf(type: Class): ClassCoverage {
+    const coverage = this.coverages.get(type) ?? new ClassCoverage(type);
+    this.coverages.set(type, coverage);
+    return coverage;
   }
 
   private makeOperations(
@@ -321,7 +333,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     this.classes.set(type, operations);
     const missing = definitions.filter((definition) => !operations.has(definition));
     const claim = (name: string, key: PropertyKey) => this.names.claim(name, { type, key, module });
-    const plans = planClass(type, missing, this.catalog, claim);
+    const plans = planClass(type, missing, this.coverageOf(type), this.catalog, claim);
     return [...plans].map(([definition, plan]) => {
       const operation = this.methodOperation(plan);
       operations.set(definition, operation);

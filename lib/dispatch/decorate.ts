@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isAsyncFunction } from '../common/options.js';
 import { refuseStandardDecorator } from '../common/standard-decorators.js';
+import { isAsynchronous, methodsOf } from './class-methods.js';
 import { isHandler } from './handlers.js';
 import {
   type AnyMethod,
@@ -54,8 +54,11 @@ function decorateMethod(
 function decorateClass(type: Class, stage: keyof Settings, value: unknown): void {
   openClassSettings(type)[stage] = value;
   const prototype = type.prototype as object;
+  const included = includedBy(stage, value);
   for (const [key, method, owner] of methodsOf(prototype)) {
-    if (ownDefinitions(owner).has(key) || !(isAsyncFunction(method) || isHandler(method))) continue;
+    if (ownDefinitions(owner).has(key)) continue;
+    if (!isAsynchronous(key, method, owner) && !isHandler(method) && !included.includes(key))
+      continue;
     const definition = define(type, key, method);
     definition.dispatcher = dispatcherFor(definition, method);
     ownDefinitions(prototype).set(key, definition);
@@ -70,6 +73,13 @@ function decorateClass(type: Class, stage: keyof Settings, value: unknown): void
   openSlot(prototype);
 }
 
+/** The methods that `@Resilience({ include })` names; whether it may is checked at boot. */
+function includedBy(stage: keyof Settings, value: unknown): readonly unknown[] {
+  if (stage !== 'resilience' || typeof value !== 'object' || value === null) return [];
+  const { include } = value as { include?: unknown };
+  return Array.isArray(include) ? include : [];
+}
+
 function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefinition {
   return {
     owner,
@@ -78,31 +88,6 @@ function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefini
     functionKind: method.constructor.name,
     dispatcher: method,
   };
-}
-
-/** Nest's calls at start and end: a class decorator that hid their failure would hide a broken start. */
-const LIFECYCLE_HOOKS = [
-  'onModuleInit',
-  'onApplicationBootstrap',
-  'onModuleDestroy',
-  'beforeApplicationShutdown',
-  'onApplicationShutdown',
-];
-
-/** The methods that a class decorator may reach, of a class and of those that it extends, each with the prototype that declares it. */
-function* methodsOf(prototype: object): Generator<[PropertyKey, AnyMethod, object]> {
-  const seen = new Set<PropertyKey>(['constructor', ...LIFECYCLE_HOOKS]);
-  for (
-    let owner = prototype;
-    owner && owner !== Object.prototype;
-    owner = Object.getPrototypeOf(owner)
-  ) {
-    for (const key of Reflect.ownKeys(owner)) {
-      const method = Object.getOwnPropertyDescriptor(owner, key)?.value as unknown;
-      if (!seen.has(key) && typeof method === 'function') yield [key, method as AnyMethod, owner];
-      seen.add(key);
-    }
-  }
 }
 
 /**

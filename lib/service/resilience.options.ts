@@ -1,5 +1,5 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { check, checkOptions, type Rules, text } from '../common/options.js';
+import { check, checkOptions, type Rule, type Rules, text } from '../common/options.js';
 
 /** What `@Resilience()` says of a method, or of a class. */
 export interface ResilienceOptions {
@@ -11,9 +11,26 @@ export interface ResilienceOptions {
   name?: string;
   /** The name of a bundle in `services`, all of which is applied. */
   service?: string;
+  /**
+   * On a class: methods that its decorators apply to, beside those that they apply to by themselves.
+   * One that returns neither a Promise nor an Observable will return a Promise.
+   */
+  include?: readonly (string | symbol)[];
+  /** On a class: methods that its decorators do not apply to. Their own decorators stand. */
+  exclude?: readonly (string | symbol)[];
 }
 
-const RULES: Rules<ResilienceOptions> = { name: text, service: text };
+const methodNames: Rule = (value) =>
+  Array.isArray(value) && value.every((it) => typeof it === 'string' || typeof it === 'symbol')
+    ? undefined
+    : 'an array of names of methods';
+
+const RULES: Rules<ResilienceOptions> = {
+  name: text,
+  service: text,
+  include: methodNames,
+  exclude: methodNames,
+};
 
 /**
  * The options that a `@Resilience()` argument stands for; a string is the name of a bundle.
@@ -32,4 +49,21 @@ export function resilienceArgument(place: string, argument: unknown): Resilience
     );
   }
   return checkOptions<ResilienceOptions>(place, argument, RULES);
+}
+
+/**
+ * The same on a method, of which there is nothing to include.
+ *
+ * @throws ResilienceConfigurationError
+ */
+export function methodResilienceArgument(place: string, argument: unknown): ResilienceOptions {
+  const options = resilienceArgument(place, argument);
+  for (const option of ['include', 'exclude'] as const) {
+    if (options[option] !== undefined)
+      throw new ResilienceConfigurationError(
+        `${place}.${option}`,
+        'is given on a method; allowed: on a class',
+      );
+  }
+  return options;
 }

@@ -6,6 +6,7 @@ import { ResilienceModule, type ResilienceModuleOptions, Retry } from '../../lib
 export class RecordingLogger implements LoggerService {
   readonly records: { level: string; message: unknown; context: unknown }[] = [];
 
+  debug = (message: unknown, context?: unknown) => this.add('debug', message, context);
   log = (message: unknown, context?: unknown) => this.add('log', message, context);
   warn = (message: unknown, context?: unknown) => this.add('warn', message, context);
   error = (message: unknown, ...rest: unknown[]) => this.add('error', message, rest.at(-1));
