@@ -9,7 +9,7 @@ import {
 } from '../dispatch/method-definition.js';
 import { DispatchingRuntime, fillSlot } from '../dispatch/runtime-slot.js';
 import { Guard } from '../observability/guard.js';
-import { OperationTelemetry } from '../observability/telemetry.js';
+import { type OperationLabels, OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import type { Plan } from '../pipeline/stages.js';
 import type { TracedOperation } from '../pipeline/tracer.js';
@@ -204,9 +204,12 @@ export class ResilienceRuntime extends DispatchingRuntime {
   }
 
   /** However a tracer behaves, the call is made once, and is the call. */
-  private tracing(operation: TracedOperation): Plan['trace'] {
+  private tracing(labels: OperationLabels): Plan['trace'] {
     const { tracer } = this.options;
     if (tracer === undefined) return undefined;
+    const { redaction } = this.telemetry.tracker;
+    const describe: TracedOperation['describe'] = (error) => redaction.describe(error);
+    const operation: TracedOperation = { ...labels, describe };
     return <T>(call: () => Promise<T>): Promise<T> => {
       let made: Promise<T> | undefined;
       const once = () => {

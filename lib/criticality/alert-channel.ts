@@ -4,6 +4,12 @@ import type { ErrorContext } from '../common/error-context.js';
 export interface CriticalAlert {
   operation: string;
   error: unknown;
+  /** What the error is called, as in `TrackedError`; like the following, always there in alerts of the module. */
+  type?: string;
+  /** Without what looks like a secret, unlike that of `error` itself. */
+  message?: string;
+  /** What the error came from: why a breaker is open, or why a fetch failed. */
+  cause?: { type: string; message: string };
   context: ErrorContext;
   /** Alerts of this operation that were held back since the last one. */
   suppressed: number;

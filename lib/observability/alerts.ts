@@ -1,5 +1,4 @@
 import type { AlertChannel, CriticalAlert } from '../criticality/alert-channel.js';
-import { describeError } from './error-record.js';
 import { Guard } from './guard.js';
 
 /** Sends alerts to every channel, waiting for none. */
@@ -13,8 +12,9 @@ export class Alerts {
   /** @param breaker of the operation, whose closing is its recovery */
   send(alert: CriticalAlert, breaker: string | undefined): void {
     if (breaker !== undefined) this.remember(breaker, alert.operation);
-    const { type, message } = describeError(alert.error);
-    const text = `Critical operation ${alert.operation} failed: ${type}: ${message}`;
+    const { type, message, cause } = alert;
+    const why = cause === undefined ? '' : ` (cause: ${cause.type}: ${cause.message})`;
+    const text = `Critical operation ${alert.operation} failed: ${type}: ${message}${why}`;
     for (const channel of this.channels) this.guard.run(() => channel.sendCritical(text, alert));
   }
 

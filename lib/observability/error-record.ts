@@ -1,6 +1,10 @@
 import { isError } from '../common/is-error.js';
+import { isRejection } from '../common/resilience.error.js';
+import { maskSecrets } from './secret-text.js';
 
-const MAX_MESSAGE = 2_048;
+/** Of a message, and of any other text that comes from elsewhere. */
+export const MAX_TEXT = 2_048;
+const MAX_STACK = 16_384;
 const MAX_TYPE = 100;
 
 /** The type of what is thrown without being an `Error`. */
@@ -8,10 +12,20 @@ export const NON_ERROR = 'NonError';
 
 /** What can be said about anything thrown. */
 export interface ErrorDescription {
+  /** The error's name; `NonError` for what is not an `Error`. */
   type: string;
-  /** Cut at 2 kB. */
+  /** Cut at 2 kB, and without what looks like a secret. */
   message: string;
 }
+
+/** What is told of an error: what it is, and what it came from. */
+export interface ToldError extends ErrorDescription {
+  /** By its `cause`: why a fetch failed, or what opened the breaker that rejects. */
+  cause?: ErrorDescription;
+}
+
+/** Something that has an error, and maybe what is told of it. */
+type Telling = Partial<ToldError> & { error?: unknown };
 
 /**
  * What channels, recorders and tracers of one's own can say about what they are given. It never throws,
@@ -19,27 +33,65 @@ export interface ErrorDescription {
  */
 export function describeError(error: unknown): ErrorDescription {
   try {
-    if (!isError(error)) return { type: NON_ERROR, message: cut(String(error), MAX_MESSAGE) };
-    return {
-      type: typeOf(error),
-      message: cut(String(error.message), MAX_MESSAGE),
-    };
+    if (!isError(error)) return { type: NON_ERROR, message: bounded(String(error)) };
+    return { type: typeOf(error), message: bounded(messageOf(error)) };
   } catch {
     return { type: NON_ERROR, message: 'an error that cannot be read' };
   }
 }
 
-/** Made by the engine when it is read, at some expense. */
+/** The fields of a record that say what failed, and by what. An error that was not told yet is told here. */
+export function errorFields({ type, message, cause, error }: Telling): Record<string, string> {
+  const told =
+    type === undefined || message === undefined ? describeError(error) : { type, message };
+  const fields: Record<string, string> = { error_type: told.type, error_message: told.message };
+  if (cause !== undefined)
+    Object.assign(fields, { cause_type: cause.type, cause_message: cause.message });
+  return fields;
+}
+
+/** Made by the engine when it is read, at some expense. A long message in it leaves room for the frames. */
 export function stackOf(error: unknown): string | undefined {
   try {
-    return isError(error) && typeof error.stack === 'string' ? error.stack : undefined;
+    if (!isError(error) || typeof error.stack !== 'string') return undefined;
+    const message = String(error.message);
+    const stack = error.stack.replace(message, () => cut(message, MAX_TEXT));
+    return maskSecrets(cut(stack, MAX_STACK));
   } catch {
     return undefined; // an error that cannot be read
   }
 }
 
 export function errorType(error: unknown): string {
-  return isError(error) ? describeError(error).type : NON_ERROR;
+  try {
+    return isError(error) ? typeOf(error) : NON_ERROR;
+  } catch {
+    return NON_ERROR;
+  }
+}
+
+/** So many rejections may have come from each other. */
+const MAX_REJECTIONS = 10;
+
+/** What an error came from; where that is a rejection by another breaker, what that one came from. */
+export function causeOf(error: unknown): unknown {
+  try {
+    let cause = isError(error) ? error.cause : undefined;
+    for (let depth = 0; depth < MAX_REJECTIONS && isRejection(cause); depth++) {
+      const further = (cause as Error).cause;
+      if (further === undefined) break;
+      cause = further;
+    }
+    return cause ?? undefined;
+  } catch {
+    return undefined; // an error that cannot be read
+  }
+}
+
+/** Node's own `AggregateError` of a connection that failed has a code, and no message. */
+function messageOf(error: Error & { code?: unknown }): string {
+  const { message, code } = error;
+  return String(message === '' && typeof code === 'string' ? code : message);
 }
 
 /** The name, or where nobody gave one (a plain subclass), that of the class. */
@@ -48,6 +100,10 @@ function typeOf(error: Error): string {
   return cut(String(name || 'Error'), MAX_TYPE);
 }
 
-function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+function bounded(text: string): string {
+  return maskSecrets(cut(text, MAX_TEXT));
+}
+
+export function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, Math.max(0, length - 1))}…` : text;
 }

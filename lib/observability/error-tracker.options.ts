@@ -21,14 +21,22 @@ export interface ErrorTrackerOptions {
   /** With the stack. @default only where NODE_ENV is `development` */
   includeStack?: boolean;
   /**
-   * What `metadata` passes before it is logged, kept or sent, after keys that look like secrets were
-   * masked. Where it throws, there is no metadata. @default as it is
+   * What `metadata` passes before it is logged, kept or sent, after it was made readable (a `Map` as an
+   * object, a `Buffer` as `Buffer(5 bytes)`), bounded, and keys that look like secrets were masked.
+   * Where it throws, there is no metadata. @default as it is
    */
   redact?: (metadata: Record<string, unknown>) => Record<string, unknown>;
+  /**
+   * The same for messages and stacks of errors, after they were cut and what looks like a secret was
+   * masked (credentials and query parameters of URLs, tokens). Where it throws, there is no message.
+   * @default as they are
+   */
+  redactMessage?: (message: string) => string;
 }
 
-export type ResolvedErrorTrackerOptions = Required<Omit<ErrorTrackerOptions, 'redact'>> &
-  Pick<ErrorTrackerOptions, 'redact'>;
+type Hooks = 'redact' | 'redactMessage';
+export type ResolvedErrorTrackerOptions = Required<Omit<ErrorTrackerOptions, Hooks>> &
+  Pick<ErrorTrackerOptions, Hooks>;
 
 const RULES: Rules<ErrorTrackerOptions> = {
   windowMs: duration,
@@ -37,6 +45,7 @@ const RULES: Rules<ErrorTrackerOptions> = {
   log: boolean,
   includeStack: boolean,
   redact: predicate,
+  redactMessage: predicate,
 };
 
 /** @throws ResilienceConfigurationError */

@@ -5,7 +5,7 @@ import type { ErrorContext } from '../common/error-context.js';
 import { timestamp as isoTime } from '../common/timestamp.js';
 import type { Passage } from '../pipeline/stages.js';
 import { CallRates } from './call-rates.js';
-import { describeError, stackOf } from './error-record.js';
+import { type ErrorDescription, errorFields, stackOf } from './error-record.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
@@ -23,7 +23,10 @@ export interface TrackedError {
   error: unknown;
   /** The error's name; `NonError` for what is not an `Error`. */
   type: string;
+  /** Cut at 2 kB, and without what looks like a secret. */
   message: string;
+  /** What the error came from, by its `cause`. */
+  cause?: ErrorDescription;
   context: ErrorContext;
   /** Whether a fallback or a degradation hid it from the caller. */
   handled: boolean;
@@ -67,7 +70,7 @@ export class ErrorTracker {
   private readonly recent: RecentList<TrackedError>;
   private passed = new WeakMap<object, PassedBy>();
 
-  /** Keeps secrets out of contexts. @internal */
+  /** Keeps secrets out of contexts and messages. @internal */
   readonly redaction: Redaction;
 
   /** Every tracked error, as it happens. */
@@ -77,7 +80,7 @@ export class ErrorTracker {
   constructor(options: ErrorTrackerOptions = {}) {
     this.options = resolveErrorTrackerOptions(checkErrorTrackerOptions('errorTracker', options));
     const { maxKeys, windowMs, recentErrors } = this.options;
-    this.redaction = new Redaction(this.options.redact);
+    this.redaction = new Redaction(this.options);
     this.byType = new KeyedCounter(maxKeys);
     this.byOperation = new KeyedCounter(maxKeys);
     this.byUpstream = new KeyedCounter(maxKeys);
@@ -91,7 +94,7 @@ export class ErrorTracker {
    * @param handled whether the caller got something else instead
    */
   track(error: unknown, context: ErrorContext, handled = false): void {
-    this.count(error, this.redaction.apply(context), handled);
+    this.count(error, this.redaction.context(context), handled);
   }
 
   /**
@@ -101,12 +104,12 @@ export class ErrorTracker {
   count(error: unknown, context: ErrorContext, handled: boolean, passage?: Passage): boolean {
     this.byOperation.add(context.operation);
     if (this.passedBefore(error, context.operation, passage)) return false;
-    const { type, message } = describeError(error);
+    const told = this.redaction.describe(error);
     this.total++;
-    this.byType.add(type);
+    this.byType.add(told.type);
     if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
     const timestamp = isoTime();
-    const tracked: TrackedError = { error, type, message, context, handled, timestamp };
+    const tracked: TrackedError = { error, ...told, context, handled, timestamp };
     this.recent.add(tracked);
     if (this.options.log) this.logGuard.run(() => this.log(tracked));
     this.source.send(tracked);
@@ -182,15 +185,12 @@ export class ErrorTracker {
     return true;
   }
 
-  private log({ error, type, message, context, timestamp }: TrackedError): void {
+  private log(tracked: TrackedError): void {
+    const { error, context, timestamp } = tracked;
     const { service, operation, userId, requestId, upstream, metadata } = context;
-    const record: Record<string, unknown> = {
-      event: 'error_occurred',
-      error_type: type,
-      error_message: message,
-    };
+    const record: Record<string, unknown> = { event: 'error_occurred', ...errorFields(tracked) };
     const stack = this.options.includeStack ? stackOf(error) : undefined;
-    if (stack !== undefined) record.error_stack = stack;
+    if (stack !== undefined) record.error_stack = this.redaction.text(stack);
     record.service = service;
     record.operation = operation;
     for (const [key, value] of Object.entries({ userId, requestId, upstream, metadata })) {

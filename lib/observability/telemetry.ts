@@ -126,7 +126,8 @@ export class OperationTelemetry implements PipelineObserver {
     const suppressed = this.throttle.pass();
     if (suppressed === undefined) return;
     const { operation } = this.labels;
-    const alert = { operation, error, context: this.context(), suppressed };
+    const told = this.telemetry.tracker.redaction.describe(error);
+    const alert = { operation, error, ...told, context: this.context(), suppressed };
     this.telemetry.alerts.send(alert, this.labels.breaker);
     this.telemetry.events.emit({ type: 'alert', operation, error, suppressed });
   }
@@ -164,7 +165,7 @@ export class OperationTelemetry implements PipelineObserver {
     const given = errorContext && this.contextGuard.run(() => ({ ...errorContext() }));
     const context: ErrorContext = { ...given, service, operation };
     if (upstream !== undefined) context.upstream = upstream;
-    return this.telemetry.tracker.redaction.apply(context);
+    return this.telemetry.tracker.redaction.context(context);
   }
 }
 

@@ -10,7 +10,7 @@ import {
 import { timestamp } from '../common/timestamp.js';
 import type { AlertChannel, CriticalAlert, Recovery } from '../criticality/alert-channel.js';
 import { chatText } from './chat-text.js';
-import { describeError } from './error-record.js';
+import { describeError, errorFields } from './error-record.js';
 import { WebhookTarget, webhookUrl } from './webhook-target.js';
 
 /** Where alerts are posted to. */
@@ -51,8 +51,8 @@ const given = unshown((value) =>
  * Posts alerts as JSON. `text` is all that Slack wants, with `&`, `<` and `>` escaped, so that nothing
  * in an error's message is a link or a mention; `@everyone` and its like ring nobody elsewhere either,
  * but other markup of other receivers (Markdown) is left as it is. The rest is plain data: `event`
- * (`critical_failure` or `recovered`), `operation`, `error_type`, `error_message`, `suppressed`,
- * `breaker`, `operations`, `dropped`, `timestamp`.
+ * (`critical_failure` or `recovered`), `operation`, `error_type`, `error_message`, `cause_type`,
+ * `cause_message`, `suppressed`, `breaker`, `operations`, `dropped`, `timestamp`.
  *
  * One post is under way at a time, and no call waits for it.
  */
@@ -75,8 +75,8 @@ export class WebhookAlerts implements AlertChannel {
     this.queueLimit = checked.queueLimit ?? 100;
   }
 
-  sendCritical(message: string, { error, context, suppressed }: CriticalAlert): void {
-    const { type, message: error_message } = describeError(error);
+  sendCritical(message: string, alert: CriticalAlert): void {
+    const { context, suppressed } = alert;
     const text =
       suppressed === 0 ? message : `${message} (${suppressed} more since the last alert)`;
     const { metadata: _notSent, ...where } = context;
@@ -84,8 +84,7 @@ export class WebhookAlerts implements AlertChannel {
       event: 'critical_failure',
       text: chatText(text),
       ...where,
-      error_type: type,
-      error_message,
+      ...errorFields(alert),
       suppressed,
     });
   }

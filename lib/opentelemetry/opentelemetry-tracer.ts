@@ -7,7 +7,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import { describeError, type OperationTracer, type TracedOperation } from '../index.js';
+import type { ErrorDescription, OperationTracer, TracedOperation } from '../index.js';
 import { rememberSpan } from './span-events.js';
 
 /**
@@ -33,7 +33,7 @@ export class OpenTelemetryTracer implements OperationTracer {
     context.with(trace.setSpan(context.active(), span), call).then(
       () => span.end(),
       (error) => {
-        fail(span, error);
+        fail(span, operation.describe(error));
         span.end();
       },
     );
@@ -47,9 +47,8 @@ function attributesOf({ operation, service, upstream, critical }: TracedOperatio
   return attributes;
 }
 
-function fail(span: Span, error: unknown): void {
-  const { type: name, message } = describeError(error);
-  span.recordException({ name, message });
-  span.setAttribute('error.type', name);
+function fail(span: Span, { type, message }: ErrorDescription): void {
+  span.recordException({ name: type, message });
+  span.setAttribute('error.type', type);
   span.setStatus({ code: SpanStatusCode.ERROR, message });
 }

@@ -6,6 +6,8 @@ export interface TracedOperation {
   readonly service: string;
   readonly upstream: string | undefined;
   readonly critical: boolean | undefined;
+  /** What may be told of an error of its calls: cut at 2 kB, and without what looks like a secret. */
+  describe(error: unknown): { type: string; message: string };
 }
 
 /**

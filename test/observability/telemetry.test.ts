@@ -554,6 +554,8 @@ describe('Alerts', () => {
         {
           operation: 'Shop.critical',
           error: down,
+          type: 'DownError',
+          message: 'down',
           context: { service: 'Shop', operation: 'Shop.critical', requestId: 'r1' },
           suppressed: 0,
         },
