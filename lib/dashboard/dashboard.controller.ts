@@ -14,6 +14,7 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import type { CircuitBreakerPolicy } from '../index.js';
+import { AllowedHosts } from './allowed-hosts.js';
 import type { ResolvedDashboardOptions } from './dashboard.options.js';
 import { DashboardService } from './dashboard.service.js';
 import { Exchange } from './exchange.js';
@@ -34,7 +35,7 @@ const SWAGGER_EXCLUDES = 'swagger/apiExcludeController';
 
 /** A controller at the path, behind the guard: a class of its own for each application. */
 export function dashboardController(options: ResolvedDashboardOptions): Type<object> {
-  const { path, guard, controls } = options;
+  const { path, guard, controls, allowedHosts } = options;
 
   class ResilienceDashboardController {
     private readonly logger = new Logger('ResilienceDashboard');
@@ -55,8 +56,7 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
     @Get('events')
     events(@Req() request: Answering[0], @Res() reply: Answering[1]): void {
       const { stream } = this.dashboard;
-      if (!stream?.open)
-        throw new ServiceUnavailableException('No more can watch the dashboard now');
+      if (!stream?.open) throw new ServiceUnavailableException('The dashboard is not open now');
       const exchange = new Exchange(request, reply);
       const response = exchange.begin(200, {
         'content-type': 'text/event-stream; charset=utf-8',
@@ -86,7 +86,10 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
   }
 
   Controller({ path, version: VERSION_NEUTRAL })(ResilienceDashboardController);
+  // Decorators apply from the bottom up, and guards run in the order in which they come.
   if (guard !== undefined) UseGuards(guard)(ResilienceDashboardController);
+  if (allowedHosts !== undefined)
+    UseGuards(new AllowedHosts(allowedHosts))(ResilienceDashboardController);
   Reflect.defineMetadata(SWAGGER_EXCLUDES, [true], ResilienceDashboardController);
   return ResilienceDashboardController;
 }

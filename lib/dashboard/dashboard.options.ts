@@ -1,5 +1,6 @@
 import type { CanActivate, DynamicModule, Type } from '@nestjs/common';
 import { ResilienceConfigurationError } from '../index.js';
+import { isHostName } from './allowed-hosts.js';
 
 export interface ResilienceDashboardOptions {
   /** Where the page is, below the global prefix if there is one. @default '/resilience' */
@@ -11,6 +12,14 @@ export interface ResilienceDashboardOptions {
   guard?: Type<CanActivate> | CanActivate;
   /** Instead of a guard: everybody may, because something else keeps strangers away. @default false */
   public?: boolean;
+  /**
+   * Names of hosts under which the dashboard answers, as they stand in the `Host` header: `'ops.internal'`,
+   * without a port. Other names get 403, so that no stranger's page can reach it by a name of its own
+   * (DNS rebinding); `localhost` and addresses are always allowed.
+   * @default none with `public: true`; with a guard, every name, since a browser brings no cookie or
+   * password along to a stranger's: give them if the guard goes by addresses
+   */
+  allowedHosts?: readonly string[];
   /** Whether the page has buttons to open, close and disable circuit breakers. @default false */
   controls?: boolean;
   /** Modules with what the guard has injected, where that is not global. */
@@ -32,6 +41,10 @@ const RULES: Record<
   ],
   guard: [isGuard, 'a guard: a class with canActivate(), or an object of one'],
   public: [isBoolean, 'true or false'],
+  allowedHosts: [
+    (value) => Array.isArray(value) && value.every(isHostName),
+    "an array of host names without ports, such as ['ops.internal']",
+  ],
   controls: [isBoolean, 'true or false'],
   imports: [Array.isArray, 'an array of modules'],
 };
@@ -51,6 +64,7 @@ export function resolveDashboardOptions(options: unknown): ResolvedDashboardOpti
   for (const [key, value] of given) checkOption(key, value);
   const resolved: ResolvedDashboardOptions = { ...DEFAULTS, ...Object.fromEntries(given) };
   checkAccess(resolved);
+  if (resolved.public) resolved.allowedHosts ??= [];
   return resolved;
 }
 

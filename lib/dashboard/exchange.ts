@@ -25,6 +25,11 @@ export class Exchange {
     return Array.isArray(value) ? value[0] : value;
   }
 
+  /** Under which name, and at which port, it was asked; HTTP/2 has it in a field of its own. */
+  get host(): string | undefined {
+    return this.header(':authority') ?? this.header('host');
+  }
+
   query(name: string): string | null {
     const [, search = ''] = (this.request.url ?? '').split('?', 2);
     return new URLSearchParams(search).get(name);

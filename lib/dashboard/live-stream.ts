@@ -22,7 +22,9 @@ interface Client {
 
 /**
  * Sends frames to everybody who watches, by Server-Sent Events: one timer for all of them, and none
- * while nobody does. A client that does not read is sent nothing more, so that nothing piles up.
+ * while nobody does. A client that does not read is sent nothing more, so that nothing piles up. When
+ * too many watch, who comes takes the place of one who does not read, or has watched for longest: so
+ * nobody can keep everybody else out.
  */
 export class LiveStream {
   private readonly clients = new Set<Client>();
@@ -37,13 +39,14 @@ export class LiveStream {
     return this.clients.size;
   }
 
-  /** Whether it can take another client: not when it is full, nor when the application goes down. */
+  /** Whether it takes clients: until the application goes down. */
   get open(): boolean {
-    return !this.closed && this.clients.size < MAX_CLIENTS;
+    return !this.closed;
   }
 
   /** Takes over a response whose head has been written. */
   add(response: ServerResponse): void {
+    if (this.clients.size >= MAX_CLIENTS) this.makeRoom();
     const client: Client = { response, age: 0, stuck: 0, stale: false };
     this.clients.add(client);
     response.on('close', () => this.remove(client));
@@ -78,6 +81,20 @@ export class LiveStream {
   close(): void {
     this.closed = true;
     for (const client of this.clients) this.drop(client);
+  }
+
+  private makeRoom(): void {
+    const oldestFirst = [...this.clients];
+    const stalled = oldestFirst.filter(({ response }) => response.writableLength > 0);
+    const [longest] = stalled.sort((a, b) => b.stuck - a.stuck);
+    if (longest !== undefined) this.drop(longest);
+    else if (oldestFirst[0] !== undefined) this.displace(oldestFirst[0]);
+  }
+
+  /** It shall not come again by itself, and displace another one. */
+  private displace(client: Client): void {
+    this.remove(client);
+    client.response.end('event: displaced\ndata:\n\n');
   }
 
   private send(client: Client, text: string): void {

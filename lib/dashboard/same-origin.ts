@@ -21,5 +21,5 @@ function isSameOrigin(exchange: Exchange): boolean {
   if (site !== undefined) return site === 'same-origin';
   const origin = exchange.header('origin'); // where the address is not https, there is no Sec-Fetch-Site
   if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === exchange.header('host');
+  return URL.canParse(origin) && new URL(origin).host === exchange.host;
 }

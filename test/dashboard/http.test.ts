@@ -194,6 +194,59 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
     expect((await dashboard.press(query, { origin: dashboard.url })).status).toBe(204);
   });
 
+  it.each([
+    ['a name of its own', 'evil.example'],
+    ['a name with a port', 'evil.example:3000'],
+    ['a name that ends like ours', 'notlocalhost'],
+    ['a name that has an address in it', '127.0.0.1.evil.example'],
+    ['something else', 'localhost/@evil'],
+  ])('answers nothing to a page elsewhere that leads here by %s', async (_what, host) => {
+    const dashboard = await start(adapter, { public: true, controls: true });
+    const headers = { host, origin: `http://${host}`, 'x-resilience-dashboard': '1' };
+    for (const [method, path] of [
+      ['GET', '/resilience'],
+      ['GET', '/resilience/events'],
+      ['POST', '/resilience/breakers?name=payments&action=open'],
+    ] as const)
+      expect(await dashboard.status(method, path, headers)).toBe(403);
+    expect(stateOf(dashboard)).toBe('CLOSED');
+  });
+
+  it('answers under names that are known, and to addresses', async () => {
+    const dashboard = await start(adapter, { public: true, allowedHosts: ['Ops.Internal'] });
+    for (const host of [
+      'ops.internal:8080',
+      'OPS.internal',
+      'localhost',
+      'app.localhost:3000',
+      '10.1.2.3',
+      '[::1]:3000',
+    ])
+      expect([host, await dashboard.status('GET', '/resilience', { host })]).toEqual([host, 200]);
+    expect(await dashboard.status('GET', '/resilience', { host: 'internal' })).toBe(403);
+  });
+
+  it('leaves names to a guard, unless they are given too', async () => {
+    const [open, strict] = [
+      await start(adapter, { guard: { canActivate: () => true } }),
+      await start(adapter, { guard: { canActivate: () => true }, allowedHosts: [] }),
+    ];
+    const headers = { host: 'evil.example' };
+    expect(await open.status('GET', '/resilience', headers)).toBe(200);
+    expect(await strict.status('GET', '/resilience', headers)).toBe(403);
+  });
+
+  it('lets a hundred who only watch lock nobody out', async () => {
+    const dashboard = await start(adapter);
+    const first = await dashboard.watch();
+    const stalled = await dashboard.watch();
+    stalled.response.pause();
+    for (let n = 2; n < 100; n++) await dashboard.watch();
+    const late = await dashboard.watch();
+    expect(await late.frame(() => true)).toHaveProperty('breakers');
+    await first.until(() => first.ended, 'the end of the oldest');
+  });
+
   it('has no buttons, and nothing behind them, without `controls`', async () => {
     const dashboard = await start(adapter, { public: true });
     expect((await dashboard.press('name=payments&action=open')).status).toBe(404);
@@ -282,6 +335,13 @@ describe('ResilienceDashboardModule.forRoot()', () => {
     ],
     ['an empty path', { public: true, path: '' }, /path: is ""/],
     ['controls by a number', { public: true, controls: 1 }, /controls: is 1/],
+    [
+      'hosts with a scheme',
+      { public: true, allowedHosts: ['http://a'] },
+      /an array of host names without ports/,
+    ],
+    ['hosts with a port', { public: true, allowedHosts: ['a:80'] }, /an array of host names/],
+    ['hosts by a wildcard', { public: true, allowedHosts: '*' }, /allowedHosts: is "\*"; allowed/],
     ['imports that are no list', { public: true, imports: AccountsModule }, /imports: is function/],
   ])('fails the boot for %s, and not the import', async (_what, options, message) => {
     const error = await problem(options);

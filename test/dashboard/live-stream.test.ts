@@ -17,11 +17,21 @@ afterEach(() => {
 class FakeResponse extends EventEmitter {
   readonly written: string[] = [];
   writableNeedDrain = false;
+  ended: string | undefined = undefined;
   destroyed = false;
 
   write(text: string): boolean {
     this.written.push(text);
     return !this.writableNeedDrain;
+  }
+
+  get writableLength(): number {
+    return this.writableNeedDrain ? 1 : 0;
+  }
+
+  end(text: string): void {
+    this.ended = text;
+    this.emit('close');
   }
 
   destroy(): void {
@@ -126,12 +136,36 @@ describe('LiveStream', () => {
   it('takes a hundred clients, and none when it has closed', () => {
     const { stream, join } = streaming();
     const clients = Array.from({ length: 100 }, join);
-    expect(stream.open).toBe(false);
-    clients[0]?.destroy();
-    expect(stream.open).toBe(true);
+    expect([stream.open, stream.size]).toEqual([true, 100]);
+    expect(clients.some(({ destroyed, ended }) => destroyed || ended !== undefined)).toBe(false);
     stream.close();
     expect([stream.open, stream.size, jest.getTimerCount()]).toEqual([false, 0, 0]);
     expect(clients.every(({ destroyed }) => destroyed)).toBe(true);
+  });
+
+  it('gives the place of the one that has watched for longest to who comes then, and tells it', () => {
+    const { stream, join } = streaming();
+    const [oldest, ...others] = Array.from({ length: 100 }, join);
+    const latest = join();
+    expect(oldest?.ended).toBe('event: displaced\ndata:\n\n');
+    expect(latest.last).toBe(ALL);
+    expect(others.some(({ destroyed, ended }) => destroyed || ended !== undefined)).toBe(false);
+    expect(stream.size).toBe(100);
+  });
+
+  it('prefers to drop who does not read, and of those who has not read for longest', () => {
+    const { state, join, tick } = streaming();
+    const clients = Array.from({ length: 100 }, join);
+    const [short, long] = [clients[10] as FakeResponse, clients[20] as FakeResponse];
+    long.writableNeedDrain = true;
+    state.changes = '"new"';
+    tick();
+    short.writableNeedDrain = true;
+    tick();
+    join();
+    expect([short.destroyed, long.destroyed]).toEqual([false, true]);
+    join();
+    expect([short.destroyed, clients[0]?.ended]).toEqual([true, undefined]);
   });
 
   it('holds one frame at most for a real client that never reads, and drops it in the end', async () => {

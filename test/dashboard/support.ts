@@ -80,6 +80,15 @@ export class DashboardApp {
     return fetch(this.url + path, init);
   }
 
+  /** What a request is answered that has headers which `fetch` would not send. */
+  async status(method: string, path: string, headers: Record<string, string>): Promise<number> {
+    const sent = request(this.url + path, { agent: false, method, headers }).end();
+    this.open.push(sent);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    response.resume();
+    return response.statusCode as number;
+  }
+
   /** Presses a button, as the page does. */
   press(query: string, headers: Record<string, string> = {}): Promise<Response> {
     return this.fetch(`/resilience/breakers?${query}`, {

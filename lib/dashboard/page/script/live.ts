@@ -97,6 +97,10 @@ function send(it, name) {
 
 var source = new EventSource(base + '/events');
 source.addEventListener('message', receive);
+source.addEventListener('displaced', function () {
+  source.close();
+  showConnection('lost', 'Too many are watching: somebody else has this place now. Reload the page');
+});
 source.addEventListener('error', function () {
   if (source.readyState === EventSource.CLOSED) showConnection('lost', 'Not connected: reload the page');
   else showConnection('lost', 'Connection lost, trying again …');
