@@ -1,7 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { read } from '../common/read.js';
 import { isImpatience } from '../common/resilience.error.js';
-import type { AttemptContext, Scope } from './scope.js';
+import { type AttemptContext, innermost, type Scope } from './scope.js';
 
 const KEY = Symbol.for('nestjs-bulwark:ambient:1');
 const global = globalThis as { [KEY]?: AsyncLocalStorage<Scope | undefined> };
@@ -58,25 +58,24 @@ function enter<R, A extends unknown[]>(scope: Scope, fn: (...args: A) => R, ...a
 }
 
 /**
- * The innermost scope around this code that has not ended by itself. One that was aborted counts:
- * what is called from abandoned work must not start.
+ * The innermost scope around this code that is not over. One that was aborted counts for as long as
+ * its call goes on: what is called from abandoned work must not start. But what lives longer than the
+ * call in which it was made (a connection, an interval) keeps its async context, and is not held to it.
  */
 export function enclosingScope(): Scope | undefined {
-  let scope = storage.getStore();
-  while (scope?.over) scope = scope.caller;
-  return scope;
+  return innermost(storage.getStore());
 }
 
 /**
  * The signal of the attempt that this code runs in: aborted with the `TimeoutError` when the attempt
- * times out, and with the caller's reason when the caller gives up. Outside a resilient call, a
- * signal that never aborts.
+ * times out, and with the caller's reason when the caller gives up. Outside a resilient call, and in
+ * what outlives it, a signal that never aborts.
  *
  * @example const response = await fetch(url, { signal: currentSignal() });
  */
 export function currentSignal(): AbortSignal {
   // A new one each time: listeners on one that lives as long as the process would pile up.
-  return storage.getStore()?.signal ?? new AbortController().signal;
+  return enclosingScope()?.signal ?? new AbortController().signal;
 }
 
 /** What a policy on its own hands to its function: whatever attempt is around it. */
@@ -85,7 +84,7 @@ export const AMBIENT: AttemptContext = {
     return currentSignal();
   },
   get attempt() {
-    return storage.getStore()?.attempt ?? 1;
+    return enclosingScope()?.attempt ?? 1;
   },
 };
 

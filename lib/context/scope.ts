@@ -1,5 +1,6 @@
 import { getMaxListeners, setMaxListeners } from 'node:events';
 import { now } from '../common/clock.js';
+import { onNextTurn } from '../common/next-turn.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { errorChain } from './error-chain.js';
 
@@ -32,8 +33,7 @@ const MAX_RETRIED_ERRORS = 1_000;
 export class Scope implements AttemptContext {
   aborted = false;
   reason: unknown = undefined;
-  /** It has ended by itself: calls that outlive it are no longer inside it. */
-  over = false;
+  private ended = false;
   private controller: AbortController | undefined = undefined;
   private dependents: Set<Dependent> | undefined = undefined;
   private retriedErrors: Set<unknown> | undefined = undefined;
@@ -47,7 +47,12 @@ export class Scope implements AttemptContext {
     protected readonly ownTimeoutMs: number,
   ) {}
 
-  /** The innermost scope around this one that has not ended: the ended ones are let go. */
+  /** Whether its work is history: calls that outlive it are no longer inside it. */
+  get over(): boolean {
+    return this.ended;
+  }
+
+  /** The innermost scope around this one that is not over: those that are over are let go. */
   get caller(): Scope | undefined {
     while (this.enclosing?.over) this.enclosing = this.enclosing.enclosing;
     return this.enclosing;
@@ -140,7 +145,7 @@ export class Scope implements AttemptContext {
    * the async context that this is called in.
    */
   abort(reason: unknown): void {
-    if (this.aborted || this.over) return;
+    if (this.aborted || this.ended) return;
     this.aborted = true;
     this.reason = reason;
     const { dependents } = this;
@@ -149,11 +154,24 @@ export class Scope implements AttemptContext {
     this.controller?.abort(reason);
   }
 
-  /** It ended well or by its own error. What still runs inside is on its own. */
+  /**
+   * Its work has ended, or nobody waits for what an abandoned one still does: what runs inside from now
+   * on is on its own. What abandoned work does in reaction to its abort is still inside.
+   */
   end(): void {
-    this.over = true;
     this.dependents = undefined;
+    if (this.aborted) onNextTurn(() => this.leaveBehind());
+    else this.leaveBehind();
   }
+
+  private leaveBehind(): void {
+    this.ended = true;
+  }
+}
+
+/** The innermost scope that is not over, from this one outwards. */
+export function innermost(scope: Scope | undefined): Scope | undefined {
+  return scope?.over ? scope.caller : scope;
 }
 
 /** Whether this Node warns of more than ten listeners at a signal, as Node 20 does. */

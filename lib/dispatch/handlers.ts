@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { RequestMethod } from '@nestjs/common';
+import { type ExecutionContext, RequestMethod } from '@nestjs/common';
 
 /** How a handler is reached; `grpc` and the other microservice transports report errors differently. */
 export type Transport = 'http' | 'graphql' | 'ws' | 'rpc' | 'grpc';
@@ -39,6 +39,14 @@ export function transportOfHandler(method: object): Transport | undefined {
 /** Whether a transport calls this method: a route, a resolver, a message or event handler. */
 export function isHandler(method: object): boolean {
   return transportOfHandler(method) !== undefined;
+}
+
+/** Whether the handler of a call is an async function, or declared to return a Promise. */
+export function answersByPromise(context: ExecutionContext): boolean {
+  const handler = context.getHandler();
+  const { prototype } = context.getClass() as { prototype: object };
+  const declared: unknown = Reflect.getMetadata('design:returntype', prototype, handler.name);
+  return declared === Promise || handler.constructor.name === 'AsyncFunction';
 }
 
 /** Whether a class consists of handlers: a controller, a resolver, a gateway. */

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ExecutionContext } from '@nestjs/common';
 import { now } from '../common/clock.js';
+import { onNextTurn } from '../common/next-turn.js';
 import { CallContext } from '../context/ambient.js';
 import { type Dependent, Scope } from '../context/scope.js';
 import type { Transport } from '../dispatch/handlers.js';
@@ -12,9 +13,13 @@ import type { Inbound } from './inbound.js';
  * A request, as the calls made to answer it see it: it ends when the client goes away, and has the
  * deadline and the criticality that the client gave it. It listens for the client's end only when
  * somebody wants to know.
+ *
+ * It is over when its handler has settled and its response is closed, be it that the client has gone:
+ * what was made in it and lives on (a connection, an interval) serves other requests.
  */
 export class ClientScope extends Scope {
   private stopListening: (() => void) | undefined = undefined;
+  private handled = false;
 
   constructor(
     private readonly connection: Connection,
@@ -30,6 +35,15 @@ export class ClientScope extends Scope {
 
   override get impatient(): boolean {
     return this.inbound?.trusted === false && this.expiresAt !== Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * The response is looked at only when somebody asks: to listen to each would cost more. What a route
+   * returned may be a stream that is still sent; what comes over a shared connection is whole.
+   */
+  override get over(): boolean {
+    const { handled, connection } = this;
+    return handled && (connection.isShared || connection.isOver() || connection.isGone());
   }
 
   override get critical(): boolean | undefined {
@@ -61,15 +75,27 @@ export class ClientScope extends Scope {
     return error;
   }
 
+  /** Whether the client has gone without its answer. */
+  get isForNobody(): boolean {
+    return this.connection.isGone() && !this.connection.isOver();
+  }
+
   /** In time, at least in part: the deadline holds no more for what still runs. */
   answered(): void {
     if (!this.aborted) this.expiresAt = Number.POSITIVE_INFINITY;
   }
 
+  /** Its handler has settled, or was cut at the deadline. */
   override end(): void {
-    if (this.connection.isGone()) this.leave();
-    this.stopListening?.();
-    if (!this.aborted) super.end(); // nothing starts any more for a client that has gone
+    if (!this.aborted && this.connection.isGone()) this.leave();
+    // What it does in reaction to an abort is for nobody any more.
+    if (this.aborted) onNextTurn(() => this.wasHandled());
+    else this.wasHandled();
+  }
+
+  private wasHandled(): void {
+    this.handled = true;
+    if (this.over) this.stopListening?.();
   }
 
   private listen(): void {
@@ -95,6 +121,9 @@ export class ClientScope extends Scope {
     this.abort(
       this.isTimeUp() ? this.outOfTime() : new DOMException('The client went away', 'AbortError'),
     );
+    if (!this.handled) return;
+    this.handled = false; // what still sends the answer reacts to the abort
+    this.end();
   }
 
   /**

@@ -4,9 +4,9 @@ import {
   HttpException,
   type NestInterceptor,
 } from '@nestjs/common';
-import { finalize, Observable } from 'rxjs';
+import { Observable } from 'rxjs';
 import { isDeadline, runInScope } from '../context/ambient.js';
-import { sendsEvents, type Transport } from '../dispatch/handlers.js';
+import { answersByPromise, sendsEvents, type Transport } from '../dispatch/handlers.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
 import { httpError, transportError } from './edge-errors.js';
 import { inboundOf } from './inbound.js';
@@ -49,20 +49,13 @@ export class ResilienceInterceptor implements NestInterceptor {
       scope === undefined || scope.expiresAt === Number.POSITIVE_INFINITY
         ? handler
         : withinDeadline(handler, scope, transport === 'grpc' || sendsEvents(context.getHandler()));
-    return transport === 'http'
-      ? this.onHttp(handled, scope, context.switchToHttp().getResponse())
-      : this.onTransport(inScope(handled, scope), transport, scope);
+    if (transport !== 'http')
+      return this.onTransport(inScope(handled, scope, context), transport, scope);
+    const response: unknown = context.switchToHttp().getResponse();
+    return inScope(handled, scope, context, (error) => this.http(error, scope, response));
   }
 
-  private onHttp(
-    handled: Observable<unknown>,
-    scope: ClientScope | undefined,
-    response: unknown,
-  ): Observable<unknown> {
-    return inScope(handled, scope, (error) => this.http(error, scope, response));
-  }
-
-  /** What a client of HTTP sees. Its scope goes on: the answer may be a stream that is still sent. */
+  /** What a client of HTTP sees. */
   private http(error: unknown, scope: ClientScope | undefined, response: unknown): unknown {
     if (isRetried(error, scope)) forbidRetry(response);
     if (scope?.aborted && error === scope.reason && !isDeadline(error)) {
@@ -76,11 +69,9 @@ export class ResilienceInterceptor implements NestInterceptor {
     transport: Exclude<Transport, 'http'>,
     scope: ClientScope | undefined,
   ): Observable<unknown> {
-    const mapped =
-      this.mapErrors || transport === 'grpc'
-        ? handled.pipe(mapStreamErrors((error) => this.mapped(error, transport, scope)))
-        : handled;
-    return scope === undefined ? mapped : mapped.pipe(finalize(() => scope.end()));
+    return this.mapErrors || transport === 'grpc'
+      ? handled.pipe(mapStreamErrors((error) => this.mapped(error, transport, scope)))
+      : handled;
   }
 
   private async mapped(
@@ -95,22 +86,42 @@ export class ResilienceInterceptor implements NestInterceptor {
 }
 
 /**
- * What a handler's Observable does when it is subscribed to belongs to the call as well.
+ * What a handler's Observable does when it is subscribed to belongs to the call as well. The scope ends
+ * when the handler has settled.
  *
  * @param map what becomes of an error. (Not by an operator: there is one of these for each request.)
  */
 function inScope<T>(
   values: Observable<T>,
   scope: ClientScope | undefined,
+  context: ExecutionContext,
   map: (error: unknown) => unknown = (error) => error,
 ): Observable<T> {
-  return new Observable((subscriber) =>
-    runInScope(scope, () =>
+  if (scope === undefined) return values;
+  return new Observable((subscriber) => {
+    let settled = false;
+    const settle = () => {
+      settled = true;
+      scope.end();
+    };
+    const subscription = runInScope(scope, () =>
       values.subscribe({
         next: (value) => subscriber.next(value),
-        error: (error) => subscriber.error(map(error)),
-        complete: () => subscriber.complete(),
+        error: (error) => {
+          settle();
+          subscriber.error(map(error));
+        },
+        complete: () => {
+          settle();
+          subscriber.complete();
+        },
       }),
-    ),
-  );
+    );
+    return () => {
+      // Unsubscribing ends an Observable, but not an async function: it goes on, and tells its end here.
+      if (settled || (scope.isForNobody && answersByPromise(context))) return;
+      subscription.unsubscribe();
+      settle();
+    };
+  });
 }

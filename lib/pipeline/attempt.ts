@@ -18,6 +18,8 @@ export interface AttemptOwner<T> {
   invoke(attempt: Attempt<T>): void;
   succeeded(value: T, at: number, attempt: Attempt<T>): void;
   failed(error: unknown, attempt: Attempt<T>): void;
+  /** Nobody waits for the work of an attempt any more, though it may go on. */
+  abandoned(attempt: Attempt<T>): void;
   /** Runs what comes from elsewhere (a timer, another call's end) in the call's async context. */
   inContext(settle: () => void): void;
 }
@@ -169,6 +171,7 @@ export class Attempt<T> extends Scope implements Timed {
   private abandon(reason: unknown): void {
     this.abort(reason);
     this.onAbandoned?.(reason);
+    this.owner.abandoned(this);
   }
 
   private runInSlot(since: number | undefined): void {

@@ -2,7 +2,7 @@ import { now } from '../common/clock.js';
 import { isImpatience, isRejection } from '../common/resilience.error.js';
 import { CallContext, isEvidence, runInScope } from '../context/ambient.js';
 import { join } from '../context/join.js';
-import type { Dependent, Scope } from '../context/scope.js';
+import { type Dependent, innermost, type Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryDecision } from '../retry/retry.policy.js';
@@ -27,6 +27,9 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private current: Attempt<T> | HedgedAttempts<T> | undefined = undefined;
   /** The one that ended last. */
   private last: Attempt<T> | undefined = undefined;
+  /** Those whose work may still go on; told when the call has been answered. */
+  private leftBehind: Attempt<T>[] | undefined = undefined;
+  private settled = false;
   private startedAt = 0;
   private delayMs: number | undefined = undefined;
   private interrupt: ((reason: unknown) => void) | undefined = undefined;
@@ -126,6 +129,15 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     }
   }
 
+  abandoned(attempt: Attempt<T>): void {
+    if (this.settled) {
+      attempt.end();
+    } else {
+      this.leftBehind ??= [];
+      this.leftBehind.push(attempt);
+    }
+  }
+
   /** Ends the call at once, whatever it is doing. */
   cancel(reason: unknown): void {
     if (this.cancelled) return;
@@ -147,9 +159,9 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     this.leave?.();
   }
 
-  /** A call that outlives the one that it was made in has no caller any more. */
+  /** A call that outlives the one that it was made in belongs to the one around that, if any. */
   private get caller(): Scope | undefined {
-    return this.madeIn?.over ? undefined : this.madeIn;
+    return innermost(this.madeIn);
   }
 
   private get committed(): boolean {
@@ -289,8 +301,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   private answer(value: T): void {
-    this.end();
-    this.plan.shutdown.leave();
+    this.settle();
     this.resolve(value);
   }
 
@@ -298,9 +309,16 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     const { caller } = this;
     // One that was cut itself fails by its own deadline, which no call inside has retried.
     if (caller?.aborted === false && this.wasRetried(error)) caller.noteRetried(error);
+    this.settle();
+    this.reject(error);
+  }
+
+  private settle(): void {
+    this.settled = true;
+    if (this.leftBehind !== undefined) for (const attempt of this.leftBehind) attempt.end();
+    this.leftBehind = undefined;
     this.end();
     this.plan.shutdown.leave();
-    this.reject(error);
   }
 
   /** Whether it has been retried as far as it goes, here or further in: nobody further out should. */

@@ -42,6 +42,10 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
     this.owner.invoke(attempt);
   }
 
+  abandoned(attempt: Attempt<T>): void {
+    this.owner.abandoned(attempt);
+  }
+
   inContext(settle: () => void): void {
     this.owner.inContext(settle);
   }

@@ -1015,12 +1015,12 @@ describe('on its own', () => {
 
     it('does not start what abandoned work asks for', async () => {
       const breaker = make();
-      const result = around({ timeoutMs: 100 }).execute(async () => {
-        await new Promise((resolve) => setTimeout(resolve, 200));
-        await breaker.execute(method('S')); // nobody waits for this any more
+      const result = around({ timeoutMs: 100, maxAttempts: 2 }).execute(async ({ attempt }) => {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        if (attempt === 1) await breaker.execute(method('S')); // another attempt runs instead
       });
       const settled = expect(result).rejects.toBeInstanceOf(TimeoutError);
-      await advance(300);
+      await advance(400);
       await settled;
       expect(calls).toBe(0);
       expect(breaker.getSnapshot().calls).toBe(0);

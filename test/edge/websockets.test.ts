@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { runInThisContext } from 'node:vm';
@@ -679,6 +680,53 @@ describe.each([
       client.leave();
       const end = await soon(ended.opened, 'the end');
       expect({ calls, end }).toEqual({ calls: 0, end: { name: 'AbortError', aborted: true } });
+    });
+
+    it('starts none as long as the handler runs, and leaves what it opened to other clients', async () => {
+      const tries: unknown[] = [];
+      const go = latch();
+      const settled = latch();
+      let ask: (() => Promise<unknown>) | undefined;
+      @Injectable()
+      class Late {
+        @Retry(TWICE)
+        async load(): Promise<string> {
+          return currentSignal().aborted ? 'aborted' : 'loaded';
+        }
+      }
+      @WebSocketGateway()
+      class Slow {
+        constructor(private readonly late: Late) {}
+        @SubscribeMessage('slow')
+        async slow(): Promise<void> {
+          ask ??= AsyncResource.bind(() => this.late.load());
+          const signal = currentSignal();
+          started.open(signal);
+          await once(signal, 'abort');
+          for (let turn = 0; turn < 5; turn++) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+            tries.push(await this.late.load().catch(({ name }: Error) => name));
+          }
+          await go.opened;
+          settled.open();
+        }
+        @SubscribeMessage('other')
+        async other(): Promise<Answer> {
+          return answer(await ask?.());
+        }
+      }
+      const { app, client } = await serve([Slow, Late]);
+      const other = await connect((app.getHttpServer().address() as AddressInfo).port);
+      clients.push(other);
+      client.send('slow');
+      await soon(started.opened, 'the call');
+      client.leave();
+      while (tries.length < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+      expect(tries).toEqual(Array(5).fill('AbortError'));
+      go.open();
+      await soon(settled.opened, 'the end of the handler');
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(await other.ask('other')).toEqual(answer('loaded'));
     });
 
     it('does not abort the signals of messages that were answered, or of other clients', async () => {

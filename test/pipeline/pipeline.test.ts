@@ -558,9 +558,9 @@ describe('Pipeline', () => {
     it('is aborted for one who asks for it only after the timeout', async () => {
       let late: AbortSignal | undefined;
       const call = watch(
-        named({ timeoutMs: 100 }).pipeline.execute(async () => {
+        named({ timeoutMs: 100 }).pipeline.execute(async (attempt) => {
           await new Promise((resolve) => setTimeout(resolve, 150));
-          late = currentSignal();
+          late = attempt.signal;
         }),
       );
       await elapse(150);

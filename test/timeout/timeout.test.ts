@@ -503,19 +503,50 @@ describe('Timeout', () => {
       expect(background?.error).toBe(call.error);
     });
 
-    it('made by abandoned work that runs on do not start', async () => {
+    it('made by abandoned work that runs on do not start while the call goes on, and are on their own when it is answered', async () => {
+      const run = jest.fn(async () => 'done');
+      const inner = app.pipeline({});
+      const made: ReturnType<typeof watch<string>>[] = [];
+      const retry = { maxAttempts: 2, baseDelayMs: 100, jitter: 'none' } as const;
+      const call = watch(
+        app.pipeline({ timeoutMs: 100, retry }).execute(async ({ attempt }) => {
+          if (attempt === 2) return never();
+          const ask = AsyncResource.bind(() => made.push(watch(inner.execute(run))));
+          setTimeout(ask, 150); // while the call waits for its second attempt
+          setTimeout(ask, 250); // while that one runs
+          setTimeout(ask, 350);
+          return never();
+        }),
+      );
+      await elapse(299);
+      expect(made.map(({ error }) => error)).toEqual([
+        expect.any(TimeoutError),
+        expect.any(TimeoutError),
+      ]);
+      expect(run).not.toHaveBeenCalled();
+      await elapse(51);
+      expect(call.error).toBeInstanceOf(TimeoutError);
+      expect(made[2]?.value).toBe('done');
+    });
+
+    it('made by abandoned work in reaction to its abort do not start', async () => {
       const run = jest.fn(async () => 'wasted');
       const inner = app.pipeline({});
-      let innerError: unknown;
-      watch(
-        app.pipeline({ timeoutMs: 100 }).execute(async () => {
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          innerError = await failure(inner.execute(run));
+      const outcomes: unknown[] = [];
+      const call = watch(
+        app.pipeline({ timeoutMs: 100 }).execute(async ({ signal }) => {
+          const aborted = new Promise<never>((_, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason));
+          });
+          for (let left = 3; left > 0; left--)
+            await aborted.catch(async () => {
+              outcomes.push(await failure(inner.execute(run)));
+            });
         }),
       );
       await elapse(200);
+      expect(outcomes).toEqual([call.error, call.error, call.error]);
       expect(run).not.toHaveBeenCalled();
-      expect(innerError).toBeInstanceOf(TimeoutError);
     });
   });
 
