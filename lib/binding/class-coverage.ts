@@ -2,33 +2,40 @@ import { known, ResilienceConfigurationError } from '../common/configuration.err
 import { methodsOf } from '../dispatch/class-methods.js';
 import { isHandler, isHandlerClass } from '../dispatch/handlers.js';
 import {
+  allDefinitionsOf,
   type Class,
   classSettings,
   type MethodDefinition,
   type Settings,
 } from '../dispatch/method-definition.js';
+import { fallbackMethodOf } from '../fallback/fallback.options.js';
 import { resilienceArgument } from '../service/resilience.options.js';
 import { methodOf } from './method-traits.js';
 
 /** Why a method is left out of what is said on its class. */
-type Omission = 'unknown' | 'excluded' | 'no handler';
+type Omission = 'unknown' | 'excluded' | 'fallback' | 'no handler';
 
 /**
  * Which methods of a class the decorators on it, and on those that it extends, apply to: a
  * controller's handlers; a provider's methods that are known to return a Promise or an Observable;
- * those that `@Resilience({ include })` names, and none that `exclude` names.
+ * those that `@Resilience({ include })` names, and none that `exclude` names. Nor do they apply to
+ * what a `@Fallback()` names: it answers because the class's policies had nothing to answer with.
  */
 export class ClassCoverage {
   /** What is said on the classes, base first. A name alone says nothing about calls. */
   private readonly layers: readonly Settings[];
   private readonly included = new Set<PropertyKey>();
   private readonly excluded = new Set<PropertyKey>();
+  /** The methods that a fallback names, of the class, of its methods, or of those that these hide. */
+  private readonly fallbacks: ReadonlySet<PropertyKey | undefined>;
   private readonly methods: readonly PropertyKey[];
 
   /** @throws ResilienceConfigurationError where it is told of methods that there are not */
   constructor(private readonly type: Class) {
     this.methods = [...methodsOf(type.prototype as object)].map(([key]) => key);
     const layers = classSettings(type);
+    const all = [...layers, ...allDefinitionsOf(type).map(({ settings }) => settings)];
+    this.fallbacks = new Set(all.map((settings) => fallbackMethodOf(settings?.fallback)));
     for (const { resilience } of layers) this.choose(resilience);
     this.layers = layers.filter((layer) => saysMore(layer));
   }
@@ -69,12 +76,14 @@ export class ClassCoverage {
     const { key } = definition;
     if (this.included.has(key)) return undefined;
     if (this.excluded.has(key)) return 'excluded';
+    if (this.fallbacks.has(key)) return 'fallback';
     // What is said on a controller, a resolver or a gateway is said of its handlers alone.
     return isHandlerClass(this.type) && !isHandler(methodOf(definition)) ? 'no handler' : undefined;
   }
 
   private omissionOf(key: PropertyKey): Omission {
     if (this.excluded.has(key)) return 'excluded';
+    if (this.fallbacks.has(key)) return 'fallback';
     return isHandlerClass(this.type) ? 'no handler' : 'unknown';
   }
 
@@ -121,6 +130,7 @@ export interface CoverageReport {
 const REASONS: Record<Omission, string> = {
   unknown: 'not declared to return a Promise or an Observable',
   excluded: 'excluded',
+  fallback: 'a fallback',
   'no handler': 'not a handler',
 };
 

@@ -61,6 +61,16 @@ export function definitionsOf(type: { prototype: unknown }): MethodDefinition[] 
   return [...found.values()].filter((definition) => definition !== undefined);
 }
 
+/** The same, with those that a derived class's method hides: `super` still reaches them. */
+export function allDefinitionsOf(type: { prototype: unknown }): MethodDefinition[] {
+  return prototypesOf(type.prototype).flatMap((prototype) => {
+    const own = Reflect.getOwnMetadata(METHODS, prototype) as
+      | Map<PropertyKey, MethodDefinition>
+      | undefined;
+    return [...(own?.values() ?? [])];
+  });
+}
+
 /** What the decorators on a class itself say. */
 export function ownClassSettings(type: object): Settings | undefined {
   return Reflect.getOwnMetadata(CLASS_SETTINGS, type) as Settings | undefined;

@@ -40,3 +40,12 @@ export function fallbackArgument(place: string, argument: unknown): FallbackOpti
   }
   return checkOptions<FallbackOptions>(place, argument, RULES);
 }
+
+/** The method that a `@Fallback()` argument names, if it does; whether it may is checked at boot. */
+export function fallbackMethodOf(argument: unknown): PropertyKey | undefined {
+  const handler =
+    typeof argument === 'object' && argument !== null && 'handler' in argument
+      ? argument.handler
+      : argument;
+  return typeof handler === 'string' || typeof handler === 'symbol' ? handler : undefined;
+}

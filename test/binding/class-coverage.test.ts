@@ -4,6 +4,8 @@ import { lastValueFrom, Observable, Subject, throwError } from 'rxjs';
 import ts from 'typescript';
 import {
   CircuitBreaker,
+  ErrorTracker,
+  Fallback,
   Resilience,
   ResilienceConfigurationError,
   type ResilienceOptions,
@@ -273,6 +275,172 @@ describe('Boot says in one line a class what its decorators do not reach', () =>
     const { operations, report } = await covered(Named);
     expect(operations).toEqual(['named.own']);
     expect(report).toEqual([]);
+  });
+});
+
+describe('A method that a fallback names is left out of what is said on its class', () => {
+  const once = { failureThreshold: 1 };
+  const options = { breakers: { db: once } };
+  /** Fails twice: the second time, the breaker is open. */
+  async function answersOf(type: Type<{ find(): Promise<string> }>) {
+    const { app } = await boot({ providers: [type] }, options);
+    const operations = app.get(ResilienceService).describe();
+    return {
+      app,
+      operations: operations.map(({ operation }) => operation).sort(),
+      answers: [await app.get(type).find(), await app.get(type).find()],
+    };
+  }
+
+  it('so that it answers while the breaker of the class is open, and is counted once', async () => {
+    @Injectable()
+    @CircuitBreaker('db')
+    class Users {
+      @Fallback('cached')
+      async find(): Promise<string> {
+        return down();
+      }
+      async cached(): Promise<string> {
+        return 'cached';
+      }
+    }
+    const { app, operations, answers } = await answersOf(Users);
+    expect(answers).toEqual(['cached', 'cached']);
+    expect(operations).toEqual(['Users.find']);
+    const counted = app.get(ErrorTracker).getMetrics();
+    expect([counted.requests, counted.total]).toEqual([2, 2]);
+  });
+
+  it('by its own decorators it goes on, which are all that it has', async () => {
+    @Injectable()
+    @CircuitBreaker('db')
+    class Users {
+      @Fallback('cached')
+      async find(): Promise<string> {
+        return down();
+      }
+      @Timeout(50)
+      async cached(): Promise<string> {
+        return 'cached';
+      }
+    }
+    const { app, answers } = await answersOf(Users);
+    expect(answers).toEqual(['cached', 'cached']);
+    const cached = app
+      .get(ResilienceService)
+      .describe()
+      .find(({ operation }) => operation === 'Users.cached');
+    expect(cached?.stages).toEqual({ timeout: { timeoutMs: 50 } });
+  });
+
+  it('also where the class names it, by options, or by a symbol', async () => {
+    const cached = Symbol('cached');
+    @Injectable()
+    @CircuitBreaker('db')
+    @Fallback({ handler: cached })
+    class Users {
+      async find(): Promise<string> {
+        return down();
+      }
+      async [cached](): Promise<string> {
+        return 'cached';
+      }
+    }
+    const { operations, answers } = await answersOf(Users);
+    expect(answers).toEqual(['cached', 'cached']);
+    expect(operations).toEqual(['Users.find']);
+  });
+
+  it('also where the two are of different classes of one line', async () => {
+    class Base {
+      @Fallback('cached')
+      async find(): Promise<string> {
+        return down();
+      }
+    }
+    @Injectable()
+    @CircuitBreaker('db')
+    class Users extends Base {
+      async cached(): Promise<string> {
+        return 'cached';
+      }
+    }
+    @CircuitBreaker('db')
+    class Cached {
+      async cached(): Promise<string> {
+        return 'cached';
+      }
+    }
+    @Injectable()
+    class Derived extends Cached {
+      @Fallback('cached')
+      async find(): Promise<string> {
+        return down();
+      }
+      override async cached(): Promise<string> {
+        return super.cached();
+      }
+    }
+    expect((await answersOf(Users)).answers).toEqual(['cached', 'cached']);
+    expect((await answersOf(Derived)).answers).toEqual(['cached', 'cached']);
+  });
+
+  it('also where it is named by a method that a derived class has overridden and calls', async () => {
+    class Base {
+      @Fallback('cached')
+      async find(): Promise<string> {
+        return down();
+      }
+      async cached(): Promise<string> {
+        return 'nothing';
+      }
+    }
+    @Injectable()
+    @CircuitBreaker('db')
+    class Users extends Base {
+      override async find(): Promise<string> {
+        return super.find();
+      }
+      override async cached(): Promise<string> {
+        return 'cached';
+      }
+      async trip(): Promise<string> {
+        return down();
+      }
+    }
+    const { app } = await boot({ providers: [Users] }, options);
+    expect(await app.get(Users).find()).toBe('cached');
+    await expect(app.get(Users).trip()).rejects.toThrow('down');
+    expect(await app.get(Users).cached()).toBe('cached'); // though the breaker is open now
+    const operations = app.get(ResilienceService).describe();
+    expect(operations.map(({ operation }) => operation)).not.toContain('Users.cached');
+  });
+
+  it('unless the class includes it by name, and boot says that it is left out', async () => {
+    @Injectable()
+    @CircuitBreaker('db')
+    @Resilience({ include: ['included'] })
+    class Users {
+      @Fallback('included')
+      async find(): Promise<string> {
+        return down();
+      }
+      @Fallback('cached')
+      async save(): Promise<string> {
+        return down();
+      }
+      async included(): Promise<string> {
+        return 'included';
+      }
+      async cached(): Promise<string> {
+        return 'cached';
+      }
+    }
+    const { app, logger } = await boot({ providers: [Users] }, options);
+    expect(logger.messages('debug', 'ResilienceModule')).toContain(
+      'Users: 3 of 4 methods covered; left out: cached (a fallback)',
+    );
+    await expect(app.get(Users).find()).rejects.toThrow('"db" is open');
   });
 });
 
