@@ -1,4 +1,5 @@
 import { isError } from '../common/is-error.js';
+import { read } from '../common/read.js';
 import { isRejection } from '../common/resilience.error.js';
 import { maskSecrets } from './secret-text.js';
 
@@ -75,17 +76,10 @@ const MAX_REJECTIONS = 10;
 
 /** What an error came from; where that is a rejection by another breaker, what that one came from. */
 export function causeOf(error: unknown): unknown {
-  try {
-    let cause = isError(error) ? error.cause : undefined;
-    for (let depth = 0; depth < MAX_REJECTIONS && isRejection(cause); depth++) {
-      const further = (cause as Error).cause;
-      if (further === undefined) break;
-      cause = further;
-    }
-    return cause ?? undefined;
-  } catch {
-    return undefined; // an error that cannot be read
-  }
+  let cause = isError(error) ? read(error, 'cause') : undefined;
+  for (let depth = 0; depth < MAX_REJECTIONS && isRejection(cause); depth++)
+    cause = read(cause, 'cause') ?? cause;
+  return cause ?? undefined;
 }
 
 /** Node's own `AggregateError` of a connection that failed has a code, and no message. */
@@ -100,8 +94,9 @@ function typeOf(error: Error): string {
   return cut(String(name || 'Error'), MAX_TYPE);
 }
 
+/** A text of its own: a part of a large one (`body.slice(0, 200)`) would keep all of it in memory. */
 function bounded(text: string): string {
-  return maskSecrets(cut(text, MAX_TEXT));
+  return maskSecrets(` ${cut(text, MAX_TEXT)}`.slice(1));
 }
 
 export function cut(text: string, length: number): string {

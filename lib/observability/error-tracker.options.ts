@@ -14,8 +14,13 @@ export interface ErrorTrackerOptions {
   windowMs?: number;
   /** So many types, operations and upstreams are told apart; the rest is `__other__`. @default 1000 */
   maxKeys?: number;
-  /** So many errors are kept. @default 100 */
+  /** Of so many errors it is kept what is known of them. @default 100 */
   recentErrors?: number;
+  /**
+   * Whether `getRecentErrors()` has the errors themselves too, with all that they hold: responses,
+   * requests, sockets. @default false
+   */
+  keepErrors?: boolean;
   /** One structured record for each error through Nest's logger. @default true */
   log?: boolean;
   /** With the stack. @default only where NODE_ENV is `development` */
@@ -42,6 +47,7 @@ const RULES: Rules<ErrorTrackerOptions> = {
   windowMs: duration,
   maxKeys: positiveCount,
   recentErrors: countOrZero,
+  keepErrors: boolean,
   log: boolean,
   includeStack: boolean,
   redact: predicate,
@@ -61,6 +67,7 @@ export function resolveErrorTrackerOptions(
     windowMs: 60_000,
     maxKeys: 1_000,
     recentErrors: 100,
+    keepErrors: false,
     log: true,
     includeStack,
     ...options,

@@ -19,8 +19,8 @@ import { Broadcast } from './resilience-events.js';
 
 /** A failure, as it was tracked. */
 export interface TrackedError {
-  /** What was thrown. */
-  error: unknown;
+  /** What was thrown, for subscribers of `errors$`; of recent errors only with `keepErrors`. */
+  error?: unknown;
   /** The error's name; `NonError` for what is not an `Error`. */
   type: string;
   /** Cut at 2 kB, and without what looks like a secret. */
@@ -109,8 +109,9 @@ export class ErrorTracker {
     this.byType.add(told.type);
     if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
     const timestamp = isoTime();
-    const tracked: TrackedError = { error, ...told, context, handled, timestamp };
-    this.recent.add(tracked);
+    const shown: TrackedError = { ...told, context, handled, timestamp };
+    const tracked = { ...shown, error };
+    this.recent.add(this.options.keepErrors ? tracked : shown);
     if (this.options.log) this.logGuard.run(() => this.log(tracked));
     this.source.send(tracked);
     return true;

@@ -1,6 +1,10 @@
+import { randomBytes } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { jest } from '@jest/globals';
 import { BadRequestException, HttpException, Injectable, Logger } from '@nestjs/common';
 import { bufferCount, concatMap, filter, map, type Observable, take, tap } from 'rxjs';
+import { ResilienceDashboardModule } from '../../lib/dashboard/index.js';
 import {
   Critical,
   ErrorTracker,
@@ -8,6 +12,7 @@ import {
   Fallback,
   Resilience,
   ResilienceConfigurationError,
+  ResilienceService,
   Retry,
   Timeout,
   type TrackedError,
@@ -67,7 +72,7 @@ describe('ErrorTracker.track()', () => {
     ['an abort', new DOMException('x', 'AbortError'), 'AbortError'],
     ['an error without a name', Object.assign(new Error('x'), { name: '' }), 'Error'],
   ])('takes the type of %s from its name', (_what, error, type) => {
-    const tracker = make();
+    const tracker = make({ keepErrors: true });
     tracker.track(error, context);
     expect(tracker.getRecentErrors()[0]).toMatchObject({ error, type, message: 'x' });
   });
@@ -90,7 +95,7 @@ describe('ErrorTracker.track()', () => {
       expect.any(String),
     ],
   ])('tracks %s under the type NonError', (_what, thrown, message) => {
-    const tracker = make();
+    const tracker = make({ keepErrors: true });
     tracker.track(thrown, context);
     expect(tracker.getRecentErrors()[0]).toMatchObject({ type: 'NonError', message });
     expect(tracker.getRecentErrors()[0]?.error).toBe(thrown);
@@ -196,7 +201,6 @@ describe('ErrorTracker.getRecentErrors()', () => {
     tracker.track(error, context);
     expect(tracker.getRecentErrors()).toEqual([
       {
-        error,
         type: 'GatewayError',
         message: 'down',
         context,
@@ -204,6 +208,51 @@ describe('ErrorTracker.getRecentErrors()', () => {
         timestamp: '2030-01-02T03:04:05.678Z',
       },
     ]);
+  });
+});
+
+describe('Errors that hold much', () => {
+  it('are told to subscribers, and of recent errors only with keepErrors', () => {
+    const [tracker, keeping] = [make(), make({ keepErrors: true })];
+    const error = Object.assign(new Error('down'), { response: { data: 'x' } });
+    const seen: unknown[] = [];
+    tracker.errors$.subscribe((tracked) => seen.push(tracked.error));
+    for (const each of [tracker, keeping]) each.track(error, context);
+    expect(seen).toEqual([error]);
+    expect(tracker.getRecentErrors()[0]).not.toHaveProperty('error');
+    expect(keeping.getRecentErrors()[0]?.error).toBe(error);
+  });
+
+  it('are let go of once their call has failed, and so is the text that a message is a part of', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { app } = await boot(
+      { imports: [ResilienceDashboardModule.forRoot({ public: true })] },
+      { errorContext: () => ({ metadata: { body: Buffer.alloc(10) } }) },
+    );
+    const service = app.get(ResilienceService);
+    const options = {
+      critical: true,
+      retry: { maxAttempts: 2, baseDelayMs: 0 },
+      fallback: () => 1,
+    };
+    const pipeline = service.pipeline({ name: 'leaky', ...options });
+    const held: WeakRef<Error>[] = [];
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 0; n < 100; n++) {
+      await pipeline.execute(async () => {
+        const error = Object.assign(new Error(randomBytes(100_000).toString('hex').slice(0, 100)), {
+          response: { data: Buffer.alloc(10_000) },
+        });
+        held.push(new WeakRef(error));
+        throw error;
+      });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(app.get(ErrorTracker).getRecentErrors()).toHaveLength(100);
+    expect(held.filter((each) => each.deref() !== undefined).length).toBeLessThanOrEqual(2);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(10_000_000); // of 40 MB of texts
   });
 });
 
@@ -476,7 +525,7 @@ describe('What resilient calls tell the tracker', () => {
   async function payments(options: Parameters<typeof boot>[1] = {}) {
     const booted = await boot(
       { providers: [Payments] },
-      { services: { checkout: {} }, ...options },
+      { services: { checkout: {} }, errorTracker: { keepErrors: true }, ...options },
     );
     return { ...booted, target: booted.app.get(Payments), tracker: booted.app.get(ErrorTracker) };
   }

@@ -169,7 +169,7 @@ describe('A call that failed for good', () => {
       });
       if (degrades) expect(ended.call.value).toBeNull();
       else expect(ended.call.error).toBe(fallbackError);
-      expect(app.tracker.getRecentErrors(1)[0]?.error).toBe(error);
+      expect(app.tracker.getRecentErrors(1)[0]?.message).toBe(error.message);
     });
 
     it('gives what it has to without a fallback', async () => {
