@@ -27,6 +27,7 @@ export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
 export { ResilienceError, type ResilienceErrorCode } from './common/resilience.error.js';
 export { currentSignal } from './context/ambient.js';
+export { detached } from './context/detached.js';
 export type { AttemptContext } from './context/scope.js';
 export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-channel.js';
 export { Critical } from './criticality/critical.decorator.js';

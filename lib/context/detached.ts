@@ -1,0 +1,55 @@
+import { isObservable, Observable } from 'rxjs';
+import { enclosingScope, runInScope } from './ambient.js';
+
+/**
+ * Runs `fn` outside of the calls around it: their deadline, their abort and their criticality do not
+ * reach what it does (as with Go's `context.WithoutCancel`). Its own calls are as resilient as ever. For
+ * work that several callers share, which must not die with the one who happened to begin it.
+ *
+ * What retries inside gave up on is a new failure to whoever waits for it.
+ *
+ * @returns what `fn` returns; an Observable or an async generator is detached too, whoever consumes it
+ * @throws what `fn` throws
+ *
+ * @example
+ * // One request for the token, however many wait for it; a failure is forgotten.
+ * this.token ??= detached(() => this.fetchToken()).catch((error) => {
+ *   this.token = undefined;
+ *   throw error;
+ * });
+ */
+export function detached<T>(fn: () => T): T {
+  const result: unknown = runInScope(undefined, fn);
+  if (isObservable(result)) return detachedStream(result) as T;
+  return (isAsyncGenerator(result) ? detachedGenerator(result) : result) as T;
+}
+
+/** Works when it is subscribed to; what the subscriber makes of a value belongs to the subscriber. */
+function detachedStream<T>(values: Observable<T>): Observable<T> {
+  return new Observable((subscriber) => {
+    const scope = enclosingScope();
+    const back = (emit: () => void) => runInScope(scope, emit);
+    const events = {
+      next: (value: T) => back(() => subscriber.next(value)),
+      error: (error: unknown) => back(() => subscriber.error(error)),
+      complete: () => back(() => subscriber.complete()),
+    };
+    return runInScope(undefined, () => values.subscribe(events));
+  });
+}
+
+/** Works when it is asked for the next value. */
+function detachedGenerator<T, R, N>(values: AsyncGenerator<T, R, N>): AsyncGenerator<T, R, N> {
+  const methods: Pick<AsyncGenerator<T, R, N>, 'next' | 'return' | 'throw'> = {
+    next: (...sent) => runInScope(undefined, () => values.next(...sent)),
+    return: (value) => runInScope(undefined, () => values.return(value)),
+    throw: (error) => runInScope(undefined, () => values.throw(error)),
+  };
+  return Object.assign(Object.create(Object.getPrototypeOf(values)), methods);
+}
+
+function isAsyncGenerator(value: unknown): value is AsyncGenerator {
+  const { next, return: end, throw: fail } = (value ?? {}) as Partial<AsyncGenerator>;
+  const isGenerator = [next, end, fail].every((method) => typeof method === 'function');
+  return isGenerator && Symbol.asyncIterator in (value as object);
+}
