@@ -60,9 +60,9 @@ export class InMemoryMetrics implements MetricsRecorder {
     return [...this.series.values()].map((series) => ({ ...series, tags: { ...series.tags } }));
   }
 
-  /** Forgets everything. */
+  /** Forgets what was counted and observed. Gauges stay: they tell how things stand now. */
   reset(): void {
-    this.series = new Map();
+    this.series = new Map([...this.series].filter(([, { kind }]) => kind === 'gauge'));
   }
 
   private find(name: string, kind: MetricKind, tags: MetricTags): MetricSeries {

@@ -1,23 +1,37 @@
 import { Guard } from './guard.js';
 import type { BoundMetric, MetricKind, MetricsRecorder, MetricTags } from './metrics.js';
 
+/** So many gauges are remembered. */
+const MAX_GAUGES = 10_000;
+
+/** What a gauge stands at. */
+interface GaugeState {
+  readonly name: string;
+  readonly tags: MetricTags;
+  value: number | undefined;
+}
+
 /**
  * Hands measurements to every recorder; one that fails does not keep them from the others. Injectable,
- * for who wants to listen in besides the recorders in the module's `metrics`.
+ * for who wants to listen in besides the recorders in the module's `metrics`. Who joins later is told
+ * what the gauges stand at.
  */
 export class MetricsFanOut implements MetricsRecorder {
   private readonly guard = new Guard('A metrics recorder');
+  private readonly gauges = new Map<string, GaugeState>();
 
   /** @internal */
   constructor(private recorders: readonly MetricsRecorder[]) {}
 
   /**
-   * Measurements from now on go to this recorder too.
+   * Measurements from now on go to this recorder too, and first what each gauge stands at.
    *
    * @returns takes it away again
    */
   add(recorder: MetricsRecorder): () => void {
     this.recorders = [...this.recorders, recorder]; // a copy: somebody may be in the middle of the list
+    for (const { name, tags, value } of this.gauges.values())
+      if (value !== undefined) this.guard.run(() => recorder.gauge(name, value, tags));
     return () => {
       this.recorders = this.recorders.filter((each) => each !== recorder);
     };
@@ -28,6 +42,7 @@ export class MetricsFanOut implements MetricsRecorder {
   }
 
   gauge(name: string, value: number, tags?: MetricTags): void {
+    this.gaugeState(name, tags ?? {}).value = value;
     for (const recorder of this.recorders) this.guard.run(() => recorder.gauge(name, value, tags));
   }
 
@@ -37,6 +52,16 @@ export class MetricsFanOut implements MetricsRecorder {
   }
 
   bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
+    const tell = this.toAll(kind, name, tags);
+    if (kind !== 'gauge') return tell;
+    const state = this.gaugeState(name, tags);
+    return (value) => {
+      state.value = value;
+      tell(value);
+    };
+  }
+
+  private toAll(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
     let boundTo: readonly MetricsRecorder[] = [];
     let series: BoundMetric[] = [];
     return (value) => {
@@ -66,5 +91,12 @@ export class MetricsFanOut implements MetricsRecorder {
     if (kind === 'counter') return (by) => recorder.increment(name, tags, by);
     if (kind === 'gauge') return (value) => recorder.gauge(name, value, tags);
     return (value) => recorder.observe(name, value, tags);
+  }
+
+  private gaugeState(name: string, tags: MetricTags): GaugeState {
+    const key = JSON.stringify([name, Object.entries(tags).sort()]);
+    const state = this.gauges.get(key) ?? { name, tags: { ...tags }, value: undefined };
+    if (this.gauges.size < MAX_GAUGES) this.gauges.set(key, state);
+    return state;
   }
 }

@@ -187,13 +187,15 @@ const STATE_COUNTERS: Partial<Record<CircuitState, string>> = {
 /** Reports what happens to one circuit breaker. */
 export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
   private readonly tags: MetricTags;
+  private readonly state: BoundMetric;
 
   constructor(
     breaker: string,
     private readonly telemetry: Telemetry,
   ) {
     this.tags = Object.freeze({ breaker });
-    telemetry.metrics.gauge('circuit.state', STATE_LEVELS[CircuitState.CLOSED], this.tags);
+    this.state = telemetry.metrics.bind('gauge', 'circuit.state', this.tags);
+    this.state(STATE_LEVELS[CircuitState.CLOSED]);
   }
 
   onTransition(
@@ -206,7 +208,7 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
     const { metrics, events } = this.telemetry;
     const counter = STATE_COUNTERS[to];
     if (counter !== undefined) metrics.increment(counter, this.tags);
-    metrics.gauge('circuit.state', STATE_LEVELS[to], this.tags);
+    this.state(STATE_LEVELS[to]);
     if (to === CircuitState.CLOSED) this.telemetry.alerts.recovered(name);
     events.emit({ type: 'circuit-state', breaker: name, from, to, reason, ...details });
   }
@@ -221,6 +223,7 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
 export class BulkheadTelemetry implements BulkheadObserver {
   private readonly running: BoundMetric;
   private readonly queued: BoundMetric;
+  private readonly limit: BoundMetric;
 
   constructor(
     bulkhead: string,
@@ -229,6 +232,9 @@ export class BulkheadTelemetry implements BulkheadObserver {
     const tags = Object.freeze({ bulkhead });
     this.running = telemetry.metrics.bind('gauge', 'bulkhead.running', tags);
     this.queued = telemetry.metrics.bind('gauge', 'bulkhead.queued', tags);
+    this.limit = telemetry.metrics.bind('gauge', 'bulkhead.limit', tags);
+    this.running(0);
+    this.queued(0);
   }
 
   onChange(_bulkhead: BulkheadPolicy, running: number, queued: number): void {
@@ -241,7 +247,7 @@ export class BulkheadTelemetry implements BulkheadObserver {
     this.telemetry.events.emit({ type: 'bulkhead-rejected', bulkhead: name, reason });
   }
 
-  onLimit({ name }: BulkheadPolicy, limit: number): void {
-    this.telemetry.metrics.gauge('bulkhead.limit', limit, { bulkhead: name });
+  onLimit(_bulkhead: BulkheadPolicy, limit: number): void {
+    this.limit(limit);
   }
 }

@@ -1,15 +1,31 @@
-import { type Counter, type Gauge, type Histogram, type Meter, metrics } from '@opentelemetry/api';
-import type { MetricsRecorder, MetricTags } from '../index.js';
+import {
+  type Counter,
+  type Histogram,
+  type Meter,
+  metrics,
+  type ObservableGauge,
+} from '@opentelemetry/api';
+import type { BoundMetric, MetricKind, MetricsRecorder, MetricTags } from '../index.js';
+
+/** So many series of a gauge are told apart; what exceeds them is left out. */
+const MAX_SERIES = 10_000;
+
+/** What one series of a gauge stands at. */
+interface GaugeState {
+  readonly tags: MetricTags;
+  value: number | undefined;
+}
 
 /**
  * The library's metrics as OpenTelemetry's: `resilience.requests.total`, `resilience.request.duration`
  * in seconds, and so on, with the same attributes as the tags.
  *
- * Each instrument is made once, when it is first recorded to. Without an SDK they do nothing.
+ * Each instrument is made once, when it is first recorded to. Gauges are observable: each collection
+ * is told what they stand at, whatever its temporality. Without an SDK they do nothing.
  */
 export class OpenTelemetryMetrics implements MetricsRecorder {
   private readonly counters = new Map<string, Counter>();
-  private readonly gauges = new Map<string, Gauge>();
+  private readonly gauges = new Map<string, Map<string, GaugeState>>();
   private readonly histograms = new Map<string, Histogram>();
 
   /** @param meter is asked of the global provider by default */
@@ -21,8 +37,16 @@ export class OpenTelemetryMetrics implements MetricsRecorder {
   }
 
   gauge(name: string, value: number, tags?: MetricTags): void {
-    const make = () => this.meter.createGauge(`resilience.${name}`);
-    once(this.gauges, name, make).record(value, tags);
+    this.gaugeState(name, tags).value = value;
+  }
+
+  bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
+    if (kind === 'counter') return (by) => this.increment(name, tags, by);
+    if (kind === 'histogram') return (value) => this.observe(name, value, tags);
+    const state = this.gaugeState(name, tags);
+    return (value) => {
+      state.value = value;
+    };
   }
 
   /** Histograms of the library are in milliseconds; OpenTelemetry's unit for durations is the second. */
@@ -36,6 +60,24 @@ export class OpenTelemetryMetrics implements MetricsRecorder {
       });
     once(this.histograms, name, make).record(value / 1_000, tags);
   }
+
+  private gaugeState(name: string, tags: MetricTags = {}): GaugeState {
+    const make = () => observed(this.meter.createObservableGauge(`resilience.${name}`));
+    const states = once(this.gauges, name, make);
+    const key = JSON.stringify(Object.entries(tags).sort());
+    const state = states.get(key) ?? { tags: { ...tags }, value: undefined };
+    if (states.size < MAX_SERIES) states.set(key, state);
+    return state;
+  }
+}
+
+function observed(gauge: ObservableGauge): Map<string, GaugeState> {
+  const states = new Map<string, GaugeState>();
+  gauge.addCallback((result) => {
+    for (const { tags, value } of states.values())
+      if (value !== undefined) result.observe(value, tags);
+  });
+  return states;
 }
 
 function once<T>(instruments: Map<string, T>, name: string, make: () => T): T {

@@ -51,7 +51,7 @@ const SERIES_PER_VALUE = 5;
  * operation stay right.
  */
 export class MetricLabels {
-  private readonly series = new Set<string>();
+  private readonly series = new Map<string, Labels>();
   /** The library hands in the same tags object again and again. */
   private readonly shortcuts = new WeakMap<MetricTags, Labels>();
 
@@ -76,20 +76,22 @@ export class MetricLabels {
     for (let kept = values.length; kept > 1; kept--) {
       values.fill(OTHER, kept);
       const room = this.space.maxValues * SERIES_PER_VALUE * (values.length - kept + 1);
-      if (this.enter(values, room)) return this.named(values);
+      const labels = this.enter(values, room);
+      if (labels !== undefined) return labels;
     }
     values.fill(OTHER, 1);
-    this.enter(values, Number.POSITIVE_INFINITY);
-    return this.named(values);
+    return this.enter(values, Number.POSITIVE_INFINITY) as Labels;
   }
 
-  private enter(values: string[], room: number): boolean {
+  /** @returns the labels of the series, always the same object; `undefined` where there is no room for it */
+  private enter(values: string[], room: number): Labels | undefined {
     const key = JSON.stringify(values);
-    if (this.series.has(key)) return true;
-    if (this.series.size >= room) return false;
-    this.series.add(key);
-    this.begins(this.named(values));
-    return true;
+    const known = this.series.get(key);
+    if (known !== undefined || this.series.size >= room) return known;
+    const labels = this.named(values);
+    this.series.set(key, labels);
+    this.begins(labels);
+    return labels;
   }
 
   private named(values: string[]): Labels {

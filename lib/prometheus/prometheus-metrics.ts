@@ -16,6 +16,9 @@ import {
 
 const NO_TAGS: MetricTags = {};
 
+/** What the series of a gauge stand at: prom-client is told at each scrape, so that no reset forgets it. */
+type GaugeStates = Map<Labels, number>;
+
 /** One metric of prom-client, with how the library's tags become its labels. */
 interface Exported<M> {
   readonly metric: M;
@@ -40,7 +43,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
 {
   readonly registry: Registry<Format>;
   private readonly counters = new Map<string, Exported<Counter>>();
-  private readonly gauges = new Map<string, Exported<Gauge>>();
+  private readonly gauges = new Map<string, Exported<GaugeStates>>();
   private readonly histograms = new Map<string, Exported<Histogram>>();
 
   /** @throws ResilienceConfigurationError where an option is wrong, or the registry has one of the names already */
@@ -90,9 +93,16 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
     const exported = { labels, divisor };
     if (kind === 'counter')
       this.counters.set(recorded, { metric: new Counter(configuration), ...exported });
-    else if (kind === 'gauge')
-      this.gauges.set(recorded, { metric: new Gauge(configuration), ...exported });
-    else {
+    else if (kind === 'gauge') {
+      const states: GaugeStates = new Map();
+      new Gauge({
+        ...configuration,
+        collect() {
+          for (const [series, value] of states) this.set(series, value);
+        },
+      });
+      this.gauges.set(recorded, { metric: states, ...exported });
+    } else {
       const metric = new Histogram({ ...configuration, buckets: [...buckets] });
       this.histograms.set(recorded, { metric, ...exported });
     }

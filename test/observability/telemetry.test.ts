@@ -13,6 +13,7 @@ import {
   Fallback,
   InMemoryMetrics,
   LoggerAlertChannel,
+  MetricsFanOut,
   type MetricsRecorder,
   type ResilienceEvent,
   ResilienceEvents,
@@ -22,6 +23,7 @@ import {
   Upstream,
 } from '../../lib/index.js';
 import { boot, closeAll, RecordingLogger } from '../binding/support.js';
+import { ResilienceApp } from '../support/resilience-app.js';
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -360,6 +362,21 @@ describe('InMemoryMetrics', () => {
     expect(metrics.get('c', { __other__: true })).toBeGreaterThan(0);
   });
 
+  it('tells on after reset() what gauges stand at, which is no count, and takes their next value', () => {
+    const metrics = new InMemoryMetrics();
+    const bound = metrics.bind('gauge', 'g', { a: 1 });
+    bound(2);
+    metrics.gauge('g', 5, { a: 2 });
+    metrics.observe('h', 1);
+    metrics.reset();
+    expect(metrics.snapshot().map(({ name, value }) => [name, value])).toEqual([
+      ['g', 2],
+      ['g', 5],
+    ]);
+    bound(3);
+    expect(metrics.get('g', { a: 1 })).toBe(3);
+  });
+
   it('forgets everything on reset(), and goes on with the same tags', () => {
     const metrics = new InMemoryMetrics();
     const tags = { a: 1 };
@@ -369,6 +386,55 @@ describe('InMemoryMetrics', () => {
     metrics.increment('c', tags);
     expect(metrics.get('c')).toBe(1);
     expect(metrics.snapshot()).toHaveLength(1);
+  });
+});
+
+describe('A MetricsRecorder that joins later', () => {
+  it('is told first what every gauge stands at: open breakers, idle and busy bulkheads', async () => {
+    const app = await ResilienceApp.boot({
+      breakers: { payments: {}, idle: {} },
+      bulkheads: { write: { maxConcurrent: 3 }, adaptive: { adaptive: true, maxConcurrent: 8 } },
+    });
+    app.breakers.get('payments').forceOpen();
+    void app.bulkheads.get('write').execute(() => new Promise(() => undefined));
+    const fanOut = app.module.get(MetricsFanOut);
+    fanOut.gauge('shop.stock', 7, { shop: 'eu' });
+    const [late, resetLater] = [new InMemoryMetrics(), app.metrics];
+    const remove = fanOut.add(late);
+    resetLater.reset();
+    for (const metrics of [late, resetLater]) {
+      expect(metrics.get('circuit.state', { breaker: 'payments' })).toBe(2);
+      expect(metrics.get('bulkhead.running', { bulkhead: 'write' })).toBe(1);
+      expect(metrics.get('bulkhead.limit', { bulkhead: 'adaptive' })).toBeGreaterThan(0);
+      expect(metrics.get('shop.stock')).toBe(7);
+      const known = metrics.snapshot().map(({ name, tags }) => [name, Object.values(tags)[0]]);
+      expect(known).toEqual(
+        expect.arrayContaining([
+          ['circuit.state', 'idle'],
+          ['bulkhead.queued', 'write'],
+          ['bulkhead.running', 'adaptive'],
+        ]),
+      );
+    }
+    app.breakers.get('payments').reset();
+    remove();
+    app.breakers.get('payments').forceOpen();
+    expect(late.get('circuit.state', { breaker: 'payments' })).toBe(0);
+    fanOut.add(late);
+    expect(late.get('circuit.state', { breaker: 'payments' })).toBe(2);
+    await app.close();
+  });
+
+  it('harms nobody where it throws, and what is remembered is bounded', () => {
+    const broken = () => {
+      throw new Error('recorder down');
+    };
+    const fanOut = new MetricsFanOut([]);
+    for (let n = 0; n < 20_000; n++) fanOut.gauge('g', n, { n });
+    const late = new InMemoryMetrics();
+    fanOut.add({ increment: broken, gauge: broken, observe: broken });
+    fanOut.add(late);
+    expect(late.snapshot()).toHaveLength(10_000);
   });
 });
 

@@ -263,4 +263,27 @@ describe('OpenTelemetryMetrics', () => {
     const state = metric('resilience.circuit.state')?.dataPoints.at(-1);
     expect([state?.attributes, state?.value]).toEqual([{ breaker: 'Shop.recommend' }, 0]);
   });
+
+  it('tells at each collection what gauges stand at, also with delta temporality', async () => {
+    const reader = new PeriodicExportingMetricReader({
+      exporter: new InMemoryMetricExporter(AggregationTemporality.DELTA),
+      exportIntervalMillis: 600_000,
+    });
+    const provider = new MeterProvider({ readers: [reader] });
+    const recorder = new OpenTelemetryMetrics(provider.getMeter('test'));
+    recorder.gauge('circuit.state', 2, { breaker: 'payments' });
+    recorder.bind('gauge', 'bulkhead.running', { bulkhead: 'write' })(3);
+    recorder.bind('counter', 'requests.total', { operation: 'a' })(1);
+    recorder.bind('histogram', 'request.duration', { operation: 'a' })(5);
+    const collected = async () => {
+      const { resourceMetrics } = await reader.collect();
+      return resourceMetrics.scopeMetrics
+        .flatMap(({ metrics }) => metrics)
+        .filter(({ dataPoints }) => dataPoints.length > 0)
+        .map(({ descriptor }) => descriptor.name);
+    };
+    expect(await collected()).toHaveLength(4);
+    expect(await collected()).toEqual(['resilience.circuit.state', 'resilience.bulkhead.running']);
+    await provider.shutdown();
+  });
 });

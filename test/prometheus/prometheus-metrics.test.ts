@@ -341,6 +341,19 @@ describe('PrometheusMetrics', () => {
     throw new Error('It was expected to throw');
   };
 
+  it('tells at each scrape what gauges stand at, whatever was reset since', async () => {
+    const prometheus = new PrometheusMetrics();
+    prometheus.gauge('circuit.state', 2, { breaker: 'payments' });
+    prometheus.gauge('circuit.state', 1, { breaker: 'payments' });
+    prometheus.gauge('bulkhead.running', 3, { bulkhead: 'write' });
+    prometheus.registry.resetMetrics();
+    const scrape = await scrapeOf(prometheus);
+    const values = (name: string) =>
+      scrape.get(name)?.samples.map(({ labels, value }) => [labels, value]);
+    expect(values('resilience_circuit_state')).toEqual([[{ breaker: 'payments' }, 1]]);
+    expect(values('resilience_bulkhead_running')).toEqual([[{ bulkhead: 'write' }, 3]]);
+  });
+
   it('exports every metric of the library under its own name, type and help', async () => {
     const types = new Map(
       [...(await scrapeOf(new PrometheusMetrics()))].map(([name, { type }]) => [name, type]),
