@@ -1,13 +1,10 @@
 import type { Subscription } from 'rxjs';
-import type { OperationDescription, ResilienceEvent } from '../index.js';
+import type { OperationDescription } from '../index.js';
 import { ErrorGroups } from './error-groups.js';
 import type { BreakerRow, BulkheadRow, ErrorGroup, OperationRow, Transition } from './frame.js';
 import { OperationCollector } from './operation-collector.js';
 import type { Sources } from './sources.js';
-
-const MAX_TRANSITIONS = 100;
-
-type StateChange = Extract<ResilienceEvent, { type: 'circuit-state' }>;
+import { Transitions } from './transitions.js';
 
 /** What the dashboard knows: what the library is asked, and what has to be collected as it happens. */
 export class DashboardState {
@@ -15,7 +12,7 @@ export class DashboardState {
   private readonly removeCollector: () => void;
   private readonly subscriptions: Subscription[];
   private readonly errorGroups = new ErrorGroups();
-  private readonly newestFirst: Transition[] = [];
+  private readonly history = new Transitions();
 
   constructor(private readonly sources: Sources) {
     this.removeCollector = sources.metrics.add(this.collector);
@@ -23,7 +20,7 @@ export class DashboardState {
     this.subscriptions = [
       sources.errors.errors$.subscribe((error) => this.errorGroups.add(error)),
       sources.events.events$.subscribe((event) => {
-        if (event.type === 'circuit-state') this.transition(event);
+        if (event.type === 'circuit-state') this.history.add(event);
       }),
     ];
   }
@@ -55,6 +52,7 @@ export class DashboardState {
       if (windowMs !== undefined) row.windowMs = windowMs;
       if (windowCalls !== undefined) row.windowCalls = windowCalls;
       if (openedAt !== undefined) row.openedAt = openedAt;
+      this.showOutage(row);
       if (snapshot.retryAfterMs !== undefined)
         row.halfOpenInS = Math.ceil(snapshot.retryAfterMs / 1_000);
       return row;
@@ -70,14 +68,16 @@ export class DashboardState {
     return this.errorGroups.newestFirst();
   }
 
-  /** Newest first. */
+  /** Outages that go on, then the rest, each newest first. */
   transitions(): Transition[] {
-    return this.newestFirst;
+    return this.history.newestFirst();
   }
 
-  private transition({ timestamp: at, breaker, from, to, reason }: StateChange): void {
-    this.newestFirst.unshift({ at, breaker, from, to, reason });
-    if (this.newestFirst.length > MAX_TRANSITIONS) this.newestFirst.pop();
+  /** What a breaker counts while it is open are its probes, which say nothing of what opened it. */
+  private showOutage(row: BreakerRow): void {
+    const outage = this.history.openingOf(row.name);
+    if (outage?.opening !== undefined) row.opening = outage.opening;
+    if (outage?.latest !== undefined) row.latest = outage.latest;
   }
 }
 

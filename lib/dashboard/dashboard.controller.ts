@@ -35,7 +35,7 @@ const SWAGGER_EXCLUDES = 'swagger/apiExcludeController';
 
 /** A controller at the path, behind the guard: a class of its own for each application. */
 export function dashboardController(options: ResolvedDashboardOptions): Type<object> {
-  const { path, guard, controls, allowedHosts } = options;
+  const { path, guard, controls, instance, allowedHosts } = options;
 
   class ResilienceDashboardController {
     private readonly logger = new Logger('ResilienceDashboard');
@@ -49,7 +49,7 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
         'content-security-policy': PAGE_POLICY,
         'referrer-policy': 'same-origin',
       };
-      new Exchange(request, reply).begin(200, headers).end(page({ controls }));
+      new Exchange(request, reply).begin(200, headers).end(page({ controls, instance }));
     }
 
     /** Server-Sent Events, each a `Frame`. */

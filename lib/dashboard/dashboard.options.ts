@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { CanActivate, DynamicModule, Type } from '@nestjs/common';
 import { ResilienceConfigurationError } from '../index.js';
 import { isHostName } from './allowed-hosts.js';
@@ -22,12 +23,21 @@ export interface ResilienceDashboardOptions {
   allowedHosts?: readonly string[];
   /** Whether the page has buttons to open, close and disable circuit breakers. @default false */
   controls?: boolean;
+  /**
+   * How the page calls this process, to tell it from others behind a load balancer.
+   * @default the host's name and the process id, `'shop-7f9c:1'`
+   */
+  instance?: string;
   /** Modules with what the guard has injected, where that is not global. */
   imports?: DynamicModule['imports'];
 }
 
 const PLACE = 'ResilienceDashboardModule.forRoot()';
-const DEFAULTS = { path: '/resilience', controls: false };
+const DEFAULTS = {
+  path: '/resilience',
+  controls: false,
+  instance: `${hostname()}:${process.pid}`,
+};
 const PATH = /^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/;
 
 /** What each option may be, and how to tell. */
@@ -46,6 +56,10 @@ const RULES: Record<
     "an array of host names without ports, such as ['ops.internal']",
   ],
   controls: [isBoolean, 'true or false'],
+  instance: [
+    (value) => typeof value === 'string' && value.trim() !== '' && value.length <= 100,
+    'a non-empty string of at most 100 characters',
+  ],
   imports: [Array.isArray, 'an array of modules'],
 };
 

@@ -1,8 +1,8 @@
 import type { TrackedError } from '../index.js';
-import type { ErrorGroup } from './frame.js';
+import { shownOf } from './failure.js';
+import type { ErrorGroup, Failure } from './frame.js';
 
 const MAX_GROUPS = 50;
-const MAX_MESSAGE = 500;
 
 /**
  * Errors that look the same are one entry with a count. So the one failure that opened a circuit is
@@ -12,11 +12,13 @@ export class ErrorGroups {
   /** By what they look like, the one that was longest ago first. */
   private readonly groups = new Map<string, ErrorGroup>();
 
-  add({ type, message, context, handled, timestamp }: TrackedError): void {
+  add(error: TrackedError): void {
+    const { context, handled, timestamp } = error;
     const { operation, upstream } = context;
-    const text = cut(message);
-    const key = JSON.stringify([type, text, operation]);
-    const group = this.groups.get(key) ?? newGroup(type, text, operation, upstream);
+    const failure = shownOf(error, error.cause);
+    const key = JSON.stringify([failure.type, failure.message, operation]);
+    const group = this.groups.get(key) ?? newGroup(failure, operation, upstream);
+    if (failure.cause !== undefined) group.cause = failure.cause;
     group.count++;
     if (handled) group.handled++;
     group.at = timestamp;
@@ -37,12 +39,8 @@ export class ErrorGroups {
   }
 }
 
-function newGroup(type: string, message: string, operation: string, upstream?: string): ErrorGroup {
-  const group: ErrorGroup = { type, message, operation, handled: 0, count: 0, at: '' };
+function newGroup(failure: Failure, operation: string, upstream?: string): ErrorGroup {
+  const group: ErrorGroup = { ...failure, operation, handled: 0, count: 0, at: '' };
   if (upstream !== undefined) group.upstream = upstream;
   return group;
-}
-
-function cut(text: string): string {
-  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE - 1)}…` : text;
 }

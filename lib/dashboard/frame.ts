@@ -32,7 +32,12 @@ export interface BreakerRow {
   slowCallRate?: number;
   windowMs?: number;
   windowCalls?: number;
+  /** The first opening of this outage, ISO 8601. */
   openedAt?: string;
+  /** What opened it; only while it is not closed. */
+  opening?: Opening;
+  /** By what it opened again, or its latest probe failed. */
+  latest?: Failure;
   /** In whole seconds; only while it is open by itself. */
   halfOpenInS?: number;
 }
@@ -46,10 +51,25 @@ export interface BulkheadRow {
   rejected: number;
 }
 
-/** Errors that look the same. */
-export interface ErrorGroup {
+/** An error, and what it came from. */
+export interface Failure {
   type: string;
   message: string;
+  cause?: { type: string; message: string };
+}
+
+/** Why a breaker opened: what it had counted then, and the failure that made it. */
+export interface Opening {
+  reason: CircuitTransitionReason;
+  calls: number;
+  failures: number;
+  /** 0 to 100. */
+  failureRate: number;
+  error?: Failure;
+}
+
+/** Errors that look the same; their `cause` is that of the latest. */
+export interface ErrorGroup extends Failure {
   operation: string;
   upstream?: string;
   /** How many of them the callers did not notice. */
@@ -59,10 +79,21 @@ export interface ErrorGroup {
   at: string;
 }
 
+/** A change of a breaker's state, or an outage: all changes from its first opening on. */
 export interface Transition {
-  at: string;
   breaker: string;
+  /** Of the first change, ISO 8601. */
+  since: string;
+  /** Of the latest change, like the state and the reason after it. */
+  at: string;
+  /** Before the first change. */
   from: CircuitState;
   to: CircuitState;
   reason: CircuitTransitionReason;
+  /** Only of an outage, like the following. */
+  opening?: Opening;
+  /** How often it has opened again: after a failed probe, or soon after it had closed. */
+  reopened?: number;
+  /** By what it opened again the last time. */
+  latest?: Failure;
 }

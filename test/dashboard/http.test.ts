@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   type CanActivate,
@@ -72,6 +73,7 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
     }
     expect(html).not.toMatch(/(src|href)="(?!data:)/);
     expect(html).toContain('data-controls="false"');
+    expect(html).toContain(`data-instance="${hostname()}:${process.pid}"`);
   });
 
   it('sends everything at first, and then what has changed', async () => {
@@ -117,6 +119,13 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
         state: 'OPEN',
         failures: 2,
         calls: 2,
+        opening: {
+          reason: 'failure-threshold',
+          calls: 2,
+          failures: 2,
+          failureRate: 100,
+          error: { type: 'Error', message: 'payments-api answered 503' },
+        },
         halfOpenInS: expect.any(Number), // it counts down
       }),
     ]);
@@ -130,9 +139,9 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
     expect(outage.transitions).toEqual([
       expect.objectContaining({ breaker: 'payments', to: 'OPEN', reason: 'failure-threshold' }),
     ]);
-    expect(outage.errors?.map(({ type, count }) => [type, count])).toEqual([
-      ['CircuitBreakerOpenError', 1],
-      ['Error', 2],
+    expect(outage.errors?.map(({ type, count, cause }) => [type, count, cause?.message])).toEqual([
+      ['CircuitBreakerOpenError', 1, 'payments-api answered 503'],
+      ['Error', 2, undefined],
     ]);
   });
 
@@ -342,6 +351,7 @@ describe('ResilienceDashboardModule.forRoot()', () => {
     ],
     ['hosts with a port', { public: true, allowedHosts: ['a:80'] }, /an array of host names/],
     ['hosts by a wildcard', { public: true, allowedHosts: '*' }, /allowedHosts: is "\*"; allowed/],
+    ['an instance without a name', { public: true, instance: ' ' }, /instance: is " "; allowed/],
     ['imports that are no list', { public: true, imports: AccountsModule }, /imports: is function/],
   ])('fails the boot for %s, and not the import', async (_what, options, message) => {
     const error = await problem(options);

@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 import { existsSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { ResilienceDashboardOptions } from '../../lib/dashboard/index.js';
@@ -108,18 +109,20 @@ describe('The page in a browser', () => {
     await outage(charge);
     await visit.sees('payments', 'Open');
     expect(await visit.row('payments').textContent()).toMatch(
-      /3 of 3.*100 % · 30 s.*in (59|60) s|in 1 min 0 s/,
+      /^payments\s*since [\d:]+Error: payments-api answered 503.*3 of 3100 % at opening(in (59|60) s|in 1 min 0 s)/,
     );
     expect(await visit.row('PaymentsClient.charge', 'Operations').textContent()).toMatch(
       /critical · calls payments-api.*100 %100 %/,
     );
     expect(await page.locator('#tiles').textContent()).toContain('Breakers open1 of 2');
     expect(await page.locator('#transitions').textContent()).toMatch(
-      /payments.*Closed.*Open.*too many failures/,
+      /payments.*Closed.*Open.*too many failures, 3 of 3 \(100 %\)Error: payments-api answered 503/,
     );
     const errors = page.locator('#errors').getByRole('listitem');
     expect(await errors.allTextContents()).toEqual([
-      expect.stringMatching(/^CircuitBreakerOpenError× 2/),
+      expect.stringMatching(
+        /^CircuitBreakerOpenError× 2.*is opencaused by Error: payments-api answered 503Payments/,
+      ),
       expect.stringMatching(
         /^Error× 3.*payments-api answered 503PaymentsClient\.charge · calls payments-api · hidden/,
       ),
@@ -129,6 +132,46 @@ describe('The page in a browser', () => {
     );
     expect(visit.complaints).toEqual([]);
     expect([...visit.requested]).toEqual([app.url]);
+  });
+
+  it('says which process it shows, and in which time zone', async () => {
+    const { app } = await shop({ public: true, instance: '<b>"shop"&1' });
+    const { page } = await Visit.to(app, { timezoneId: 'Asia/Tokyo' });
+    expect(await page.locator('#source').textContent()).toBe(
+      '<b>"shop"&1 · times in Asia/Tokyo (GMT+9)',
+    );
+  });
+
+  it('keeps what began an outage in sight while the breaker flaps, on a phone too', async () => {
+    const breakers = Object.fromEntries(
+      Array.from({ length: 8 }, (_, n) => [`b${n}`, { failureThreshold: 4, timeoutMs: 1 }]),
+    );
+    const app = await DashboardApp.start(OPTIONS, { resilience: { breakers } });
+    for (const name of Object.keys(breakers)) {
+      const call = app.resilience.pipeline({ name: `${name}.call`, circuitBreaker: name });
+      for (let runs = 0; runs < 24; ) {
+        const error = new Error(runs < 4 ? `the root of ${name}` : 'refused', {
+          cause: new Error(`ECONNREFUSED ${name}`),
+        });
+        const run = () => {
+          runs++;
+          return Promise.reject(error);
+        };
+        await call.execute(run).catch(() => setImmediate()); // until it is time for the next probe
+      }
+    }
+    const { page } = await Visit.to(app, { viewport: { width: 360, height: 740 }, isMobile: true });
+    const transitions = page.locator('#transitions').getByRole('listitem');
+    expect(await transitions.count()).toBe(6);
+    expect(await transitions.first().textContent()).toMatch(
+      /^b7since .*too many failures, 4 of 4 \(100 %\)Error: the root of b7 \(caused by Error: ECONNREFUSED b7\)opened again 20 times, by Error: refused/,
+    );
+    await page.locator('#transitions').getByRole('button', { name: 'Show all 8' }).click();
+    expect(await transitions.count()).toBe(8);
+    await page.locator('#transitions').getByRole('button', { name: 'Show fewer' }).click();
+    expect(await transitions.count()).toBe(6);
+    const row = page.locator('#breakers tbody tr').filter({ hasText: 'the root of b3' });
+    expect(await row.textContent()).toMatch(/lately Error: refused.*4 of 4100 % at opening/);
   });
 
   it('opens, closes and disables a breaker by its buttons, once it is confirmed', async () => {

@@ -3,6 +3,7 @@ export const body = `
 <header class="top">
   <h1>Resilience</h1>
   <p class="live" id="connection" data-state="connecting">Connecting …</p>
+  <p class="sub" id="source"></p>
   <label class="filter"><span>Filter</span>
     <input type="search" id="filter" placeholder="Name or dependency" autocomplete="off" spellcheck="false">
   </label>
@@ -15,7 +16,7 @@ export const body = `
     <dl id="tiles"></dl>
   </section>
   ${section('breakers', 'Circuit breakers', 'over each one’s window')}
-  ${section('transitions', 'Transitions', 'newest first')}
+  ${section('transitions', 'Transitions', 'outages first, newest first')}
   ${section('operations', 'Operations', 'over the last minute')}
   ${section('bulkheads', 'Bulkheads', 'now')}
   ${section('errors', 'Recent errors', 'newest first')}

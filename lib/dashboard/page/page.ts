@@ -24,10 +24,18 @@ export const PAGE_POLICY = [
   "require-trusted-types-for 'script'",
 ].join('; ');
 
-/** The whole page. The same for everybody, but for the buttons. */
-export function page({ controls }: { controls: boolean }): string {
+/** What of the page is not the same for everybody. */
+interface PageOptions {
+  /** Whether there are buttons. */
+  readonly controls: boolean;
+  /** How the process is called. */
+  readonly instance: string;
+}
+
+/** The whole page. */
+export function page({ controls, instance }: PageOptions): string {
   return `<!doctype html>
-<html lang="en" data-controls="${controls}">
+<html lang="en" data-controls="${controls}" data-instance="${escaped(instance)}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -43,6 +51,10 @@ ${body}
 </body>
 </html>
 `;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function hashOf(text: string): string {

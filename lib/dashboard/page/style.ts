@@ -108,7 +108,11 @@ th .name { min-width: 92px; }
 .line time { margin-left: auto; }
 .times { padding: 0 7px; border-radius: 99px; background: var(--bad-bg); color: var(--bad); font-size: 12.5px; font-weight: 650; }
 .message { margin-top: 2px; overflow-wrap: anywhere; display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden; }
-.arrow { color: var(--quiet); }`;
+.clamp { display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden; }
+.cause { color: var(--quiet); font-size: 12.5px; }
+.arrow { color: var(--quiet); }
+.more { width: calc(100% - 24px); margin: 4px 12px 12px; }
+.more[hidden] { display: none; }`;
 
 /** On a phone a table is a list of cards; every value says what it is. */
 const phone = `
@@ -130,7 +134,7 @@ const phone = `
   #operations tbody tr { grid-template-columns: repeat(4, 1fr); }
   tbody tr + tr { border-top: 1px solid var(--line); }
   tbody tr + tr > * { border-top: 0; }
-  tbody tr > *, tbody tr td:last-child, tbody tr th:first-child, #breakers tbody tr > * { padding: 0; }
+  tbody tr > *, tbody tr td:last-child, tbody tr th:first-child, #breakers tbody tr > *, #breakers tr > th:first-child { padding: 0; }
   tbody th, tbody td.wide { grid-column: 1 / -1; }
   tbody td::before { content: attr(data-label); display: block; color: var(--quiet); font-size: 12px; font-weight: 400; }
   tbody td.bare::before { content: none; }

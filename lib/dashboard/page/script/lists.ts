@@ -6,6 +6,16 @@ var REASONS = {
   'forced-open': 'forced open', 'disabled': 'disabled', 'reset': 'closed by hand'
 };
 
+/** More than fit on a phone's screen are shown when somebody asks for them. */
+var SHOWN = 6;
+
+function reasonText(reason) { return REASONS[reason] || reason; }
+
+/** What was counted when it opened. */
+function openingText(opening) {
+  return reasonText(opening.reason) + ', ' + opening.failures + ' of ' + opening.calls + ' (' + percent(opening.failureRate) + ')';
+}
+
 function List(id, empty, itemOf, textOf) {
   this.place = byId(id + '-body');
   this.count = byId(id + '-count');
@@ -14,6 +24,12 @@ function List(id, empty, itemOf, textOf) {
   this.itemOf = itemOf;
   this.textOf = textOf;
   this.items = [];
+  this.all = false;
+  var self = this;
+  this.more = make('button', { type: 'button', class: 'more' });
+  this.holder = make('div');
+  this.place.replaceChildren(this.holder, this.more);
+  this.more.addEventListener('click', function () { self.all = !self.all; self.filter(); });
   this.update([]);
 }
 
@@ -21,26 +37,37 @@ List.prototype.update = function (entries) {
   this.items = entries.map(function (entry) {
     return { element: this.itemOf(entry), text: this.textOf(entry) };
   }, this);
-  this.place.replaceChildren(entries.length === 0
-    ? make('p', { class: 'none' }, [this.empty])
-    : make('ul', { class: 'list', role: 'list', 'aria-labelledby': this.id + '-heading' },
-      this.items.map(function (item) { return item.element; })));
+  if (entries.length === 0) this.holder.replaceChildren(make('p', { class: 'none' }, [this.empty]));
+  else this.holder.replaceChildren(make('ul', { class: 'list', role: 'list', 'aria-labelledby': this.id + '-heading' },
+    this.items.map(function (item) { return item.element; })));
   this.filter();
 };
 
 List.prototype.filter = function () {
-  this.items.forEach(function (item) { item.element.hidden = !matches(item.text); });
+  var found = this.items.filter(function (item) { return matches(item.text); });
+  this.items.forEach(function (item) { item.element.hidden = true; });
+  found.slice(0, this.all ? found.length : SHOWN).forEach(function (item) { item.element.hidden = false; });
+  this.more.hidden = found.length <= SHOWN;
+  setText(this.more, this.all ? 'Show fewer' : 'Show all ' + found.length);
   setText(this.count, this.items.length || '');
 };
 
 var transitions = new List('transitions', 'No circuit breaker has changed its state.', function (it) {
-  return make('li', {}, [
-    make('div', { class: 'line' }, [make('span', { class: 'name' }, [it.breaker]), time(it.at)]),
-    make('div', { class: 'line' }, [
-      badge(it.from), make('span', { class: 'arrow', 'aria-label': 'to', role: 'img' }, ['→']), badge(it.to),
-      make('span', { class: 'sub' }, [REASONS[it.reason] || it.reason])
-    ])
-  ]);
+  var states = make('div', { class: 'line' }, [badge(it.from)]);
+  var passed = it.opening && it.to !== 'OPEN' ? ['OPEN', it.to] : [it.to];
+  passed.forEach(function (state) {
+    states.append(make('span', { class: 'arrow', 'aria-label': 'to', role: 'img' }, ['→']), badge(state));
+  });
+  states.append(make('span', { class: 'sub' }, [it.opening ? openingText(it.opening) : reasonText(it.reason)]));
+  var heading = make('div', { class: 'line' }, [make('span', { class: 'name' }, [it.breaker]), time(it.since, it.opening ? 'since ' : '')]);
+  var item = make('li', {}, [heading, states]);
+  if (it.opening && it.opening.error) item.append(make('p', { class: 'message' }, [failureText(it.opening.error)]));
+  var since = [
+    it.reopened ? 'opened again ' + (it.reopened === 1 ? 'once' : whole.format(it.reopened) + ' times') + (it.latest ? ', by ' + failureText(it.latest) : '') : '',
+    it.at === it.since ? '' : moment(it.at) + ' ' + STATES[it.to][0].toLowerCase() + ': ' + reasonText(it.reason)
+  ].filter(Boolean);
+  since.forEach(function (text) { item.append(make('span', { class: 'sub clamp' }, [text])); });
+  return item;
 }, function (it) { return it.breaker; });
 `;
 
@@ -51,6 +78,9 @@ var errors = new List('errors', 'No error so far.', function (it) {
   if (it.count > 1) line.append(make('span', { class: 'times' }, ['× ' + it.count]));
   line.append(time(it.at));
   var facts = [it.operation, it.upstream ? 'calls ' + it.upstream : '', hidden].filter(Boolean).join(' · ');
-  return make('li', {}, [line, make('p', { class: 'message' }, [it.message]), make('span', { class: 'sub' }, [facts])]);
-}, function (it) { return it.type + ' ' + it.message + ' ' + it.operation + ' ' + (it.upstream || ''); });
+  var item = make('li', {}, [line, make('p', { class: 'message' }, [it.message])]);
+  if (it.cause) item.append(make('p', { class: 'message cause' }, ['caused by ' + it.cause.type + ': ' + it.cause.message]));
+  item.append(make('span', { class: 'sub' }, [facts]));
+  return item;
+}, function (it) { return it.type + ' ' + it.message + ' ' + (it.cause ? it.cause.type + ' ' + it.cause.message + ' ' : '') + it.operation + ' ' + (it.upstream || ''); });
 `;

@@ -5,6 +5,8 @@ var connection = byId('connection');
 var announcer = byId('announcer');
 var heard; // the time of the newest transition that was announced
 
+setText(byId('source'), document.documentElement.dataset.instance + ' · times in ' + zoneName());
+
 function showConnection(state, text) {
   setAttribute(connection, 'data-state', state);
   setText(connection, text);
@@ -13,7 +15,7 @@ function showConnection(state, text) {
 /** Only changes of state are read out, and only those that came while somebody listened. */
 function announce(list) {
   var news = heard === undefined ? [] : list.filter(function (it) { return it.at > heard; });
-  heard = list.length > 0 ? list[0].at : (heard || '');
+  heard = list.reduce(function (latest, it) { return it.at > latest ? it.at : latest; }, heard || '');
   if (news.length > 3) setText(announcer, news.length + ' circuit breakers changed their state');
   else if (news.length > 0) setText(announcer, news.map(function (it) {
     return it.breaker + ' is now ' + STATES[it.to][0].toLowerCase() + ': ' + (REASONS[it.reason] || it.reason);

@@ -64,6 +64,9 @@ function showButtons(cell, row) {
   });
 }
 
+/** While it is not closed: what opened it, and not its probes. */
+function counted(row) { return row.opening || row; }
+
 function next(row) {
   if (row.state === 'OPEN') return row.halfOpenInS > 0 ? 'in ' + seconds(row.halfOpenInS) : 'at the next call';
   if (row.state === 'HALF_OPEN') return 'probing now';
@@ -71,18 +74,25 @@ function next(row) {
 }
 
 var breakerColumns = [
-  { title: 'Breaker', build: nameCell, value: function (row) { return row.name; }, show: function (cell, row) {
-    showName(cell, row.name, row.openedAt && row.state !== 'CLOSED' ? 'since ' + clock.format(new Date(row.openedAt)) : ''); } },
+  { title: 'Breaker', value: function (row) { return row.name; },
+    build: function (cell) { nameCell(cell); cell.append(make('span', { class: 'sub clamp' }), make('span', { class: 'sub clamp' })); },
+    show: function (cell, row) {
+      setText(cell.children[0], row.name);
+      setText(cell.children[1], row.openedAt && row.state !== 'CLOSED' ? 'since ' + moment(row.openedAt) : '');
+      setText(cell.children[2], row.opening && row.opening.error ? failureText(row.opening.error) : '');
+      setText(cell.children[3], row.latest ? 'lately ' + failureText(row.latest) : '');
+    } },
   { title: 'State', build: function (cell, row) { cell.append(badge(row.state)); },
     value: function (row) { return SEVERITY[row.state]; },
     show: function (cell, row) { showState(cell.firstChild, row.state); } },
-  { title: 'Failures', class: 'right', value: function (row) { return row.failureRate; },
+  { title: 'Failures', class: 'right', value: function (row) { return counted(row).failureRate; },
     build: function (cell) { cell.append(make('span'), make('span', { class: 'sub' })); },
     show: function (cell, row) {
-      setText(cell.firstChild, row.failures + ' of ' + row.calls);
-      setClass(cell.firstChild, 'bad', row.failures > 0);
-      setText(cell.lastChild, percent(row.failureRate) + (row.slowCallRate === undefined ? '' : ', slow ' + percent(row.slowCallRate))
-        + ' · ' + windowOf(row));
+      var counts = counted(row);
+      setText(cell.firstChild, counts.failures + ' of ' + counts.calls);
+      setClass(cell.firstChild, 'bad', counts.failures > 0);
+      setText(cell.lastChild, percent(counts.failureRate) + (row.slowCallRate === undefined || row.opening ? '' : ', slow ' + percent(row.slowCallRate))
+        + (row.opening ? ' at opening' : ' · ' + windowOf(row)));
     } },
   { title: 'Next probe', class: 'short', show: function (cell, row) { setText(cell, next(row)); setClass(cell, 'zero', row.state === 'CLOSED'); } }
 ];

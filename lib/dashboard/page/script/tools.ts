@@ -48,8 +48,29 @@ function seconds(s) {
   return s < 60 ? s + ' s' : Math.floor(s / 60) + ' min ' + (s % 60) + ' s';
 }
 
-function time(iso) {
-  return make('time', { datetime: iso, title: new Date(iso).toLocaleString() }, [clock.format(new Date(iso))]);
+var day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+var zone = new Intl.DateTimeFormat(undefined, { timeZoneName: 'short' });
+
+/** With the day where it is not today. */
+function moment(iso) {
+  var date = new Date(iso);
+  return (date.toDateString() === new Date().toDateString() ? '' : day.format(date) + ' ') + clock.format(date);
+}
+
+/** The browser's zone, by name and by what it is now. */
+function zoneName() {
+  var part = zone.formatToParts(new Date()).find(function (it) { return it.type === 'timeZoneName'; });
+  return zone.resolvedOptions().timeZone + (part ? ' (' + part.value + ')' : '');
+}
+
+function time(iso, before) {
+  return make('time', { datetime: iso, title: new Date(iso).toLocaleString() }, [(before || '') + moment(iso)]);
+}
+
+/** An error in one line, with what it came from. */
+function failureText(failure) {
+  var text = failure.type + ': ' + failure.message;
+  return failure.cause ? text + ' (caused by ' + failure.cause.type + ': ' + failure.cause.message + ')' : text;
 }
 
 var STATES = {

@@ -1,0 +1,86 @@
+import { CircuitState, type ResilienceEvent } from '../index.js';
+import { failureOf } from './failure.js';
+import type { Opening, Transition } from './frame.js';
+
+export type StateChange = Extract<ResilienceEvent, { type: 'circuit-state' }>;
+
+/** So many are kept: outages that go on before those that are over. */
+const MAX_KEPT = 50;
+
+/** A breaker that opens again so soon after it has closed has not recovered: it flaps. */
+const FLAPPING_MS = 60_000;
+
+/**
+ * What breakers did. An outage is one entry, from its first opening until the breaker stays closed, in
+ * which openings and failed probes are counted: so what began it is there however long it flaps.
+ */
+export class Transitions {
+  /** The one that changed last comes last. */
+  private readonly entries = new Set<Transition>();
+  /** The latest outage of each breaker. */
+  private readonly outages = new Map<string, Transition>();
+
+  add(change: StateChange): void {
+    const outage = this.outages.get(change.breaker);
+    if (outage !== undefined && continues(outage, change)) this.goOn(outage, change);
+    else this.begin(change);
+  }
+
+  /** What opened a breaker that has not closed since. */
+  openingOf(breaker: string): Transition | undefined {
+    const outage = this.outages.get(breaker);
+    return outage !== undefined && goesOn(outage) ? outage : undefined;
+  }
+
+  /** Outages that go on, then the rest, each newest first. */
+  newestFirst(): Transition[] {
+    const all = [...this.entries].reverse();
+    return [...all.filter(goesOn), ...all.filter((entry) => !goesOn(entry))];
+  }
+
+  private begin(change: StateChange): void {
+    const { timestamp: at, breaker, from, to, reason } = change;
+    const entry: Transition = { breaker, since: at, at, from, to, reason };
+    this.entries.add(entry);
+    if (to === CircuitState.OPEN) {
+      entry.opening = openingOf(change);
+      entry.reopened = 0;
+      this.outages.set(breaker, entry);
+    }
+    if (this.entries.size > MAX_KEPT) this.forget(this.newestFirst().at(-1) as Transition);
+  }
+
+  private goOn(outage: Transition, change: StateChange): void {
+    const { timestamp: at, to, reason } = change;
+    Object.assign(outage, { at, to, reason });
+    if (to === CircuitState.OPEN) {
+      outage.reopened = (outage.reopened ?? 0) + 1;
+      if ('error' in change) outage.latest = failureOf(change.error);
+    }
+    this.entries.delete(outage); // to the end: the Set keeps the order
+    this.entries.add(outage);
+  }
+
+  private forget(entry: Transition): void {
+    this.entries.delete(entry);
+    if (this.outages.get(entry.breaker) === entry) this.outages.delete(entry.breaker);
+  }
+}
+
+/** Until it closes, or somebody forces it open or disables it. */
+function goesOn({ opening, to }: Transition): boolean {
+  return opening !== undefined && (to === CircuitState.OPEN || to === CircuitState.HALF_OPEN);
+}
+
+function continues(outage: Transition, { to, timestamp }: StateChange): boolean {
+  if (goesOn(outage)) return true;
+  const closedForMs = Date.parse(timestamp) - Date.parse(outage.at);
+  return outage.to === CircuitState.CLOSED && to === CircuitState.OPEN && closedForMs < FLAPPING_MS;
+}
+
+function openingOf(change: StateChange): Opening {
+  const { reason, calls, failures, failureRate } = change;
+  const opening: Opening = { reason, calls, failures, failureRate };
+  if ('error' in change) opening.error = failureOf(change.error);
+  return opening;
+}
