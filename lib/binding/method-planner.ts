@@ -3,6 +3,7 @@ import { display, ResilienceConfigurationError } from '../common/configuration.e
 import { isHandler, isSafeHandler } from '../dispatch/handlers.js';
 import type { Class, MethodDefinition, Settings } from '../dispatch/method-definition.js';
 import type { ClassCoverage } from './class-coverage.js';
+import { orderWarnings } from './decorator-order.js';
 import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
 import { classNameOf, operationNameOf } from './operation-names.js';
@@ -76,14 +77,15 @@ function planMethod(
   const { key, settings } = definition;
   const method = methodOf(definition);
   const layers = settings === undefined ? [...ofClass] : [...ofClass, settings];
-  const resolved = new StageResolver(catalog, name, atDecorators(name), layers).resolve();
+  const place = `${classNameOf(type)}.${String(key)}`;
+  const resolved = new StageResolver(catalog, name, atDecorators(place), layers).resolve();
   const kind = isHandler(method) ? 'handler' : 'provider';
   const traits = traitsOf(type, definition);
   const warnings: string[] = [];
   const { retry, hedge, fallback } = resolved.stages;
   if (kind === 'handler' && retry && !isSafeHandler(method) && !retry.options.idempotent) {
     warnings.push(
-      `${name}: @Retry() is inactive, because repeating this handler may do harm; idempotent: true says that it does not`,
+      `${place}: @Retry() is inactive, because repeating this handler may do harm; idempotent: true says that it does not`,
     );
     resolved.stages = { ...resolved.stages, retry: undefined };
   }
@@ -91,7 +93,7 @@ function planMethod(
     resolved.stages = { ...resolved.stages, hedge: undefined }; // of the class, and not meant for this one
   } else if (hedge !== undefined && traits.returns !== 'promise') {
     throw new ResilienceConfigurationError(
-      `${name} @Hedge()`,
+      `${place} @Hedge()`,
       'is on a method that returns a stream; allowed: one that returns a Promise',
     );
   }
@@ -99,20 +101,21 @@ function planMethod(
     const reason = traits.sendsItself
       ? 'two of this handler at once would both send the response; use @Res({ passthrough: true })'
       : 'making this handler twice may do harm';
-    warnings.push(`${name}: @Hedge() is inactive, because ${reason}`);
+    warnings.push(`${place}: @Hedge() is inactive, because ${reason}`);
     resolved.stages = { ...resolved.stages, hedge: undefined };
   }
   if (fallback?.handler === key && settings?.fallback === undefined) {
     // A class's fallback is one of its methods too, but never its own.
     resolved.stages = { ...resolved.stages, fallback: undefined };
   } else if (fallback !== undefined && typeof fallback.handler !== 'function') {
-    checkFallbackMethod(type, name, fallback.handler, key);
+    checkFallbackMethod(type, place, fallback.handler, key);
   }
   if (resolved.stages.fallback !== undefined && traits.sendsItself) {
     warnings.push(
-      `${name}: what @Fallback() answers is not sent, because this handler sends its response itself; use @Res({ passthrough: true })`,
+      `${place}: what @Fallback() answers is not sent, because this handler sends its response itself; use @Res({ passthrough: true })`,
     );
   }
+  warnings.push(...orderWarnings(place, definition, ofClass, resolved.stages));
   return { ...resolved, name, className: classNameOf(type), kind, traits, warnings };
 }
 

@@ -12,7 +12,7 @@ import {
 import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { boolean, check, defined, duration, merge, text } from '../common/options.js';
-import type { Settings } from '../dispatch/method-definition.js';
+import { decoratorOf, type Settings } from '../dispatch/method-definition.js';
 import { fallbackArgument } from '../fallback/fallback.options.js';
 import { type FallbackFunction, FallbackPolicy } from '../fallback/fallback.policy.js';
 import { hedgeArgument, mergeHedges } from '../hedge/hedge.options.js';
@@ -28,7 +28,7 @@ import type { PolicyCatalog } from './policy-catalog.js';
 
 /** Where settings stand that decorators said: `PaymentsService.charge @Retry()`. */
 export function atDecorators(place: string): (stage: keyof Settings) => string {
-  return (stage) => `${place} @${stage.charAt(0).toUpperCase() + stage.slice(1)}()`;
+  return (stage) => `${place} ${decoratorOf(stage)}`;
 }
 
 /** Where settings stand that options say: `services.payments.retry`. */

@@ -6,6 +6,7 @@ import { isHandler } from './handlers.js';
 import {
   type AnyMethod,
   type Class,
+  decoratorOf,
   type MethodDefinition,
   openClassSettings,
   ownDefinitions,
@@ -42,7 +43,10 @@ function decorateMethod(
   let definition = definitions.get(key);
   if (definition?.dispatcher !== method) {
     // The first of our decorators here, or one above a decorator that wrapped our dispatcher.
-    definition ??= define(prototype.constructor as Class, key, method as AnyMethod);
+    const below = Object.keys(definition?.settings ?? {}).map(decoratorOf);
+    if (definition === undefined)
+      definition = define(prototype.constructor as Class, key, method as AnyMethod);
+    else definition.between.push({ above: decorator, below, wrapper: method as AnyMethod });
     definition.dispatcher = dispatcherFor(definition, method as AnyMethod);
     definitions.set(key, definition);
     descriptor.value = definition.dispatcher;
@@ -87,6 +91,7 @@ function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefini
     settings: undefined,
     functionKind: method.constructor.name,
     dispatcher: method,
+    between: [],
   };
 }
 

@@ -31,6 +31,22 @@ export interface MethodDefinition {
   readonly functionKind: string;
   /** The function that is in the class now. An earlier one, which another decorator wrapped, steps aside. */
   dispatcher: AnyMethod;
+  /** Where decorators of others that replace the method stand between ours, from the lowest up. */
+  between: Between[];
+}
+
+/** A decorator of others, which wrapped what our decorators below it had made. */
+export interface Between {
+  /** Of ours: `@Retry()`. */
+  readonly above: string;
+  readonly below: readonly string[];
+  /** What it put in the method's place. */
+  readonly wrapper: AnyMethod;
+}
+
+/** The decorator that says something for a stage. */
+export function decoratorOf(stage: string): string {
+  return `@${stage.charAt(0).toUpperCase()}${stage.slice(1)}()`;
 }
 
 const METHODS = Symbol.for('nestjs-bulwark:methods');
