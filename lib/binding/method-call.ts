@@ -86,9 +86,12 @@ async function mapErrors<T>(result: Promise<T>, map: ErrorMapping): Promise<T> {
 }
 
 /** The same for what an async generator throws. */
-async function* mapErrorsOf<T>(values: AsyncGenerator<T>, map: ErrorMapping): AsyncGenerator<T> {
+async function* mapErrorsOf<T, R, N>(
+  values: AsyncGenerator<T, R, N>,
+  map: ErrorMapping,
+): AsyncGenerator<T, R, N> {
   try {
-    yield* values;
+    return yield* values;
   } catch (error) {
     throw (await map(error)) ?? error;
   }

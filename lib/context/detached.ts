@@ -48,7 +48,7 @@ function detachedGenerator<T, R, N>(values: AsyncGenerator<T, R, N>): AsyncGener
   return Object.assign(Object.create(Object.getPrototypeOf(values)), methods);
 }
 
-function isAsyncGenerator(value: unknown): value is AsyncGenerator {
+export function isAsyncGenerator<T>(value: unknown): value is AsyncGenerator<T, unknown, unknown> {
   const { next, return: end, throw: fail } = (value ?? {}) as Partial<AsyncGenerator>;
   const isGenerator = [next, end, fail].every((method) => typeof method === 'function');
   return isGenerator && Symbol.asyncIterator in (value as object);

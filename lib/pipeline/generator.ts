@@ -1,53 +1,34 @@
 import { enclosingScope, runInScope } from '../context/ambient.js';
+import { isAsyncGenerator } from '../context/detached.js';
 import type { Attempt } from './attempt.js';
+import { Begun } from './begun-generator.js';
 import { Execution } from './execution.js';
 import type { Plan } from './stages.js';
 import type { Work } from './work.js';
 
-/** A resilient call whose answer is an async generator: an attempt lasts until the first value. */
+/**
+ * A resilient call whose answer is an async generator: an attempt lasts until the first value. What is
+ * sent to it, thrown into it and returned passes through, but for the first `next()`, whose argument
+ * no generator sees.
+ */
 export async function* generate<T>(
   plan: Plan,
   work: Work,
   self: unknown,
   args: unknown[],
-): AsyncGenerator<T> {
+): AsyncGenerator<T, unknown, unknown> {
   const execution = new GeneratorExecution<T>(plan, work, self, args, enclosingScope());
   const begin = () => execution.run();
   const begun: Begun<T> | T = await (plan.trace === undefined ? begin() : plan.trace(begin));
-  if (begun instanceof Begun) yield* begun.all();
-  else yield begun; // a fallback's answer
+  if (begun instanceof Begun) return yield* begun;
+  yield begun; // a fallback's answer
+  return undefined;
 }
 
-/** A generator that has given its first value, and the attempt that it gave it in. */
-export class Begun<T> {
-  constructor(
-    private readonly values: AsyncGenerator<T>,
-    private readonly first: IteratorResult<T>,
-    private readonly attempt: Attempt<Begun<T>>,
-  ) {}
-
-  /** The values, from the first on. The attempt's slot is free when they have ended. */
-  async *all(): AsyncGenerator<T> {
-    try {
-      for (let next = this.first; !next.done; next = await this.next()) yield next.value;
-    } finally {
-      await this.values.return(undefined).finally(() => this.attempt.finish());
-    }
-  }
-
-  private async next(): Promise<IteratorResult<T>> {
-    const { attempt } = this;
-    try {
-      return await runInScope(attempt, () => this.values.next());
-    } catch (error) {
-      if (attempt.hasRetried(error)) attempt.caller?.noteRetried(error);
-      throw error;
-    }
-  }
-}
-
-/** An attempt succeeds by the first value. */
+/** An attempt succeeds by the first value. What follows ends with the caller. */
 class GeneratorExecution<T> extends Execution<Begun<T>> {
+  private begun: Begun<T> | undefined = undefined;
+
   override invoke(attempt: Attempt<Begun<T>>): void {
     const fail = (error: unknown) => {
       attempt.finish();
@@ -58,18 +39,47 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
         attempt,
         () => this.work.begin(this.self, this.args, attempt) as AsyncGenerator<T>,
       );
-      const stop = () => {
-        values.return(undefined).then(
-          () => attempt.finish(),
-          () => attempt.finish(), // what abandoned work throws is dropped
-        );
+      const ended = () => attempt.finish();
+      attempt.onAbandoned = () => {
+        // What abandoned work throws is dropped.
+        runInScope(attempt, () => values.return(undefined)).then(ended, ended);
       };
-      attempt.onAbandoned = stop;
       this.inScope(attempt, () => values.next()).then((first) => {
-        if (!attempt.begun(new Begun(values, first, attempt))) stop();
+        if (attempt.aborted) return; // it has been told to stop
+        attempt.onAbandoned = undefined;
+        attempt.begun(this.goOn(values, first, attempt, ended));
       }, fail);
     } catch (error) {
       fail(error);
     }
+  }
+
+  /** The caller gave up: the generator ends, also where it has begun. */
+  override cancel(reason: unknown): void {
+    super.cancel(reason);
+    this.begun?.cut(reason);
+  }
+
+  /** A generator that has begun goes on when the execution has ended. */
+  protected override end(): void {
+    if (this.begun === undefined) super.end();
+  }
+
+  /** A fallback that is a generator too has answered by its first value. */
+  protected override async accept(answer: unknown): Promise<unknown> {
+    return isAsyncGenerator<T>(answer) ? this.goOn(answer, await answer.next()) : answer;
+  }
+
+  private goOn(
+    values: AsyncGenerator<T, unknown, unknown>,
+    first: IteratorResult<T, unknown>,
+    attempt?: Attempt<Begun<T>>,
+    ended?: () => void,
+  ): Begun<T> {
+    this.begun = new Begun(values, first, attempt, () => {
+      ended?.();
+      super.end();
+    });
+    return this.begun;
   }
 }

@@ -61,7 +61,7 @@ export class Pipeline {
    *
    * @internal
    */
-  generate<T>(work: Work, self: unknown, args: unknown[]): AsyncGenerator<T> {
+  generate<T>(work: Work, self: unknown, args: unknown[]): AsyncGenerator<T, unknown, unknown> {
     return generate(this.plan, work, self, args);
   }
 

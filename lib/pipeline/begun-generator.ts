@@ -1,0 +1,64 @@
+import { runInScope } from '../context/ambient.js';
+import type { Scope } from '../context/scope.js';
+
+type Step<T> = Promise<IteratorResult<T, unknown>>;
+
+/** An async generator that has given its first value, and goes on in the scope in which it gave it. */
+export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
+  private interrupt: ((reason: unknown) => void) | undefined = undefined;
+  private cutBy: { reason: unknown } | undefined = undefined;
+
+  /** @param ended called when it has really ended */
+  constructor(
+    private readonly values: AsyncGenerator<T, unknown, unknown>,
+    private first: IteratorResult<T, unknown> | undefined,
+    private readonly scope: Scope | undefined,
+    private readonly ended: () => void,
+  ) {}
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(sent: unknown): Step<T> {
+    const { first } = this;
+    this.first = undefined;
+    return this.step(() => (first === undefined ? this.values.next(sent) : Promise.resolve(first)));
+  }
+
+  throw(error: unknown): Step<T> {
+    return this.step(() => this.values.throw(error));
+  }
+
+  async return(value: unknown): Step<T> {
+    return this.cutBy === undefined
+      ? this.step(() => this.values.return(value))
+      : { value, done: true };
+  }
+
+  /** Who waits for a value, or asks for one, gets the reason: the generator may never give one. */
+  cut(reason: unknown): void {
+    this.cutBy = { reason };
+    this.interrupt?.(reason);
+    // What it throws is dropped.
+    runInScope(this.scope, () => this.values.return(undefined)).then(this.ended, this.ended);
+  }
+
+  private async step(take: () => Step<T>): Step<T> {
+    const { scope } = this;
+    try {
+      const step = await new Promise<IteratorResult<T, unknown>>((resolve, reject) => {
+        if (this.cutBy !== undefined) throw this.cutBy.reason;
+        this.interrupt = reject;
+        runInScope(scope, take).then(resolve, reject);
+      });
+      if (step.done) this.ended();
+      return step;
+    } catch (error) {
+      if (this.cutBy !== undefined) throw error; // it ends by itself
+      if (scope?.hasRetried(error)) scope.caller?.noteRetried(error);
+      this.ended();
+      throw error;
+    }
+  }
+}
