@@ -67,6 +67,7 @@ export { ResilienceModule } from './resilience.module.js';
 export { ResilienceService } from './resilience.service.js';
 export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';
 export type {
+  BootLog,
   ResilienceDefaults,
   ResilienceFeatureOptions,
   ResilienceModuleOptions,

@@ -10,6 +10,7 @@ import {
   checkOptions,
   duration,
   durationOrZero,
+  oneOf,
   predicate,
   type Rule,
   type Rules,
@@ -57,6 +58,9 @@ export interface ResilienceDefaults {
   bulkhead?: BulkheadOptions;
 }
 
+/** What is logged at boot. */
+export type BootLog = 'summary' | 'operations' | 'none';
+
 /** What `ResilienceModule.forRoot()` takes. All of it is checked when the application boots. */
 export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
   defaults?: ResilienceDefaults;
@@ -77,6 +81,11 @@ export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
   inbound?: InboundOptions;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
   shutdown?: ShutdownOptions;
+  /**
+   * What is logged at boot, beside a warning for each thing to know: one line that sums the operations up,
+   * with their details at debug level; the details as lines of their own; or nothing. @default 'summary'
+   */
+  bootLog?: BootLog;
   /** Whether the injectables are visible to every module. @default true */
   isGlobal?: boolean;
   /** Whether the library's own errors carry stack frames. @default false */
@@ -159,6 +168,7 @@ const MODULE_RULES: Rules<ResilienceModuleOptions> = {
   mapErrors: boolean,
   inbound: checked(checkInboundOptions),
   shutdown: checked(checkShutdownOptions),
+  bootLog: oneOf('summary', 'operations', 'none'),
   isGlobal: boolean,
   captureStackTrace: boolean,
 };

@@ -737,7 +737,7 @@ describe('ResilienceService', () => {
 });
 
 describe('Boot', () => {
-  it('logs one line for each operation, with what protects it', async () => {
+  it("logs with bootLog: 'operations' one line for each operation, with what protects it", async () => {
     @Injectable()
     class Payments {
       @Critical()
@@ -752,10 +752,13 @@ describe('Boot', () => {
       async rate(): Promise<void> {}
       async later(): Promise<void> {}
     }
-    const { logger } = await boot({ providers: [Payments] }, { ...OPTIONS, services: { one: {} } });
+    const { logger } = await boot(
+      { providers: [Payments] },
+      { ...OPTIONS, services: { one: {} }, bootLog: 'operations' },
+    );
     const lines = logger.messages('log', 'ResilienceModule');
-    expect(lines).toHaveLength(3);
-    const [charge, rate, one] = lines;
+    expect(lines).toHaveLength(4);
+    const [, charge, rate, one] = lines;
     for (const part of [
       'Payments.charge',
       'critical',

@@ -7,14 +7,13 @@ import {
 import type { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { classSettings, definitionsOf } from '../dispatch/method-definition.js';
 import { classesOf } from '../nest/wrappers.js';
-import { type Operation, summarize } from './operation.js';
+import { BootReport } from './boot-report.js';
 import { withdrawUnknown } from './policy-providers.js';
 import type { ResilienceRuntime } from './runtime.js';
 
 /** Finds the classes of an application, and tells at boot what became of them. */
 export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
-  private readonly logger = new Logger('ResilienceModule');
-  private reported = 0;
+  private readonly report = new BootReport(new Logger('ResilienceModule'));
 
   constructor(
     private readonly runtime: ResilienceRuntime,
@@ -47,7 +46,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
 
   private refresh(): void {
     planClasses(this.runtime, this.modules);
-    this.report();
+    this.report.tell(this.runtime);
   }
 
   /** What `app.useGlobalGuards(new …)` and its like were given, Nest has not made. */
@@ -56,14 +55,6 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
     const guards = [...config.getGlobalGuards(), ...config.getGlobalInterceptors()];
     for (const each of [...guards, ...config.getGlobalPipes(), ...config.getGlobalFilters()])
       runtime.adopt(each);
-  }
-
-  private report(): void {
-    const operations: Operation[] = this.runtime.operations();
-    for (const operation of operations.slice(this.reported)) this.logger.log(summarize(operation));
-    this.reported = operations.length;
-    for (const warning of this.runtime.warnings.splice(0)) this.logger.warn(warning);
-    for (const { level, text } of this.runtime.coverageReports.splice(0)) this.logger[level](text);
   }
 }
 

@@ -1,0 +1,68 @@
+import type { LoggerService } from '@nestjs/common';
+import type { Stages } from '../pipeline/stages.js';
+import type { BootLog } from '../resilience-module.options.js';
+import { type Operation, summarize } from './operation.js';
+import type { ResilienceRuntime } from './runtime.js';
+
+/** So many of a lazily loaded module's operations are named in its one line. */
+const NAMED = 10;
+
+/** Tells at boot, and after each lazily loaded module, what there is and what the user should know. */
+export class BootReport {
+  private readonly told = new WeakSet<Operation>();
+  private isFirst = true;
+
+  constructor(private readonly logger: Required<Pick<LoggerService, 'debug'>> & LoggerService) {}
+
+  tell(runtime: ResilienceRuntime): void {
+    const { bootLog = 'summary' } = runtime.options;
+    const all = runtime.operations();
+    const added = all.filter((operation) => !this.told.has(operation));
+    for (const operation of added) this.told.add(operation);
+    if (bootLog !== 'none') this.tellOperations(added, all.length, bootLog);
+    for (const { level, text } of runtime.coverageReports.splice(0)) {
+      if (level === 'warn' || bootLog !== 'none') this.logger[level](text);
+    }
+    for (const warning of runtime.warnings.splice(0)) this.logger.warn(warning);
+    this.isFirst = false;
+  }
+
+  private tellOperations(added: readonly Operation[], total: number, bootLog: BootLog): void {
+    if (added.length === 0) return;
+    this.logger.log(this.isFirst ? summaryOf(added) : additionOf(added, total));
+    const level = bootLog === 'operations' ? 'log' : 'debug';
+    for (const operation of added) this.logger[level](summarize(operation));
+  }
+}
+
+/** What is counted of the stages, and how it is called. */
+const COUNTED: readonly [(stages: Stages) => unknown, string][] = [
+  [({ critical }) => critical === true, 'critical'],
+  [({ retry }) => retry, 'with retry'],
+  [({ hedge }) => hedge, 'with hedge'],
+  [({ circuitBreaker }) => circuitBreaker, 'with circuit breaker'],
+  [({ timeout }) => timeout, 'with timeout'],
+  [({ bulkhead }) => bulkhead, 'with bulkhead'],
+  [({ fallback }) => fallback, 'with fallback'],
+];
+
+/** `35 operations: 20 with retry, 12 with circuit breaker` */
+function summaryOf(operations: readonly Operation[]): string {
+  const counts = COUNTED.map(([has, what]) => {
+    const count = operations.filter(({ pipeline }) => has(pipeline.plan.stages)).length;
+    return count === 0 ? '' : `${count} ${what}`;
+  });
+  const parts = counts.filter((part) => part !== '');
+  return [numberOf(operations), ...(parts.length === 0 ? [] : [parts.join(', ')])].join(': ');
+}
+
+/** `2 operations more, 37 in all: Stock.find, Stock.save` */
+function additionOf(added: readonly Operation[], total: number): string {
+  const names = added.map(({ pipeline }) => pipeline.plan.operation);
+  const more = names.length > NAMED ? ', …' : '';
+  return `${numberOf(added)} more, ${total} in all: ${names.slice(0, NAMED).join(', ')}${more}`;
+}
+
+function numberOf({ length }: readonly Operation[]): string {
+  return length === 1 ? '1 operation' : `${length} operations`;
+}
