@@ -115,9 +115,8 @@ export class BulkheadPolicy {
    * @param scope of the call that waits: how long it can, and how much it matters
    * @internal
    */
-  enqueue(scope: Scope | undefined, settle: (admission: Admission) => void): Ticket {
-    const deadline = scope?.deadline ?? Number.POSITIVE_INFINITY;
-    const ticket = new Ticket(scope?.critical, deadline, settle);
+  enqueue(scope: Scope, settle: (admission: Admission) => void): Ticket {
+    const ticket = new Ticket(scope, settle);
     const reason = this.makeRoom(ticket);
     if (reason === undefined) {
       this.queue.add(ticket);

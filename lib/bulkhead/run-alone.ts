@@ -1,5 +1,6 @@
 import { now } from '../common/clock.js';
-import { AMBIENT, enclosingScope } from '../context/ambient.js';
+import { AMBIENT, enclosingScope, surroundings } from '../context/ambient.js';
+import { PolicyScope } from '../context/policy-scope.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
@@ -14,7 +15,7 @@ type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
 interface Bulkhead {
   tryAcquire(): boolean;
   timesRun(): boolean;
-  enqueue(scope: Scope | undefined, settle: (admission: Admission) => void): Ticket;
+  enqueue(scope: Scope, settle: (admission: Admission) => void): Ticket;
   leave(ticket: Ticket): void;
   refusal(reason: BulkheadRejectionReason, scope: Scope | undefined): BulkheadRejectedError;
   measured(end: RunEnd, since: number, at: number): void;
@@ -74,7 +75,8 @@ function waitForSlot(bulkhead: Bulkhead, caller: Scope | undefined): Promise<Adm
         reject(reason);
       },
     };
-    const ticket = bulkhead.enqueue(caller, (admission) => {
+    const scope = new PolicyScope(bulkhead, surroundings());
+    const ticket = bulkhead.enqueue(scope, (admission) => {
       caller?.release(dependent);
       resolve(admission);
     });

@@ -1,3 +1,4 @@
+import { now } from '../common/clock.js';
 import { LinkedList } from '../common/linked-list.js';
 import { TimerQueue } from '../common/timer-queue.js';
 import { QueueTimeout, type Ticket } from './ticket.js';
@@ -41,6 +42,7 @@ export class TicketQueue {
     ticket.waiting = true;
     this.size++;
     this.laneOf(ticket).append(ticket);
+    ticket.scope.beginWait(now());
     if (this.timeouts === undefined) return;
     ticket.timeout = new QueueTimeout(() => {
       ticket.timeout = undefined; // the timer has let go of it already
@@ -56,6 +58,7 @@ export class TicketQueue {
     ticket.waiting = false;
     this.size--;
     this.laneOf(ticket).remove(ticket);
+    ticket.scope.endWait(now());
     if (ticket.timeout !== undefined) this.timeouts?.remove(ticket.timeout);
     ticket.timeout = undefined;
     return true;

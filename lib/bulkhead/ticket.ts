@@ -1,4 +1,5 @@
 import type { Expiring } from '../common/timer-queue.js';
+import type { Scope } from '../context/scope.js';
 import type { BulkheadRejectionReason } from './bulkhead.error.js';
 
 /** How a wait ends: when the slot was handed over, on the monotonic clock, or why there is none. */
@@ -11,13 +12,19 @@ export class Ticket {
   waiting = false;
   timeout: QueueTimeout | undefined = undefined;
 
+  /** `true` is critical, `false` may be shed. */
+  readonly critical: boolean | undefined;
+  /** When nobody wants the answer any more, on the monotonic clock. */
+  readonly deadline: number;
+
+  /** @param scope of the call that waits */
   constructor(
-    /** `true` is critical, `false` may be shed. */
-    readonly critical: boolean | undefined,
-    /** When nobody wants the answer any more, on the monotonic clock. */
-    readonly deadline: number,
+    readonly scope: Scope,
     readonly settle: (admission: Admission) => void,
-  ) {}
+  ) {
+    this.critical = scope.critical;
+    this.deadline = scope.deadline;
+  }
 }
 
 /** How long a ticket may wait. */

@@ -57,24 +57,23 @@ const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 })
 
 /** The permit of a call that is not counted. */
 const UNCOUNTED: Permit = 0;
-/** The generation while the breaker is not closed: no permit has it. */
-const NO_GENERATION: Permit = -1;
 
 /**
  * Stops calling a dependency that keeps failing, and lets it recover (Michael Nygard, "Release It!";
  * the states and windows follow resilience4j).
  *
- * A permit says in which generation a call began: one that ends in a later one changes nothing. It
- * holds no timer: whether it is time for a probe is asked when a call comes, on the monotonic clock.
+ * Permits are numbers in the order of the calls: one that began before the state last changed changes
+ * nothing when it ends. Of calls inside calls through one breaker, the innermost is counted, and the
+ * others only where they fail by something new; half-open, all of a probe is judged as one. It no timer: whether it is time for a probe is asked when a call comes, on the monotonic clock.
  */
 export class CircuitBreakerPolicy {
   readonly options: Readonly<ResolvedCircuitBreakerOptions>;
   /** The options without the defaults, for who builds on them. @internal */
   readonly given: Readonly<CircuitBreakerOptions>;
   private state = CircuitState.CLOSED;
-  private sequence: Permit = UNCOUNTED + 1;
-  /** The permit of every call that begins in this closed generation. */
-  private generation: Permit = this.sequence;
+  private sequence: Permit = UNCOUNTED;
+  /** While it is closed, the first permit of this time; no permit is as late while it is not. */
+  private closedSince: Permit = UNCOUNTED + 1;
   /** The latest, until the breaker has recovered from it: the next one grows from it. */
   private openTime: OpenTime | undefined = undefined;
   private rampUp: RampUp | undefined = undefined;
@@ -183,13 +182,14 @@ export class CircuitBreakerPolicy {
   acquire(at = now(), scope?: Scope): Permit {
     if (this.state === CircuitState.CLOSED) {
       if (this.rampUp !== undefined) this.admitToRampUp(this.rampUp, at, scope);
-      return this.generation;
+      return ++this.sequence;
     }
     if (this.state === CircuitState.DISABLED) return UNCOUNTED;
     if (this.state === CircuitState.OPEN && this.openTime?.isOver(at)) {
       this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
     }
     if (this.probes === undefined) throw this.rejection(at, scope);
+    if (this.isPartOfProbe(this.probes, scope)) return UNCOUNTED;
     return this.admitProbe(this.probes, at, scope);
   }
 
@@ -202,18 +202,22 @@ export class CircuitBreakerPolicy {
    */
   confirm(permit: Permit, at = now(), scope?: Scope): void {
     if (this.state === CircuitState.CLOSED || this.state === CircuitState.DISABLED) return;
-    if (this.probes?.has(permit)) return;
+    const { probes } = this;
+    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, scope?.around))) return;
     throw this.rejection(at, scope);
   }
 
   /**
    * The call ended well.
+   *
+   * @param scope of the call, where it has one: it knows what happened inside
    * @internal
    */
-  succeeded(permit: Permit, startedAt: number, at = now()): void {
-    const slow = this.isSlow(startedAt, at);
-    if (permit === this.generation) this.record(at, slow);
-    else this.probeAnswered(permit, slow, at);
+  succeeded(permit: Permit, startedAt: number, at = now(), scope?: Scope): void {
+    const slow = this.isSlow(startedAt, at, scope);
+    if (permit >= this.closedSince) {
+      if (!scope?.hasOutcomes) this.recordOutcome(at, slow, scope);
+    } else this.probeAnswered(permit, slow, at);
   }
 
   /**
@@ -223,15 +227,29 @@ export class CircuitBreakerPolicy {
    * @throws what `isFailure` throws, and then the call counts as a failure
    * @internal
    */
-  failed(permit: Permit, error: unknown, startedAt: number, at = now()): void {
+  failed(permit: Permit, error: unknown, startedAt: number, at = now(), scope?: Scope): void {
     let counts = true;
     try {
       counts = this.isFailure(error);
     } finally {
-      if (counts) this.recordFailure(permit, error, this.isSlow(startedAt, at), at);
+      const slow = this.isSlow(startedAt, at, scope);
+      if (counts) this.recordFailure(permit, error, slow, at, scope);
       else if (saysNothing(error)) this.release(permit);
-      else this.probeAnswered(permit, this.isSlow(startedAt, at), at);
+      else this.probeAnswered(permit, slow, at);
     }
+  }
+
+  /**
+   * The call was cut: by a deadline, which is a failure unless it passed in queues of ours or was told
+   * to a call around this one through the same breaker; or by a caller that lost interest.
+   *
+   * @throws what `isFailure` throws, and then the call counts as a failure
+   * @internal
+   */
+  cut(permit: Permit, reason: unknown, startedAt: number, scope: Scope, at = now()): void {
+    if (!isDeadline(reason) || scope.isQueued(startedAt, at) || this.callAround(scope)?.aborted)
+      this.release(permit);
+    else this.failed(permit, reason, startedAt, at, scope);
   }
 
   /**
@@ -249,17 +267,26 @@ export class CircuitBreakerPolicy {
     return !isClientError(error) && !isRejection(error);
   }
 
-  private isSlow(startedAt: number, at: number): boolean {
+  /** Time in queues of ours is not the dependency's. */
+  private isSlow(startedAt: number, at: number, scope: Scope | undefined): boolean {
     const { slowCallDurationMs } = this.options;
-    return slowCallDurationMs !== undefined && at - startedAt > slowCallDurationMs;
+    if (slowCallDurationMs === undefined) return false;
+    return at - startedAt - (scope?.queuedMs(at) ?? 0) > slowCallDurationMs;
   }
 
-  private recordFailure(permit: Permit, error: unknown, slow: boolean, at: number): void {
+  private recordFailure(
+    permit: Permit,
+    error: unknown,
+    slow: boolean,
+    at: number,
+    scope: Scope | undefined,
+  ): void {
     this.knownFailures ??= new KnownFailures();
     this.knownFailures.add(error);
-    if (permit === this.generation) {
+    if (permit >= this.closedSince) {
+      if (scope?.hasOutcome(error)) return; // a call inside has failed by it, and was counted
       this.lastFailure = { error, slow };
-      this.record(at, slow, this.lastFailure);
+      this.recordOutcome(at, slow, scope, this.lastFailure);
     } else if (this.probes?.end(permit)) {
       this.judgeProbe(this.probes, slow, at, { error });
     }
@@ -269,12 +296,27 @@ export class CircuitBreakerPolicy {
     if (this.probes?.end(permit)) this.judgeProbe(this.probes, slow, at);
   }
 
-  private record(at: number, slow: boolean, failure?: CountedFailure): void {
+  /** While it is closed. Calls around this one through the same breaker have this outcome as well. */
+  private recordOutcome(
+    at: number,
+    slow: boolean,
+    scope: Scope | undefined,
+    failure?: CountedFailure,
+  ): void {
+    for (let call = this.callAround(scope); call !== undefined; call = this.callAround(call))
+      call.noteOutcome(failure?.error);
     this.window ??= this.newWindow();
     this.window.record(at, failure !== undefined, slow);
     if (this.window.failures === 0) this.lastFailure = undefined; // it has left the window
     const reason = this.reasonToOpen(this.window, at, failure !== undefined);
     if (reason !== undefined) this.enter(CircuitState.OPEN, reason, at, this.errorBehind(reason));
+  }
+
+  /** The innermost call through this breaker that the given one is made inside of. */
+  private callAround(scope: Scope | undefined): Scope | undefined {
+    let each = scope?.around;
+    while (each !== undefined && each.permitFor(this) === undefined) each = each.around;
+    return each;
   }
 
   /** Slow calls open it without an error, unless they failed as well. */
@@ -314,6 +356,13 @@ export class CircuitBreakerPolicy {
     return this.failureTimes.add(at);
   }
 
+  /** A call inside a probe needs no permit of its own, and is judged by the outcome of the probe. */
+  private isPartOfProbe(probes: Probes, scope: Scope | undefined): boolean {
+    for (let call = scope; call !== undefined; call = call.around)
+      if (probes.include(call.permitFor(this) ?? UNCOUNTED)) return true;
+    return false;
+  }
+
   private admitProbe(probes: Probes, at: number, scope: Scope | undefined): Permit {
     if (!probes.haveRoom(at)) throw this.rejection(at, scope);
     const permit = ++this.sequence;
@@ -351,7 +400,7 @@ export class CircuitBreakerPolicy {
     const counts = this.window?.counts(at);
     const { calls, failures } = counts ?? NO_CALLS;
     this.state = to;
-    this.generation = to === CircuitState.CLOSED ? ++this.sequence : NO_GENERATION;
+    this.closedSince = to === CircuitState.CLOSED ? this.sequence + 1 : Number.POSITIVE_INFINITY;
     this.probes = to === CircuitState.HALF_OPEN ? new Probes(this.options) : undefined;
     this.lastFailure = undefined;
     if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {
@@ -404,10 +453,11 @@ export class CircuitBreakerPolicy {
 
   /** A call that has failed already knows better than the breaker, of which others may have learnt since. */
   private causeFor(scope: Scope | undefined): unknown {
-    for (let each = scope; each !== undefined; each = each.caller) {
+    for (let each = scope; each !== undefined; each = each.around) {
       const { failedBefore } = each;
       if (failedBefore === undefined) continue;
-      if (each.goesThrough(this) || this.knownFailures?.has(failedBefore)) return failedBefore;
+      if (each.permitFor(this) !== undefined || this.knownFailures?.has(failedBefore))
+        return failedBefore;
     }
     return this.openTime?.cause;
   }

@@ -36,12 +36,16 @@ export class Probes {
    */
   end(permit: Permit): boolean {
     this.running.delete(permit);
-    return this.has(permit);
+    return this.include(permit);
   }
 
-  /** Also one that has lost its permit: it may have waited for a slot all the time. */
-  has(permit: Permit): boolean {
+  /** Whether it is, or has been, one of them. */
+  include(permit: Permit): boolean {
     return permit >= this.first;
+  }
+
+  has(permit: Permit): boolean {
+    return this.running.has(permit);
   }
 
   release(permit: Permit): void {

@@ -1,8 +1,15 @@
 import { now } from '../common/clock.js';
-import { AMBIENT, enclosingScope, isDeadline } from '../context/ambient.js';
+import {
+  AMBIENT,
+  nowBegins,
+  type PlainCall,
+  runInScope,
+  surroundings,
+} from '../context/ambient.js';
+import { PolicyScope } from '../context/policy-scope.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
-import type { AttemptContext, Scope } from '../context/scope.js';
+import type { AttemptContext, Dependent, Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import type { Permit } from './probes.js';
 
@@ -12,8 +19,9 @@ type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
 interface Breaker {
   readonly asksWhenCallsBegin: boolean;
   acquire(at: number, scope?: Scope): Permit;
-  succeeded(permit: Permit, startedAt: number): void;
-  failed(permit: Permit, error: unknown, startedAt: number): void;
+  succeeded(permit: Permit, startedAt: number, at?: number, scope?: Scope): void;
+  failed(permit: Permit, error: unknown, startedAt: number, at?: number, scope?: Scope): void;
+  cut(permit: Permit, reason: unknown, startedAt: number, scope: Scope): void;
   release(permit: Permit): void;
 }
 
@@ -24,86 +32,118 @@ export function runAlone<T>(
   inFlight: InFlight | undefined,
 ): Promise<T> {
   inFlight?.enter();
-  const caller = enclosingScope();
-  // Reading the clock is a good part of what a call costs: mostly its end is all that counts.
-  const startedAt = caller !== undefined || breaker.asksWhenCallsBegin ? now() : 0;
+  const around = surroundings();
+  // Reading the clock is a good part of what a call costs, and an async context of its own is more than
+  // all the rest: mostly its end is all that counts.
+  const isPlain = around === undefined && !breaker.asksWhenCallsBegin;
+  const startedAt = isPlain ? 0 : now();
   try {
-    refuseWithout(caller, startedAt);
-    const permit = breaker.acquire(startedAt, caller);
-    return caller === undefined
-      ? run(breaker, work, permit, startedAt, inFlight)
-      : runWithin(caller, breaker, work, permit, startedAt, inFlight);
+    refuseWithout(around, startedAt);
+    const permit = breaker.acquire(startedAt, around);
+    return isPlain
+      ? new Plain(breaker, permit, inFlight).run(work)
+      : new BreakerCall(breaker, around, permit, startedAt, inFlight).run(work);
   } catch (error) {
     inFlight?.leave();
     return Promise.reject(error);
   }
 }
 
-/** @throws what `work` throws without making a promise */
-function run<T>(
-  breaker: Breaker,
-  work: Work<T>,
-  permit: Permit,
-  startedAt: number,
-  inFlight: InFlight | undefined,
-): Promise<T> {
-  let result: Promise<T>;
-  try {
-    result = promised(work(AMBIENT));
-  } catch (error) {
-    breaker.failed(permit, error, startedAt);
-    throw error;
+/** A call that nobody can cut, while it does not matter when calls begin. */
+class Plain implements PlainCall {
+  private known: PolicyScope | undefined = undefined;
+
+  constructor(
+    private readonly breaker: Breaker,
+    private readonly permit: Permit,
+    private readonly inFlight: InFlight | undefined,
+  ) {}
+
+  get scope(): PolicyScope {
+    this.known ??= new PolicyScope(this.breaker, undefined, this.permit);
+    return this.known;
   }
-  return result.then(
-    (value) => {
-      inFlight?.leave();
-      breaker.succeeded(permit, startedAt);
-      return value;
-    },
-    (error) => {
-      inFlight?.leave();
-      breaker.failed(permit, error, startedAt);
+
+  /** @throws what `work` throws without making a promise */
+  run<T>(work: Work<T>): Promise<T> {
+    const before = nowBegins(this);
+    let result: Promise<T>;
+    try {
+      result = promised(work(AMBIENT));
+    } catch (error) {
+      this.failed(error);
       throw error;
-    },
-  );
-}
-
-/** The same for a call that its caller may cut. */
-async function runWithin<T>(
-  caller: Scope,
-  breaker: Breaker,
-  work: Work<T>,
-  permit: Permit,
-  startedAt: number,
-  inFlight: InFlight | undefined,
-): Promise<T> {
-  const call = { cancel: (reason: unknown) => cut(breaker, permit, reason, startedAt) };
-  caller.adopt(call);
-  let value: T;
-  try {
-    if (caller.aborted) throw caller.reason; // as it found out when it was to adopt the call
-    value = await work(AMBIENT);
-  } catch (error) {
-    if (!caller.aborted) {
-      if (caller.hasLostPatience()) breaker.release(permit);
-      else breaker.failed(permit, error, startedAt);
+    } finally {
+      nowBegins(before);
     }
-    throw error;
-  } finally {
-    inFlight?.leave();
-    caller.release(call);
+    return result.then(
+      (value) => {
+        this.inFlight?.leave();
+        this.breaker.succeeded(this.permit, 0, undefined, this.known);
+        this.known?.leave();
+        return value;
+      },
+      (error) => {
+        this.inFlight?.leave();
+        this.failed(error);
+        throw error;
+      },
+    );
   }
-  if (!caller.aborted) breaker.succeeded(permit, startedAt);
-  return value;
+
+  private failed(error: unknown): void {
+    this.known?.leave();
+    this.breaker.failed(this.permit, error, 0, undefined, this.known);
+  }
 }
 
-/** The caller gave up or ran out of time, perhaps long before the call ends. */
-function cut(breaker: Breaker, permit: Permit, reason: unknown, startedAt: number): void {
-  if (!isDeadline(reason)) {
-    breaker.release(permit);
-    return;
+/** The same for a call that its caller may cut, or that has to know what happens inside. */
+class BreakerCall extends PolicyScope implements Dependent {
+  constructor(
+    private readonly breaker: Breaker,
+    around: Scope | undefined,
+    private readonly ownPermit: Permit,
+    private readonly startedAt: number,
+    private readonly inFlight: InFlight | undefined,
+  ) {
+    super(breaker, around, ownPermit);
   }
-  try {
-    breaker.failed(permit, reason, startedAt);
-  } catch {} // the caller has its error already: the predicate's goes nowhere
+
+  async run<T>(work: Work<T>): Promise<T> {
+    const { caller } = this;
+    caller?.adopt(this);
+    let value: T;
+    try {
+      if (this.aborted) throw this.reason; // as its caller found out when it was to adopt the call
+      value = await runInScope(this, begin, work);
+    } catch (error) {
+      if (!this.aborted) this.failed(error, caller);
+      throw error;
+    } finally {
+      this.inFlight?.leave();
+      caller?.release(this);
+      this.leave();
+    }
+    if (!this.aborted) this.breaker.succeeded(this.ownPermit, this.startedAt, now(), this);
+    return value;
+  }
+
+  /** The caller gave up or ran out of time, perhaps long before the call ends. */
+  cancel(reason: unknown): void {
+    if (this.aborted) return;
+    try {
+      this.breaker.cut(this.ownPermit, reason, this.startedAt, this);
+    } catch {} // the caller has its error already: the predicate's goes nowhere
+    this.aborted = true;
+    this.reason = reason;
+  }
+
+  private failed(error: unknown, caller: Scope | undefined): void {
+    if (caller?.hasLostPatience()) this.breaker.release(this.ownPermit);
+    else this.breaker.failed(this.ownPermit, error, this.startedAt, now(), this);
+  }
+}
+
+function begin<T>(work: Work<T>): Promise<T> {
+  return promised(work(AMBIENT));
 }

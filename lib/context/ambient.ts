@@ -67,6 +67,34 @@ export function enclosingScope(): Scope | undefined {
 }
 
 /**
+ * The same, with the calls through policies on their own, and those that are over and still hold a slot:
+ * for who looks for a policy that is around this code.
+ */
+export function surroundings(): Scope | undefined {
+  const scope = storage.getStore() ?? beginning?.scope;
+  return scope?.gone ? scope.around : scope;
+}
+
+/** A call without an async context of its own, whose scope is made when somebody asks for it. */
+export interface PlainCall {
+  readonly scope: Scope;
+}
+
+let beginning: PlainCall | undefined;
+
+/**
+ * What a plain call does before it waits for anything happens inside it, as can be told without an async
+ * context.
+ *
+ * @returns the call that was beginning until now, to be put back in its place
+ */
+export function nowBegins(call: PlainCall | undefined): PlainCall | undefined {
+  const before = beginning;
+  beginning = call;
+  return before;
+}
+
+/**
  * The signal of the attempt that this code runs in: aborted with the `TimeoutError` when the attempt
  * times out, and with the caller's reason when the caller gives up. Outside a resilient call, and in
  * what outlives it, a signal that never aborts.

@@ -1,5 +1,5 @@
 import { isObservable, Observable } from 'rxjs';
-import { enclosingScope, runInScope } from './ambient.js';
+import { runInScope, surroundings } from './ambient.js';
 
 /**
  * Runs `fn` outside of the calls around it: their deadline, their abort and their criticality do not
@@ -27,7 +27,7 @@ export function detached<T>(fn: () => T): T {
 /** Works when it is subscribed to; what the subscriber makes of a value belongs to the subscriber. */
 function detachedStream<T>(values: Observable<T>): Observable<T> {
   return new Observable((subscriber) => {
-    const scope = enclosingScope();
+    const scope = surroundings();
     const back = (emit: () => void) => runInScope(scope, emit);
     const events = {
       next: (value: T) => back(() => subscriber.next(value)),

@@ -3,6 +3,7 @@ import { now } from '../common/clock.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { errorChain } from './error-chain.js';
+import { QueueTime } from './queue-time.js';
 
 /** What every `execute` hands to its function. */
 export interface AttemptContext {
@@ -21,7 +22,7 @@ export interface Dependent {
 const RESOLUTION_MS = 2;
 
 /** A scope that makes calls in a loop for ever must not collect their errors for ever. */
-const MAX_RETRIED_ERRORS = 1_000;
+const MAX_ERRORS = 1_000;
 
 /**
  * What a running piece of work (an attempt, an HTTP request) offers to the calls made inside it: a
@@ -37,6 +38,9 @@ export class Scope implements AttemptContext {
   private controller: AbortController | undefined = undefined;
   private dependents: Set<Dependent> | undefined = undefined;
   private retriedErrors: Set<unknown> | undefined = undefined;
+  private queueTime: QueueTime | undefined = undefined;
+  /** The outcomes that its breaker has counted of calls inside; `undefined` for those that went well. */
+  private outcomes: Set<unknown> | undefined = undefined;
 
   constructor(
     readonly attempt: number,
@@ -52,10 +56,20 @@ export class Scope implements AttemptContext {
     return this.ended;
   }
 
-  /** The innermost scope around this one that is not over: those that are over are let go. */
-  get caller(): Scope | undefined {
-    while (this.enclosing?.over) this.enclosing = this.enclosing.enclosing;
+  /** Whether nothing is left of it, not even a slot that its work holds: then it is let go. */
+  get gone(): boolean {
+    return this.over;
+  }
+
+  /** The innermost scope around this one of which something is left. */
+  get around(): Scope | undefined {
+    while (this.enclosing?.gone) this.enclosing = this.enclosing.enclosing;
     return this.enclosing;
+  }
+
+  /** The innermost scope around this one that is not over. */
+  get caller(): Scope | undefined {
+    return innermost(this.around);
   }
 
   /** Its own or its caller's, whichever comes first. */
@@ -103,9 +117,47 @@ export class Scope implements AttemptContext {
     return undefined;
   }
 
-  /** Whether it is a call through this policy. */
-  goesThrough(_policy: object): boolean {
-    return false;
+  /** The permit of the call that it is through this policy; `undefined` where it is none. */
+  permitFor(_policy: object): number | undefined {
+    return undefined;
+  }
+
+  /** A call inside, through the same breaker, has been counted: by an error, or as one that went well. */
+  noteOutcome(error?: unknown): void {
+    this.outcomes ??= new Set();
+    if (this.outcomes.size < MAX_ERRORS) this.outcomes.add(error);
+  }
+
+  get hasOutcomes(): boolean {
+    return this.outcomes !== undefined;
+  }
+
+  /** Whether an error, or one that it was made of, has been counted so. */
+  hasOutcome(error: unknown): boolean {
+    const { outcomes } = this;
+    return outcomes !== undefined && errorChain(error).some((each) => outcomes.has(each));
+  }
+
+  /** A call inside it begins to wait in a queue of ours, or it does itself. */
+  beginWait(at: number): void {
+    this.queueTime ??= new QueueTime();
+    this.queueTime.begin(at);
+    this.around?.beginWait(at);
+  }
+
+  endWait(at: number): void {
+    this.queueTime?.end(at);
+    this.around?.endWait(at);
+  }
+
+  /** How long it has waited in queues of ours, in ms. */
+  queuedMs(at: number): number {
+    return this.queueTime?.totalMs(at) ?? 0;
+  }
+
+  /** Whether it waits in a queue of ours, and has since it began, as good as. */
+  isQueued(since: number, at: number): boolean {
+    return this.queueTime?.isWaiting === true && this.queuedMs(at) >= (at - since) * 0.9;
   }
 
   get signal(): AbortSignal {
@@ -131,7 +183,7 @@ export class Scope implements AttemptContext {
   /** A call made inside has been retried until it gave up, with this error. */
   noteRetried(error: unknown): void {
     this.retriedErrors ??= new Set();
-    if (this.retriedErrors.size < MAX_RETRIED_ERRORS) this.retriedErrors.add(error);
+    if (this.retriedErrors.size < MAX_ERRORS) this.retriedErrors.add(error);
   }
 
   /** Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up. */

@@ -3,7 +3,6 @@ import { endOfRun } from '../bulkhead/run-times.js';
 import type { Admission, Ticket } from '../bulkhead/ticket.js';
 import type { Permit } from '../circuit-breaker/probes.js';
 import { now } from '../common/clock.js';
-import { isDeadline } from '../context/ambient.js';
 import { Scope } from '../context/scope.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import type { Timed } from '../timeout/timeout.policy.js';
@@ -46,11 +45,11 @@ export class Attempt<T> extends Scope implements Timed {
   constructor(
     private readonly owner: AttemptOwner<T>,
     attempt: number,
-    caller: Scope | undefined,
+    madeIn: Scope | undefined,
     readonly startedAt: number,
   ) {
     const timeoutMs = owner.plan.stages.timeout?.delayMs ?? Number.POSITIVE_INFINITY;
-    super(attempt, caller, startedAt + timeoutMs, timeoutMs);
+    super(attempt, madeIn, startedAt + timeoutMs, timeoutMs);
   }
 
   override get critical(): boolean | undefined {
@@ -61,9 +60,16 @@ export class Attempt<T> extends Scope implements Timed {
     return this.owner.failedBefore;
   }
 
-  override goesThrough(policy: object): boolean {
-    const { circuitBreaker, bulkhead } = this.owner.plan.stages;
-    return policy === circuitBreaker || policy === bulkhead;
+  override get gone(): boolean {
+    return this.over && !this.holdsSlot;
+  }
+
+  override permitFor(policy: object): number | undefined {
+    return policy === this.owner.plan.stages.circuitBreaker ? this.permit : undefined;
+  }
+
+  override isQueued(since: number, at: number): boolean {
+    return this.ticket !== undefined || super.isQueued(since, at);
   }
 
   /** @throws CircuitBreakerOpenError, BulkheadRejectedError where it cannot begin, nor wait */
@@ -85,7 +91,7 @@ export class Attempt<T> extends Scope implements Timed {
   succeed(value: T): boolean {
     if (!this.settle()) return false;
     const at = now();
-    this.owner.plan.stages.circuitBreaker?.succeeded(this.permit, this.startedAt, at);
+    this.owner.plan.stages.circuitBreaker?.succeeded(this.permit, this.startedAt, at, this);
     this.owner.succeeded(value, at, this);
     return true;
   }
@@ -125,14 +131,13 @@ export class Attempt<T> extends Scope implements Timed {
   /** The timeout has passed. The timer is shared with other calls, and so its async context. */
   expire(): void {
     this.settled = true; // the timer queue has let go of it already
-    this.leaveQueue();
     this.owner.inContext(() => {
       const { operation, captureStackTrace, observer } = this.owner.plan;
       const error = this.impatient
         ? this.outOfTime(operation, captureStackTrace) // the client's time was up before, and its timer is late
         : new TimeoutError(this.ownTimeoutMs, operation, captureStackTrace);
       if (!error.byClient) observer.onTimeout(error.timeoutMs);
-      const surfaced = this.teachBreaker(error);
+      const surfaced = this.teachCut(error);
       this.abandon(error);
       this.owner.failed(surfaced, this);
     });
@@ -141,10 +146,7 @@ export class Attempt<T> extends Scope implements Timed {
   /** The caller gave up, or ran out of time. */
   cancel(reason: unknown): void {
     const waitedFor = this.settle();
-    if (waitedFor) {
-      if (isDeadline(reason)) this.teachBreaker(reason);
-      else this.owner.plan.stages.circuitBreaker?.release(this.permit);
-    }
+    if (waitedFor) this.teachCut(reason);
     this.abandon(reason);
     if (waitedFor) this.owner.failed(reason, this);
   }
@@ -154,21 +156,32 @@ export class Attempt<T> extends Scope implements Timed {
     if (this.settled) return false;
     this.settled = true;
     this.owner.plan.stages.timeout?.remove(this);
-    this.leaveQueue();
     return true;
   }
 
   /** @returns the error to surface: that of the breaker's predicate where it throws */
   private teachBreaker(error: unknown): unknown {
     try {
-      this.owner.plan.stages.circuitBreaker?.failed(this.permit, error, this.startedAt);
+      const { circuitBreaker } = this.owner.plan.stages;
+      circuitBreaker?.failed(this.permit, error, this.startedAt, now(), this);
       return error;
     } catch (predicateError) {
       return predicateError;
     }
   }
 
+  /** The same where a deadline has passed, or the caller gave up. */
+  private teachCut(reason: unknown): unknown {
+    try {
+      this.owner.plan.stages.circuitBreaker?.cut(this.permit, reason, this.startedAt, this);
+      return reason;
+    } catch (predicateError) {
+      return predicateError;
+    }
+  }
+
   private abandon(reason: unknown): void {
+    this.leaveQueue();
     this.abort(reason);
     this.onAbandoned?.(reason);
     this.owner.abandoned(this);

@@ -177,8 +177,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       const { hedge } = this;
       this.current =
         hedge === undefined
-          ? new Attempt(this, number, caller, at)
-          : new HedgedAttempts(this, hedge, number, caller, at);
+          ? new Attempt(this, number, this.madeIn, at)
+          : new HedgedAttempts(this, hedge, number, this.madeIn, at);
       this.current.start();
     } catch (error) {
       this.failed(error);

@@ -1,4 +1,4 @@
-import { enclosingScope, runInScope } from '../context/ambient.js';
+import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
 import type { Attempt } from './attempt.js';
 import { Begun } from './begun-generator.js';
@@ -17,7 +17,7 @@ export async function* generate<T>(
   self: unknown,
   args: unknown[],
 ): AsyncGenerator<T, unknown, unknown> {
-  const execution = new GeneratorExecution<T>(plan, work, self, args, enclosingScope());
+  const execution = new GeneratorExecution<T>(plan, work, self, args, surroundings());
   const begin = () => execution.run();
   const begun: Begun<T> | T = await (plan.trace === undefined ? begin() : plan.trace(begin));
   if (begun instanceof Begun) return yield* begun;

@@ -23,7 +23,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
     private readonly owner: AttemptOwner<T>,
     private readonly hedge: HedgePolicy,
     readonly attempt: number,
-    private readonly caller: Scope | undefined,
+    private readonly madeIn: Scope | undefined,
     private readonly startedAt: number,
   ) {
     this.plan = owner.plan;
@@ -82,7 +82,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   }
 
   private make(at: number): void {
-    const attempt = new Attempt(this, this.attempt, this.caller, at);
+    const attempt = new Attempt(this, this.attempt, this.madeIn, at);
     this.made.push(attempt);
     this.running++;
     try {

@@ -1,5 +1,5 @@
 import type { Observable, ObservableInput } from 'rxjs';
-import { enclosingScope } from '../context/ambient.js';
+import { surroundings } from '../context/ambient.js';
 import type { AttemptContext } from '../context/scope.js';
 import { generate } from './generator.js';
 import { PromiseExecution } from './promise-execution.js';
@@ -50,7 +50,7 @@ export class Pipeline {
   /** @internal */
   call<T>(work: Work, self: unknown, args: unknown[], signal?: AbortSignal): Promise<T> {
     const { plan } = this;
-    const execution = new PromiseExecution<T>(plan, work, self, args, enclosingScope());
+    const execution = new PromiseExecution<T>(plan, work, self, args, surroundings());
     return plan.trace === undefined
       ? execution.run(signal)
       : plan.trace(() => execution.run(signal));

@@ -7,7 +7,7 @@ import {
   Subscription,
   takeWhile,
 } from 'rxjs';
-import { enclosingScope, runInScope } from '../context/ambient.js';
+import { runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
 import type { Attempt } from './attempt.js';
 import { Execution } from './execution.js';
@@ -29,7 +29,7 @@ export function observeStream<T>(
   signal?: AbortSignal,
 ): Observable<T> {
   return new Observable<T>((subscriber) =>
-    new StreamExecution(plan, work, self, args, enclosingScope(), subscriber).start(signal),
+    new StreamExecution(plan, work, self, args, surroundings(), subscriber).start(signal),
   );
 }
 

@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  BulkheadPolicy,
+  CircuitBreakerPolicy,
+  CircuitState,
+  type Pipeline,
+  type ServiceOptions,
+} from '../../lib/index.js';
+import { booting, Deferred, elapse, failure, flush, never } from '../support/resilience-app.js';
+
+const boot = booting();
+const SLOW = {
+  failureThreshold: 1,
+  minimumCalls: 5,
+  slowCallDurationMs: 100,
+  slowCallRateThreshold: 50,
+} as const;
+
+const taking = (ms: number) => () =>
+  new Promise<string>((resolve) => setTimeout(resolve, ms, 'answer'));
+
+type Call = (fn: () => Promise<string>) => Promise<string>;
+
+/** A breaker in front of a bulkhead with one slot, put together in several ways. */
+const ARRANGEMENTS: [
+  string,
+  (options?: ServiceOptions) => Promise<[CircuitBreakerPolicy, Call]>,
+][] = [
+  [
+    'in one pipeline',
+    async (options = {}) => {
+      const [breaker, pipeline] = await piped({ bulkhead: { maxConcurrent: 1 }, ...options });
+      return [breaker, (fn) => pipeline.execute(fn)];
+    },
+  ],
+  [
+    'in two pipelines, one inside the other',
+    async (options) => {
+      const [breaker, outer, inner] = await piped(options);
+      return [breaker, (fn) => outer.execute(() => inner.execute(fn))];
+    },
+  ],
+  [
+    'a pipeline around a bulkhead by itself',
+    async (options) => {
+      const [breaker, outer] = await piped(options);
+      const bulkhead = new BulkheadPolicy('own', { maxConcurrent: 1 });
+      return [breaker, (fn) => outer.execute(async () => bulkhead.execute(fn))];
+    },
+  ],
+];
+
+async function piped(
+  options: ServiceOptions = {},
+): Promise<[CircuitBreakerPolicy, Pipeline, Pipeline]> {
+  const app = await boot({ breakers: { payments: SLOW } });
+  const outer = app.pipeline({ name: 'outer', circuitBreaker: 'payments', ...options });
+  const inner = app.pipeline({ name: 'inner', bulkhead: { maxConcurrent: 1 } });
+  return [app.breakers.get('payments'), outer, inner];
+}
+
+function alone(): [CircuitBreakerPolicy, Call] {
+  const breaker = new CircuitBreakerPolicy('payments', SLOW);
+  const bulkhead = new BulkheadPolicy('own', { maxConcurrent: 1 });
+  return [breaker, (fn) => breaker.execute(async () => bulkhead.execute(fn))];
+}
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe.each([...ARRANGEMENTS, ['both by themselves', async () => alone()] as const])(
+  'a breaker in front of a queue (%s)',
+  (_, arrange) => {
+    it('judges how slow a call is from its slot on', async () => {
+      const [breaker, call] = await arrange();
+      const calls = Array.from({ length: 10 }, () => call(taking(40)));
+      await elapse(400);
+      await Promise.all(calls);
+      expect(breaker.getSnapshot()).toMatchObject({
+        state: CircuitState.CLOSED,
+        calls: 10,
+        slowCallRate: 0,
+      });
+    });
+
+    it('still opens by bodies that are slow themselves', async () => {
+      const [breaker, call] = await arrange();
+      const calls = Array.from({ length: 5 }, () => call(taking(101)));
+      await elapse(600);
+      await Promise.all(calls);
+      expect(breaker.getState()).toBe(CircuitState.OPEN);
+    });
+  },
+);
+
+describe.each(ARRANGEMENTS)('a timeout in front of a queue (%s)', (_, arrange) => {
+  it('counts where the call ran for a part of its time', async () => {
+    const [breaker, call] = await arrange({ timeoutMs: 200 });
+    const work = new Deferred<string>();
+    const first = call(() => work.promise);
+    const fn = jest.fn(never);
+    const second = failure(call(fn));
+    await elapse(150);
+    work.resolve('answer');
+    await first;
+    expect(breaker.getState()).toBe(CircuitState.CLOSED);
+    await elapse(50);
+    expect(fn).toHaveBeenCalled();
+    expect(await second).toMatchObject({ code: 'TIMEOUT' });
+    expect(breaker.getState()).toBe(CircuitState.OPEN);
+  });
+
+  it('teaches the breaker nothing where it passes while the call waits', async () => {
+    const [breaker, call] = await arrange({ timeoutMs: 200 });
+    const hung = failure(call(never)); // it holds the slot for ever
+    await elapse(200);
+    await hung;
+    expect(breaker.getState()).toBe(CircuitState.OPEN);
+    breaker.reset();
+    const waiting = failure(call(jest.fn(never)));
+    await elapse(200);
+    expect(await waiting).toMatchObject({ code: 'TIMEOUT' });
+    expect(breaker.getSnapshot()).toMatchObject({ state: CircuitState.CLOSED, calls: 0 });
+  });
+});
+
+describe('a probe in front of a queue', () => {
+  it('gives its permit back where its time passes while it waits', async () => {
+    const [breaker, pipeline] = await piped({ bulkhead: { maxConcurrent: 1 }, timeoutMs: 200 });
+    const hung = failure(pipeline.execute(never));
+    await elapse(200);
+    await hung;
+    await elapse(60_000);
+    const calls = [1, 2].map(() => failure(pipeline.execute(never)));
+    await elapse(200);
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(breaker.getState()).toBe(CircuitState.HALF_OPEN);
+    expect(await breaker.execute(async () => 'answer')).toBe('answer');
+  });
+});
+
+describe('a deadline around a breaker and a queue', () => {
+  it.each(['alone', 'pipeline'])(
+    'that passes while the call waits teaches the breaker nothing (%s)',
+    async (kind) => {
+      const app = await boot({ breakers: { payments: SLOW } });
+      const breaker = app.breakers.get('payments');
+      const bulkhead = new BulkheadPolicy('own', { maxConcurrent: 1 });
+      void bulkhead.execute(never);
+      const inner = app.pipeline({ name: 'inner', circuitBreaker: 'payments' });
+      const around = app.pipeline({ name: 'around', timeoutMs: 100 });
+      const through = () => bulkhead.execute(never);
+      const call = failure(
+        around.execute(() =>
+          kind === 'alone' ? breaker.execute(through) : inner.execute(through),
+        ),
+      );
+      await elapse(100);
+      expect(await call).toMatchObject({ code: 'TIMEOUT' });
+      await flush();
+      expect(breaker.getSnapshot()).toMatchObject({ state: CircuitState.CLOSED, calls: 0 });
+    },
+  );
+
+  it('counts where the call waited for a part of the time only', async () => {
+    const app = await boot({ breakers: { payments: SLOW } });
+    const breaker = app.breakers.get('payments');
+    const bulkhead = new BulkheadPolicy('own', { maxConcurrent: 1 });
+    void bulkhead.execute(never);
+    const around = app.pipeline({ name: 'around', timeoutMs: 100 });
+    const call = failure(
+      around.execute(() =>
+        breaker.execute(async () => {
+          await taking(60)();
+          return bulkhead.execute(never);
+        }),
+      ),
+    );
+    await elapse(100);
+    await call;
+    expect(breaker.getState()).toBe(CircuitState.OPEN);
+  });
+});
