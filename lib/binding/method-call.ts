@@ -1,4 +1,4 @@
-import { isObservable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { AnyMethod } from '../dispatch/method-definition.js';
@@ -8,6 +8,7 @@ import { mapStreamErrors } from '../edge/map-stream-errors.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Work } from '../pipeline/work.js';
 import type { MethodOperation } from './method-planner.js';
+import { callEitherWay, returnsStream } from './undeclared-result.js';
 
 /** Runs one call of a decorated method through its pipeline. */
 export function callMethod(
@@ -17,22 +18,72 @@ export function callMethod(
   args: unknown[],
 ): unknown {
   const { pipeline, returns, atEdge } = operation;
-  if (returns === 'observable') {
-    const stream = pipeline.stream(work, self, args);
-    return atEdge === undefined
-      ? stream
-      : stream.pipe(mapStreamErrors((error) => atEdge(error, args)));
-  }
-  if (returns === 'async-generator') {
-    const values = pipeline.generate(work, self, args);
-    return atEdge === undefined ? values : mapErrorsOf(values, (error) => atEdge(error, args));
-  }
-  const result = pipeline.call(work, self, args);
+  if (returns === 'promise') return callForPromise(operation, work, self, args);
+  if (returns === 'observable') return callForStream(operation, work, self, args);
+  if (returns === 'undeclared') return callUndeclared(operation, work, self, args);
+  const values = pipeline.generate(work, self, args);
+  return atEdge === undefined ? values : mapErrorsOf(values, (error) => atEdge(error, args));
+}
+
+function callForPromise(
+  operation: MethodOperation,
+  work: MethodWork,
+  self: object,
+  args: unknown[],
+): Promise<unknown> {
+  const result = promiseOf(operation, work, self, args);
+  const { surprise } = work;
+  if (surprise === undefined) return result;
+  work.surprise = undefined;
+  result.catch(() => undefined); // whoever expects an Observable would not look at it
+  throw surprise;
+}
+
+function promiseOf(
+  { pipeline, atEdge }: MethodOperation,
+  work: Work,
+  self: object,
+  args: unknown[],
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const result = pipeline.call(work, self, args, signal);
   return atEdge === undefined ? result : mapErrors(result, (error) => atEdge(error, args));
+}
+
+function callForStream(
+  { pipeline, atEdge }: MethodOperation,
+  work: Work,
+  self: object,
+  args: unknown[],
+): Observable<unknown> {
+  const stream = pipeline.stream(work, self, args);
+  return atEdge === undefined
+    ? stream
+    : stream.pipe(mapStreamErrors((error) => atEdge(error, args)));
+}
+
+/** By what the method has returned before, if anything. */
+function callUndeclared(
+  operation: MethodOperation,
+  work: MethodWork,
+  self: object,
+  args: unknown[],
+): unknown {
+  if (work.returned === 'promise') return callForPromise(operation, work, self, args);
+  if (work.returned === 'observable') return callForStream(operation, work, self, args);
+  return callEitherWay(operation, work, {
+    stream: () => callForStream(operation, work, self, args),
+    promise: (probing, signal) => promiseOf(operation, probing, self, args, signal),
+  });
 }
 
 /** A method, as its operation calls it. */
 export class MethodWork implements Work {
+  /** What it has returned so far, of a method that does not declare it. */
+  returned: 'promise' | 'observable' | 'either' | undefined = undefined;
+  /** That it has returned an Observable where a Promise was expected, until its caller is told. */
+  surprise: ResilienceConfigurationError | undefined = undefined;
+
   constructor(
     private readonly operation: MethodOperation,
     private readonly method: AnyMethod,
@@ -42,7 +93,23 @@ export class MethodWork implements Work {
     const { signals, returns } = this.operation;
     const args = signals.length === 0 ? given : withSignal(given, signals, attempt);
     const result = this.method.apply(self, args);
-    return returns === 'promise' ? notObservable(result, this.operation) : result;
+    if (returns === 'promise' || returns === 'undeclared') this.learn(result);
+    return result;
+  }
+
+  /** @throws ResilienceConfigurationError where it returns an Observable and a Promise was expected */
+  private learn(result: unknown): void {
+    const { operation, returned } = this;
+    const is = returnsStream(result) ? 'observable' : 'promise';
+    const expected = operation.returns === 'promise' ? 'promise' : returned;
+    if (is === expected) return;
+    if (operation.returns === 'undeclared') this.returned = expected === undefined ? is : 'either';
+    if (is !== 'observable' || expected !== 'promise') return;
+    this.surprise = new ResilienceConfigurationError(
+      operation.pipeline.plan.operation,
+      'returns an Observable that it does not declare; annotate its return type: `: Observable<…>`, with Observable imported as a value (by `import type` it is lost)',
+    );
+    throw this.surprise;
   }
 
   answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown {
@@ -67,14 +134,6 @@ function withSignal(
   const replaced = [...args];
   for (const position of positions) replaced[position] = attempt.signal;
   return replaced;
-}
-
-function notObservable(result: unknown, { pipeline }: MethodOperation): unknown {
-  if (result instanceof Promise || !isObservable(result)) return result;
-  throw new ResilienceConfigurationError(
-    pipeline.plan.operation,
-    'returns an Observable that it does not declare; annotate its return type: `: Observable<…>`, with Observable imported as a value (by `import type` it is lost)',
-  );
 }
 
 async function mapErrors<T>(result: Promise<T>, map: ErrorMapping): Promise<T> {

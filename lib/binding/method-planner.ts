@@ -89,9 +89,10 @@ function planMethod(
     );
     resolved.stages = { ...resolved.stages, retry: undefined };
   }
-  if (hedge !== undefined && traits.returns !== 'promise' && settings?.hedge === undefined) {
+  const streams = traits.returns === 'observable' || traits.returns === 'async-generator';
+  if (hedge !== undefined && streams && settings?.hedge === undefined) {
     resolved.stages = { ...resolved.stages, hedge: undefined }; // of the class, and not meant for this one
-  } else if (hedge !== undefined && traits.returns !== 'promise') {
+  } else if (hedge !== undefined && streams) {
     throw new ResilienceConfigurationError(
       `${place} @Hedge()`,
       'is on a method that returns a stream; allowed: one that returns a Promise',
@@ -116,7 +117,26 @@ function planMethod(
     );
   }
   warnings.push(...orderWarnings(place, definition, ofClass, resolved.stages));
+  warnings.push(...adviceOnReturns(place, kind, traits));
   return { ...resolved, name, className: classNameOf(type), kind, traits, warnings };
+}
+
+/** A transport takes whatever a handler returns; code has to know it when it calls. */
+function adviceOnReturns(
+  name: string,
+  kind: MethodPlan['kind'],
+  { returns, narrows }: MethodTraits,
+): string[] {
+  if (narrows !== undefined) {
+    const left = returns === 'observable' ? 'Observable' : 'Promise';
+    return [
+      `${name}: is declared to return ${narrows}, but what its callers get is a plain ${left}, without what else ${narrows} can do; declare it to return ${left}<…>`,
+    ];
+  }
+  if (kind === 'handler' || returns !== 'undeclared') return [];
+  return [
+    `${name}: whether it returns a Promise or an Observable is not known before it is called; declare \`: Promise<…>\` or \`: Observable<…>\` (no alias, and Observable imported as a value: \`import type\` and \`import { type Observable }\` hide it), or make it async`,
+  ];
 }
 
 function checkFallbackMethod(

@@ -9,7 +9,12 @@ import { signalParameters } from '../edge/signal.decorator.js';
 
 /** What calling a method needs to know, beside its pipeline. */
 export interface MethodTraits {
-  readonly returns: 'promise' | 'observable' | 'async-generator';
+  /** `'undeclared'` where neither metadata nor the function itself tells. */
+  readonly returns: 'promise' | 'observable' | 'async-generator' | 'undeclared';
+  /** The class that it is declared to return, of which only a Promise or an Observable is left. */
+  readonly narrows: string | undefined;
+  /** Whether it is a guard's decision. */
+  readonly guards: boolean;
   /** The positions of `@Signal()` parameters. */
   readonly signals: readonly number[];
   /** Whether it is a route that sends its response itself. */
@@ -27,6 +32,8 @@ export function traitsOf(type: Class, definition: MethodDefinition): MethodTrait
   const { owner, key } = definition;
   return {
     returns: returnsOf(definition, type),
+    narrows: narrowed(declaredReturnOf(definition)),
+    guards: key === 'canActivate',
     signals: signalParameters(owner.prototype as object, key),
     sendsItself: sendsOwnResponse(type, key),
     responds: transportOfHandler(methodOf(definition)) === 'http' || key === 'intercept',
@@ -58,12 +65,8 @@ function isArgumentsHost(value: unknown): value is ArgumentsHost {
 
 /** As declared, which TypeScript tells decorated methods (`emitDecoratorMetadata`). */
 function returnsOf(definition: MethodDefinition, type: Class): MethodTraits['returns'] {
-  const { key, owner } = definition;
-  const declared = Reflect.getMetadata(
-    'design:returntype',
-    owner.prototype,
-    key as string,
-  ) as unknown;
+  const { key } = definition;
+  const declared = declaredReturnOf(definition);
   if (isObservableClass(declared)) return 'observable';
   const kind = definition.functionKind;
   if (kind === 'AsyncGeneratorFunction') return 'async-generator';
@@ -73,19 +76,27 @@ function returnsOf(definition: MethodDefinition, type: Class): MethodTraits['ret
       'is a generator; allowed: a method that returns a Promise or an Observable, or an async generator',
     );
   }
-  const isSync = typeof declared === 'function' && declared !== Promise && declared !== Object;
-  if (
-    isSync &&
-    !isHandler(methodOf(definition)) &&
-    kind !== 'AsyncFunction' &&
-    !isThenableClass(declared)
-  ) {
-    throw new ResilienceConfigurationError(
-      `${type.name}.${String(key)}`,
-      `is declared to return ${(declared as Class).name}; allowed: a method that returns a Promise or an Observable`,
-    );
-  }
-  return 'promise';
+  if (kind === 'AsyncFunction' || declared === Promise || isThenableClass(declared))
+    return 'promise';
+  if (TELLS_NOTHING.has(declared)) return 'undeclared';
+  if (isHandler(methodOf(definition))) return 'promise'; // of a handler's value
+  throw new ResilienceConfigurationError(
+    `${type.name}.${String(key)}`,
+    `is declared to return ${(declared as Class).name}; allowed: a method that returns a Promise or an Observable`,
+  );
+}
+
+/** What stands there for an alias or an interface, and for a class that is imported only as a type. */
+const TELLS_NOTHING = new Set<unknown>([undefined, Object, Function]);
+
+function declaredReturnOf({ owner, key }: MethodDefinition): unknown {
+  return Reflect.getMetadata('design:returntype', owner.prototype, key as string);
+}
+
+function narrowed(declared: unknown): string | undefined {
+  if (!isObservableClass(declared) && !isThenableClass(declared)) return undefined;
+  const { name } = declared as Class;
+  return name === 'Observable' || name === 'Promise' ? undefined : name;
 }
 
 function isObservableClass(type: unknown): boolean {
@@ -98,5 +109,8 @@ function isObservableClass(type: unknown): boolean {
 }
 
 function isThenableClass(type: unknown): boolean {
-  return typeof (type as { prototype?: { then?: unknown } }).prototype?.then === 'function';
+  return (
+    typeof type === 'function' &&
+    typeof (type as { prototype?: { then?: unknown } }).prototype?.then === 'function'
+  );
 }

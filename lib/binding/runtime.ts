@@ -244,7 +244,10 @@ export class ResilienceRuntime extends DispatchingRuntime {
     try {
       operation = this.operationOf(self, definition);
     } catch (error) {
-      return Promise.reject(error); // an object that was not there at boot, of a class that is wrong
+      // An object that was not there at boot, of a class that is wrong. Who expects an Observable would
+      // not look at a Promise.
+      if (definition.functionKind !== 'AsyncFunction') throw error;
+      return Promise.reject(error);
     }
     if (operation === undefined) return original.apply(self, args);
     const work = new MethodWork(operation, original);

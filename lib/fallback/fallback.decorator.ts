@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilientMethod } from '../dispatch/decorator-types.js';
+import type { ResilientMethod, ReturnsNoSubtype } from '../dispatch/decorator-types.js';
 import type { FallbackOptions } from './fallback.options.js';
 
 /** Literals as their types, five levels deep: an inline function's answer has lost its literals. */
@@ -71,7 +71,9 @@ export interface FallbackDecorator<Handler> {
   <Target extends object, Method extends ResilientMethod>(
     target: Target,
     key: string | symbol,
-    descriptor: TypedPropertyDescriptor<Method> & Fits<Handler, Target, Method>,
+    descriptor: TypedPropertyDescriptor<Method> &
+      Fits<Handler, Target, Method> &
+      ReturnsNoSubtype<Method>,
   ): void;
 }
 

@@ -797,18 +797,20 @@ describe('Methods that a pipeline cannot run fail the boot', () => {
     await expect(booting).rejects.toThrow(/Service\.run: is declared to return Number; allowed/);
   });
 
-  it('and one that turns out to return an undeclared Observable fails with what to write', async () => {
+  it('and one that returns an Observable and declares a Promise fails its caller at once, with what to write', async () => {
     @Injectable()
     class Service {
       calls = 0;
       @decorator
-      run() {
+      run(): Promise<number> {
         this.calls++;
-        return of(1) as unknown;
+        return of(1) as never;
       }
     }
     const target = await inApp(Service);
-    await expect(target.run()).rejects.toThrow(/Service\.run: .*: Observable</);
-    expect(target.calls).toBe(1);
+    for (let call = 1; call <= 2; call++) {
+      expect(() => target.run()).toThrow(/Service\.run: .*: Observable</);
+      expect(target.calls).toBe(call);
+    }
   });
 });

@@ -4,7 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { expectTypeOf } from 'expect-type';
-import { type Observable, of } from 'rxjs';
+import { BehaviorSubject, type Observable, of } from 'rxjs';
 import {
   type AttemptContext,
   Bulkhead,
@@ -227,4 +227,80 @@ export async function shapes(
   if (event.type === 'retry') expectTypeOf(event.attempt).toEqualTypeOf<number>();
   // @ts-expect-error only a retry has an attempt
   event.attempt;
+}
+
+/** As Prisma, Mongoose and Knex have them. */
+interface Query<T> extends PromiseLike<T> {
+  lean(): Query<T>;
+}
+interface BranchedPromise<T> extends Promise<T> {
+  cancel(): void;
+}
+declare const query: Query<string>;
+declare const cancellable: BranchedPromise<string>;
+
+export class Subtypes<Entity> {
+  // @ts-expect-error callers get a Promise, which has no lean()
+  @Retry()
+  query(): Query<string> {
+    return query;
+  }
+  // @ts-expect-error callers get a plain Promise, which has no cancel()
+  @Timeout(100)
+  cancellable(): BranchedPromise<string> {
+    return cancellable;
+  }
+  // @ts-expect-error callers get an Observable, which has no getValue()
+  @CircuitBreaker('payments')
+  state(): BehaviorSubject<number> {
+    return new BehaviorSubject(1);
+  }
+  // @ts-expect-error the same with a fallback
+  @Fallback(() => of(0))
+  stateOrZero(): BehaviorSubject<number> {
+    return new BehaviorSubject(1);
+  }
+  // @ts-expect-error one of two is enough
+  @Retry()
+  eitherWay(streams: boolean): Promise<number> | BehaviorSubject<number> {
+    return streams ? new BehaviorSubject(1) : Promise.resolve(1);
+  }
+
+  @Retry()
+  async awaited(): Promise<string> {
+    return query;
+  }
+  @Retry()
+  thenable(): PromiseLike<string> {
+    return query;
+  }
+  @Retry()
+  values(): Observable<number> {
+    return new BehaviorSubject(1);
+  }
+  @Retry()
+  async entity(): Promise<Entity | undefined> {
+    return undefined;
+  }
+  @Retry()
+  entities(): Observable<Entity[]> {
+    return of([]);
+  }
+  @Retry()
+  async generic<T>(value: T): Promise<T> {
+    return value;
+  }
+  @Retry()
+  // biome-ignore lint/suspicious/noExplicitAny: what untyped clients return
+  anything(): any {
+    return query;
+  }
+  @Retry()
+  failing(): never {
+    throw new Error('down');
+  }
+  @Retry()
+  either(streams: boolean): Promise<number> | Observable<number> {
+    return streams ? of(1) : Promise.resolve(1);
+  }
 }
