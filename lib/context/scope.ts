@@ -1,8 +1,10 @@
 import { getMaxListeners, setMaxListeners } from 'node:events';
 import { now } from '../common/clock.js';
 import { onNextTurn } from '../common/next-turn.js';
+import { openStreamOf } from '../common/open-stream.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { errorChain } from './error-chain.js';
+import { Flow } from './flow.js';
 import { QueueTime } from './queue-time.js';
 
 /** What every `execute` hands to its function. */
@@ -16,6 +18,8 @@ export interface AttemptContext {
 /** A call that ends when the scope that it was made in is aborted. */
 export interface Dependent {
   cancel(reason: unknown): void;
+  /** The scope has ended well. Without this, what outlives it is on its own. */
+  moveOn?(caller: Scope | undefined): void;
 }
 
 /** Headers and timers know whole ms, so either may end a call almost one too early. */
@@ -211,9 +215,22 @@ export class Scope implements AttemptContext {
    * on is on its own. What abandoned work does in reaction to its abort is still inside.
    */
   end(): void {
+    const { dependents } = this;
     this.dependents = undefined;
     if (this.aborted) onNextTurn(() => this.leaveBehind());
     else this.leaveBehind();
+    if (dependents !== undefined) for (const each of dependents) each.moveOn?.(this.caller);
+  }
+
+  /**
+   * It has ended well with this answer. Where that is a stream, the signal that was given to it is
+   * aborted with the caller from now on.
+   */
+  flowOn(answer: unknown): void {
+    const { controller, caller } = this;
+    if (controller === undefined || caller === undefined) return;
+    const stream = openStreamOf(answer);
+    if (stream !== undefined) new Flow(stream, controller, caller);
   }
 
   private leaveBehind(): void {

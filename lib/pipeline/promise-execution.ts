@@ -23,7 +23,8 @@ export class PromiseExecution<T> extends Execution<T> {
     result.then(
       (value) => {
         attempt.finish(true);
-        if (!attempt.succeed(value)) this.work.discard(value);
+        if (attempt.succeed(value)) attempt.flowOn(value);
+        else this.work.discard(value);
       },
       (error) => {
         attempt.finish();

@@ -90,6 +90,7 @@ class StreamExecution<T> extends Execution<unknown> {
       attempt.finish(); // an unsubscribed source has really ended
     };
     let begun = false;
+    let last: T | undefined;
     const { subscriber } = this;
     // What the subscriber makes of a value is not inside the attempt, and does not end with it.
     const outside = (emit: () => void) => runInScope(this.outside, emit);
@@ -97,6 +98,7 @@ class StreamExecution<T> extends Execution<unknown> {
       next: (value: T) => {
         if (!begun) attempt.begun(STREAMING);
         begun = true;
+        last = value;
         outside(() => subscriber.next(value));
       },
       error: (error: unknown) => {
@@ -112,6 +114,7 @@ class StreamExecution<T> extends Execution<unknown> {
       complete: () => {
         attempt.finish(true);
         attempt.succeed(STREAMING);
+        attempt.flowOn(last);
         this.ended = true;
         outside(() => subscriber.complete());
       },

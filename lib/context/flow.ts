@@ -1,0 +1,33 @@
+import { isNodeStream, type OpenStream } from '../common/open-stream.js';
+import type { Dependent, Scope } from './scope.js';
+
+/** Lets go of flows whose streams nobody has any more: a web stream tells its end to its reader only. */
+const collected = new FinalizationRegistry<WeakRef<Flow>>((flow) => flow.deref()?.leave());
+
+/** A stream that is read after the attempt which made it has ended well. Its signal ends with the caller. */
+export class Flow implements Dependent {
+  constructor(
+    stream: OpenStream,
+    private readonly controller: AbortController,
+    private caller: Scope,
+  ) {
+    caller.adopt(this);
+    if (isNodeStream(stream)) stream.once('close', () => this.leave());
+    else collected.register(stream, new WeakRef(this));
+  }
+
+  cancel(reason: unknown): void {
+    this.controller.abort(reason);
+  }
+
+  /** The caller may hand the stream on to its own. */
+  moveOn(caller: Scope | undefined): void {
+    if (caller === undefined) return;
+    this.caller = caller;
+    caller.adopt(this);
+  }
+
+  leave(): void {
+    this.caller.release(this);
+  }
+}
