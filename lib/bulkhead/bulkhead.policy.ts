@@ -10,6 +10,7 @@ import {
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
+import { Loans } from './loans.js';
 import { runAlone } from './run-alone.js';
 import { type RunEnd, RunTimes } from './run-times.js';
 import { type Admission, Ticket } from './ticket.js';
@@ -51,6 +52,7 @@ export class BulkheadPolicy {
   private readonly turn = new Turn();
   /** Whether free slots are for those who wait, from the next turn of the event loop on. */
   private pausing = false;
+  private readonly loans = new Loans();
   private readonly runTimes = new RunTimes();
   private readonly adaptive: AdaptiveLimit | undefined;
   private readonly queue: TicketQueue;
@@ -108,18 +110,32 @@ export class BulkheadPolicy {
   }
 
   /**
-   * Waits for a slot: `settle` is called with it, or with the reason why there is none, unless the
-   * ticket leaves before. It may be called at once, and in the async context of another call, so the
-   * one who waits asks for the error (`refusal()`) in its own.
+   * Takes the slot of the call that the given one is made inside of, where that holds one and has lent it
+   * to nobody yet.
+   *
+   * @returns the lender, of whom `release()` has to know
+   * @internal
+   */
+  borrow(scope: Scope): Scope | undefined {
+    const lender = this.holderAround(scope);
+    return lender !== undefined && this.loans.lend(lender) ? lender : undefined;
+  }
+
+  /**
+   * Waits for a slot, or for that of a call around it: `settle` is called with it, or with the reason why
+   * there is none, unless the ticket leaves before. It may be called at once, and in the async context of
+   * another call, so the one who waits asks for the error (`refusal()`) in its own.
    *
    * @param scope of the call that waits: how long it can, and how much it matters
    * @internal
    */
   enqueue(scope: Scope, settle: (admission: Admission) => void): Ticket {
     const ticket = new Ticket(scope, settle);
-    const reason = this.makeRoom(ticket);
+    const holder = this.holderAround(scope);
+    const reason = this.makeRoom(ticket, holder);
     if (reason === undefined) {
       this.queue.add(ticket);
+      if (holder !== undefined) this.loans.reserve(holder, ticket);
       this.changed();
     } else {
       this.refuse(ticket, reason);
@@ -128,15 +144,16 @@ export class BulkheadPolicy {
   }
 
   /**
-   * Gives a slot back, to the first in the queue that can still be in time.
+   * Gives a slot back: to whom it was borrowed of, or to the first in the queue that can still be in time.
    *
    * @param at the time, where it is known
+   * @param holder the call that had it, where it has run
+   * @param lender of whom it had it, where it was borrowed
    * @internal
    */
-  release(at?: number): void {
-    this.running--;
-    if (this.queue.size > 0) this.admit(at ?? now());
-    this.changed();
+  release(at?: number, holder?: Scope, lender?: Scope): void {
+    // Who has borrowed it and is still at work goes on with it.
+    if (holder === undefined || !this.loans.outlives(holder, lender)) this.giveBack(at, lender);
   }
 
   /**
@@ -203,6 +220,40 @@ export class BulkheadPolicy {
     this.changed();
   }
 
+  /** The innermost call around the given one that holds a slot of this bulkhead. */
+  private holderAround(scope: Scope): Scope | undefined {
+    let each = scope.around;
+    while (each !== undefined && each.permitFor(this) === undefined) each = each.around;
+    return each;
+  }
+
+  private giveBack(at: number | undefined, lender: Scope | undefined): void {
+    if (lender !== undefined) {
+      this.lendOn(lender);
+      return;
+    }
+    this.running--;
+    if (this.queue.size > 0) this.admit(at ?? now());
+    this.changed();
+  }
+
+  private lendOn(lender: Scope): void {
+    if (this.turn.isUsedUp()) {
+      this.turn.next(() => this.lendOn(lender));
+      return;
+    }
+    const next = this.loans.next(lender);
+    if (next === undefined) {
+      const loan = this.loans.end(lender);
+      if (loan.ended) this.giveBack(undefined, loan.lender);
+      return;
+    }
+    this.queue.remove(next);
+    next.lender = lender;
+    next.settle(now());
+    this.changed();
+  }
+
   private admit(at: number): void {
     while (this.running < this.limit && !this.pausing) {
       const ticket = this.queue.first;
@@ -231,12 +282,13 @@ export class BulkheadPolicy {
   }
 
   /** @returns why there is no room for it in the queue */
-  private makeRoom(ticket: Ticket): BulkheadRejectionReason | undefined {
+  private makeRoom(ticket: Ticket, holder: Scope | undefined): BulkheadRejectionReason | undefined {
     if (this.closed) return 'shutdown';
     // What is too late already need not wait to hear so.
     if (ticket.deadline !== Number.POSITIVE_INFINITY && this.isTooLate(ticket, now()))
       return 'deadline';
-    if (this.queue.size < this.options.queueLimit) return undefined;
+    // It waits for no more than what goes on beside it, however many others wait.
+    if (holder !== undefined || this.queue.size < this.options.queueLimit) return undefined;
     const displaced = ticket.critical === true ? this.queue.youngestSheddable : undefined;
     if (displaced === undefined) return 'full';
     this.refuse(displaced, 'displaced');

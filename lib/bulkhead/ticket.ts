@@ -11,6 +11,8 @@ export class Ticket {
   next: Ticket | undefined = undefined;
   waiting = false;
   timeout: QueueTimeout | undefined = undefined;
+  /** Whose slot it got, where that was lent to it. */
+  lender: Scope | undefined = undefined;
 
   /** `true` is critical, `false` may be shed. */
   readonly critical: boolean | undefined;

@@ -121,7 +121,10 @@ export class Scope implements AttemptContext {
     return undefined;
   }
 
-  /** The permit of the call that it is through this policy; `undefined` where it is none. */
+  /**
+   * The permit of the call that it is through a breaker, or any number while it holds a slot of a bulkhead;
+   * `undefined` where it has to do with neither.
+   */
   permitFor(_policy: object): number | undefined {
     return undefined;
   }

@@ -8,6 +8,9 @@ import { TimeoutError } from '../timeout/timeout.error.js';
 import type { Timed } from '../timeout/timeout.policy.js';
 import type { Plan } from './stages.js';
 
+/** A slot of a bulkhead has no number. */
+const HELD: Permit = 0;
+
 /** Whose attempt it is: told once how it settles, always in the async context of the call. */
 export interface AttemptOwner<T> {
   readonly plan: Plan;
@@ -39,6 +42,8 @@ export class Attempt<T> extends Scope implements Timed {
   private holdsSlot = false;
   /** Since when it has run in its slot, where that is measured and has not been yet. */
   private slotSince: number | undefined = undefined;
+  /** Whose slot it runs in, where that is borrowed. */
+  private lender: Scope | undefined = undefined;
   private permit: Permit = 0;
   private ticket: Ticket | undefined = undefined;
 
@@ -65,7 +70,9 @@ export class Attempt<T> extends Scope implements Timed {
   }
 
   override permitFor(policy: object): number | undefined {
-    return policy === this.owner.plan.stages.circuitBreaker ? this.permit : undefined;
+    const { circuitBreaker, bulkhead } = this.owner.plan.stages;
+    if (policy === circuitBreaker) return this.permit;
+    return policy === bulkhead && this.holdsSlot ? HELD : undefined;
   }
 
   override isQueued(since: number, at: number): boolean {
@@ -83,7 +90,9 @@ export class Attempt<T> extends Scope implements Timed {
     } else if (bulkhead.tryAcquire()) {
       this.runInSlot(bulkhead.timesRun() ? this.startedAt : undefined);
     } else {
-      this.waitForSlot(bulkhead);
+      this.lender = bulkhead.borrow(this);
+      if (this.lender === undefined) this.waitForSlot(bulkhead);
+      else this.runInSlot(undefined);
     }
   }
 
@@ -125,7 +134,7 @@ export class Attempt<T> extends Scope implements Timed {
     if (!this.holdsSlot) return;
     this.holdsSlot = false;
     this.measure(answered);
-    this.owner.plan.stages.bulkhead?.release();
+    this.owner.plan.stages.bulkhead?.release(undefined, this, this.lender);
   }
 
   /** The timeout has passed. The timer is shared with other calls, and so its async context. */
@@ -202,17 +211,20 @@ export class Attempt<T> extends Scope implements Timed {
 
   /** The wait is a promise, so that the work starts in its own async context, not in that of the one before it. */
   private waitForSlot(bulkhead: BulkheadPolicy): void {
+    let ticket: Ticket;
     void new Promise<Admission>((settle) => {
-      this.ticket = bulkhead.enqueue(this, settle);
+      ticket = bulkhead.enqueue(this, settle);
+      this.ticket = ticket;
     }).then((admission) => {
       this.ticket = undefined;
+      this.lender = ticket.lender;
       if (typeof admission === 'string') {
         const error = bulkhead.refusal(admission, this);
         this.finish();
         this.fail(error);
       } else if (this.settled) {
         this.end();
-        bulkhead.release(); // it has not run
+        bulkhead.release(undefined, undefined, this.lender); // it has not run
       } else {
         this.beginLate(bulkhead, admission);
       }
@@ -224,11 +236,11 @@ export class Attempt<T> extends Scope implements Timed {
       this.owner.plan.stages.circuitBreaker?.confirm(this.permit, at, this);
     } catch (rejection) {
       this.end();
-      bulkhead.release(at);
+      bulkhead.release(at, undefined, this.lender);
       this.refuse(rejection);
       return;
     }
-    this.runInSlot(at);
+    this.runInSlot(this.lender === undefined ? at : undefined);
   }
 
   /** By its own breaker, which learns nothing from that. */
