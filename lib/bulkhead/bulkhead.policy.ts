@@ -175,9 +175,10 @@ export class BulkheadPolicy {
    * @internal
    */
   measured(end: RunEnd, since: number, at: number): void {
-    this.runTimes.record(at - since, end);
+    const durationMs = Math.max(0, at - since); // a test may have put the clock back
+    this.runTimes.record(durationMs, end);
     if (this.adaptive === undefined || end === 'error') return;
-    this.adaptive.sample(at - since, this.running, end === 'deadline');
+    this.adaptive.sample(durationMs, this.running, end === 'deadline');
     if (this.adaptive.limit === this.limit) return;
     this.limit = this.adaptive.limit;
     this.host.observer?.onLimit(this, this.limit);

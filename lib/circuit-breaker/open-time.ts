@@ -1,3 +1,4 @@
+import { Since } from '../common/clock.js';
 import { timestamp } from '../common/timestamp.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 
@@ -14,6 +15,7 @@ export class OpenTime {
   /** What the next one grows from: jitter does not add up. */
   private readonly baseMs: number;
   private readonly lengthMs: number;
+  private readonly since: Since;
 
   /**
    * @param error what opened the breaker, where it was an error
@@ -21,10 +23,11 @@ export class OpenTime {
    */
   constructor(
     options: Readonly<ResolvedCircuitBreakerOptions>,
-    private readonly startedAt: number,
+    startedAt: number,
     error?: unknown,
     before?: OpenTime,
   ) {
+    this.since = new Since(startedAt);
     this.outageBeganAt = before?.outageBeganAt ?? timestamp();
     this.cause = error ?? before?.cause;
     const { timeoutMs, timeoutFactor, timeoutJitter, maxTimeoutMs } = options;
@@ -34,12 +37,12 @@ export class OpenTime {
   }
 
   isOver(at: number): boolean {
-    return at - this.startedAt >= this.lengthMs;
+    return this.since.elapsedMs(at) >= this.lengthMs;
   }
 
   /** In whole ms, so that who waits that long is not too early. */
   leftMs(at: number): number {
-    return Math.max(0, Math.ceil(this.lengthMs - (at - this.startedAt)));
+    return Math.max(0, Math.ceil(this.lengthMs - this.since.elapsedMs(at)));
   }
 }
 

@@ -1,3 +1,4 @@
+import { Since } from '../common/clock.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 
 /** Handed out by `acquire()`, given back when the call ends. */
@@ -6,7 +7,7 @@ export type Permit = number;
 /** The calls of one half-open time, of which only so many run at once. */
 export class Probes {
   /** When each running one began, oldest first. */
-  private readonly running = new Map<Permit, number>();
+  private readonly running = new Map<Permit, Since>();
   private first: Permit = Number.POSITIVE_INFINITY;
   private successes = 0;
 
@@ -17,15 +18,15 @@ export class Probes {
    * room for another: a hung one must not wedge the breaker.
    */
   haveRoom(at: number): boolean {
-    for (const [permit, startedAt] of this.running) {
-      if (at - startedAt < this.options.timeoutMs) break;
+    for (const [permit, since] of this.running) {
+      if (since.elapsedMs(at) < this.options.timeoutMs) break;
       this.running.delete(permit);
     }
     return this.running.size < this.options.halfOpenMaxCalls;
   }
 
   begin(permit: Permit, at: number): void {
-    this.running.set(permit, at);
+    this.running.set(permit, new Since(at));
     this.first = Math.min(this.first, permit);
   }
 

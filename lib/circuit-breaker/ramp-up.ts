@@ -1,3 +1,5 @@
+import { Since } from '../common/clock.js';
+
 /** The share of the calls that is admitted at first. */
 const FIRST_SHARE = 0.1;
 /** Shares are added up in whole numbers, which add up exactly. */
@@ -14,18 +16,22 @@ const ONE_CALL = 10_000;
 export class RampUp {
   private credit = ONE_CALL - partOf(FIRST_SHARE);
 
+  private readonly since: Since;
+
   constructor(
-    private readonly startedAt: number,
+    startedAt: number,
     private readonly lengthMs: number,
-  ) {}
+  ) {
+    this.since = new Since(startedAt);
+  }
 
   isOver(at: number): boolean {
-    return at - this.startedAt >= this.lengthMs;
+    return this.since.elapsedMs(at) >= this.lengthMs;
   }
 
   /** Of the calls that are admitted at this moment, above 0 and below 1 until it is over. */
   share(at: number): number {
-    return FIRST_SHARE + (1 - FIRST_SHARE) * ((at - this.startedAt) / this.lengthMs);
+    return FIRST_SHARE + (1 - FIRST_SHARE) * (this.since.elapsedMs(at) / this.lengthMs);
   }
 
   /** Whether the call that comes now may run. */
@@ -41,7 +47,7 @@ export class RampUp {
    * times of what is left of the ramp: if all came back at its end, that would be the stampede.
    */
   retryAfterMs(at: number): number {
-    const leftMs = this.lengthMs - (at - this.startedAt);
+    const leftMs = this.lengthMs - this.since.elapsedMs(at);
     return Math.ceil((leftMs * (ONE_CALL - this.credit)) / ONE_CALL);
   }
 }

@@ -1,3 +1,4 @@
+import { clock } from '../common/clock.js';
 import type { SlidingWindow, WindowCounts } from '../common/time-window.js';
 
 const FAILED = 1;
@@ -43,6 +44,7 @@ export class CallWindow implements SlidingWindow {
 export class FailureTimes {
   private readonly times: Float64Array;
   private position = 0;
+  private era = clock.era;
 
   constructor(
     private readonly size: number,
@@ -53,8 +55,17 @@ export class FailureTimes {
 
   /** @returns whether this failure and the `size - 1` before it lie within `windowMs` */
   add(at: number): boolean {
+    if (this.era !== clock.era) this.followClock();
     this.times[this.position] = at;
     this.position = this.position + 1 === this.size ? 0 : this.position + 1;
     return at - (this.times[this.position] as number) < this.windowMs; // the next to go is the oldest
+  }
+
+  /** All failures so far count as of the beginning of the new clock. */
+  private followClock(): void {
+    this.era = clock.era;
+    this.times.forEach((time, index) => {
+      if (time !== Number.NEGATIVE_INFINITY) this.times[index] = clock.eraBeganAt;
+    });
   }
 }

@@ -1,3 +1,5 @@
+import { clock } from './clock.js';
+
 /** What a window holds at the moment. */
 export interface WindowCounts {
   readonly calls: number;
@@ -29,13 +31,14 @@ export class TimeWindow implements SlidingWindow {
   private current = 0;
   private offset = 0;
   private endsAt = Number.NEGATIVE_INFINITY;
+  private era = clock.era;
 
   constructor(windowMs: number) {
     this.bucketMs = Math.max(windowMs / BUCKETS, 0.001); // the buckets' numbers stay exact
   }
 
   record(at: number, failed: boolean, slow: boolean): void {
-    if (at >= this.endsAt) this.advance(at);
+    if (at >= this.endsAt || this.era !== clock.era) this.advance(at);
     const { buckets, offset } = this;
     this.calls++;
     buckets[offset] = (buckets[offset] as number) + 1;
@@ -50,12 +53,13 @@ export class TimeWindow implements SlidingWindow {
   }
 
   counts(at: number): WindowCounts {
-    if (at >= this.endsAt) this.advance(at);
+    if (at >= this.endsAt || this.era !== clock.era) this.advance(at);
     return this;
   }
 
   /** Empties the buckets that time has passed by: at most all 20, however long it was. */
   private advance(at: number): void {
+    if (this.era !== clock.era) this.followClock();
     const target = Math.floor(at / this.bucketMs);
     const { buckets } = this;
     for (
@@ -69,8 +73,20 @@ export class TimeWindow implements SlidingWindow {
       this.slow -= buckets[offset + 2] as number;
       buckets.fill(0, offset, offset + FIELDS);
     }
-    this.current = Math.max(this.current, target);
-    this.offset = (this.current % BUCKETS) * FIELDS;
-    this.endsAt = (this.current + 1) * this.bucketMs;
+    this.moveTo(Math.max(this.current, target));
+  }
+
+  private moveTo(bucket: number): void {
+    this.current = bucket;
+    this.offset = (bucket % BUCKETS) * FIELDS;
+    this.endsAt = (bucket + 1) * this.bucketMs;
+  }
+
+  /** All that it holds counts as of the beginning of the new clock. */
+  private followClock(): void {
+    this.era = clock.era;
+    this.moveTo(Math.floor(clock.eraBeganAt / this.bucketMs));
+    this.buckets.fill(0);
+    this.buckets.set([this.calls, this.failures, this.slow], this.offset);
   }
 }

@@ -1,4 +1,5 @@
-import { areTimersFaked, now } from './clock.js';
+import { Alarm } from './alarm.js';
+import { clock, now } from './clock.js';
 import { type Linked, LinkedList } from './linked-list.js';
 import { TURN_MS } from './turn.js';
 
@@ -10,73 +11,68 @@ export interface Expiring<T> extends Linked<T> {
 
 /**
  * Delays of one length, which expire in the order in which they began: so the first one is always
- * the next, adding and removing are O(1), and one Node timer serves all.
+ * the next, adding and removing are O(1), and one timer serves all.
  *
  * Setting and clearing a Node timer costs more than all the rest of a call. So the timer is not
- * cleared when nothing is pending: it lets the process end (`unref`), and goes when it fires and
- * finds nothing, unless new entries have come and want it again.
+ * cleared when nothing is pending: it lets the process end, and goes when it fires and finds nothing,
+ * unless new entries have come and want it again.
  */
 export class TimerQueue<T extends Expiring<T>> {
   private readonly pending = new LinkedList<T>();
-  private timer: NodeJS.Timeout | undefined = undefined;
-  /** The entry that the timer was set for, while it is pending. */
-  private armedFor: T | undefined = undefined;
-  private keepsProcess = true;
+  private readonly alarm = new Alarm(() => this.expireDue());
+  private era = clock.era;
 
   constructor(readonly delayMs: number) {}
 
   add(entry: T, at = now()): void {
+    if (this.era !== clock.era) this.followClock();
     entry.expiresAt = at + this.delayMs;
     this.pending.append(entry);
     if (this.pending.first !== entry) return;
-    // Where there is a timer, it is set for an entry that has gone, and so not too late for this one.
-    if (this.timer === undefined) this.arm(entry, this.delayMs);
-    else if (this.keepsProcess) this.timer.ref();
+    // Where there is an alarm, it is set for an entry that has gone, and so not too late for this one.
+    if (this.alarm.isSet) {
+      this.alarm.wake();
+    } else {
+      this.alarm.set(this.delayMs, this.delayMs, at);
+      this.era = clock.era; // which may have begun by this
+    }
   }
 
   remove(entry: T): void {
     this.pending.remove(entry);
-    if (entry === this.armedFor) this.armedFor = undefined;
-    if (this.pending.first === undefined && this.timer !== undefined) this.rest(this.timer);
+    if (this.pending.first === undefined && this.alarm.isSet) this.alarm.rest();
   }
 
   /** From now on a pending entry does not keep the process alive. */
   letProcessEnd(): void {
-    this.keepsProcess = false;
-    this.timer?.unref();
+    this.alarm.letProcessEnd();
   }
 
-  private arm(entry: T, delayMs: number): void {
-    this.armedFor = entry;
-    this.timer = setTimeout(this.fire, delayMs);
-    if (!this.keepsProcess) this.timer.unref();
+  /** What is pending has its whole delay from the beginning of the new clock. */
+  private followClock(): void {
+    this.era = clock.era;
+    const expiresAt = clock.eraBeganAt + this.delayMs;
+    for (let entry = this.pending.first; entry !== undefined; entry = entry.next)
+      entry.expiresAt = expiresAt;
   }
 
-  private rest(timer: NodeJS.Timeout): void {
-    if (areTimersFaked()) {
-      clearTimeout(timer); // costs nothing then, and a test may well count its timers
-      this.timer = undefined;
-    } else {
-      timer.unref();
-    }
-  }
-
-  private readonly fire = (): void => {
-    const at = now();
-    const due = this.armedFor;
+  private expireDue(): void {
+    const began = now();
+    if (this.era !== clock.era) this.followClock();
+    // It is so late at least, whatever the clock says: a test may fake timers only.
+    const at = Math.max(began, this.alarm.dueAt);
     const { last } = this.pending; // what is added from now on is not due, however short the delay
-    this.timer = undefined;
-    this.armedFor = undefined;
-    // The one that the timer was set for has expired, whatever the clock says (a test may fake
-    // timers only); Node's timers are exact to a millisecond, so the others may be that early.
-    for (let entry = this.pending.first; entry !== undefined; entry = this.pending.first) {
-      if (entry !== due && entry.expiresAt - at >= 1) break;
-      this.pending.remove(entry);
-      entry.expire();
-      if (entry === last || now() - at > TURN_MS) break;
+    try {
+      for (let entry = this.pending.first; entry !== undefined; entry = this.pending.first) {
+        if (entry.expiresAt - at >= 1) break; // Node's timers are exact to a millisecond
+        this.pending.remove(entry);
+        entry.expire();
+        if (entry === last || now() - began > TURN_MS) break;
+      }
+    } finally {
+      const next = this.pending.first; // also where one of them threw: the others wait for the alarm
+      if (next !== undefined && !this.alarm.isSet)
+        this.alarm.set(Math.max(1, next.expiresAt - at), this.delayMs, at);
     }
-    const next = this.pending.first;
-    if (next !== undefined && this.timer === undefined)
-      this.arm(next, Math.max(1, next.expiresAt - at));
-  };
+  }
 }

@@ -1,4 +1,5 @@
 import { Observable } from 'rxjs';
+import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
 import type { ClientScope } from './client-scope.js';
 
@@ -20,12 +21,13 @@ export function withinDeadline<T>(
     const expire = () => subscriber.error(scope.expire());
     const leftMs = scope.expiresAt - now();
     if (leftMs <= 0) return expire();
-    const timer = setTimeout(() => (scope.committed ? scope.answered() : expire()), leftMs);
+    const alarm = new Alarm(() => (scope.committed ? scope.answered() : expire()));
+    alarm.set(leftMs);
     const answered = () => {
-      clearTimeout(timer);
+      alarm.stop();
       scope.answered();
     };
-    subscriber.add(() => clearTimeout(timer));
+    subscriber.add(() => alarm.stop());
     subscriber.add(
       handled.subscribe({
         next: (value) => {

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { Alarm } from '../common/alarm.js';
 import {
   check,
   checkOptions,
@@ -96,12 +97,13 @@ export class WebhookAlerts implements AlertChannel {
   /** Resolves when nothing waits any more, or after `timeoutMs`. */
   async flush(): Promise<void> {
     if (this.posting === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
+    let alarm: Alarm | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.timeoutMs);
+      alarm = new Alarm(resolve);
+      alarm.set(this.timeoutMs);
     });
     await Promise.race([this.posting, late]);
-    clearTimeout(timer);
+    alarm?.stop();
   }
 
   private enqueue(message: object): void {

@@ -1,3 +1,4 @@
+import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
 import { isRejection } from '../common/resilience.error.js';
 import type { Scope } from '../context/scope.js';
@@ -12,12 +13,13 @@ import type { Plan } from './stages.js';
  */
 export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   readonly plan: Plan;
+  private delayMs = 0;
   private readonly made: Attempt<T>[] = [];
   private running = 0;
   private settled = false;
   /** By which it fails, if it does. */
   private failure: { error: unknown; attempt: Attempt<T> } | undefined = undefined;
-  private timer: NodeJS.Timeout | undefined = undefined;
+  private readonly alarm = new Alarm(() => this.hedgeNow());
 
   constructor(
     private readonly owner: AttemptOwner<T>,
@@ -53,7 +55,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   succeeded(value: T, at: number, attempt: Attempt<T>): void {
     if (this.settled) return;
     this.settle();
-    this.hedge.recordAnswer(at - attempt.startedAt);
+    this.hedge.recordAnswer(Math.max(0, at - attempt.startedAt)); // a test may have put the clock back
     for (const loser of this.made) if (loser !== attempt) loser.cancel(fasterOne());
     this.owner.succeeded(value, at, attempt);
   }
@@ -74,7 +76,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
 
   /** The application closes: the call has the attempts that it has. */
   stop(): void {
-    clearTimeout(this.timer);
+    this.alarm.stop();
   }
 
   hasRetried(error: unknown): boolean {
@@ -95,14 +97,15 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   private wait(): void {
     const { delayMs, options } = this.hedge;
     if (this.settled || delayMs === undefined || this.made.length > options.maxHedged) return;
-    this.timer = setTimeout(() => this.hedgeNow(delayMs), delayMs);
+    this.delayMs = delayMs;
+    this.alarm.set(delayMs);
     this.plan.shutdown.add(this);
   }
 
-  private hedgeNow(delayMs: number): void {
+  private hedgeNow(): void {
     const at = now();
     if (this.plan.shutdown.closed || !this.hedge.tryHedge(at)) return;
-    this.plan.observer.onHedge(this.made.length, delayMs);
+    this.plan.observer.onHedge(this.made.length, this.delayMs);
     if (this.settled) return; // by one who heard of it
     this.make(at);
     this.wait();
@@ -114,7 +117,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   }
 
   private waitNoMore(): void {
-    clearTimeout(this.timer);
+    this.alarm.stop();
     this.plan.shutdown.delete(this);
   }
 }

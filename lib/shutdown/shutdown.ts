@@ -1,3 +1,4 @@
+import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
 import type { InFlight } from './in-flight.js';
 
@@ -23,7 +24,7 @@ export class Shutdown implements InFlight {
   private graceMs = 0;
   /** On the monotonic clock, once the end has begun. */
   private graceEndsAt: number | undefined = undefined;
-  private timer: ReturnType<typeof setTimeout> | undefined = undefined;
+  private readonly alarm = new Alarm(() => this.close());
   private readonly waits = new Set<Wait>();
   private tellNothingLeft: (() => void) | undefined = undefined;
 
@@ -68,15 +69,14 @@ export class Shutdown implements InFlight {
   }
 
   private arm(endsAt: number): void {
-    if (this.closed || this.timer !== undefined) return;
+    if (this.closed || this.alarm.isSet) return;
     const leftMs = Math.min(endsAt - now(), this.graceMs); // a test may have given the clock another origin
-    if (leftMs > 0) this.timer = setTimeout(() => this.close(), leftMs);
+    if (leftMs > 0) this.alarm.set(leftMs);
     else this.close();
   }
 
   private rest(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.alarm.stop();
     this.tellNothingLeft?.();
   }
 

@@ -1,0 +1,108 @@
+import { setImmediate } from 'node:timers'; // browser-like environments have none
+import { areTimersFaked, type ClockFollower, clock, now } from './clock.js';
+
+/** In one a connection is found to be made, and in the next what has come over it. */
+const INPUT_TURNS = 2;
+
+/** What `setTimeout` returns: a number where it is not Node's (jsdom, Electron). */
+type Handle = Partial<NodeJS.Timeout> | number;
+
+/**
+ * A timer that rings once, on the clock in force: where a test changes that, the rest of the wait goes
+ * on by the new one.
+ *
+ * Where it is late by more than its own length, the event loop was blocked: by us, and not by those
+ * whom we wait for. Then the input that is ready gets its turn before it rings. (Timers come before
+ * input in a turn of Node's event loop, immediates after.)
+ */
+export class Alarm implements ClockFollower {
+  private handle: Handle | undefined = undefined;
+  /** Of the timers that it was set with: those of another clock would not know it. */
+  private clearTimeout = clearTimeout;
+  private delayMs = 0;
+  private lengthMs = 0;
+  /** When it rings, or rang last, on the monotonic clock. */
+  dueAt = 0;
+  private isResting = false;
+  private keepsProcess = true;
+
+  constructor(private readonly ring: () => void) {}
+
+  get isSet(): boolean {
+    return this.handle !== undefined;
+  }
+
+  /** @param lengthMs by how much it may be late; where it is set for the rest of a wait, the whole */
+  set(delayMs: number, lengthMs = delayMs, at = now()): void {
+    this.delayMs = delayMs;
+    this.lengthMs = lengthMs;
+    this.dueAt = at + delayMs;
+    this.stop();
+    this.start(delayMs);
+  }
+
+  stop(): void {
+    if (this.handle === undefined) return;
+    this.clearTimeout.call(globalThis, this.handle as NodeJS.Timeout);
+    this.handle = undefined;
+    clock.followers.delete(this);
+  }
+
+  /** Nobody needs it now: it holds no process, and is stopped where it cannot be told so. */
+  rest(): void {
+    const { handle } = this;
+    // Stopping costs nothing where timers are faked, and a test may well count its timers.
+    if (areTimersFaked() || typeof handle !== 'object' || handle.unref === undefined) this.stop();
+    else handle.unref();
+    this.isResting = true;
+  }
+
+  /** Somebody needs it again. */
+  wake(): void {
+    this.isResting = false;
+    if (this.keepsProcess && typeof this.handle === 'object') this.handle.ref?.();
+  }
+
+  /** From now on it holds no process, though somebody needs it. */
+  letProcessEnd(): void {
+    this.keepsProcess = false;
+    if (typeof this.handle === 'object') this.handle.unref?.();
+  }
+
+  followClock(isNewEra: boolean): void {
+    if (this.isResting) {
+      this.stop();
+      return;
+    }
+    if (isNewEra) this.dueAt = clock.eraBeganAt + this.delayMs;
+    const leftMs = this.dueAt - now();
+    this.stop();
+    this.start(Math.max(1, leftMs));
+  }
+
+  private start(delayMs: number): void {
+    now(); // looks which clock is in force
+    this.isResting = false;
+    this.clearTimeout = clearTimeout;
+    this.handle = setTimeout(this.onTimer, delayMs);
+    if (!this.keepsProcess) this.letProcessEnd();
+    clock.followers.add(this);
+  }
+
+  private readonly onTimer = (): void => {
+    if (areTimersFaked() || now() - this.dueAt <= this.lengthMs) this.onDue();
+    else this.afterTurns(INPUT_TURNS, this.handle);
+  };
+
+  private afterTurns(left: number, handle: Handle | undefined): void {
+    if (handle !== this.handle) return; // it was stopped
+    if (left === 0) this.onDue();
+    else setImmediate(() => this.afterTurns(left - 1, handle));
+  }
+
+  private onDue(): void {
+    this.handle = undefined;
+    clock.followers.delete(this);
+    this.ring();
+  }
+}
