@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Stages } from '../pipeline/stages.js';
 import type { BootLog } from '../resilience-module.options.js';
+import { doubtsAbout } from './doubts.js';
 import { type Operation, summarize } from './operation.js';
 import type { ResilienceRuntime } from './runtime.js';
 
@@ -10,6 +11,7 @@ const NAMED = 10;
 /** Tells at boot, and after each lazily loaded module, what there is and what the user should know. */
 export class BootReport {
   private readonly told = new WeakSet<Operation>();
+  private readonly doubts = new Set<string>();
   private isFirst = true;
 
   constructor(private readonly logger: Required<Pick<LoggerService, 'debug'>> & LoggerService) {}
@@ -23,7 +25,9 @@ export class BootReport {
     for (const { level, text } of runtime.coverageReports.splice(0)) {
       if (level === 'warn' || bootLog !== 'none') this.logger[level](text);
     }
-    for (const warning of runtime.warnings.splice(0)) this.logger.warn(warning);
+    const doubts = doubtsAbout(all, runtime.catalog).filter((doubt) => !this.doubts.has(doubt));
+    for (const doubt of doubts) this.doubts.add(doubt);
+    for (const warning of [...runtime.warnings.splice(0), ...doubts]) this.logger.warn(warning);
     this.isFirst = false;
   }
 

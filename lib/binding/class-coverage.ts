@@ -10,6 +10,7 @@ import {
 } from '../dispatch/method-definition.js';
 import { fallbackMethodOf } from '../fallback/fallback.options.js';
 import { resilienceArgument } from '../service/resilience.options.js';
+import { checkSaidOnce } from './decorator-order.js';
 import { methodOf } from './method-traits.js';
 
 /** Why a method is left out of what is said on its class. */
@@ -34,6 +35,7 @@ export class ClassCoverage {
   constructor(private readonly type: Class) {
     this.methods = [...methodsOf(type.prototype as object)].map(([key]) => key);
     const layers = classSettings(type);
+    for (const layer of layers) checkSaidOnce(type.name, layer);
     const all = [...layers, ...allDefinitionsOf(type).map(({ settings }) => settings)];
     this.fallbacks = new Set(all.map((settings) => fallbackMethodOf(settings?.fallback)));
     for (const { resilience } of layers) this.choose(resilience);
@@ -116,7 +118,7 @@ export class ClassCoverage {
     if (unknown === undefined) return;
     throw new ResilienceConfigurationError(
       place,
-      `${this.type.name} has no method ${String(unknown)} that class decorators could apply to; ${known(this.methods.map(String))}`,
+      `${this.type.name} has no method ${String(unknown)} that class decorators could apply to; ${known(this.methods.map(String), String(unknown))}`,
     );
   }
 }

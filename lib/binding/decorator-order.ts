@@ -1,7 +1,9 @@
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
   type AnyMethod,
   decoratorOf,
   type MethodDefinition,
+  SaidTwice,
   type Settings,
 } from '../dispatch/method-definition.js';
 import type { Stages } from '../pipeline/stages.js';
@@ -17,6 +19,22 @@ const ORDER = [
   'timeout',
   'bulkhead',
 ] as const satisfies readonly (keyof Stages)[];
+
+/**
+ * Of two decorators of one kind on one method or class, which is meant cannot be known.
+ *
+ * @throws ResilienceConfigurationError
+ */
+export function checkSaidOnce(place: string, settings: Settings = {}): void {
+  for (const [stage, said] of Object.entries(settings)) {
+    if (!(said instanceof SaidTwice)) continue;
+    const values = said.values.map(display).reverse().join(' and ');
+    throw new ResilienceConfigurationError(
+      `${place} ${decoratorOf(stage)}`,
+      `is written ${said.values.length} times here, with ${values}; allowed: once (on a class and again on a method, the method's overrides)`,
+    );
+  }
+}
 
 /**
  * What to say of decorators of others that stand between ours. All of a method's own stages run where

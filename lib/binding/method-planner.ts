@@ -3,7 +3,7 @@ import { display, ResilienceConfigurationError } from '../common/configuration.e
 import { isHandler, isSafeHandler } from '../dispatch/handlers.js';
 import type { Class, MethodDefinition, Settings } from '../dispatch/method-definition.js';
 import type { ClassCoverage } from './class-coverage.js';
-import { orderWarnings } from './decorator-order.js';
+import { checkSaidOnce, orderWarnings } from './decorator-order.js';
 import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
 import { classNameOf, operationNameOf } from './operation-names.js';
@@ -39,6 +39,7 @@ export function planClass(
   const plans = new Map<MethodDefinition, MethodPlan>();
   for (const definition of definitions) {
     if (!coverage.reaches(definition)) continue;
+    checkSaidOnce(`${type.name}.${String(definition.key)}`, definition.settings);
     const name = operationNameOf(type, definition);
     claim(name, definition.key);
     const layers = coverage.layersFor(definition);

@@ -2,7 +2,13 @@ import { mergeBulkheadOptions } from '../bulkhead/bulkhead.options.js';
 import type { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
 import { mergeCircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.options.js';
 import type { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
-import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
+import {
+  display,
+  known,
+  ResilienceConfigurationError,
+  unregistered,
+} from '../common/configuration.error.js';
+import { numberMeant } from '../common/spelling.js';
 import type { ResilienceDefaults, ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { RetryOptions } from '../retry/retry.options.js';
 import { RetryBudgets } from '../retry/retry-budgets.js';
@@ -59,27 +65,32 @@ export class PolicyCatalog {
   }
 
   retry(name: string, place: string): RetryOptions {
-    return lookUp(this.retries, name, place, 'retry options');
+    return lookUp(this.retries, name, place, 'retry options', 'retries');
   }
 
   service(name: string, place: string): ServiceOptions {
-    return lookUp(this.services, name, place, 'service');
+    return lookUp(this.services, name, place, 'service', 'services');
   }
 
   /** @param layer `'<hierarchy>.<layer>'` */
   timeoutMs(layer: string, place: string): number {
     const dot = layer.lastIndexOf('.');
     const hierarchy = this.timeouts.get(layer.slice(0, dot));
-    const timeoutMs = hierarchy?.[layer.slice(dot + 1) as TimeoutLayer];
-    if (timeoutMs !== undefined) return timeoutMs;
+    const name = layer.slice(dot + 1) as TimeoutLayer;
+    if (hierarchy !== undefined && Object.hasOwn(hierarchy, name)) return hierarchy[name];
     const layers = [...this.timeouts.keys()].flatMap((name) => [
       `${name}.client`,
       `${name}.gateway`,
       `${name}.service`,
     ]);
+    const ms = numberMeant(layer);
+    const remedy =
+      ms === undefined
+        ? "a layer is '<hierarchy>.client', '.gateway' or '.service' of one in the module's timeouts, and a time of one's own a number of ms"
+        : `pass the number ${ms}`;
     throw new ResilienceConfigurationError(
       place,
-      `there is no timeout ${display(layer)}; ${known(layers)}`,
+      `there is no timeout ${display(layer)}; ${known(layers, layer)}; ${remedy}`,
     );
   }
 
@@ -110,13 +121,15 @@ function addAll<T>(
   }
 }
 
-function lookUp<T>(map: Map<string, T>, name: string, place: string, kind: string): T {
+function lookUp<T>(
+  map: Map<string, T>,
+  name: string,
+  place: string,
+  kind: string,
+  section: string,
+): T {
   const entry = map.get(name);
-  if (entry === undefined) {
-    throw new ResilienceConfigurationError(
-      place,
-      `there is no ${kind} ${display(name)}; ${known(map.keys())}`,
-    );
-  }
+  if (entry === undefined)
+    throw new ResilienceConfigurationError(place, unregistered(kind, name, map.keys(), section));
   return entry;
 }

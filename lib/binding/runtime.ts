@@ -1,5 +1,9 @@
 import { Logger } from '@nestjs/common';
-import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
+import {
+  display,
+  ResilienceConfigurationError,
+  unregistered,
+} from '../common/configuration.error.js';
 import { check, text } from '../common/options.js';
 import {
   type AnyMethod,
@@ -122,7 +126,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     if (operation !== undefined) return operation;
     throw new ResilienceConfigurationError(
       `ResilienceService.execute(${display(name)})`,
-      `there is no service ${display(name)}; ${known(this.services.keys())}`,
+      unregistered('service', name, this.services.keys(), 'services'),
     );
   }
 

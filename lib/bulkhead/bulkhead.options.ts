@@ -51,7 +51,7 @@ const RULES: Rules<BulkheadOptions> = {
 
 /** @throws ResilienceConfigurationError */
 export function checkBulkheadOptions(place: string, options: unknown): BulkheadOptions {
-  return checkOptions<BulkheadOptions>(place, options, RULES);
+  return checkOptions<BulkheadOptions>(place, options, RULES, 'maxConcurrent');
 }
 
 /** Later layers win field by field; one that is not adaptive has no use for a lower bound. */

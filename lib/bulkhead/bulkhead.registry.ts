@@ -11,7 +11,7 @@ import { BulkheadPolicy } from './bulkhead.policy.js';
 export class BulkheadRegistry extends Registry<BulkheadPolicy> {
   /** @internal */
   constructor(private readonly hostFor: (name: string) => BulkheadHost = () => ({})) {
-    super('bulkhead');
+    super('bulkhead', 'bulkheads');
   }
 
   /**

@@ -104,7 +104,7 @@ const RULES: Rules<CircuitBreakerOptions> = {
 
 /** @throws ResilienceConfigurationError also where options contradict each other */
 export function checkCircuitBreakerOptions(place: string, given: unknown): CircuitBreakerOptions {
-  const options = checkOptions<CircuitBreakerOptions>(place, given, RULES);
+  const options = checkOptions<CircuitBreakerOptions>(place, given, RULES, 'failureThreshold');
   if (options.windowCalls !== undefined && options.windowMs !== undefined) {
     throw new ResilienceConfigurationError(
       `${place}.windowCalls`,

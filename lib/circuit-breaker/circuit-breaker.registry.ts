@@ -10,7 +10,7 @@ import { type CircuitBreakerHost, CircuitBreakerPolicy } from './circuit-breaker
 export class CircuitBreakerRegistry extends Registry<CircuitBreakerPolicy> {
   /** @internal */
   constructor(private readonly hostFor: (name: string) => CircuitBreakerHost = () => ({})) {
-    super('circuit breaker');
+    super('circuit breaker', 'breakers');
   }
 
   /**

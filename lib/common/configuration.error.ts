@@ -1,3 +1,5 @@
+import { closest, numberMeant } from './spelling.js';
+
 /**
  * A mistake in the configuration, found when the application boots.
  *
@@ -13,6 +15,18 @@ export class ResilienceConfigurationError extends Error {
     problem: string,
   ) {
     super(`${place}: ${problem}`);
+  }
+
+  /** For an option that there is not, with those that there are, and the one that was probably meant. */
+  static unknownOption(
+    place: string,
+    option: string,
+    options: Iterable<string>,
+  ): ResilienceConfigurationError {
+    return new ResilienceConfigurationError(
+      place,
+      `there is no such option; ${known(options, option)}`,
+    );
   }
 }
 
@@ -36,10 +50,45 @@ export function kindOf(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object' : display(value);
 }
 
-/** `known: a, b` for messages about an unknown name. */
-export function known(names: Iterable<string>): string {
+/** `known: a, b; did you mean a?` for messages about an unknown name. */
+export function known(names: Iterable<string>, wanted: string): string {
   const list = [...names];
-  return list.length === 0 ? 'none is registered' : `known: ${list.join(', ')}`;
+  if (list.length === 0) return 'none is registered';
+  const meant = closest(wanted, list);
+  return `known: ${list.join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`;
+}
+
+/**
+ * For a name that nothing is registered by: what is, and how to register it.
+ *
+ * @param section of the module's options: `breakers`
+ */
+export function unregistered(
+  kind: string,
+  name: string,
+  names: Iterable<string>,
+  section: string,
+  example = '{}',
+): string {
+  const list = [...names];
+  return `there is no ${kind} ${display(name)}; ${known(list, name)}; ${remedyFor(name, list, section, example)}`;
+}
+
+/** What a number in the place of a name was meant for. */
+const BY_NUMBER: Record<string, (n: number) => string> = {
+  retries: (n) => `the number ${n}`,
+  breakers: (n) => `{ failureThreshold: ${n} }`,
+  bulkheads: (n) => `{ maxConcurrent: ${n} }`,
+};
+
+function remedyFor(name: string, names: string[], section: string, example: string): string {
+  if (name.trim() === '') return 'give it the name of one';
+  const number = numberMeant(name);
+  if (number !== undefined && Object.hasOwn(BY_NUMBER, section))
+    return `to say it here, pass ${BY_NUMBER[section]?.(number)}`;
+  const key = /^[A-Za-z_$][\w$]*$/.test(name) ? name : display(name);
+  const either = names.length === 0 ? '' : 'or ';
+  return `${either}register it in the module's options, ${section}: { ${key}: ${example} }`;
 }
 
 function shorten(text: string): string {

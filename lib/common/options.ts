@@ -1,5 +1,6 @@
 import { MAX_TIMER_MS } from './clock.js';
-import { display, kindOf, known, ResilienceConfigurationError } from './configuration.error.js';
+import { display, kindOf, ResilienceConfigurationError } from './configuration.error.js';
+import { numberMeant } from './spelling.js';
 
 /** Says what is allowed where `value` is not; `undefined` where it is fine. */
 export type Rule = (value: unknown, place: string) => string | undefined;
@@ -10,6 +11,7 @@ export type Rules<T extends object> = Record<keyof T, Rule>;
 /**
  * Checks an options object against its rules.
  *
+ * @param main the option that a number in place of the options was probably meant for
  * @returns a copy without the keys that are `undefined`, which must not erase a default
  * @throws ResilienceConfigurationError on the first value that is not allowed
  */
@@ -17,20 +19,20 @@ export function checkOptions<T extends object>(
   place: string,
   options: unknown,
   rules: Rules<T>,
+  main?: keyof T & string,
 ): T {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    const number = numberMeant(options);
+    const meant =
+      main === undefined || number === undefined ? '' : `; did you mean { ${main}: ${number} }?`;
     throw new ResilienceConfigurationError(
       place,
-      `is ${display(options)}; allowed: an object with ${Object.keys(rules).join(', ')}`,
+      `is ${display(options)}; allowed: an object with ${Object.keys(rules).join(', ')}${meant}`,
     );
   }
   for (const [key, value] of Object.entries(options)) {
-    if (!Object.hasOwn(rules, key)) {
-      throw new ResilienceConfigurationError(
-        within(place, key),
-        `there is no such option; ${known(Object.keys(rules))}`,
-      );
-    }
+    if (!Object.hasOwn(rules, key))
+      throw ResilienceConfigurationError.unknownOption(within(place, key), key, Object.keys(rules));
     if (value !== undefined) check(within(place, key), value, rules[key as keyof T]);
   }
   return defined(options as T);
@@ -44,8 +46,25 @@ function within(place: string, key: string): string {
 export function check(place: string, value: unknown, rule: Rule): void {
   const allowed = rule(value, place);
   if (allowed !== undefined) {
-    throw new ResilienceConfigurationError(place, `is ${display(value)}; allowed: ${allowed}`);
+    throw new ResilienceConfigurationError(
+      place,
+      `is ${display(value)}; allowed: ${allowed}${hintAt(value, rule, place)}`,
+    );
   }
+}
+
+/** What to write instead of a text, as environment variables have them, and where NaN comes from. */
+function hintAt(value: unknown, rule: Rule, place: string): string {
+  if (Number.isNaN(value)) return '; Number() makes NaN of an environment variable that is not set';
+  if (typeof value !== 'string') return '';
+  if (/^(true|false)$/i.test(value))
+    return rule(/true/i.test(value), place) === undefined
+      ? `; pass the boolean ${value.toLowerCase()}`
+      : '';
+  const number = numberMeant(value);
+  return number !== undefined && rule(number, place) === undefined
+    ? `; pass the number ${number}`
+    : '';
 }
 
 /** The same rule for a value in which there may be secrets: the message does not show it. */

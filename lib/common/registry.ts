@@ -1,10 +1,14 @@
-import { known, ResilienceConfigurationError } from './configuration.error.js';
+import { ResilienceConfigurationError, unregistered } from './configuration.error.js';
 
 /** The policies of one kind in an application, by name. */
 export abstract class Registry<P extends { readonly name: string }> {
   private readonly policies = new Map<string, P>();
 
-  protected constructor(private readonly kind: string) {}
+  /** @param section of the module's options, in which they are named: `breakers` */
+  protected constructor(
+    private readonly kind: string,
+    private readonly section: string,
+  ) {}
 
   /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
   get(name: string): P {
@@ -26,7 +30,7 @@ export abstract class Registry<P extends { readonly name: string }> {
     if (policy === undefined) {
       throw new ResilienceConfigurationError(
         place,
-        `there is no ${this.kind} ${JSON.stringify(name)}; ${known(this.policies.keys())}`,
+        unregistered(this.kind, name, this.policies.keys(), this.section),
       );
     }
     return policy;

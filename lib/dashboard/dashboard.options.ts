@@ -85,10 +85,7 @@ export function resolveDashboardOptions(options: unknown): ResolvedDashboardOpti
 function checkOption(key: string, value: unknown): void {
   const rule = Object.hasOwn(RULES, key) ? RULES[key as keyof typeof RULES] : undefined;
   if (rule === undefined) {
-    throw new ResilienceConfigurationError(
-      `${PLACE}.${key}`,
-      `there is no such option; known: ${Object.keys(RULES).join(', ')}`,
-    );
+    throw ResilienceConfigurationError.unknownOption(`${PLACE}.${key}`, key, Object.keys(RULES));
   }
   const [allows, allowed] = rule;
   if (!allows(value))

@@ -11,6 +11,7 @@ import {
   openClassSettings,
   ownDefinitions,
   type Settings,
+  say,
 } from './method-definition.js';
 import { openSlot, runsUnprotected, runtimeOf } from './runtime-slot.js';
 
@@ -52,11 +53,12 @@ function decorateMethod(
     descriptor.value = definition.dispatcher;
     openSlot(prototype);
   }
-  definition.settings = { ...definition.settings, [stage]: value };
+  definition.settings ??= {};
+  say(definition.settings, stage, value);
 }
 
 function decorateClass(type: Class, stage: keyof Settings, value: unknown): void {
-  openClassSettings(type)[stage] = value;
+  say(openClassSettings(type), stage, value);
   const prototype = type.prototype as object;
   const included = includedBy(stage, value);
   for (const [key, method, owner] of methodsOf(prototype)) {

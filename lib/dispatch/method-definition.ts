@@ -49,6 +49,21 @@ export function decoratorOf(stage: string): string {
   return `@${stage.charAt(0).toUpperCase()}${stage.slice(1)}()`;
 }
 
+/** What was said for one stage more than once, on one method or one class. It is refused at boot. */
+export class SaidTwice {
+  constructor(readonly values: readonly unknown[]) {}
+}
+
+/** Says a value for a stage. */
+export function say(settings: Settings, stage: keyof Settings, value: unknown): void {
+  const said = settings[stage];
+  if (!(stage in settings)) settings[stage] = value;
+  else
+    settings[stage] = new SaidTwice(
+      said instanceof SaidTwice ? [...said.values, value] : [said, value],
+    );
+}
+
 const METHODS = Symbol.for('nestjs-bulwark:methods');
 const CLASS_SETTINGS = Symbol.for('nestjs-bulwark:class-settings');
 

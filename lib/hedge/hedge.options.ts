@@ -30,7 +30,7 @@ const RULES: Rules<HedgeOptions> = {
 
 /** @throws ResilienceConfigurationError */
 export function checkHedgeOptions(place: string, options: unknown): HedgeOptions {
-  return checkOptions<HedgeOptions>(place, options, RULES);
+  return checkOptions<HedgeOptions>(place, options, RULES, 'delayMs');
 }
 
 /** The options that a `@Hedge()` argument stands for; a number is `delayMs`. */

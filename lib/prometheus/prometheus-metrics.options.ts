@@ -34,7 +34,11 @@ export function resolvePrometheusOptions<Format extends RegistryContentType>(
   }
   const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
   if (unknown !== undefined) {
-    throw wrong(unknown, `there is no such option; known: ${OPTIONS.join(', ')}`);
+    throw ResilienceConfigurationError.unknownOption(
+      `PrometheusMetrics.${unknown}`,
+      unknown,
+      OPTIONS,
+    );
   }
   const { registry, buckets = BUCKETS, maxLabelValues = 1_000 } = options;
   if (registry !== undefined) checkRegistry(registry);

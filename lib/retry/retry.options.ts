@@ -126,7 +126,7 @@ const RULES: Rules<RetryOptions> = {
 
 /** @throws ResilienceConfigurationError */
 export function checkRetryOptions(place: string, options: unknown): RetryOptions {
-  return checkOptions<RetryOptions>(place, options, RULES);
+  return checkOptions<RetryOptions>(place, options, RULES, 'maxAttempts');
 }
 
 /** The options that a `@Retry()` argument stands for; a number is `maxAttempts`. */

@@ -112,10 +112,9 @@ function downOnCriticalOf(options: ResilienceHealthOptions): boolean {
   const place = 'ResilienceHealthIndicator.isHealthy()';
   const unknown = Object.keys(options).find((key) => key !== 'downOnCritical');
   if (unknown !== undefined) {
-    throw new ResilienceConfigurationError(
-      `${place} ${unknown}`,
-      'there is no such option; known: downOnCritical',
-    );
+    throw ResilienceConfigurationError.unknownOption(`${place} ${unknown}`, unknown, [
+      'downOnCritical',
+    ]);
   }
   const { downOnCritical = false } = options;
   if (typeof downOnCritical === 'boolean') return downOnCritical;

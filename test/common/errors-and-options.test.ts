@@ -200,7 +200,7 @@ describe('options', () => {
 
   it('are refused with an unknown key even where it is undefined', () => {
     expect(refusal({ sise: undefined }).message).toBe(
-      'x.sise: there is no such option; known: size, flag',
+      'x.sise: there is no such option; known: size, flag; did you mean size?',
     );
   });
 
