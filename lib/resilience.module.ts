@@ -20,12 +20,14 @@ import {
   requestedProviders,
 } from './binding/policy-providers.js';
 import { ResilienceRuntime } from './binding/runtime.js';
+import { substitutable } from './binding/substitutes.js';
 import { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
 import { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 import { takePartInInjection } from './nest/injector.js';
+import { ownFactory, watchOverrides } from './nest/overrides.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
 import { MetricsFanOut } from './observability/metrics-fan-out.js';
@@ -175,7 +177,7 @@ function fromRuntime<T>(
   provide: Type<T> | (abstract new (...args: never[]) => T),
   get: (runtime: ResilienceRuntime) => T | undefined,
 ): Provider {
-  return { provide: provide as Type<T>, inject: [READY], useFactory: get };
+  return { provide: provide as Type<T>, inject: [READY], useFactory: ownFactory(get) };
 }
 
 const runtimes = new WeakMap<ModulesContainer, ResilienceRuntime>();
@@ -197,6 +199,11 @@ function runtimeIn(modules: ModulesContainer): ResilienceRuntime | undefined {
     );
   }
   const runtime = new ResilienceRuntime();
+  const tokens = substitutable();
+  // Before the options, of which the policies are made that these stand for.
+  for (const module of modules.values())
+    if (module.metatype === ResilienceModule || module.metatype === ResilienceFeatureModule)
+      watchOverrides(module, tokens, (token, override) => runtime.substitute(token, override));
   const given = root.providers.get(GIVEN);
   if (given !== undefined) configured(runtime, given.instance as ResilienceModuleOptions, modules);
   runtimes.set(modules, runtime);
@@ -215,6 +222,7 @@ function configured(
   );
   runtime.configure(options, features);
   planClasses(runtime, modules);
+  runtime.applySubstitutes();
   for (const module of modules.values())
     if (module.metatype === ResilienceModule) offerPolicies(runtime, module);
   return runtime;

@@ -50,9 +50,7 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
   const recorders = [options.metrics ?? new InMemoryMetrics()].flat();
   const metrics = new MetricsFanOut(recorders);
   const tracker = new ErrorTracker(options.errorTracker);
-  // From the tracker, so that the two agree also on what a user tracks by hand.
-  const counters = new ErrorCounters(metrics);
-  tracker.errors$.subscribe((error) => counters.count(error));
+  countErrors(tracker, metrics);
   return {
     recorders,
     tracker,
@@ -62,4 +60,10 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
     alertIntervalMs: options.alertIntervalMs ?? 60_000,
     errorContext: options.errorContext,
   };
+}
+
+/** From the tracker, so that the two agree also on what a user tracks by hand. */
+export function countErrors({ errors$ }: ErrorTracker, metrics: MetricsFanOut): void {
+  const counters = new ErrorCounters(metrics);
+  errors$.subscribe((error) => counters.count(error));
 }

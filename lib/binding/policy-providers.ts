@@ -5,6 +5,7 @@ import { getBulkheadToken } from '../bulkhead/inject-bulkhead.js';
 import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import { getCircuitBreakerToken } from '../circuit-breaker/inject-circuit-breaker.js';
 import { type RequestedToken, requestedTokens } from '../common/tokens.js';
+import { ownFactory } from '../nest/overrides.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import type { ResilienceRuntime } from './runtime.js';
@@ -75,8 +76,9 @@ function providerOf(requested: RequestedToken, source: symbol): FactoryProvider 
   return {
     provide: requested.token,
     inject: [source, ModulesContainer],
-    useFactory: ({ catalog }: ResilienceRuntime, modules: ModulesContainer) =>
+    useFactory: ownFactory(({ catalog }: ResilienceRuntime, modules: ModulesContainer) =>
       policyOf(catalog, requested, modules),
+    ),
   };
 }
 

@@ -32,6 +32,7 @@ import type { Operation } from './operation.js';
 import { adviceOnNames, OperationNames } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
+import { substitute } from './substitutes.js';
 
 const DEFAULT_GRACE_MS = 5_000;
 
@@ -62,6 +63,8 @@ export class ResilienceRuntime extends DispatchingRuntime {
     this.pipelines.some(({ pipeline }) => pipeline.plan.operation === name),
   );
   private readonly features = new Set<ResilienceFeatureOptions>();
+  /** By token, until the options are known. */
+  private readonly substitutes = new Map<unknown, unknown>();
   /** The classes of what was taken in, whose operations are made when all features are known. */
   private readonly adopted = new Set<Class>();
   private readonly early = new Set<MethodDefinition>();
@@ -83,6 +86,22 @@ export class ResilienceRuntime extends DispatchingRuntime {
     for (const each of all) this.catalog.add(each);
     for (const each of all) this.catalog.checkBudgets(each);
     for (const each of all) this.planServices(each); // a bundle may refer to what another module names
+  }
+
+  /**
+   * Calls use what a test has put in the place of an injectable of the module's.
+   *
+   * @throws ResilienceConfigurationError where it can do nothing of what calls need
+   */
+  substitute(token: unknown, given: unknown): void {
+    if (this.configuration === undefined) this.substitutes.set(token, given);
+    else substitute(token, given, this.configuration);
+  }
+
+  /** The same for what was there before the policies. */
+  applySubstitutes(): void {
+    for (const [token, given] of this.substitutes) substitute(token, given, this.state);
+    this.substitutes.clear();
   }
 
   get options(): ResilienceModuleOptions {

@@ -3,6 +3,7 @@ import { ResilienceConfigurationError, unregistered } from './configuration.erro
 /** The policies of one kind in an application, by name. */
 export abstract class Registry<P extends { readonly name: string }> {
   private readonly policies = new Map<string, P>();
+  private readonly substitutes = new Map<string, P>();
 
   /** @param section of the module's options, in which they are named: `breakers` */
   protected constructor(
@@ -12,7 +13,7 @@ export abstract class Registry<P extends { readonly name: string }> {
 
   /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
   get(name: string): P {
-    return this.find(name, `${this.kind} "${name}"`);
+    return this.substitutes.get(name) ?? this.find(name, `${this.kind} "${name}"`);
   }
 
   has(name: string): boolean {
@@ -21,7 +22,16 @@ export abstract class Registry<P extends { readonly name: string }> {
 
   /** Named ones and those that decorators made, in the order in which they were made. */
   list(): P[] {
-    return [...this.policies.values()];
+    return [...this.policies].map(([name, policy]) => this.substitutes.get(name) ?? policy);
+  }
+
+  /**
+   * Shows something else in the place of a policy.
+   *
+   * @internal
+   */
+  substitute(name: string, policy: P): void {
+    this.substitutes.set(name, policy);
   }
 
   /** @internal */

@@ -24,6 +24,17 @@ export class MetricsFanOut implements MetricsRecorder {
   constructor(private recorders: readonly MetricsRecorder[]) {}
 
   /**
+   * Measurements from now on go to another recorder in the place of one, or of all.
+   *
+   * @internal
+   */
+  replace(replaced: MetricsRecorder | undefined, recorder: MetricsRecorder): void {
+    const others = this.recorders.filter((each) => replaced !== undefined && each !== replaced);
+    this.recorders = others;
+    this.add(recorder);
+  }
+
+  /**
    * Measurements from now on go to this recorder too, and first what each gauge stands at.
    *
    * @returns takes it away again

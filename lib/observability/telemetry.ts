@@ -65,7 +65,7 @@ export class OperationTelemetry implements PipelineObserver {
   private readonly outcomes: Record<'success' | FailureOutcome, OutcomeMetrics>;
   private readonly timeouts: BoundMetric;
   private readonly errors: BoundMetric;
-  private readonly recordCall: (failed: boolean, at: number) => void;
+  private counts: ((failed: boolean, at: number) => void) | undefined = undefined;
   private readonly throttle: AlertThrottle;
   private readonly contextGuard = new Guard('errorContext');
 
@@ -74,7 +74,7 @@ export class OperationTelemetry implements PipelineObserver {
     private readonly telemetry: Telemetry,
   ) {
     const { operation, critical } = labels;
-    const { metrics, tracker } = telemetry;
+    const { metrics } = telemetry;
     this.operationTags = Object.freeze({ operation });
     this.outcomes = {
       success: new OutcomeMetrics(metrics, operation, 'success'),
@@ -85,7 +85,6 @@ export class OperationTelemetry implements PipelineObserver {
     this.timeouts = metrics.bind('counter', 'timeout.total', this.operationTags);
     const critically = Object.freeze({ operation, critical: critical === true });
     this.errors = metrics.bind('counter', 'service.error', critically);
-    this.recordCall = tracker.callsOf(operation);
     this.throttle = new AlertThrottle(telemetry.alertIntervalMs);
   }
 
@@ -156,6 +155,12 @@ export class OperationTelemetry implements PipelineObserver {
       events.emit({ type: 'fallback', operation, error, succeeded: true });
     }
     if (outcome === 'degraded') events.emit({ type: 'degraded', operation, error });
+  }
+
+  /** Bound at the first call: until then a test may have put another tracker in the place of ours. */
+  private recordCall(failed: boolean, at: number): void {
+    this.counts ??= this.telemetry.tracker.callsOf(this.labels.operation);
+    this.counts(failed, at);
   }
 
   /** What the user adds comes first: who failed is for the library to say. */

@@ -1,0 +1,122 @@
+import { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
+import { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { Registry } from '../common/registry.js';
+import { type RequestedToken, requestedTokens } from '../common/tokens.js';
+import { ErrorTracker } from '../observability/error-tracker.js';
+import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
+import type { MetricsRecorder } from '../observability/metrics.js';
+import { MetricsFanOut } from '../observability/metrics-fan-out.js';
+import { ResilienceEvents } from '../observability/resilience-events.js';
+import { type Configuration, countErrors } from './configuration.js';
+
+/** What a test can put something else in the place of, so that calls use it too. */
+export function substitutable(): Set<unknown> {
+  const policies = requestedTokens().map(({ token }) => token);
+  return new Set<unknown>([
+    ErrorTracker,
+    ResilienceEvents,
+    InMemoryMetrics,
+    MetricsFanOut,
+    CircuitBreakerRegistry,
+    BulkheadRegistry,
+    ...policies,
+  ]);
+}
+
+/**
+ * Calls go on using what they use, which from now on leaves to the substitute all that it can do. So it
+ * may come late, and need not be complete.
+ *
+ * @throws ResilienceConfigurationError where it can do nothing of what calls need
+ */
+export function substitute(
+  token: unknown,
+  given: unknown,
+  { telemetry, catalog }: Configuration,
+): void {
+  const { tracker, events, metrics, recorders } = telemetry;
+  const { breakers, bulkheads } = catalog;
+  if (typeof given !== 'object' || given === null) return; // nothing can be asked of it
+  if (token === ErrorTracker) {
+    leave(tracker, withCount(given));
+    countErrors(tracker, metrics);
+  } else if (token === ResilienceEvents) {
+    needs('emit', given, 'ResilienceEvents');
+    leave(events, given);
+  } else if (token === MetricsFanOut) {
+    metrics.replace(undefined, given as MetricsRecorder);
+  } else if (token === InMemoryMetrics) {
+    const replaced = recorders.find((each) => each instanceof InMemoryMetrics);
+    if (replaced !== undefined) metrics.replace(replaced, given as MetricsRecorder);
+  } else if (token === CircuitBreakerRegistry) {
+    substituteAll(breakers, 'acquire', given);
+  } else if (token === BulkheadRegistry) {
+    substituteAll(bulkheads, 'tryAcquire', given);
+  } else {
+    const policy = requestedTokens().find((each) => each.token === token);
+    if (policy !== undefined) substitutePolicy(policy, given, catalog);
+  }
+}
+
+function substitutePolicy(
+  { kind, name }: RequestedToken,
+  given: object,
+  { breakers, bulkheads }: Configuration['catalog'],
+): void {
+  const isBreaker = kind === 'circuitBreaker';
+  const registry: Registry<{ readonly name: string }> = isBreaker ? breakers : bulkheads;
+  if (!registry.has(name)) return;
+  const what = `the circuit breaker "${name}"`;
+  if (isBreaker) needs('acquire', given, what, 'a CircuitBreakerPolicy');
+  else needs('tryAcquire', given, `the bulkhead "${name}"`, 'a BulkheadPolicy');
+  leave(registry.find(name, what), given);
+  registry.substitute(name, given as { readonly name: string });
+}
+
+/** Those that a substitute for a registry has under the names in use. */
+function substituteAll(
+  registry: Registry<{ readonly name: string }>,
+  method: string,
+  given: object,
+): void {
+  const other = given as { has?(name: string): boolean; get?(name: string): unknown };
+  for (const { name } of registry.list()) {
+    if (other.has?.(name) === false) continue;
+    const policy = other.get?.(name);
+    if (typeof policy !== 'object' || policy === null || !(method in policy)) continue;
+    leave(registry.find(name, name), policy);
+    registry.substitute(name, policy as { readonly name: string });
+  }
+}
+
+/** A stub of the tracker knows only what is public. */
+function withCount(given: object): object {
+  const { count, track } = given as Partial<ErrorTracker>;
+  if (count !== undefined || track === undefined) return given;
+  const counting = (...args: Parameters<ErrorTracker['track']>) =>
+    (given as ErrorTracker).track(...args);
+  return Object.create(given, { count: { value: counting } }) as object;
+}
+
+function needs(method: string, given: object, what: string, wanted = `one of ${what}`): void {
+  if (method in given) return;
+  throw new ResilienceConfigurationError(
+    `the provider that overrides ${what}`,
+    `has no ${method}(), which calls need; allowed: ${wanted}, or of a class that extends it`,
+  );
+}
+
+/** From now on `real` does what `given` does, in all that `given` has. */
+function leave(real: object, given: object): void {
+  if (real === given) return;
+  const own = Object.getPrototypeOf(real) as object;
+  for (const key of new Set([...Reflect.ownKeys(own), ...Reflect.ownKeys(real)])) {
+    if (key === 'constructor' || !(key in given)) continue;
+    const get = () => {
+      const value = (given as Record<PropertyKey, unknown>)[key];
+      return typeof value === 'function' ? (value.bind(given) as unknown) : value;
+    };
+    Object.defineProperty(real, key, { get, configurable: true });
+  }
+}
