@@ -4,6 +4,7 @@ import { CallContext, isEvidence, runInScope } from '../context/ambient.js';
 import { join } from '../context/join.js';
 import { type Dependent, innermost, type Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
+import { FallbackScope } from '../fallback/fallback-scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryDecision } from '../retry/retry.policy.js';
 import type { TimeoutError } from '../timeout/timeout.error.js';
@@ -33,6 +34,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private startedAt = 0;
   private delayMs: number | undefined = undefined;
   private interrupt: ((reason: unknown) => void) | undefined = undefined;
+  /** Of the fallback, while it runs. */
+  private answering: FallbackScope | undefined = undefined;
   private cancelled = false;
   private suppressed = false;
   /** Another attempt would have followed, for which an impatient client left no time. */
@@ -145,6 +148,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     this.reason = reason;
     this.inContext(() => {
       this.current?.cancel(reason);
+      this.answering?.abort(reason);
       this.interrupt?.(reason);
     });
   }
@@ -260,7 +264,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   ): Promise<void> {
     let value: unknown;
     try {
-      value = await this.interruptible(() =>
+      this.answering = new FallbackScope(this.plan, this.plan.operation, this.caller);
+      value = await this.interruptible(this.answering, () =>
         this.work.answerBy(fallback, error, this.self, this.args),
       );
     } catch (fallbackError) {
@@ -272,6 +277,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       if (critical !== false) linkCause(fallbackError, error);
       this.fail(error, fallbackError, critical, observer);
       return;
+    } finally {
+      this.answering?.end();
     }
     observer.onFailure(error, 'fallback', this.elapsedMs, this.passage());
     this.answer(value as T);
@@ -331,15 +338,15 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   private passage(): Passage {
-    return { inside: this.last, around: this.caller };
+    return { inside: this.last, around: FallbackScope.callerOf(this.caller) };
   }
 
-  private interruptible(work: () => unknown): Promise<unknown> {
+  private interruptible(scope: Scope, work: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.interrupt = reject;
       if (this.cancelled) throw this.reason; // by one who heard of the failure
-      Promise.resolve(work())
-        .then((answer) => this.accept(answer))
+      Promise.resolve(runInScope(scope, work))
+        .then((answer) => runInScope(scope, () => this.accept(answer)))
         .then(resolve, reject);
     });
   }

@@ -92,14 +92,12 @@ class StreamExecution<T> extends Execution<unknown> {
     let begun = false;
     let last: T | undefined;
     const { subscriber } = this;
-    // What the subscriber makes of a value is not inside the attempt, and does not end with it.
-    const outside = (emit: () => void) => runInScope(this.outside, emit);
     const events = {
       next: (value: T) => {
         if (!begun) attempt.begun(STREAMING);
         begun = true;
         last = value;
-        outside(() => subscriber.next(value));
+        this.emit(() => subscriber.next(value));
       },
       error: (error: unknown) => {
         attempt.finish();
@@ -109,14 +107,14 @@ class StreamExecution<T> extends Execution<unknown> {
           return;
         }
         if (attempt.hasRetried(error)) this.outside?.noteRetried(error);
-        outside(() => subscriber.error(error));
+        this.emit(() => subscriber.error(error));
       },
       complete: () => {
         attempt.finish(true);
         attempt.succeed(STREAMING);
         attempt.flowOn(last);
         this.ended = true;
-        outside(() => subscriber.complete());
+        this.emit(() => subscriber.complete());
       },
     };
     // A synchronous source does not see an unsubscription before it has run dry, so it is asked each time.
@@ -142,19 +140,24 @@ class StreamExecution<T> extends Execution<unknown> {
       const events = {
         next: (value: T) => {
           begin();
-          subscriber.next(value);
+          this.emit(() => subscriber.next(value));
         },
         error: (error: unknown) => {
-          if (this.answered) subscriber.error(error);
+          if (this.answered) this.emit(() => subscriber.error(error));
           else reject(error);
         },
         complete: () => {
           begin();
-          subscriber.complete();
+          this.emit(() => subscriber.complete());
         },
       };
       subscription.add(answer.pipe(takeWhile(() => !subscriber.closed)).subscribe(events));
     });
+  }
+
+  /** What the subscriber makes of a value is not inside the attempt or the fallback, and does not end with it. */
+  private emit(emission: () => void): void {
+    runInScope(this.outside, emission);
   }
 
   /** The only value of the stream: what a fallback that is none answers, or `null`. */
