@@ -153,9 +153,18 @@ function checkFallbackMethod(
       `is ${display(handler)}, the method itself; allowed: the name of another method, or a function`,
     );
   }
-  if (typeof prototype[handler] === 'function') return;
+  if (isDeclared(prototype, handler) && typeof prototype[handler] === 'function') return;
   throw new ResilienceConfigurationError(
     `${place} @Fallback()`,
     `${type.name} has no method ${display(handler)}; allowed: the name of one of its methods, or a function`,
   );
+}
+
+/** Not what every object has: `toString`, `constructor`. */
+function isDeclared(prototype: object, key: PropertyKey): boolean {
+  if (key === 'constructor') return false;
+  let owner: object | null = prototype;
+  while (owner !== null && owner !== Object.prototype && !Object.hasOwn(owner, key))
+    owner = Object.getPrototypeOf(owner) as object | null;
+  return owner !== null && owner !== Object.prototype;
 }
