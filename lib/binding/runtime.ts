@@ -287,6 +287,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   async endShutdown(): Promise<void> {
     await this.shutdown.nothingLeft();
     for (const { pipeline } of this.operations()) pipeline.plan.stages.timeout?.letProcessEnd();
+    this.telemetry.tracker.closeLog();
     await this.telemetry.alerts.flush(); // the last ones may be those that matter
   }
 

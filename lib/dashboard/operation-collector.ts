@@ -15,21 +15,23 @@ export class OperationCollector implements MetricsRecorder {
   constructor(private readonly now: () => number = () => performance.now()) {}
 
   increment(name: string, tags: MetricTags = {}, by = 1): void {
-    if (name !== 'retry.attempt') return;
+    if (name !== 'requests.total' && name !== 'retry.attempt') return;
     const at = this.now();
     const stats = this.statsOf(tags, at);
-    for (let count = 0; count < by; count++) stats.retry(at);
+    const { outcome } = tags;
+    const hidden = outcome === 'fallback' || outcome === 'degraded';
+    for (let count = 0; count < by; count++)
+      if (name === 'retry.attempt') stats.retry(at);
+      else stats.call(at, outcome !== 'success', hidden);
   }
 
   gauge(): void {} // of breakers and bulkheads, which are asked themselves
 
-  /** Every call is observed once, with its outcome. */
+  /** Of the calls, those that reached what they call, and were not rejected before. */
   observe(name: string, value: number, tags: MetricTags = {}): void {
     if (name !== 'request.duration') return;
     const at = this.now();
-    const { outcome } = tags;
-    const hidden = outcome === 'fallback' || outcome === 'degraded';
-    this.statsOf(tags, at).call(at, value, outcome !== 'success', hidden);
+    this.statsOf(tags, at).duration(at, value);
   }
 
   /** Every operation that was called since the start. */

@@ -14,7 +14,7 @@ export interface OperationStats {
   /** Of all calls, those that a fallback or a degradation answered: 0 to 100. */
   hiddenRate: number;
   retries: number;
-  /** In ms, within 1 %; none without calls. */
+  /** Of calls that reached what they call, in ms, within 1 %; none without such calls. */
   p50?: number;
   p95?: number;
   p99?: number;
@@ -40,11 +40,16 @@ export class RollingStats {
     this.since = at;
   }
 
-  call(at: number, durationMs: number, failed: boolean, hidden: boolean): void {
+  call(at: number, failed: boolean, hidden: boolean): void {
     const slice = this.slice(at);
     slice.calls++;
     if (failed) slice.failures++;
     if (hidden) slice.hidden++;
+  }
+
+  /** Of a call that was not rejected: how fast that is, is no latency. */
+  duration(at: number, durationMs: number): void {
+    const slice = this.slice(at);
     slice.latencies ??= new LatencySketch();
     slice.latencies.record(durationMs);
   }

@@ -3,6 +3,7 @@ import {
   checkOptions,
   countOrZero,
   duration,
+  durationOrZero,
   positiveCount,
   predicate,
   type Rules,
@@ -21,8 +22,17 @@ export interface ErrorTrackerOptions {
    * requests, sockets. @default false
    */
   keepErrors?: boolean;
-  /** One structured record for each error through Nest's logger. @default true */
+  /**
+   * Whether errors and the transitions of circuit breakers are written to Nest's logger, as structured
+   * records: at `error` what the caller of an operation saw, at `warn` what a fallback or a degradation
+   * hid from it. @default true
+   */
   log?: boolean;
+  /**
+   * Of each kind of record the first is written, and then once in this time the latest, with how many
+   * there were (`repeated`), in ms; 0 writes each. @default 60000
+   */
+  logIntervalMs?: number;
   /** With the stack. @default only where NODE_ENV is `development` */
   includeStack?: boolean;
   /**
@@ -49,6 +59,7 @@ const RULES: Rules<ErrorTrackerOptions> = {
   recentErrors: countOrZero,
   keepErrors: boolean,
   log: boolean,
+  logIntervalMs: durationOrZero,
   includeStack: boolean,
   redact: predicate,
   redactMessage: predicate,
@@ -69,6 +80,7 @@ export function resolveErrorTrackerOptions(
     recentErrors: 100,
     keepErrors: false,
     log: true,
+    logIntervalMs: 60_000,
     includeStack,
     ...options,
   };

@@ -1,17 +1,17 @@
-import { Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
 import { timestamp as isoTime } from '../common/timestamp.js';
-import type { Passage } from '../pipeline/stages.js';
+import type { FailedCall, FailureOutcome, Passage } from '../pipeline/stages.js';
+import type { RetrySuppression } from '../retry/retry.policy.js';
 import { CallRates } from './call-rates.js';
-import { type ErrorDescription, errorFields, stackOf } from './error-record.js';
+import { ErrorLog } from './error-log.js';
+import type { ErrorDescription } from './error-record.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
   resolveErrorTrackerOptions,
 } from './error-tracker.options.js';
-import { Guard } from './guard.js';
 import { KeyedCounter } from './keyed-counter.js';
 import { RecentList } from './recent-list.js';
 import { Redaction } from './redaction.js';
@@ -30,6 +30,14 @@ export interface TrackedError {
   context: ErrorContext;
   /** Whether a fallback or a degradation hid it from the caller. */
   handled: boolean;
+  /** Of a call: how it ended for its caller. */
+  outcome?: FailureOutcome;
+  /** Of a call: so many attempts were made, or refused. */
+  attempts?: number;
+  /** Of a call, in ms: with all attempts, waits and the fallback. */
+  durationMs?: number;
+  /** Why the call was not tried again where that was worth it. */
+  retrySuppressed?: RetrySuppression;
   /** ISO 8601. */
   timestamp: string;
 }
@@ -52,14 +60,14 @@ interface PassedBy {
 }
 
 /**
- * Counts the final failures of resilient calls, keeps the latest and logs each one once.
+ * Counts the final failures of resilient calls, keeps the latest, and logs them: of each kind the first,
+ * and then how many there were (`logIntervalMs`).
  *
  * What a client did wrong is not a failure and is not here, nor are attempts that were retried.
  */
 export class ErrorTracker {
   private readonly options;
-  private readonly logger = new Logger(ErrorTracker.name);
-  private readonly logGuard = new Guard('The logger of the ErrorTracker');
+  private readonly log: ErrorLog | undefined;
   private readonly source = new Broadcast<TrackedError>('A subscriber of ErrorTracker.errors$');
   private total = 0;
   private requests = 0;
@@ -86,6 +94,7 @@ export class ErrorTracker {
     this.byUpstream = new KeyedCounter(maxKeys);
     this.rates = new CallRates(windowMs, maxKeys);
     this.recent = new RecentList(recentErrors);
+    this.log = this.options.log ? new ErrorLog(this.options, this.redaction) : undefined;
   }
 
   /**
@@ -101,18 +110,18 @@ export class ErrorTracker {
    * @returns whether it is a new one, and not one that passes through another operation
    * @internal
    */
-  count(error: unknown, context: ErrorContext, handled: boolean, passage?: Passage): boolean {
+  count(error: unknown, context: ErrorContext, handled: boolean, call?: FailedCall): boolean {
     this.byOperation.add(context.operation);
-    if (this.passedBefore(error, context.operation, passage)) return false;
+    if (this.passedBefore(error, context.operation, call)) return false;
     const told = this.redaction.describe(error);
     this.total++;
     this.byType.add(told.type);
     if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
-    const timestamp = isoTime();
-    const shown: TrackedError = { ...told, context, handled, timestamp };
+    const shown: TrackedError = { ...told, context, handled, timestamp: isoTime() };
+    if (call !== undefined) addCall(shown, call);
     const tracked = { ...shown, error };
     this.recent.add(this.options.keepErrors ? tracked : shown);
-    if (this.options.log) this.logGuard.run(() => this.log(tracked));
+    this.log?.write(shown, error);
     this.source.send(tracked);
     return true;
   }
@@ -158,6 +167,14 @@ export class ErrorTracker {
     return this.recent.newest(limit);
   }
 
+  /**
+   * Writes what the log has counted and not told yet, and from now on each record by itself.
+   * @internal
+   */
+  closeLog(): void {
+    this.log?.close();
+  }
+
   /** Forgets everything that was counted. */
   reset(): void {
     this.total = 0;
@@ -185,19 +202,11 @@ export class ErrorTracker {
     before.around = around;
     return true;
   }
+}
 
-  private log(tracked: TrackedError): void {
-    const { error, context, timestamp } = tracked;
-    const { service, operation, userId, requestId, upstream, metadata } = context;
-    const record: Record<string, unknown> = { event: 'error_occurred', ...errorFields(tracked) };
-    const stack = this.options.includeStack ? stackOf(error) : undefined;
-    if (stack !== undefined) record.error_stack = this.redaction.text(stack);
-    record.service = service;
-    record.operation = operation;
-    for (const [key, value] of Object.entries({ userId, requestId, upstream, metadata })) {
-      if (value !== undefined) record[key] = value;
-    }
-    record.timestamp = timestamp;
-    this.logger.error(record);
-  }
+function addCall(shown: TrackedError, call: FailedCall): void {
+  shown.outcome = call.outcome;
+  shown.attempts = call.attempts;
+  shown.durationMs = call.durationMs;
+  if (call.retrySuppressed !== undefined) shown.retrySuppressed = call.retrySuppressed;
 }

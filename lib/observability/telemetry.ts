@@ -13,7 +13,7 @@ import {
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
-import type { FailureOutcome, Passage, PipelineObserver } from '../pipeline/stages.js';
+import type { FailedCall, FailureOutcome, PipelineObserver } from '../pipeline/stages.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
 import type { Alerts } from './alerts.js';
 import { errorType } from './error-record.js';
@@ -53,9 +53,10 @@ class OutcomeMetrics {
     this.duration = metrics.bind('histogram', 'request.duration', tags);
   }
 
-  record(durationMs: number): void {
+  /** @param reached whether it says how long what is called takes, and not how fast it was rejected */
+  record(durationMs: number, reached: boolean): void {
     this.total(1);
-    this.duration(durationMs);
+    if (reached) this.duration(durationMs);
   }
 }
 
@@ -118,7 +119,7 @@ export class OperationTelemetry implements PipelineObserver {
 
   onSuccess(durationMs: number, at: number): void {
     this.recordCall(false, at);
-    this.outcomes.success.record(durationMs);
+    this.outcomes.success.record(durationMs, true);
   }
 
   onCriticalFailure(error: unknown): void {
@@ -143,12 +144,13 @@ export class OperationTelemetry implements PipelineObserver {
     });
   }
 
-  onFailure(error: unknown, outcome: FailureOutcome, durationMs: number, passage: Passage): void {
+  onFailure(error: unknown, call: FailedCall): void {
     const { tracker, metrics, events } = this.telemetry;
     const { operation } = this.labels;
+    const { outcome } = call;
     this.recordCall(true, now());
-    tracker.count(error, this.context(), outcome !== 'failure', passage);
-    this.outcomes[outcome].record(durationMs);
+    tracker.count(error, this.context(), outcome !== 'failure', call);
+    this.outcomes[outcome].record(call.durationMs, call.reached);
     this.errors(1);
     if (outcome === 'fallback') {
       metrics.increment('service.fallback_success', this.operationTags);

@@ -36,6 +36,8 @@ export interface AttemptOwner<T> {
 export class Attempt<T> extends Scope implements Timed {
   previous: Timed | undefined = undefined;
   next: Timed | undefined = undefined;
+  /** Its work was begun. */
+  ran = false;
   /** Called when nobody waits for the work any more. */
   onAbandoned: ((reason: unknown) => void) | undefined = undefined;
   private settled = true; // until the breaker lets it begin
@@ -86,7 +88,7 @@ export class Attempt<T> extends Scope implements Timed {
     this.settled = false;
     timeout?.add(this, this.startedAt);
     if (bulkhead === undefined) {
-      this.owner.invoke(this);
+      this.invoke();
     } else if (bulkhead.tryAcquire()) {
       this.runInSlot(bulkhead.timesRun() ? this.startedAt : undefined);
     } else {
@@ -196,10 +198,15 @@ export class Attempt<T> extends Scope implements Timed {
     this.owner.abandoned(this);
   }
 
+  private invoke(): void {
+    this.ran = true;
+    this.owner.invoke(this);
+  }
+
   private runInSlot(since: number | undefined): void {
     this.holdsSlot = true;
     this.slotSince = since;
-    this.owner.invoke(this);
+    this.invoke();
   }
 
   private measure(answered: boolean): void {

@@ -1,19 +1,26 @@
 import { now } from '../common/clock.js';
 import { isImpatience, isRejection } from '../common/resilience.error.js';
 import { CallContext, isEvidence, runInScope } from '../context/ambient.js';
+import { errorChain } from '../context/error-chain.js';
 import { join } from '../context/join.js';
 import { type Dependent, innermost, type Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { FallbackScope } from '../fallback/fallback-scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
-import type { RetryDecision } from '../retry/retry.policy.js';
+import type { RetryDecision, RetrySuppression } from '../retry/retry.policy.js';
 import type { TimeoutError } from '../timeout/timeout.error.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { judgeFailure } from './final-failure.js';
 import { HedgedAttempts } from './hedged-attempts.js';
 import { openPromise } from './open-promise.js';
 import { Pause } from './pause.js';
-import { NOBODY, type Passage, type PipelineObserver, type Plan } from './stages.js';
+import {
+  type FailedCall,
+  type FailureOutcome,
+  NOBODY,
+  type PipelineObserver,
+  type Plan,
+} from './stages.js';
 import type { Work } from './work.js';
 
 /**
@@ -37,7 +44,9 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   /** Of the fallback, while it runs. */
   private answering: FallbackScope | undefined = undefined;
   private cancelled = false;
-  private suppressed = false;
+  private suppressed: RetrySuppression | undefined = undefined;
+  /** What is called was reached by an attempt. */
+  private reached = false;
   /** Another attempt would have followed, for which an impatient client left no time. */
   private isCutShort = false;
   private reason: unknown = undefined;
@@ -108,6 +117,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   /** An attempt failed: another one follows, or the end. */
   failed(failure: unknown, attempt?: Attempt<T>): void {
     this.last = attempt;
+    if (attempt?.ran && !errorChain(failure).some(isRejection)) this.reached = true;
     let error = failure;
     let decision: RetryDecision;
     try {
@@ -121,7 +131,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       this.isCutShort = this.caller?.impatient === true;
       this.conclude(error);
     } else if ('suppressed' in decision) {
-      this.suppressed = true;
+      this.suppressed = decision.suppressed;
       this.plan.observer.onRetrySuppressed(error, this.attempts, decision.suppressed);
       this.conclude(error);
     } else {
@@ -280,7 +290,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     } finally {
       this.answering?.end();
     }
-    observer.onFailure(error, 'fallback', this.elapsedMs, this.passage());
+    observer.onFailure(error, this.failedCall('fallback'));
     this.answer(value as T);
   }
 
@@ -292,7 +302,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     observer: PipelineObserver,
   ): void {
     const outcome = critical === false ? 'degraded' : 'failure';
-    observer.onFailure(error, outcome, this.elapsedMs, this.passage());
+    observer.onFailure(error, this.failedCall(outcome));
     if (critical === false) this.answer(null as T);
     else this.refuse(surfaced);
   }
@@ -302,7 +312,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     const { observer, stages } = this.plan;
     if (isEvidence(this.reason)) {
       if (stages.critical) observer.onCriticalFailure(this.reason);
-      observer.onFailure(this.reason, 'failure', this.elapsedMs, this.passage());
+      observer.onFailure(this.reason, this.failedCall('failure'));
     }
     this.refuse(this.reason);
   }
@@ -330,15 +340,21 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
 
   /** Whether it has been retried as far as it goes, here or further in: nobody further out should. */
   private wasRetried(error: unknown): boolean {
-    return this.suppressed || this.attempts > 1 || this.current?.hasRetried(error) === true;
+    return (
+      this.suppressed !== undefined || this.attempts > 1 || this.current?.hasRetried(error) === true
+    );
   }
 
-  private get elapsedMs(): number {
-    return now() - this.startedAt;
-  }
-
-  private passage(): Passage {
-    return { inside: this.last, around: FallbackScope.callerOf(this.caller) };
+  private failedCall(outcome: FailureOutcome): FailedCall {
+    return {
+      outcome,
+      attempts: this.attempts,
+      durationMs: now() - this.startedAt,
+      reached: this.reached,
+      retrySuppressed: this.suppressed,
+      inside: this.last,
+      around: FallbackScope.callerOf(this.caller),
+    };
   }
 
   private interruptible(scope: Scope, work: () => unknown): Promise<unknown> {

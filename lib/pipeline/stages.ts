@@ -32,6 +32,19 @@ export interface Passage {
   readonly around: object | undefined;
 }
 
+/** How a call that failed for good went. */
+export interface FailedCall extends Passage {
+  readonly outcome: FailureOutcome;
+  /** So many were made, or refused. */
+  readonly attempts: number;
+  /** In ms, with all attempts, waits and the fallback. */
+  readonly durationMs: number;
+  /** Whether it reached what it calls: not where each attempt was rejected before, here or further in. */
+  readonly reached: boolean;
+  /** Why it was not tried again where that was worth it. */
+  readonly retrySuppressed: RetrySuppression | undefined;
+}
+
 /** Told of what happens to an operation's calls. None of these may throw. */
 export interface PipelineObserver {
   /** An attempt failed and another follows. */
@@ -48,7 +61,7 @@ export interface PipelineObserver {
   onCriticalFailure(error: unknown): void;
   onFallbackFailure(error: unknown, fallbackError: unknown): void;
   /** The call is over. */
-  onFailure(error: unknown, outcome: FailureOutcome, durationMs: number, passage: Passage): void;
+  onFailure(error: unknown, call: FailedCall): void;
 }
 
 /** Nobody is told: of what says nothing about the operation. */

@@ -43,7 +43,7 @@ export const METRIC_CATALOGUE: Readonly<Record<string, MetricDefinition>> = {
   'request.duration': {
     kind: 'histogram',
     name: 'resilience_request_duration_seconds',
-    help: 'How long calls of resilient operations took, with all their attempts, waits and fallbacks.',
+    help: 'How long calls of resilient operations took that reached what they call, with all their attempts, waits and fallbacks; those that were only rejected are left out.',
     labels: ['operation', 'outcome'],
     divisor: 1_000,
   },

@@ -58,8 +58,10 @@ describe('OperationCollector', () => {
   function collecting() {
     const clock = { at: 100_000 };
     const collector = new OperationCollector(() => clock.at);
-    const call = (operation: string, outcome = 'success', durationMs = 10) =>
+    const call = (operation: string, outcome = 'success', durationMs = 10) => {
+      collector.increment('requests.total', { operation, outcome });
       collector.observe('request.duration', durationMs, { operation, outcome });
+    };
     const read = (operation: string) => collector.read().get(operation);
     return { clock, collector, call, read };
   }
@@ -117,10 +119,20 @@ describe('OperationCollector', () => {
     expect(read('pipeline-999')?.calls).toBe(1);
   });
 
+  it('counts calls that were rejected, which say nothing of how long calls take', () => {
+    const { collector, call } = collecting();
+    call('charge', 'success', 100);
+    for (let n = 0; n < 9; n++)
+      collector.increment('requests.total', { operation: 'charge', outcome: 'failure' });
+    const { calls, errorRate, p50 } = collector.read().get('charge') ?? {};
+    expect([calls, errorRate]).toEqual([10, 90]);
+    expect(p50).toBeCloseTo(100, -1);
+  });
+
   it('leaves other metrics alone', () => {
     const { collector } = collecting();
     collector.increment('circuit.open', { breaker: 'payments' });
-    collector.increment('requests.total', { operation: 'charge', outcome: 'success' });
+    collector.increment('errors.total', { operation: 'charge', outcome: 'success' });
     collector.observe('something.else', 3, { operation: 'charge' });
     collector.gauge();
     expect(collector.read().size).toBe(0);

@@ -331,6 +331,7 @@ describe("ErrorTracker's log", () => {
         error_message: 'down',
         service: 'Payments',
         operation: 'Payments.charge',
+        handled: false,
         timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       },
     ]);
@@ -355,6 +356,7 @@ describe("ErrorTracker's log", () => {
         error_message: 'down',
         error_stack: error.stack,
         ...full,
+        handled: false,
         timestamp: expect.any(String),
       },
     ]);

@@ -109,7 +109,7 @@ describe.each(Object.entries(HOSTILE_ERRORS))('%s', (_name, make) => {
           ],
           metrics: new PrometheusMetrics(),
           tracer: new OpenTelemetryTracer(new BasicTracerProvider().getTracer('test')),
-          errorTracker: { includeStack: true },
+          errorTracker: { includeStack: true, keepErrors: true },
         }),
       ],
       providers: [Shop],

@@ -1,0 +1,78 @@
+import { Logger } from '@nestjs/common';
+import { errorFields, stackOf } from './error-record.js';
+import type { TrackedError } from './error-tracker.js';
+import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
+import { Guard } from './guard.js';
+import type { Redaction } from './redaction.js';
+import { Repeats } from './repeats.js';
+
+type Options = Pick<ResolvedErrorTrackerOptions, 'includeStack' | 'logIntervalMs' | 'maxKeys'>;
+
+/**
+ * The records of errors in the log: at `error` what the caller of the operation saw, at `warn` what a
+ * fallback or a degradation hid. Of each kind (operation, type, outcome) the first is written, and then
+ * once an interval the latest, with how many there were (`repeated`): an outage is a handful of records.
+ */
+export class ErrorLog {
+  private readonly logger = new Logger('ErrorTracker');
+  private readonly guard = new Guard('The logger of the ErrorTracker');
+  private readonly repeats: Repeats<TrackedError>;
+
+  constructor(
+    private readonly options: Options,
+    private readonly redaction: Redaction,
+  ) {
+    const { logIntervalMs, maxKeys } = options;
+    this.repeats = new Repeats(logIntervalMs, maxKeys, (latest, counts) => {
+      let repeated = 0;
+      for (const count of counts.values()) repeated += count;
+      this.record({ ...recordOf(latest), repeated }, latest.handled);
+    });
+  }
+
+  /** @param error for its stack; it is not kept */
+  write(tracked: TrackedError, error: unknown): void {
+    const { type, handled, outcome, context } = tracked;
+    const kind = `${context.operation}\0${type}\0${outcome ?? handled}`;
+    if (!this.repeats.isFirst(kind, '', tracked)) return;
+    const record = recordOf(tracked);
+    const stack = this.options.includeStack ? stackOf(error) : undefined;
+    if (stack !== undefined) record.error_stack = this.redaction.text(stack);
+    this.record(record, handled);
+  }
+
+  /** Writes what has been counted; from now on each error has its record. */
+  close(): void {
+    this.repeats.close();
+  }
+
+  private record(record: Record<string, unknown>, handled: boolean): void {
+    this.guard.run(() => (handled ? this.logger.warn(record) : this.logger.error(record)));
+  }
+}
+
+/** Without what is not known. */
+function recordOf(tracked: TrackedError): Record<string, unknown> {
+  const { context, handled, outcome, attempts, durationMs, retrySuppressed, timestamp } = tracked;
+  const { service, operation, userId, requestId, upstream, metadata } = context;
+  const record: Record<string, unknown> = {
+    event: 'error_occurred',
+    ...errorFields(tracked),
+    service,
+    operation,
+    handled,
+  };
+  const known = {
+    outcome,
+    attempts,
+    duration_ms: durationMs === undefined ? undefined : Math.round(durationMs * 10) / 10,
+    retry_suppressed: retrySuppressed,
+    userId,
+    requestId,
+    upstream,
+    metadata,
+  };
+  for (const [key, value] of Object.entries(known)) if (value !== undefined) record[key] = value;
+  record.timestamp = timestamp;
+  return record;
+}
