@@ -21,6 +21,8 @@ import { type AlertChannel, Bulkhead, CircuitBreaker, CircuitBreakerPolicy, Circ
   currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, resilientFetch, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
   ResilienceService, Retry, Signal, Timeout, TimeoutError, Upstream, WebhookAlerts } from 'nestjs-bulwark';
 interface Product { id: string }
+interface User { id: string; name: string }
+declare class DataSource { query<T>(sql: string, parameters?: unknown[]): Promise<T> }
 declare function getJson<T>(path: string, signal: AbortSignal): Promise<T>;
 declare function isBusy(error: unknown): boolean;
 declare function bestsellersBeside(productId: string): Product[];
