@@ -170,8 +170,7 @@ export class Scope implements AttemptContext {
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
-      // One call may well start a dozen requests.
-      if (WARNS_OF_LISTENERS) setMaxListeners(0, this.controller.signal);
+      if (WARNS_OF_LISTENERS) allowListeners(this.controller.signal);
       if (this.aborted) this.controller.abort(this.reason);
     }
     return this.controller.signal;
@@ -247,4 +246,19 @@ export function innermost(scope: Scope | undefined): Scope | undefined {
 }
 
 /** Whether this Node warns of more than ten listeners at a signal, as Node 20 does. */
-const WARNS_OF_LISTENERS = getMaxListeners(new AbortController().signal) > 0;
+const WARNS_OF_LISTENERS = warnsOfListeners();
+
+function warnsOfListeners(): boolean {
+  try {
+    return getMaxListeners(new AbortController().signal) > 0;
+  } catch {
+    return false; // a signal that is not Node's, such as jsdom's
+  }
+}
+
+/** One call may well start a dozen requests. */
+function allowListeners(signal: AbortSignal): void {
+  try {
+    setMaxListeners(0, signal);
+  } catch {} // a test has put another kind in place since
+}

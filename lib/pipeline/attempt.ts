@@ -24,6 +24,8 @@ export interface AttemptOwner<T> {
   abandoned(attempt: Attempt<T>): void;
   /** Runs what comes from elsewhere (a timer, another call's end) in the call's async context. */
   inContext(settle: () => void): void;
+  /** Something threw where the attempt was to settle: the call ends by that, rather than never. */
+  broke(error: unknown): void;
 }
 
 /**
@@ -193,8 +195,10 @@ export class Attempt<T> extends Scope implements Timed {
 
   private abandon(reason: unknown): void {
     this.leaveQueue();
-    this.abort(reason);
-    this.onAbandoned?.(reason);
+    try {
+      this.abort(reason);
+      this.onAbandoned?.(reason);
+    } catch {} // whatever those who hear of it throw is dropped
     this.owner.abandoned(this);
   }
 
@@ -219,7 +223,7 @@ export class Attempt<T> extends Scope implements Timed {
   /** The wait is a promise, so that the work starts in its own async context, not in that of the one before it. */
   private waitForSlot(bulkhead: BulkheadPolicy): void {
     let ticket: Ticket;
-    void new Promise<Admission>((settle) => {
+    const admitted = new Promise<Admission>((settle) => {
       ticket = bulkhead.enqueue(this, settle);
       this.ticket = ticket;
     }).then((admission) => {
@@ -236,6 +240,7 @@ export class Attempt<T> extends Scope implements Timed {
         this.beginLate(bulkhead, admission);
       }
     });
+    admitted.catch((error) => this.owner.broke(error));
   }
 
   private beginLate(bulkhead: BulkheadPolicy, at: number): void {

@@ -94,8 +94,16 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   inContext(settle: () => void): void {
-    if (this.context === undefined) settle();
-    else this.context.runInAsyncScope(settle);
+    try {
+      if (this.context === undefined) settle();
+      else this.context.runInAsyncScope(settle);
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  broke(error: unknown): void {
+    if (!this.settled) this.refuse(error);
   }
 
   /** Runs `fn` in the scope of an attempt; for who is in the async context of the call. */
@@ -138,7 +146,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       this.delayMs = decision.delayMs;
       if (!isRejection(error)) this.failedBefore = error;
       this.plan.observer.onRetry(error, this.attempts, this.delayMs);
-      void this.retryAfter(this.delayMs, error);
+      this.retryAfter(this.delayMs, error).catch((broken) => this.broke(broken));
     }
   }
 
@@ -256,7 +264,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     }
     const observer = this.observerOf(failure);
     if (critical && !this.isCutShort) observer.onCriticalFailure(error);
-    if (fallback !== undefined) void this.fallBack(fallback, error, critical, observer);
+    if (fallback !== undefined)
+      this.fallBack(fallback, error, critical, observer).catch((broken) => this.broke(broken));
     else this.fail(error, error, critical, observer);
   }
 

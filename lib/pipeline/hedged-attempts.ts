@@ -19,7 +19,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   private settled = false;
   /** By which it fails, if it does. */
   private failure: { error: unknown; attempt: Attempt<T> } | undefined = undefined;
-  private readonly alarm = new Alarm(() => this.hedgeNow());
+  private readonly alarm = new Alarm(() => this.inContext(() => this.hedgeNow()));
 
   constructor(
     private readonly owner: AttemptOwner<T>,
@@ -46,6 +46,10 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
 
   abandoned(attempt: Attempt<T>): void {
     this.owner.abandoned(attempt);
+  }
+
+  broke(error: unknown): void {
+    this.owner.broke(error);
   }
 
   inContext(settle: () => void): void {

@@ -22,13 +22,21 @@ export class PromiseExecution<T> extends Execution<T> {
     // Not in the attempt's scope any more, but in the async context of the call.
     result.then(
       (value) => {
-        attempt.finish(true);
-        if (attempt.succeed(value)) attempt.flowOn(value);
-        else this.work.discard(value);
+        try {
+          attempt.finish(true);
+          if (attempt.succeed(value)) attempt.flowOn(value);
+          else this.work.discard(value);
+        } catch (broken) {
+          this.broke(broken);
+        }
       },
       (error) => {
-        attempt.finish();
-        attempt.fail(error);
+        try {
+          attempt.finish();
+          attempt.fail(error);
+        } catch (broken) {
+          this.broke(broken);
+        }
       },
     );
   }
