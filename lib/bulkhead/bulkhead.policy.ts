@@ -117,7 +117,7 @@ export class BulkheadPolicy {
    * @internal
    */
   borrow(scope: Scope): Scope | undefined {
-    const lender = this.holderAround(scope);
+    const lender = scope.callThrough(this);
     return lender !== undefined && this.loans.lend(lender) ? lender : undefined;
   }
 
@@ -131,7 +131,7 @@ export class BulkheadPolicy {
    */
   enqueue(scope: Scope, settle: (admission: Admission) => void): Ticket {
     const ticket = new Ticket(scope, settle);
-    const holder = this.holderAround(scope);
+    const holder = scope.callThrough(this);
     const reason = this.makeRoom(ticket, holder);
     if (reason === undefined) {
       this.queue.add(ticket);
@@ -219,13 +219,6 @@ export class BulkheadPolicy {
       this.refuse(ticket, 'shutdown');
     }
     this.changed();
-  }
-
-  /** The innermost call around the given one that holds a slot of this bulkhead. */
-  private holderAround(scope: Scope): Scope | undefined {
-    let each = scope.around;
-    while (each !== undefined && each.permitFor(this) === undefined) each = each.around;
-    return each;
   }
 
   private giveBack(at: number | undefined, lender: Scope | undefined): void {

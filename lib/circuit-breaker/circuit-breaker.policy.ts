@@ -2,7 +2,7 @@ import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
 import { ask } from '../common/options.js';
 import { isImpatience, isRejection, isResilienceError } from '../common/resilience.error.js';
-import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
+import type { WindowCounts } from '../common/time-window.js';
 import { isAbort, isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
@@ -21,10 +21,10 @@ import {
 } from './circuit-state.js';
 import { KnownFailures } from './known-failures.js';
 import { OpenTime } from './open-time.js';
+import { type Failure, Outcomes } from './outcomes.js';
 import { type Permit, Probes } from './probes.js';
 import { RampUp } from './ramp-up.js';
 import { runAlone } from './run-alone.js';
-import { CallWindow, FailureTimes } from './sliding-window.js';
 
 /** Told of what happens to a breaker. @internal */
 export interface CircuitBreakerObserver {
@@ -46,12 +46,6 @@ export interface CircuitBreakerHost {
   inFlight?: InFlight;
 }
 
-/** A failure that counts, as long as it is in the window. */
-interface CountedFailure {
-  readonly error: unknown;
-  readonly slow: boolean;
-}
-
 const NO_HOST: CircuitBreakerHost = Object.freeze({});
 const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
 
@@ -64,7 +58,8 @@ const UNCOUNTED: Permit = 0;
  *
  * Permits are numbers in the order of the calls: one that began before the state last changed changes
  * nothing when it ends. Of calls inside calls through one breaker, the innermost is counted, and the
- * others only where they fail by something new; half-open, all of a probe is judged as one. It no timer: whether it is time for a probe is asked when a call comes, on the monotonic clock.
+ * others only where they fail by something new; half-open, all of a probe is judged as one. It holds no
+ * timer: whether it is time for a probe is asked when a call comes, on the monotonic clock.
  */
 export class CircuitBreakerPolicy {
   readonly options: Readonly<ResolvedCircuitBreakerOptions>;
@@ -80,10 +75,7 @@ export class CircuitBreakerPolicy {
   /** While it is half-open. */
   private probes: Probes | undefined = undefined;
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
-  private window: SlidingWindow | undefined = undefined;
-  private failureTimes: FailureTimes | undefined = undefined;
-  /** The latest in the window while it is closed, to say what opened it. */
-  private lastFailure: CountedFailure | undefined = undefined;
+  private outcomes: Outcomes | undefined = undefined;
   private knownFailures: KnownFailures | undefined = undefined;
 
   /** @throws ResilienceConfigurationError */
@@ -120,7 +112,7 @@ export class CircuitBreakerPolicy {
 
   getSnapshot(): CircuitBreakerSnapshot {
     const at = now();
-    const { calls, failures, slow } = this.window?.counts(at) ?? NO_CALLS;
+    const { calls, failures, slow } = this.outcomes?.counts(at) ?? NO_CALLS;
     const snapshot: CircuitBreakerSnapshot = {
       name: this.name,
       state: this.state,
@@ -247,7 +239,7 @@ export class CircuitBreakerPolicy {
    * @internal
    */
   cut(permit: Permit, reason: unknown, startedAt: number, scope: Scope, at = now()): void {
-    if (!isDeadline(reason) || scope.isQueued(startedAt, at) || this.callAround(scope)?.aborted)
+    if (!isDeadline(reason) || scope.isQueued(startedAt, at) || scope.callThrough(this)?.aborted)
       this.release(permit);
     else this.failed(permit, reason, startedAt, at, scope);
   }
@@ -285,8 +277,7 @@ export class CircuitBreakerPolicy {
     this.knownFailures.add(error);
     if (permit >= this.closedSince) {
       if (scope?.hasOutcome(error)) return; // a call inside has failed by it, and was counted
-      this.lastFailure = { error, slow };
-      this.recordOutcome(at, slow, scope, this.lastFailure);
+      this.recordOutcome(at, slow, scope, { error });
     } else if (this.probes?.end(permit)) {
       this.judgeProbe(this.probes, slow, at, { error });
     }
@@ -296,64 +287,25 @@ export class CircuitBreakerPolicy {
     if (this.probes?.end(permit)) this.judgeProbe(this.probes, slow, at);
   }
 
-  /** While it is closed. Calls around this one through the same breaker have this outcome as well. */
+  /** While it is closed. */
   private recordOutcome(
     at: number,
     slow: boolean,
     scope: Scope | undefined,
-    failure?: CountedFailure,
+    failure?: Failure,
   ): void {
-    for (let call = this.callAround(scope); call !== undefined; call = this.callAround(call))
-      call.noteOutcome(failure?.error);
-    this.window ??= this.newWindow();
-    this.window.record(at, failure !== undefined, slow);
-    if (this.window.failures === 0) this.lastFailure = undefined; // it has left the window
-    const reason = this.reasonToOpen(this.window, at, failure !== undefined);
-    if (reason !== undefined) this.enter(CircuitState.OPEN, reason, at, this.errorBehind(reason));
+    if (scope !== undefined) this.tellCallsAround(scope, failure?.error);
+    this.outcomes ??= new Outcomes(this.options);
+    this.outcomes.record(at, slow, failure);
+    const reason = this.outcomes.reasonToOpen(at, failure !== undefined);
+    if (reason !== undefined)
+      this.enter(CircuitState.OPEN, reason, at, this.outcomes.errorBehind(reason));
   }
 
-  /** The innermost call through this breaker that the given one is made inside of. */
-  private callAround(scope: Scope | undefined): Scope | undefined {
-    let each = scope?.around;
-    while (each !== undefined && each.permitFor(this) === undefined) each = each.around;
-    return each;
-  }
-
-  /** Slow calls open it without an error, unless they failed as well. */
-  private errorBehind(reason: CircuitTransitionReason): unknown {
-    const { lastFailure } = this;
-    return reason !== 'slow-call-rate' || lastFailure?.slow ? lastFailure?.error : undefined;
-  }
-
-  private newWindow(): SlidingWindow {
-    const { windowCalls, windowMs } = this.options;
-    return windowMs === undefined
-      ? new CallWindow(windowCalls as number)
-      : new TimeWindow(windowMs);
-  }
-
-  private reasonToOpen(
-    { calls, failures, slow }: SlidingWindow,
-    at: number,
-    failed: boolean,
-  ): CircuitTransitionReason | undefined {
-    const { failureRateThreshold, slowCallRateThreshold, minimumCalls } = this.options;
-    if (failed && this.isTooMany(failures, at)) return 'failure-threshold';
-    if (calls < minimumCalls) return undefined;
-    if (failureRateThreshold !== undefined && failures * 100 >= failureRateThreshold * calls)
-      return 'failure-rate';
-    if (slowCallRateThreshold !== undefined && slow * 100 >= slowCallRateThreshold * calls)
-      return 'slow-call-rate';
-    return undefined;
-  }
-
-  /** Of a window of time, the buckets are too coarse for that: the failures' own times are asked. */
-  private isTooMany(failures: number, at: number): boolean {
-    const { failureThreshold, windowMs } = this.options;
-    if (failureThreshold === undefined) return false;
-    if (windowMs === undefined) return failures >= failureThreshold;
-    this.failureTimes ??= new FailureTimes(failureThreshold, windowMs);
-    return this.failureTimes.add(at);
+  /** Calls around this one through the same breaker have its outcome as well. */
+  private tellCallsAround(scope: Scope, error: unknown): void {
+    for (let call = scope.callThrough(this); call !== undefined; call = call.callThrough(this))
+      call.noteOutcome(error);
   }
 
   /** A call inside a probe needs no permit of its own, and is judged by the outcome of the probe. */
@@ -377,14 +329,9 @@ export class CircuitBreakerPolicy {
   }
 
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
-  private judgeProbe(
-    probes: Probes,
-    slow: boolean,
-    at: number,
-    failure?: { error: unknown },
-  ): void {
-    this.window ??= this.newWindow();
-    this.window.record(at, failure !== undefined, slow); // to be seen in the snapshot
+  private judgeProbe(probes: Probes, slow: boolean, at: number, failure?: Failure): void {
+    this.outcomes ??= new Outcomes(this.options);
+    this.outcomes.record(at, slow, failure); // to be seen in the snapshot
     if (failure !== undefined || (slow && this.options.slowCallRateThreshold !== undefined))
       this.enter(CircuitState.OPEN, 'probe-failed', at, failure?.error);
     else if (probes.succeed()) this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
@@ -397,15 +344,13 @@ export class CircuitBreakerPolicy {
     error?: unknown,
   ): void {
     const from = this.state;
-    const counts = this.window?.counts(at);
+    const counts = this.outcomes?.counts(at);
     const { calls, failures } = counts ?? NO_CALLS;
     this.state = to;
     this.closedSince = to === CircuitState.CLOSED ? this.sequence + 1 : Number.POSITIVE_INFINITY;
     this.probes = to === CircuitState.HALF_OPEN ? new Probes(this.options) : undefined;
-    this.lastFailure = undefined;
     if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {
-      this.window = undefined; // while open, the snapshot still shows what opened it
-      this.failureTimes = undefined;
+      this.outcomes = undefined; // while open, the snapshot still shows what opened it
     }
     this.recover(to, reason, at, error);
     if (from === to) return;

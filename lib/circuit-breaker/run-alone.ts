@@ -1,11 +1,5 @@
 import { now } from '../common/clock.js';
-import {
-  AMBIENT,
-  nowBegins,
-  type PlainCall,
-  runInScope,
-  surroundings,
-} from '../context/ambient.js';
+import { AMBIENT, beginPlain, endPlain, runInScope, surroundings } from '../context/ambient.js';
 import { PolicyScope } from '../context/policy-scope.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
@@ -41,7 +35,7 @@ export function runAlone<T>(
     refuseWithout(around, startedAt);
     const permit = breaker.acquire(startedAt, around);
     return isPlain
-      ? new Plain(breaker, permit, inFlight).run(work)
+      ? run(breaker, work, permit, inFlight)
       : new BreakerCall(breaker, around, permit, startedAt, inFlight).run(work);
   } catch (error) {
     inFlight?.leave();
@@ -49,52 +43,40 @@ export function runAlone<T>(
   }
 }
 
-/** A call that nobody can cut, while it does not matter when calls begin. */
-class Plain implements PlainCall {
-  private known: PolicyScope | undefined = undefined;
-
-  constructor(
-    private readonly breaker: Breaker,
-    private readonly permit: Permit,
-    private readonly inFlight: InFlight | undefined,
-  ) {}
-
-  get scope(): PolicyScope {
-    this.known ??= new PolicyScope(this.breaker, undefined, this.permit);
-    return this.known;
+/**
+ * A call that nobody can cut, while it does not matter when calls begin.
+ *
+ * @throws what `work` throws without making a promise
+ */
+function run<T>(
+  breaker: Breaker,
+  work: Work<T>,
+  permit: Permit,
+  inFlight: InFlight | undefined,
+): Promise<T> {
+  let result: Promise<T>;
+  beginPlain(breaker, permit);
+  try {
+    result = promised(work(AMBIENT));
+  } catch (error) {
+    breaker.failed(permit, error, 0, undefined, endPlain());
+    throw error;
   }
-
-  /** @throws what `work` throws without making a promise */
-  run<T>(work: Work<T>): Promise<T> {
-    const before = nowBegins(this);
-    let result: Promise<T>;
-    try {
-      result = promised(work(AMBIENT));
-    } catch (error) {
-      this.failed(error);
+  const scope = endPlain();
+  return result.then(
+    (value) => {
+      inFlight?.leave();
+      scope?.leave();
+      breaker.succeeded(permit, 0, undefined, scope);
+      return value;
+    },
+    (error) => {
+      inFlight?.leave();
+      scope?.leave();
+      breaker.failed(permit, error, 0, undefined, scope);
       throw error;
-    } finally {
-      nowBegins(before);
-    }
-    return result.then(
-      (value) => {
-        this.inFlight?.leave();
-        this.breaker.succeeded(this.permit, 0, undefined, this.known);
-        this.known?.leave();
-        return value;
-      },
-      (error) => {
-        this.inFlight?.leave();
-        this.failed(error);
-        throw error;
-      },
-    );
-  }
-
-  private failed(error: unknown): void {
-    this.known?.leave();
-    this.breaker.failed(this.permit, error, 0, undefined, this.known);
-  }
+    },
+  );
 }
 
 /** The same for a call that its caller may cut, or that has to know what happens inside. */

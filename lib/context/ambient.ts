@@ -1,6 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { read } from '../common/read.js';
 import { isImpatience } from '../common/resilience.error.js';
+import { PolicyScope } from './policy-scope.js';
 import { type AttemptContext, innermost, type Scope } from './scope.js';
 
 const KEY = Symbol.for('nestjs-bulwark:ambient:1');
@@ -71,27 +72,35 @@ export function enclosingScope(): Scope | undefined {
  * for who looks for a policy that is around this code.
  */
 export function surroundings(): Scope | undefined {
-  const scope = storage.getStore() ?? beginning?.scope;
-  return scope?.gone ? scope.around : scope;
+  const scope = storage.getStore();
+  return (scope?.gone ? scope.around : scope) ?? scopeOfPlain();
 }
 
-/** A call without an async context of its own, whose scope is made when somebody asks for it. */
-export interface PlainCall {
-  readonly scope: Scope;
-}
-
-let beginning: PlainCall | undefined;
+let plainPolicy: object | undefined;
+let plainPermit = 0;
+let plainScope: PolicyScope | undefined;
 
 /**
- * What a plain call does before it waits for anything happens inside it, as can be told without an async
- * context.
- *
- * @returns the call that was beginning until now, to be put back in its place
+ * A call begins that has no async context: what it does before it waits for anything happens inside it, as
+ * can be told without one. There is one such call at a time, since none that is made inside it is plain.
  */
-export function nowBegins(call: PlainCall | undefined): PlainCall | undefined {
-  const before = beginning;
-  beginning = call;
-  return before;
+export function beginPlain(policy: object, permit: number): void {
+  plainPolicy = policy;
+  plainPermit = permit;
+}
+
+/** It has begun. @returns its scope, where something inside has asked for it */
+export function endPlain(): PolicyScope | undefined {
+  const scope = plainScope;
+  plainPolicy = undefined;
+  plainScope = undefined;
+  return scope;
+}
+
+function scopeOfPlain(): PolicyScope | undefined {
+  if (plainPolicy === undefined) return undefined;
+  plainScope ??= new PolicyScope(plainPolicy, undefined, plainPermit);
+  return plainScope;
 }
 
 /**

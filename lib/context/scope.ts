@@ -129,6 +129,13 @@ export class Scope implements AttemptContext {
     return undefined;
   }
 
+  /** The innermost call around this one that goes through the breaker, or holds a slot of the bulkhead. */
+  callThrough(policy: object): Scope | undefined {
+    let each = this.around;
+    while (each !== undefined && each.permitFor(policy) === undefined) each = each.around;
+    return each;
+  }
+
   /** A call inside, through the same breaker, has been counted: by an error, or as one that went well. */
   noteOutcome(error?: unknown): void {
     this.outcomes ??= new Set();
