@@ -1,18 +1,20 @@
 import { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
 import { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
 import { Alerts } from '../observability/alerts.js';
+import { CircuitLog } from '../observability/circuit-log.js';
 import { ErrorCounters } from '../observability/error-counters.js';
 import { ErrorTracker } from '../observability/error-tracker.js';
+import {
+  checkErrorTrackerOptions,
+  resolveErrorTrackerOptions,
+} from '../observability/error-tracker.options.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
 import type { MetricsRecorder } from '../observability/metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
+import { BulkheadTelemetry, CircuitBreakerTelemetry } from '../observability/policy-telemetry.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
-import {
-  BulkheadTelemetry,
-  CircuitBreakerTelemetry,
-  type Telemetry,
-} from '../observability/telemetry.js';
+import type { Telemetry } from '../observability/telemetry.js';
 import { checkModuleOptions, type ResilienceModuleOptions } from '../resilience-module.options.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { PolicyCatalog } from './policy-catalog.js';
@@ -49,7 +51,8 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
 function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry'] {
   const recorders = [options.metrics ?? new InMemoryMetrics()].flat();
   const metrics = new MetricsFanOut(recorders);
-  const tracker = new ErrorTracker(options.errorTracker);
+  const errorTracker = checkErrorTrackerOptions('errorTracker', options.errorTracker ?? {});
+  const tracker = new ErrorTracker(errorTracker);
   countErrors(tracker, metrics);
   return {
     recorders,
@@ -57,6 +60,7 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
     metrics,
     events: new ResilienceEvents(),
     alerts: new Alerts([options.alerts ?? new LoggerAlertChannel()].flat()),
+    circuitLog: new CircuitLog(resolveErrorTrackerOptions(errorTracker)),
     alertIntervalMs: options.alertIntervalMs ?? 60_000,
     errorContext: options.errorContext,
   };

@@ -288,6 +288,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     await this.shutdown.nothingLeft();
     for (const { pipeline } of this.operations()) pipeline.plan.stages.timeout?.letProcessEnd();
     this.telemetry.tracker.closeLog();
+    this.telemetry.circuitLog.close();
     await this.telemetry.alerts.flush(); // the last ones may be those that matter
   }
 

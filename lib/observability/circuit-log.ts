@@ -1,0 +1,126 @@
+import { Logger } from '@nestjs/common';
+import {
+  CircuitState,
+  type CircuitTransitionDetails,
+  type CircuitTransitionReason,
+} from '../circuit-breaker/circuit-state.js';
+import { timestamp as isoTime } from '../common/timestamp.js';
+import { errorFields, type ToldError } from './error-record.js';
+import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
+import { Guard } from './guard.js';
+import { Redaction } from './redaction.js';
+import { Repeats } from './repeats.js';
+
+/** A breaker that has changed its state. */
+export interface CircuitTransition extends CircuitTransitionDetails {
+  readonly breaker: string;
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+  readonly reason: CircuitTransitionReason;
+}
+
+type Level = 'warn' | 'log' | 'debug';
+type CircuitRecord = Record<string, unknown> & { readonly to: CircuitState };
+
+const LEVELS: Record<CircuitState, Level> = {
+  [CircuitState.OPEN]: 'warn',
+  [CircuitState.FORCED_OPEN]: 'warn',
+  [CircuitState.HALF_OPEN]: 'debug',
+  [CircuitState.CLOSED]: 'log',
+  [CircuitState.DISABLED]: 'log',
+};
+
+const VERBS: Record<CircuitTransitionReason, string> = {
+  'failure-threshold': 'opened',
+  'failure-rate': 'opened',
+  'slow-call-rate': 'opened for slow calls',
+  'probe-failed': 'stays open, as a probe failed',
+  'open-time-passed': 'is half-open and lets probes through',
+  'probes-succeeded': 'closed, as probes succeeded',
+  'forced-open': 'was forced open, until reset()',
+  disabled: 'was disabled: it lets everything through, until reset()',
+  reset: 'was reset and is closed',
+};
+
+/**
+ * The transitions of circuit breakers in the log, one record each: openings at `warn`, closings at
+ * `log`, half-open at `debug`. Of a breaker that flaps, each kind of transition is written once, and then
+ * one record an interval says how often it has changed since (`repeated`), and how it stands.
+ */
+export class CircuitLog {
+  private readonly logger = new Logger('CircuitBreaker');
+  private readonly guard = new Guard('The logger of circuit breakers');
+  private readonly redaction: Redaction;
+  private readonly repeats: Repeats<CircuitRecord>;
+
+  constructor(private readonly options: ResolvedErrorTrackerOptions) {
+    const { logIntervalMs, maxKeys } = options;
+    this.redaction = new Redaction(options);
+    this.repeats = new Repeats(logIntervalMs, maxKeys, (latest, counts) =>
+      this.sumUp(latest, counts),
+    );
+  }
+
+  write(transition: CircuitTransition): void {
+    if (!this.options.log) return;
+    const record = this.recordOf(transition);
+    if (this.repeats.isFirst(transition.breaker, VERBS[transition.reason], record))
+      this.record(LEVELS[transition.to], record);
+  }
+
+  /** Writes what has been counted; from now on each transition has its record. */
+  close(): void {
+    this.repeats.close();
+  }
+
+  private sumUp(latest: CircuitRecord, counts: ReadonlyMap<string, number>): void {
+    let repeated = 0;
+    const what: string[] = [];
+    for (const [verb, count] of counts) {
+      repeated += count;
+      what.push(`${count} × ${verb}`);
+    }
+    const { breaker, to, message: last } = latest;
+    const message = `Circuit breaker "${breaker}" changed its state ${repeated} more times (${what.join('; ')}) and is ${to} now. The latest: ${last}`;
+    this.record('warn', { ...latest, message, repeated });
+  }
+
+  private recordOf(transition: CircuitTransition): CircuitRecord {
+    const { breaker, from, to, reason, calls, failures, failureRate, retryAfterMs, error } =
+      transition;
+    const told = error === undefined ? undefined : this.redaction.describe(error);
+    return {
+      event: 'circuit_state',
+      message: inWords(transition, told),
+      breaker,
+      from,
+      to,
+      reason,
+      calls,
+      failures,
+      failure_rate: Math.round(failureRate * 10) / 10,
+      ...(told && errorFields(told)),
+      ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+      timestamp: isoTime(),
+    };
+  }
+
+  private record(level: Level, record: CircuitRecord): void {
+    this.guard.run(() => this.logger[level](record));
+  }
+}
+
+/** One line for whoever is on call. */
+function inWords(transition: CircuitTransition, told: ToldError | undefined): string {
+  const { breaker, reason, calls, failures, failureRate, retryAfterMs } = transition;
+  let text = `Circuit breaker "${breaker}" ${VERBS[reason]}`;
+  if (calls > 0) text += `; ${failures} of ${calls} calls failed (${Math.round(failureRate)} %)`;
+  if (told !== undefined) text += `; last error: ${told.type}: ${told.message}`;
+  if (told?.cause !== undefined) text += ` (cause: ${told.cause.type}: ${told.cause.message})`;
+  if (retryAfterMs !== undefined) text += `; next probe in ${inSeconds(retryAfterMs)}`;
+  return text;
+}
+
+function inSeconds(ms: number): string {
+  return ms < 1_000 ? `${Math.ceil(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
+}
