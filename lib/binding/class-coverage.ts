@@ -9,7 +9,7 @@ import {
   type Settings,
 } from '../dispatch/method-definition.js';
 import { fallbackMethodOf } from '../fallback/fallback.options.js';
-import { resilienceArgument } from '../service/resilience.options.js';
+import { type ResilienceOptions, resilienceArgument } from '../service/resilience.options.js';
 import { checkSaidOnce } from './decorator-order.js';
 import { methodOf } from './method-traits.js';
 
@@ -142,7 +142,7 @@ function showOmitted([why, keys]: [Omission, string[]]): string {
 
 function saysMore({ resilience, ...stages }: Settings): boolean {
   if (Object.keys(stages).length > 0) return true;
-  return (
-    typeof resilience !== 'object' || (resilience as { service?: unknown })?.service !== undefined
-  );
+  if (typeof resilience !== 'object') return true;
+  const { service, onDiscard } = (resilience ?? {}) as ResilienceOptions;
+  return service !== undefined || onDiscard !== undefined;
 }

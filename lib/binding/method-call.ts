@@ -3,7 +3,6 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { AnyMethod } from '../dispatch/method-definition.js';
 import type { ErrorMapping } from '../edge/edge-errors.js';
-import { freeUnsent } from '../edge/free-unsent.js';
 import { mapStreamErrors } from '../edge/map-stream-errors.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Work } from '../pipeline/work.js';
@@ -119,10 +118,6 @@ export class MethodWork implements Work {
   /** Of a handler: the request that it was called for may have been answered, in part at least. */
   isCommitted(request: Scope | undefined): boolean {
     return this.operation.responds && (request?.committed ?? false);
-  }
-
-  discard(answer: unknown): void {
-    if (this.operation.responds) freeUnsent(answer);
   }
 }
 

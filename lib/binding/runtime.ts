@@ -207,7 +207,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   private pipeline(
     name: string,
     service: string,
-    { stages, upstream }: ResolvedOperation,
+    { stages, upstream, onDiscard }: ResolvedOperation,
   ): Pipeline {
     const labels = {
       service,
@@ -216,6 +216,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
       critical: stages.critical,
       breaker: stages.circuitBreaker?.name,
     };
+    const guard = new Guard(`onDiscard of ${name}`);
     return new Pipeline({
       operation: name,
       stages,
@@ -223,6 +224,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
       shutdown: this.shutdown,
       captureStackTrace: this.options.captureStackTrace ?? false,
       trace: this.tracing(labels),
+      onDiscard: onDiscard && ((answer) => guard.run(() => onDiscard(answer))),
     });
   }
 

@@ -43,6 +43,8 @@ export interface ResolvedOperation {
   /** Of the bundle that was applied last. */
   service: string | undefined;
   upstream: string | undefined;
+  /** Takes answers that nobody waits for any more. */
+  onDiscard?: ((answer: unknown) => unknown) | undefined;
 }
 
 /**
@@ -82,15 +84,18 @@ export class StageResolver {
       timeout: this.timeout(),
       bulkhead: this.bulkhead(),
     };
-    return { stages, service: this.service, upstream };
+    // The options that bring it have been checked.
+    const onDiscard = this.values('onDiscard').at(-1) as ResolvedOperation['onDiscard'];
+    return { stages, service: this.service, upstream, onDiscard };
   }
 
   private bundle(argument: unknown): Settings[] {
     const place = this.placeOf('resilience');
-    const { service } = resilienceArgument(place, argument);
-    if (service === undefined) return [];
+    const { service, onDiscard } = resilienceArgument(place, argument);
+    const own: Settings = defined({ onDiscard });
+    if (service === undefined) return [own];
     this.service = service;
-    return [settingsOf(this.catalog.service(service, place), service)];
+    return [settingsOf(this.catalog.service(service, place), service), own];
   }
 
   /** Also an `undefined` that somebody wrote: a constant that a circular import has not set yet. */
@@ -227,9 +232,8 @@ function pick<O extends object>(
  * @param name of the bundle, under which its inline breaker and bulkhead are shared
  */
 export function settingsOf(service: ServiceOptions, name?: string): Settings {
-  const { critical, upstream, timeoutMs, retry, hedge, circuitBreaker, bulkhead, fallback } =
-    service;
-  const settings: Settings = defined({ critical, upstream, retry, hedge, fallback });
+  const { timeoutMs, circuitBreaker, bulkhead, ...rest } = service;
+  const settings: Settings = defined(rest);
   if (timeoutMs !== undefined) settings.timeout = timeoutMs;
   if (circuitBreaker !== undefined)
     settings.circuitBreaker =

@@ -63,7 +63,6 @@ async function callProbing(operation: MethodOperation, work: Work, ways: Ways): 
     },
     answerBy: (...args) => work.answerBy(...args),
     isCommitted: (caller) => work.isCommitted(caller),
-    discard: (answer) => work.discard(answer),
   };
   try {
     return await ways.promise(probing, probe.signal);

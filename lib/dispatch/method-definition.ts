@@ -12,6 +12,7 @@ export interface Settings {
   upstream?: unknown;
   /** The name of a bundle, or options. */
   resilience?: unknown;
+  onDiscard?: unknown;
 }
 
 export type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;

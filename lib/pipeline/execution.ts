@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import { closeStream, openStreamOf } from '../common/open-stream.js';
 import { isImpatience, isRejection } from '../common/resilience.error.js';
 import { CallContext, isEvidence, runInScope } from '../context/ambient.js';
 import { errorChain } from '../context/error-chain.js';
@@ -169,6 +170,13 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       this.answering?.abort(reason);
       this.interrupt?.(reason);
     });
+  }
+
+  /** An answer has come when nobody waits for it any more: what it reads from is freed. */
+  protected discard(answer: unknown): void {
+    const stream = openStreamOf(answer);
+    if (stream !== undefined) closeStream(stream);
+    this.plan.onDiscard?.(answer);
   }
 
   /** Only what is one promise can be made twice, side by side. */
@@ -372,7 +380,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       if (this.cancelled) throw this.reason; // by one who heard of the failure
       Promise.resolve(runInScope(scope, work))
         .then((answer) => runInScope(scope, () => this.accept(answer)))
-        .then(resolve, reject);
+        .then((answer) => (this.cancelled ? this.discard(answer) : resolve(answer)), reject);
     });
   }
 }

@@ -45,7 +45,10 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
         runInScope(attempt, () => values.return(undefined)).then(ended, ended);
       };
       this.inScope(attempt, () => values.next()).then((first) => {
-        if (attempt.aborted) return; // it has been told to stop
+        if (attempt.aborted) {
+          if (!first.done) this.discard(first.value); // it has been told to stop
+          return;
+        }
         attempt.onAbandoned = undefined;
         attempt.begun(this.goOn(values, first, attempt, ended));
       }, fail);

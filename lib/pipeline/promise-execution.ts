@@ -25,7 +25,7 @@ export class PromiseExecution<T> extends Execution<T> {
         try {
           attempt.finish(true);
           if (attempt.succeed(value)) attempt.flowOn(value);
-          else this.work.discard(value);
+          else this.discard(value);
         } catch (broken) {
           this.broke(broken);
         }

@@ -83,6 +83,8 @@ export interface Plan {
   readonly observer: PipelineObserver;
   readonly shutdown: Shutdown;
   readonly captureStackTrace: boolean;
+  /** Takes an answer that came when nobody waited for it any more. It does not throw. */
+  readonly onDiscard?: ((answer: unknown) => unknown) | undefined;
   /** Surrounds each call, where somebody traces. */
   readonly trace?: (<T>(call: () => Promise<T>) => Promise<T>) | undefined;
 }

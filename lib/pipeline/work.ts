@@ -9,8 +9,6 @@ export interface Work {
   answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown;
   /** Whether the answer has begun: then the call is neither repeated nor answered by its fallback. */
   isCommitted(caller: Scope | undefined): boolean;
-  /** Takes an answer that came when nobody waited for it any more. */
-  discard(answer: unknown): void;
 }
 
 /** The only argument of a call is the function, which gets the attempt. */
@@ -18,5 +16,4 @@ export const FUNCTION: Work = {
   begin: (_self, [fn], attempt) => (fn as (attempt: AttemptContext) => unknown)(attempt),
   answerBy: (fallback, error) => fallback.run(error, undefined, []),
   isCommitted: () => false,
-  discard: () => undefined,
 };

@@ -1,5 +1,12 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { check, checkOptions, type Rule, type Rules, text } from '../common/options.js';
+import {
+  anyFunction,
+  check,
+  checkOptions,
+  type Rule,
+  type Rules,
+  text,
+} from '../common/options.js';
 
 /** What `@Resilience()` says of a method, or of a class. */
 export interface ResilienceOptions {
@@ -11,6 +18,12 @@ export interface ResilienceOptions {
   name?: string;
   /** The name of a bundle in `services`, all of which is applied. */
   service?: string;
+  /**
+   * Called with each answer that comes when nobody waits for it any more (after a timeout, of a hedge
+   * that lost, after the caller has given up), to close what only you can close. Streams and the bodies
+   * of `Response`s are closed already. What it throws affects nothing, and is warned of once.
+   */
+  onDiscard?: (answer: unknown) => unknown;
   /**
    * On a class: methods that its decorators apply to, beside those that they apply to by themselves.
    * One that returns neither a Promise nor an Observable will return a Promise.
@@ -28,6 +41,7 @@ const methodNames: Rule = (value) =>
 const RULES: Rules<ResilienceOptions> = {
   name: text,
   service: text,
+  onDiscard: anyFunction,
   include: methodNames,
   exclude: methodNames,
 };

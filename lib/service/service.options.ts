@@ -33,6 +33,12 @@ export interface ServiceOptions {
   bulkhead?: BulkheadOptions | string;
   /** Answers in place of a call that failed for good. */
   fallback?: (error: unknown) => unknown;
+  /**
+   * Called with each answer that comes when nobody waits for it any more (after a timeout, of a hedge
+   * that lost, after the caller has given up), to close what only you can close. Streams and the bodies
+   * of `Response`s are closed already. What it throws affects nothing, and is warned of once.
+   */
+  onDiscard?: (answer: unknown) => unknown;
 }
 
 const nameOr =
@@ -55,6 +61,7 @@ const RULES: Rules<ServiceOptions> = {
   circuitBreaker: nameOr(checkCircuitBreakerOptions),
   bulkhead: nameOr(checkBulkheadOptions),
   fallback: anyFunction,
+  onDiscard: anyFunction,
 };
 
 /** @throws ResilienceConfigurationError */
