@@ -30,12 +30,20 @@ export class ResilienceService {
 
   /**
    * Puts a pipeline together, which shares named breakers and bulkheads with the decorators. Make it
-   * once and keep it: its own breaker and bulkhead are registered under its name.
+   * once and keep it: the application keeps neither it nor its own breaker and bulkhead, which are
+   * registered under its name for as long as somebody holds them, or until `dispose()`.
    *
+   * @param options its `name` is that of its operation. Pipelines without one are all called `pipeline`;
+   * those with a breaker or a bulkhead of their own are numbered.
    * @throws ResilienceConfigurationError where options are wrong, a name is unknown or taken
    */
   pipeline({ name, ...options }: ServiceOptions & { name?: string }): Pipeline {
-    return this.runtime.addPipeline(name ?? `pipeline-${++this.unnamed}`, options).pipeline;
+    return this.runtime.addPipeline(name ?? this.nameFor(options), options).pipeline;
+  }
+
+  private nameFor({ circuitBreaker, bulkhead }: ServiceOptions): string {
+    const hasOwn = typeof circuitBreaker === 'object' || typeof bulkhead === 'object';
+    return hasOwn ? `pipeline-${++this.unnamed}` : 'pipeline';
   }
 
   /** Every resilient operation of the application, with the options in force. */

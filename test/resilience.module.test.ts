@@ -655,9 +655,14 @@ describe('ResilienceService', () => {
   it('names pipelines that have no name, and refuses wrong options and taken names', async () => {
     const { app } = await boot({}, OPTIONS);
     const service = app.get(ResilienceService);
-    service.pipeline({ circuitBreaker: {} });
-    service.pipeline({ circuitBreaker: {} });
+    const made = [
+      service.pipeline({ circuitBreaker: {} }),
+      service.pipeline({ circuitBreaker: {} }),
+    ];
+    const names = () => service.describe().map(({ operation }) => operation);
+    expect(names()).toEqual(expect.arrayContaining(['pipeline-1', 'pipeline-2']));
     expect(app.get(CircuitBreakerRegistry).list()).toHaveLength(4);
+    for (const pipeline of made) pipeline.dispose();
     expect(() => service.pipeline({ name: 'payments', circuitBreaker: {} })).toThrow(
       ResilienceConfigurationError,
     );

@@ -5,17 +5,19 @@ import {
   unregistered,
 } from '../common/configuration.error.js';
 import { check, text } from '../common/options.js';
+import { WeakList } from '../common/weak-list.js';
 import {
   type AnyMethod,
   type Class,
   definitionsOf,
   type MethodDefinition,
+  type Settings,
 } from '../dispatch/method-definition.js';
 import { DispatchingRuntime, fillSlot } from '../dispatch/runtime-slot.js';
 import { Guard } from '../observability/guard.js';
 import { type OperationLabels, OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
-import type { Plan } from '../pipeline/stages.js';
+import type { Plan, Stages } from '../pipeline/stages.js';
 import type { TracedOperation } from '../pipeline/tracer.js';
 import {
   checkFeatureOptions,
@@ -58,9 +60,11 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /** Of each method, the operation that was called last, which is mostly the next one too. */
   private readonly latest = new Map<MethodDefinition, LatestOperation>();
   private readonly services = new Map<string, Operation>();
-  private readonly pipelines: Operation[] = [];
+  /** Made in code, which holds them if anybody does. */
+  private readonly pipelines = new WeakList<Pipeline>();
+  private readonly programmatics = new WeakMap<Pipeline, Operation>();
   private readonly names = new OperationNames((name) =>
-    this.pipelines.some(({ pipeline }) => pipeline.plan.operation === name),
+    [...this.pipelines].some(({ plan }) => plan.operation === name),
   );
   private readonly features = new Set<ResilienceFeatureOptions>();
   /** By token, until the options are known. */
@@ -131,7 +135,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     return [
       ...[...this.classes.values()].flatMap((operations) => [...operations.values()]),
       ...this.services.values(),
-      ...this.pipelines,
+      ...[...this.pipelines].flatMap((pipeline) => this.programmatics.get(pipeline) ?? []),
     ];
   }
 
@@ -200,8 +204,32 @@ export class ResilienceRuntime extends DispatchingRuntime {
     const settings = settingsOf(checkServiceOptions(place, options));
     const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
     const operation = this.programmatic(name, resolved);
-    this.pipelines.push(operation);
+    const { pipeline } = operation;
+    this.pipelines.add(pipeline);
+    this.programmatics.set(pipeline, operation);
+    const forget = this.loosenOwn(settings, resolved.stages);
+    pipeline.onDisposed = () => {
+      this.pipelines.delete(pipeline);
+      forget();
+    };
     return operation;
+  }
+
+  /**
+   * The breaker and the bulkhead of a pipeline's own live as long as it does.
+   *
+   * @returns forgets them at once
+   */
+  private loosenOwn(settings: Settings, { circuitBreaker, bulkhead }: Stages): () => void {
+    const { breakers, bulkheads } = this.catalog;
+    const breaker = typeof settings.circuitBreaker === 'object' ? circuitBreaker : undefined;
+    const own = typeof settings.bulkhead === 'object' ? bulkhead : undefined;
+    if (breaker !== undefined) breakers.loosen(breaker);
+    if (own !== undefined) bulkheads.loosen(own);
+    return () => {
+      if (breaker !== undefined) breakers.remove(breaker);
+      if (own !== undefined) bulkheads.remove(own);
+    };
   }
 
   private pipeline(

@@ -1,8 +1,16 @@
 import { ResilienceConfigurationError, unregistered } from './configuration.error.js';
 
+/** A policy that is there for good, or a `WeakRef` to one that lives as long as somebody holds it. */
+interface Entry<P> {
+  deref(): P | undefined;
+}
+
 /** The policies of one kind in an application, by name. */
 export abstract class Registry<P extends { readonly name: string }> {
-  private readonly policies = new Map<string, P>();
+  private readonly policies = new Map<string, Entry<P>>();
+  private readonly collected = new FinalizationRegistry<string>((name) => {
+    if (!this.has(name)) this.policies.delete(name);
+  });
   private readonly substitutes = new Map<string, P>();
 
   /** @param section of the module's options, in which they are named: `breakers` */
@@ -17,12 +25,14 @@ export abstract class Registry<P extends { readonly name: string }> {
   }
 
   has(name: string): boolean {
-    return this.policies.has(name);
+    return this.policies.get(name)?.deref() !== undefined;
   }
 
   /** Named ones and those that decorators made, in the order in which they were made. */
   list(): P[] {
-    return [...this.policies].map(([name, policy]) => this.substitutes.get(name) ?? policy);
+    return [...this.policies].flatMap(
+      ([name, entry]) => this.substitutes.get(name) ?? entry.deref() ?? [],
+    );
   }
 
   /**
@@ -36,7 +46,7 @@ export abstract class Registry<P extends { readonly name: string }> {
 
   /** @internal */
   find(name: string, place: string): P {
-    const policy = this.policies.get(name);
+    const policy = this.policies.get(name)?.deref();
     if (policy === undefined) {
       throw new ResilienceConfigurationError(
         place,
@@ -46,14 +56,33 @@ export abstract class Registry<P extends { readonly name: string }> {
     return policy;
   }
 
+  /**
+   * From now on the registry does not keep the policy: it is there while somebody else holds it.
+   *
+   * @internal
+   */
+  loosen(policy: P): void {
+    this.policies.set(policy.name, new WeakRef(policy));
+    this.collected.register(policy, policy.name);
+  }
+
+  /**
+   * Forgets the policy.
+   *
+   * @internal
+   */
+  remove(policy: P): void {
+    if (this.policies.get(policy.name)?.deref() === policy) this.policies.delete(policy.name);
+  }
+
   protected add(policy: P, place: string): P {
-    if (this.policies.has(policy.name)) {
+    if (this.has(policy.name)) {
       throw new ResilienceConfigurationError(
         place,
         `the name ${JSON.stringify(policy.name)} is taken by another ${this.kind}; allowed: a name of its own, or the other's name to share it`,
       );
     }
-    this.policies.set(policy.name, policy);
+    this.policies.set(policy.name, { deref: () => policy });
     return policy;
   }
 }

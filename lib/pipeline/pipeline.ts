@@ -20,6 +20,9 @@ export class Pipeline {
   readonly plan: Plan;
 
   /** @internal */
+  onDisposed: (() => void) | undefined = undefined;
+
+  /** @internal */
   constructor(plan: Plan) {
     this.plan = plan;
   }
@@ -45,6 +48,20 @@ export class Pipeline {
     options?: ExecuteOptions,
   ): Observable<T> {
     return this.stream(FUNCTION, undefined, [source], options?.signal);
+  }
+
+  /**
+   * Gives its name free, and that of its own breaker and bulkhead, which the application forgets. Calls
+   * under way end as they would, and later ones can still be made. (What nobody holds any more, the
+   * application forgets by itself.)
+   */
+  dispose(): void {
+    this.onDisposed?.();
+    this.onDisposed = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   /** @internal */

@@ -1,0 +1,142 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import {
+  BulkheadRegistry,
+  CircuitBreakerRegistry,
+  InMemoryMetrics,
+  type Pipeline,
+  ResilienceService,
+  type ServiceOptions,
+} from '../../lib/index.js';
+import { boot, closeAll } from './support.js';
+
+afterEach(closeAll);
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+async function start() {
+  const { app } = await boot({}, { breakers: { payments: {} }, bulkheads: { write: {} } });
+  const service = app.get(ResilienceService);
+  return {
+    service,
+    make: (options: ServiceOptions & { name?: string }) => service.pipeline(options),
+    breakers: app.get(CircuitBreakerRegistry),
+    bulkheads: app.get(BulkheadRegistry),
+    metrics: app.get(InMemoryMetrics),
+    operations: () => service.describe().map(({ operation }) => operation),
+  };
+}
+
+/** Collects garbage, until it is so where that is given; what is held is never collected, however often this tries. */
+async function collect(isDone: () => boolean = () => false, rounds = 3): Promise<void> {
+  for (let round = 0; round < rounds && !isDone(); round++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    gc();
+  }
+}
+
+const KINDS: [string, ServiceOptions][] = [
+  ['without policies of its own', { retry: { maxAttempts: 2 }, circuitBreaker: 'payments' }],
+  ['with a breaker and a bulkhead of its own', { circuitBreaker: {}, bulkhead: {} }],
+  [
+    'with all stages',
+    {
+      critical: true,
+      upstream: 'api',
+      timeoutMs: 100,
+      retry: {},
+      hedge: { delayMs: 50 },
+      bulkhead: 'write',
+      circuitBreaker: {},
+    },
+  ],
+];
+
+describe.each(KINDS)('A pipeline %s', (_kind, options) => {
+  it('that is made for each request and that nobody holds is not kept, nor are its policies', async () => {
+    const { make, breakers, bulkheads, operations } = await start();
+    for (let request = 0; request < 500; request++)
+      expect(await make(options).execute(async () => request)).toBe(request);
+    const isGone = () =>
+      operations().length + breakers.list().length + bulkheads.list().length === 2;
+    await collect(isGone, 50);
+    expect(operations()).toEqual([]);
+    expect(breakers.list().map(({ name }) => name)).toEqual(['payments']);
+    expect(bulkheads.list().map(({ name }) => name)).toEqual(['write']);
+  });
+
+  it('that somebody holds stays, with its policies', async () => {
+    const { make, breakers, bulkheads, operations } = await start();
+    const held = make({ ...options, name: 'held' });
+    const counts = [breakers.list().length, bulkheads.list().length];
+    await collect();
+    expect(operations()).toEqual(['held']);
+    expect([breakers.list().length, bulkheads.list().length]).toEqual(counts);
+    expect(await held.execute(async () => 1)).toBe(1);
+  });
+
+  it('that is disposed of gives all its names free, at once', async () => {
+    const { make, breakers, bulkheads, operations } = await start();
+    const dispose: ((pipeline: Pipeline) => void)[] = [
+      (pipeline) => pipeline.dispose(),
+      (pipeline) => pipeline[Symbol.dispose](),
+    ];
+    for (const end of dispose) {
+      const pipeline = make({ ...options, name: 'tenant' });
+      expect(operations()).toEqual(['tenant']);
+      end(pipeline);
+      end(pipeline); // again is no harm
+      expect(operations()).toEqual([]);
+      expect(breakers.list().map(({ name }) => name)).toEqual(['payments']);
+      expect(bulkheads.list().map(({ name }) => name)).toEqual(['write']);
+      expect(await pipeline.execute(async () => 1)).toBe(1);
+    }
+  });
+});
+
+it('A call that is under way holds its pipeline, and goes on when that is disposed of', async () => {
+  const { make, operations } = await start();
+  let answer: (value: number) => void = () => undefined;
+  const running = make({ circuitBreaker: {}, bulkhead: {} }).execute(
+    () =>
+      new Promise<number>((resolve) => {
+        answer = resolve;
+      }),
+  );
+  await collect();
+  answer(7);
+  expect(await running).toBe(7);
+  const pipeline = make({ name: 'ending' });
+  const slow = pipeline.execute(() => new Promise((resolve) => setImmediate(resolve, 8)));
+  pipeline.dispose();
+  expect(await slow).toBe(8);
+  expect(operations()).not.toContain('ending');
+});
+
+it('A breaker of a pipeline that is gone stays while another pipeline shares it', async () => {
+  const { make, breakers } = await start();
+  make({ name: 'first', circuitBreaker: { failureThreshold: 1 } });
+  const second = make({ name: 'second', circuitBreaker: 'first' });
+  await expect(second.execute(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
+  await collect();
+  expect(breakers.get('first').getState()).toBe('OPEN');
+  await expect(second.execute(async () => 1)).rejects.toThrow('"first" is open');
+});
+
+it('A disposed pipeline takes nothing from another that has its name since', async () => {
+  const { make, breakers, operations } = await start();
+  const first = make({ name: 'tenant', circuitBreaker: {} });
+  first.dispose();
+  const second = make({ name: 'tenant', circuitBreaker: {} });
+  first.dispose();
+  expect(operations()).toEqual(['tenant']);
+  expect(breakers.get('tenant')).toBe(second.plan.stages.circuitBreaker);
+});
+
+it('Pipelines without a name and without policies of their own are one operation to the metrics', async () => {
+  const { make, metrics } = await start();
+  for (let request = 0; request < 3; request++)
+    await make({ timeoutMs: 100 }).execute(async () => 1);
+  expect(metrics.get('requests.total', { operation: 'pipeline' })).toBe(3);
+});
