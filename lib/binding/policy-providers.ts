@@ -1,10 +1,8 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
-import { getBulkheadToken } from '../bulkhead/inject-bulkhead.js';
 import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
-import { getCircuitBreakerToken } from '../circuit-breaker/inject-circuit-breaker.js';
-import { type RequestedToken, requestedTokens } from '../common/tokens.js';
+import { type RequestedToken, requestedTokens, tokenOf } from '../common/tokens.js';
 import { ownFactory } from '../nest/overrides.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { PolicyCatalog } from './policy-catalog.js';
@@ -47,8 +45,10 @@ export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): v
   const offered = [
     ...catalog.breakers
       .list()
-      .map((policy) => ({ token: getCircuitBreakerToken(policy.name), policy })),
-    ...catalog.bulkheads.list().map((policy) => ({ token: getBulkheadToken(policy.name), policy })),
+      .map((policy) => ({ token: tokenOf('circuitBreaker', policy.name), policy })),
+    ...catalog.bulkheads
+      .list()
+      .map((policy) => ({ token: tokenOf('bulkhead', policy.name), policy })),
   ];
   for (const { token, policy } of offered) {
     if (module.providers.has(token)) continue;
@@ -132,10 +132,10 @@ function injects(
 const breakerToken = (name: string): RequestedToken => ({
   kind: 'circuitBreaker',
   name,
-  token: getCircuitBreakerToken(name),
+  token: tokenOf('circuitBreaker', name),
 });
 const bulkheadToken = (name: string): RequestedToken => ({
   kind: 'bulkhead',
   name,
-  token: getBulkheadToken(name),
+  token: tokenOf('bulkhead', name),
 });

@@ -19,9 +19,14 @@ const requested = shared[REQUESTED];
  * known when Nest wants to know the providers: it is offered those that somebody asks for.
  */
 export function policyToken(kind: RequestedToken['kind'], name: string): string {
-  const token = `nestjs-bulwark:${kind}:${name}`;
+  const token = tokenOf(kind, name);
   requested.set(token, { kind, name, token });
   return token;
+}
+
+/** The same token, of which nobody has asked for the policy: it would be looked for in every later application. */
+export function tokenOf(kind: RequestedToken['kind'], name: string): string {
+  return `nestjs-bulwark:${kind}:${name}`;
 }
 
 export function requestedTokens(): RequestedToken[] {
