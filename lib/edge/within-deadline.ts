@@ -22,6 +22,7 @@ export function withinDeadline<T>(
     const leftMs = scope.expiresAt - now();
     if (leftMs <= 0) return expire();
     const alarm = new Alarm(() => (scope.committed ? scope.answered() : expire()));
+    alarm.letProcessEnd(); // whoever waits for the answer keeps the process alive, and nobody else does
     alarm.set(leftMs);
     const answered = () => {
       alarm.stop();

@@ -1,12 +1,20 @@
+import { EventEmitter } from 'node:events';
 import { jest } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { firstValueFrom, NEVER, Observable, of, throwError } from 'rxjs';
+import { now } from '../../lib/common/clock.js';
+import { ClientScope } from '../../lib/edge/client-scope.js';
+import type { Connection } from '../../lib/edge/connection.js';
+import type { Inbound } from '../../lib/edge/inbound.js';
+import { withinDeadline } from '../../lib/edge/within-deadline.js';
 import {
   Bulkhead,
   BulkheadRegistry,
   CircuitBreakerRegistry,
   Hedge,
   LoggerAlertChannel,
+  ResilienceModule,
   type ResilienceModuleOptions,
   ResilienceService,
   Retry,
@@ -327,6 +335,7 @@ describe('The end of the grace', () => {
     expect(queued.error).toMatchObject({ name: 'BulkheadRejectedError', reason: 'shutdown' });
     expect(closing.state).toBe('fulfilled');
     expect([first.state, second.state]).toEqual(['pending', 'pending']);
+    expect(jest.getTimerCount()).toBe(0);
     await elapse(120_000);
     expect(service.calls).toBe(4);
   });
@@ -359,6 +368,58 @@ describe('The end of the grace', () => {
     await flush();
     expect(running.map(({ state }) => state)).toEqual(['pending', 'pending']);
     await expect(service.inSlot()).rejects.toMatchObject({ reason: 'shutdown' });
+  });
+});
+
+describe('An application that has not booted', () => {
+  @Injectable()
+  class Broken implements OnModuleInit {
+    constructor(private readonly service: Service) {}
+    onModuleInit(): never {
+      void this.service.timed();
+      throw new Error('no database');
+    }
+  }
+
+  it('closes within the grace too', async () => {
+    const module = await Test.createTestingModule({
+      imports: [ResilienceModule.forRoot({ shutdown: { graceMs: 100 } })],
+      providers: [Service, Broken],
+    }).compile();
+    jest.useFakeTimers();
+    await expect(module.init()).rejects.toThrow('no database');
+    const closing = watch(module.close());
+    await elapse(100);
+    expect(closing.state).toBe('fulfilled');
+  });
+
+  it('closes also where its options are wrong', async () => {
+    const module = Test.createTestingModule({
+      imports: [ResilienceModule.forRoot({ shutdown: { graceMs: -1 } })],
+    });
+    await expect(module.compile()).rejects.toThrow(/shutdown\.graceMs/);
+  });
+});
+
+describe('The deadline of a request', () => {
+  it('keeps no process alive', () => {
+    const timers = () =>
+      process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
+    const connection: Connection = {
+      emitter: new EventEmitter(),
+      goneEvent: 'close',
+      isGone: () => false,
+      isOver: () => false,
+      isCommitted: () => false,
+    } as unknown as Connection;
+    const before = timers();
+    const scope = new ClientScope(connection, {
+      expiresAt: now() + 60_000,
+      timeoutMs: 60_000,
+    } as Inbound);
+    const subscription = withinDeadline(NEVER, scope, false).subscribe();
+    expect(timers()).toBe(before);
+    subscription.unsubscribe();
   });
 });
 

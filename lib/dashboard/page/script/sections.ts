@@ -79,8 +79,10 @@ var breakerColumns = [
     show: function (cell, row) {
       setText(cell.children[0], row.name);
       setText(cell.children[1], row.openedAt && row.state !== 'CLOSED' ? 'since ' + moment(row.openedAt) : '');
-      setText(cell.children[2], row.opening && row.opening.error ? failureText(row.opening.error) : '');
-      setText(cell.children[3], row.latest ? 'lately ' + failureText(row.latest) : '');
+      var first = row.opening && row.opening.error ? failureText(row.opening.error) : '';
+      var latest = row.latest ? failureText(row.latest) : first;
+      setText(cell.children[2], first);
+      setText(cell.children[3], latest === first ? '' : 'lately ' + latest);
     } },
   { title: 'State', build: function (cell, row) { cell.append(badge(row.state)); },
     value: function (row) { return SEVERITY[row.state]; },
