@@ -1,5 +1,5 @@
 import { Alarm } from '../common/alarm.js';
-import { now } from '../common/clock.js';
+import { now, Since } from '../common/clock.js';
 import type { InFlight } from './in-flight.js';
 
 /** So many reactions of promises may lie between the end of a call and the next call of who waited for it. */
@@ -22,8 +22,8 @@ export class Shutdown implements InFlight {
   closed = false;
   private calls = 0;
   private graceMs = 0;
-  /** On the monotonic clock, once the end has begun. */
-  private graceEndsAt: number | undefined = undefined;
+  /** Once the end has begun. */
+  private began: Since | undefined = undefined;
   private readonly alarm = new Alarm(() => this.close());
   private readonly waits = new Set<Wait>();
   private tellNothingLeft: (() => void) | undefined = undefined;
@@ -33,12 +33,12 @@ export class Shutdown implements InFlight {
 
   enter(): void {
     this.calls++;
-    if (this.graceEndsAt !== undefined) this.arm(this.graceEndsAt);
+    if (this.began !== undefined) this.arm(this.began);
   }
 
   leave(): void {
     this.calls--;
-    if (this.calls === 0 && this.graceEndsAt !== undefined) this.rest();
+    if (this.calls === 0 && this.began !== undefined) this.rest();
   }
 
   add(wait: Wait): void {
@@ -51,11 +51,11 @@ export class Shutdown implements InFlight {
 
   /** Begins the grace; again is no harm. */
   begin(graceMs: number): void {
-    if (this.graceEndsAt !== undefined) return;
+    if (this.began !== undefined) return;
     this.graceMs = graceMs;
-    this.graceEndsAt = now() + graceMs;
+    this.began = new Since(now());
     if (graceMs === 0) this.close();
-    else if (this.calls > 0) this.arm(this.graceEndsAt);
+    else if (this.calls > 0) this.arm(this.began);
   }
 
   /** Resolves when no call is left, or when the grace is over. */
@@ -68,9 +68,9 @@ export class Shutdown implements InFlight {
     }
   }
 
-  private arm(endsAt: number): void {
+  private arm(began: Since): void {
     if (this.closed || this.alarm.isSet) return;
-    const leftMs = Math.min(endsAt - now(), this.graceMs); // a test may have given the clock another origin
+    const leftMs = this.graceMs - began.elapsedMs(now());
     if (leftMs > 0) this.alarm.set(leftMs);
     else this.close();
   }
