@@ -425,8 +425,9 @@ describe('Methods that other modules call', () => {
         ...Array(2).fill('CircuitBreakerOpenError'),
         ...Array(2).fill('Error'),
       ]);
-      await app.close();
-      await jest.advanceTimersByTimeAsync(0);
+      const closing = app.close();
+      await jest.advanceTimersByTimeAsync(5_000); // the grace, in which the backoff is not over
+      await closing;
       expect(logger.messages('error', 'Scheduler').at(-1)).toMatchObject({ message: 'too early' });
       expect(jest.getTimerCount()).toBe(0);
       await jest.advanceTimersByTimeAsync(7_200_000);
