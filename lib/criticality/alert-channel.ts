@@ -9,7 +9,7 @@ export interface CriticalAlert {
   /** Without what looks like a secret, unlike that of `error` itself. */
   message?: string;
   /** What the error came from: why a breaker is open, or why a fetch failed. */
-  cause?: { type: string; message: string };
+  cause?: { type: string; message: string } | undefined;
   context: ErrorContext;
   /** Alerts of this operation that were held back since the last one. */
   suppressed: number;

@@ -12,9 +12,10 @@ export class DashboardState {
   private readonly removeCollector: () => void;
   private readonly subscriptions: Subscription[];
   private readonly errorGroups = new ErrorGroups();
-  private readonly history = new Transitions();
+  private readonly history: Transitions;
 
   constructor(private readonly sources: Sources) {
+    this.history = new Transitions((error) => sources.errors.describe(error));
     this.removeCollector = sources.metrics.add(this.collector);
     for (const error of sources.errors.getRecentErrors().reverse()) this.errorGroups.add(error);
     this.subscriptions = [

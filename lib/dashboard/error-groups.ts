@@ -1,5 +1,5 @@
 import type { TrackedError } from '../index.js';
-import { shownOf } from './failure.js';
+import { failureOf } from './failure.js';
 import type { ErrorGroup, Failure } from './frame.js';
 
 const MAX_GROUPS = 50;
@@ -15,7 +15,7 @@ export class ErrorGroups {
   add(error: TrackedError): void {
     const { context, handled, timestamp } = error;
     const { operation, upstream } = context;
-    const failure = shownOf(error, error.cause);
+    const failure = failureOf(error);
     const key = JSON.stringify([failure.type, failure.message, operation]);
     const group = this.groups.get(key) ?? newGroup(failure, operation, upstream);
     if (failure.cause !== undefined) group.cause = failure.cause;

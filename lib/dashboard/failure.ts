@@ -1,30 +1,16 @@
-import { describeError, type ErrorDescription } from '../index.js';
+import type { ErrorDescription } from '../index.js';
 import type { Failure } from './frame.js';
 
 const MAX_MESSAGE = 500;
 
-/** What the page shows of an error. Never throws, whatever was thrown. */
-export function failureOf(error: unknown): Failure {
-  const cause = causeOf(error);
-  return shownOf(describeError(error), cause === undefined ? undefined : describeError(cause));
-}
+/** What the `ErrorTracker` tells of an error. */
+export type ToldError = ErrorDescription & { cause?: ErrorDescription | undefined };
 
-/** The same of what has been described already. */
-export function shownOf(
-  { type, message }: ErrorDescription,
-  cause: ErrorDescription | undefined,
-): Failure {
+/** What the page shows of an error. */
+export function failureOf({ type, message, cause }: ToldError): Failure {
   const failure: Failure = { type, message: cut(message) };
   if (cause !== undefined) failure.cause = { type: cause.type, message: cut(cause.message) };
   return failure;
-}
-
-function causeOf(error: unknown): unknown {
-  try {
-    return (error as { cause?: unknown } | undefined)?.cause ?? undefined;
-  } catch {
-    return undefined; // an error that cannot be read
-  }
 }
 
 function cut(text: string): string {

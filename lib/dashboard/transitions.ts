@@ -1,6 +1,6 @@
 import { CircuitState, type ResilienceEvent } from '../index.js';
-import { failureOf } from './failure.js';
-import type { Opening, Transition } from './frame.js';
+import { failureOf, type ToldError } from './failure.js';
+import type { Failure, Opening, Transition } from './frame.js';
 
 export type StateChange = Extract<ResilienceEvent, { type: 'circuit-state' }>;
 
@@ -20,6 +20,9 @@ export class Transitions {
   /** The latest outage of each breaker. */
   private readonly outages = new Map<string, Transition>();
 
+  /** @param describe never throws, whatever was thrown */
+  constructor(private readonly describe: (error: unknown) => ToldError) {}
+
   add(change: StateChange): void {
     const outage = this.outages.get(change.breaker);
     if (outage !== undefined && continues(outage, change)) this.goOn(outage, change);
@@ -38,12 +41,23 @@ export class Transitions {
     return [...all.filter(goesOn), ...all.filter((entry) => !goesOn(entry))];
   }
 
+  private opening(change: StateChange): Opening {
+    const { reason, calls, failures, failureRate } = change;
+    const opening: Opening = { reason, calls, failures, failureRate };
+    if ('error' in change) opening.error = this.failure(change.error);
+    return opening;
+  }
+
+  private failure(error: unknown): Failure {
+    return failureOf(this.describe(error));
+  }
+
   private begin(change: StateChange): void {
     const { timestamp: at, breaker, from, to, reason } = change;
     const entry: Transition = { breaker, since: at, at, from, to, reason };
     this.entries.add(entry);
     if (to === CircuitState.OPEN) {
-      entry.opening = openingOf(change);
+      entry.opening = this.opening(change);
       entry.reopened = 0;
       this.outages.set(breaker, entry);
     }
@@ -55,7 +69,7 @@ export class Transitions {
     Object.assign(outage, { at, to, reason });
     if (to === CircuitState.OPEN) {
       outage.reopened = (outage.reopened ?? 0) + 1;
-      if ('error' in change) outage.latest = failureOf(change.error);
+      if ('error' in change) outage.latest = this.failure(change.error);
     }
     this.entries.delete(outage); // to the end: the Set keeps the order
     this.entries.add(outage);
@@ -76,11 +90,4 @@ function continues(outage: Transition, { to, timestamp }: StateChange): boolean 
   if (goesOn(outage)) return true;
   const closedForMs = Date.parse(timestamp) - Date.parse(outage.at);
   return outage.to === CircuitState.CLOSED && to === CircuitState.OPEN && closedForMs < FLAPPING_MS;
-}
-
-function openingOf(change: StateChange): Opening {
-  const { reason, calls, failures, failureRate } = change;
-  const opening: Opening = { reason, calls, failures, failureRate };
-  if ('error' in change) opening.error = failureOf(change.error);
-  return opening;
 }

@@ -1,6 +1,6 @@
 import { isError } from '../common/is-error.js';
 import { read } from '../common/read.js';
-import { isRejection } from '../common/resilience.error.js';
+import { isRejection, isResilienceError } from '../common/resilience.error.js';
 import { maskSecrets } from './secret-text.js';
 
 /** Of a message, and of any other text that comes from elsewhere. */
@@ -22,7 +22,7 @@ export interface ErrorDescription {
 /** What is told of an error: what it is, and what it came from. */
 export interface ToldError extends ErrorDescription {
   /** By its `cause`: why a fetch failed, or what opened the breaker that rejects. */
-  cause?: ErrorDescription;
+  cause?: ErrorDescription | undefined;
 }
 
 /** Something that has an error, and maybe what is told of it. */
@@ -35,6 +35,8 @@ type Telling = Partial<ToldError> & { error?: unknown };
 export function describeError(error: unknown): ErrorDescription {
   try {
     if (!isError(error)) return { type: NON_ERROR, message: bounded(String(error)) };
+    // Those of the library have no secret in them, and come by the thousand.
+    if (isResilienceError(error)) return { type: error.name, message: error.message };
     return { type: typeOf(error), message: bounded(messageOf(error)) };
   } catch {
     return { type: NON_ERROR, message: 'an error that cannot be read' };

@@ -6,7 +6,7 @@ import type { FailedCall, FailureOutcome, Passage } from '../pipeline/stages.js'
 import type { RetrySuppression } from '../retry/retry.policy.js';
 import { CallRates } from './call-rates.js';
 import { ErrorLog } from './error-log.js';
-import type { ErrorDescription } from './error-record.js';
+import type { ErrorDescription, ToldError } from './error-record.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
@@ -26,18 +26,18 @@ export interface TrackedError {
   /** Cut at 2 kB, and without what looks like a secret. */
   message: string;
   /** What the error came from, by its `cause`. */
-  cause?: ErrorDescription;
+  cause?: ErrorDescription | undefined;
   context: ErrorContext;
   /** Whether a fallback or a degradation hid it from the caller. */
   handled: boolean;
   /** Of a call: how it ended for its caller. */
-  outcome?: FailureOutcome;
+  outcome?: FailureOutcome | undefined;
   /** Of a call: so many attempts were made, or refused. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Of a call, in ms: with all attempts, waits and the fallback. */
-  durationMs?: number;
+  durationMs?: number | undefined;
   /** Why the call was not tried again where that was worth it. */
-  retrySuppressed?: RetrySuppression;
+  retrySuppressed?: RetrySuppression | undefined;
   /** ISO 8601. */
   timestamp: string;
 }
@@ -117,9 +117,8 @@ export class ErrorTracker {
     this.total++;
     this.byType.add(told.type);
     if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
-    const shown: TrackedError = { ...told, context, handled, timestamp: isoTime() };
-    if (call !== undefined) addCall(shown, call);
-    const tracked = { ...shown, error };
+    const shown = shownOf(told, context, handled, call);
+    const tracked = withError(shown, error);
     this.recent.add(this.options.keepErrors ? tracked : shown);
     this.log?.write(shown, error);
     this.source.send(tracked);
@@ -168,6 +167,14 @@ export class ErrorTracker {
   }
 
   /**
+   * What may be told of an error: its type, its message and its cause, without what looks like a secret,
+   * and as `redactMessage` leaves it. It never throws.
+   */
+  describe(error: unknown): ToldError {
+    return this.redaction.describe(error);
+  }
+
+  /**
    * Writes what the log has counted and not told yet, and from now on each record by itself.
    * @internal
    */
@@ -204,9 +211,43 @@ export class ErrorTracker {
   }
 }
 
-function addCall(shown: TrackedError, call: FailedCall): void {
-  shown.outcome = call.outcome;
-  shown.attempts = call.attempts;
-  shown.durationMs = call.durationMs;
-  if (call.retrySuppressed !== undefined) shown.retrySuppressed = call.retrySuppressed;
+/** In one go, like `withError`: failures come by the thousand, and objects that grow are slow. */
+function shownOf(
+  { type, message, cause }: ToldError,
+  context: ErrorContext,
+  handled: boolean,
+  call: Partial<FailedCall> = {},
+): TrackedError {
+  const { outcome, attempts, durationMs, retrySuppressed } = call;
+  const timestamp = isoTime();
+  return {
+    type,
+    message,
+    cause,
+    context,
+    handled,
+    outcome,
+    attempts,
+    durationMs,
+    retrySuppressed,
+    timestamp,
+  };
+}
+
+function withError(shown: TrackedError, error: unknown): TrackedError {
+  const { type, message, cause, context, handled, timestamp } = shown;
+  const { outcome, attempts, durationMs, retrySuppressed } = shown;
+  return {
+    error,
+    type,
+    message,
+    cause,
+    context,
+    handled,
+    outcome,
+    attempts,
+    durationMs,
+    retrySuppressed,
+    timestamp,
+  };
 }

@@ -15,6 +15,7 @@ export interface RedactionHooks {
 /** Keeps secrets out of what is logged, kept and sent. */
 export class Redaction {
   private readonly metadataGuard = new Guard('errorTracker.redact');
+  private readonly causes = new WeakMap<object, ErrorDescription>();
   private readonly messageGuard = new Guard('errorTracker.redactMessage');
 
   constructor(private readonly hooks: RedactionHooks = {}) {}
@@ -32,9 +33,22 @@ export class Redaction {
 
   /** Nothing of the message where the hook throws. */
   describe(error: unknown): ToldError {
-    const told: ToldError = this.redacted(describeError(error));
+    const { type, message } = describeError(error);
     const cause = causeOf(error);
-    if (cause !== undefined) told.cause = this.redacted(describeError(cause));
+    return {
+      type,
+      message: this.text(message),
+      cause: cause === undefined ? undefined : this.describeCause(cause),
+    };
+  }
+
+  /** All rejections by an open breaker have the same one. */
+  private describeCause(cause: unknown): ErrorDescription {
+    const known = typeof cause === 'object' && cause !== null ? this.causes.get(cause) : undefined;
+    if (known !== undefined) return known;
+    const { type, message } = describeError(cause);
+    const told = { type, message: this.text(message) };
+    if (typeof cause === 'object' && cause !== null) this.causes.set(cause, told);
     return told;
   }
 
@@ -44,10 +58,6 @@ export class Redaction {
     if (redactMessage === undefined) return masked;
     const text: unknown = this.messageGuard.run(() => redactMessage(masked));
     return typeof text === 'string' ? text : MASK;
-  }
-
-  private redacted({ type, message }: ErrorDescription): ErrorDescription {
-    return { type, message: this.text(message) };
   }
 
   private metadata(metadata: Metadata): Metadata {

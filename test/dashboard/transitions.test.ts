@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { type StateChange, Transitions } from '../../lib/dashboard/transitions.js';
-import { CircuitState, type CircuitTransitionReason } from '../../lib/index.js';
+import { CircuitState, type CircuitTransitionReason, ErrorTracker } from '../../lib/index.js';
 
 const { CLOSED, OPEN, HALF_OPEN, FORCED_OPEN, DISABLED } = CircuitState;
 
 /** The history of breakers whose changes a test tells, a second after each other. */
 function history() {
-  const transitions = new Transitions();
+  const tracker = new ErrorTracker({ redactMessage: (text) => text.replace('4242', '****') });
+  const transitions = new Transitions((error) => tracker.describe(error));
   let at = Date.parse('2026-01-01T12:00:00Z');
   const change =
     (from: CircuitState, to: CircuitState, reason: CircuitTransitionReason) =>
@@ -138,6 +139,17 @@ describe('Transitions', () => {
     expect(entries()).toHaveLength(50);
     expect(entries()[0]?.breaker).toBe('ongoing');
     expect(entries().at(-1)?.breaker).toBe('breaker 451');
+  });
+
+  it('tell errors as the tracker does: without secrets, and as redactMessage leaves them', () => {
+    const { transitions, open } = history();
+    const cause = new Error('GET http://u:hunter2@bank');
+    open('payments', { error: new Error('card 4242', { cause }) });
+    expect(transitions.newestFirst()[0]?.opening?.error).toEqual({
+      type: 'Error',
+      message: 'card ****',
+      cause: { type: 'Error', message: 'GET http://[redacted]@bank' },
+    });
   });
 
   it('tell of whatever was thrown, within bounds', () => {
