@@ -9,6 +9,7 @@ import {
 import {
   APP_INTERCEPTOR,
   ApplicationConfig,
+  HttpAdapterHost,
   LazyModuleLoader,
   ModulesContainer,
 } from '@nestjs/core';
@@ -24,10 +25,13 @@ import { substitutable } from './binding/substitutes.js';
 import { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
 import { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
+import { isGatewayClass } from './dispatch/handlers.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
+import { ResilienceExceptionFilter } from './edge/resilience.filter.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 import { takePartInInjection } from './nest/injector.js';
 import { ownFactory, watchOverrides } from './nest/overrides.js';
+import { classesOf } from './nest/wrappers.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
 import { MetricsFanOut } from './observability/metrics-fan-out.js';
@@ -154,6 +158,11 @@ function rootModule(
         new ResilienceInterceptor(options.mapErrors ?? true, options.inbound),
     },
   ];
+  const filter: Provider = {
+    provide: ResilienceExceptionFilter,
+    inject: [READY, ApplicationConfig, HttpAdapterHost, ModulesContainer],
+    useFactory: exceptionFilter,
+  };
   const policies = () => [...namedProviders(named()), ...requestedProviders()];
   return {
     module: ResilienceModule,
@@ -164,6 +173,7 @@ function rootModule(
       return [
         ...injectables,
         ...policies(),
+        filter,
         { provide: APP_INTERCEPTOR, useExisting: ResilienceInterceptor },
       ];
     },
@@ -171,6 +181,17 @@ function rootModule(
       return [...injectables, ...policies()];
     },
   };
+}
+
+function exceptionFilter(
+  { options }: ResilienceRuntime,
+  config: ApplicationConfig,
+  host: HttpAdapterHost,
+  modules: ModulesContainer,
+): ResilienceExceptionFilter | undefined {
+  if (options.mapErrors === false) return undefined;
+  const classes = new Set([...classesOf(modules)].map(([type]) => type));
+  return new ResilienceExceptionFilter(config, host, [...classes].filter(isGatewayClass));
 }
 
 function fromRuntime<T>(

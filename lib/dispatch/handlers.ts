@@ -14,7 +14,8 @@ const SSE = '__sse__';
 const WS_MESSAGE = 'websockets:message_mapping';
 
 /** The keys by which classes with such methods are marked. */
-const HANDLER_CLASSES = ['__controller__', GRAPHQL_TYPE, 'websockets:is_gateway'];
+const GATEWAY = 'websockets:is_gateway';
+const HANDLER_CLASSES = ['__controller__', GRAPHQL_TYPE, GATEWAY];
 
 /** Where Nest keeps a route's parameters, as `<kind>:<index>`, and what it calls those that answer. */
 const PARAMETERS = '__routeArguments__';
@@ -52,6 +53,10 @@ export function answersByPromise(context: ExecutionContext): boolean {
 /** Whether a class consists of handlers: a controller, a resolver, a gateway. */
 export function isHandlerClass(type: object): boolean {
   return HANDLER_CLASSES.some((key) => Reflect.hasMetadata(key, type));
+}
+
+export function isGatewayClass(type: object): boolean {
+  return Reflect.hasMetadata(GATEWAY, type);
 }
 
 /** Whether repeating the handler does no harm by what it is: GET, HEAD, OPTIONS, a GraphQL query. */

@@ -121,9 +121,14 @@ export async function guardError(error: unknown, host: ArgumentsHost): Promise<E
   return mapped === error ? undefined : (mapped as Error);
 }
 
-/** Express and Fastify have the same method for it, which throws when it is too late. */
+/**
+ * Express and Fastify have the same method for it, which throws when it is too late. Middleware on
+ * Fastify has the response of Node.
+ */
 export function setHeader(response: unknown, name: string, value: string): void {
   const { header, raw } = response as { header?: unknown; raw?: ServerResponse };
-  const { headersSent } = raw ?? (response as ServerResponse);
-  if (typeof header === 'function' && !headersSent) header.call(response, name, value);
+  const node = raw ?? (response as ServerResponse);
+  if (node.headersSent) return;
+  if (typeof header === 'function') header.call(response, name, value);
+  else if (typeof node.setHeader === 'function') node.setHeader(name, value);
 }

@@ -416,6 +416,28 @@ describe('Resilience errors that leave a handler of gRPC', () => {
     expectMapped(await errorOf(shop.one()), 'TIMEOUT');
     expectMapped(await shop.many().ended.promise, 'TIMEOUT');
   });
+
+  it('are mapped where they leave an undecorated guard', async () => {
+    @Injectable()
+    class Asking implements CanActivate {
+      constructor(private readonly gateway: SecretGateway) {}
+      async canActivate(context: ExecutionContext): Promise<boolean> {
+        const [{ value }] = context.getArgs<[Text]>();
+        return Boolean(await this.gateway.fail(value));
+      }
+    }
+    @Controller()
+    @UseGuards(Asking)
+    class Guarded {
+      @GrpcMethod('Shop', 'One')
+      one(): Text {
+        return { value: 'nobody gets here' };
+      }
+    }
+    const shop = await serve(Guarded, {}, [SecretGateway]);
+    for (const code of ['TIMEOUT', 'CIRCUIT_OPEN', 'BULKHEAD_FULL'])
+      expectMapped(await errorOf(shop.one(code)), code);
+  });
 });
 
 describe('@Retry and @Fallback on a handler of gRPC', () => {

@@ -1,6 +1,7 @@
 import type { AddressInfo, Server } from 'node:net';
 import {
   type CanActivate,
+  Catch,
   Controller,
   Get,
   Injectable,
@@ -8,8 +9,10 @@ import {
   type Provider,
   Scope,
   type Type,
+  UseFilters,
   UseGuards,
 } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import {
   type ClientProxy,
   ClientProxyFactory,
@@ -35,6 +38,7 @@ import {
   ResilienceService,
   Retry,
   Timeout,
+  TimeoutError,
 } from '../../lib/index.js';
 import { type Booted, boot, closeAll, RecordingLogger, TWICE, track } from '../binding/support.js';
 import { failure, never } from '../support/resilience-app.js';
@@ -525,6 +529,56 @@ describe('A guard of a message handler', () => {
   it('that has our decorators tells the client in the terms of its transport', async () => {
     const { errorOf } = await serve([Mixed], {}, [SecretGateway]);
     expect(await errorOf('guarded')).toEqual(RPC_TIMEOUT);
+  });
+
+  @Injectable()
+  class Asking implements CanActivate {
+    constructor(private readonly gateway: SecretGateway) {}
+    async canActivate(): Promise<boolean> {
+      return Boolean(await this.gateway.slow());
+    }
+  }
+  @Catch(TimeoutError)
+  class CatchTimeout {
+    catch(error: Error) {
+      return throwError(() => ({ caught: error.name }));
+    }
+  }
+  @Catch(RpcException)
+  class CatchRpc {
+    catch(error: RpcException) {
+      return throwError(() => ({ caught: error.getError() }));
+    }
+  }
+  @Controller()
+  @UseGuards(Asking)
+  class Asked {
+    @MessagePattern('asked')
+    asked(): string {
+      return 'nobody gets here';
+    }
+    @MessagePattern('filtered')
+    @UseFilters(CatchTimeout)
+    filtered(): string {
+      return 'nobody gets here';
+    }
+  }
+
+  it('that calls one with our decorators does so too, and leaves it to the filters of the application', async () => {
+    const { errorOf } = await serve([Asked], {}, [SecretGateway]);
+    expect(await errorOf('asked')).toEqual(RPC_TIMEOUT);
+    expect(await errorOf('filtered')).toEqual({ caught: 'TimeoutError' });
+  });
+
+  it('that calls one is told by a global filter for what its error becomes', async () => {
+    const filter = { provide: APP_FILTER, useClass: CatchRpc };
+    const { errorOf } = await serve([Asked], {}, [SecretGateway, filter]);
+    expect(await errorOf('asked')).toEqual({ caught: RPC_TIMEOUT });
+  });
+
+  it('that calls one is as it is with mapErrors: false', async () => {
+    const { errorOf } = await serve([Asked], { mapErrors: false }, [SecretGateway]);
+    expect(await errorOf('asked')).toEqual({ status: 'error', message: 'Internal server error' });
   });
 
   it('still refuses where it says no, without a call of the handler', async () => {

@@ -3,17 +3,23 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { runInThisContext } from 'node:vm';
 import {
+  type ArgumentsHost,
   type CanActivate,
+  Catch,
+  type ExceptionFilter,
+  type ExecutionContext,
   type INestApplication,
   Injectable,
   type Provider,
   Scope,
+  UseFilters,
   UseGuards,
 } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { Test } from '@nestjs/testing';
 import {
+  BaseWsExceptionFilter,
   ConnectedSocket,
   MessageBody,
   SubscribeMessage,
@@ -28,6 +34,7 @@ import {
   Bulkhead,
   BulkheadRegistry,
   CircuitBreaker,
+  CircuitBreakerOpenError,
   CircuitBreakerRegistry,
   Critical,
   currentSignal,
@@ -447,6 +454,54 @@ describe.each([
     expect([await client.next(), await client.next(), await client.next()]).toEqual(
       [1, 2, 3].map(answer),
     );
+  });
+
+  describe('with an undecorated guard', () => {
+    @Injectable()
+    class Asking implements CanActivate {
+      constructor(private readonly vault: Vault) {}
+      async canActivate(context: ExecutionContext): Promise<boolean> {
+        return Boolean(await this.vault[context.switchToWs().getData<Refusal>()]());
+      }
+    }
+    @Catch(CircuitBreakerOpenError)
+    class CatchOpen implements ExceptionFilter {
+      catch(error: Error, host: ArgumentsHost): void {
+        const filter = new BaseWsExceptionFilter();
+        filter.catch(new WsException({ caught: error.name }), host);
+      }
+    }
+    @WebSocketGateway()
+    @UseGuards(Asking)
+    class Gateway {
+      @SubscribeMessage('guarded')
+      guarded(): Answer {
+        return answer('unreachable');
+      }
+      @SubscribeMessage('filtered')
+      @UseFilters(CatchOpen)
+      filtered(): Answer {
+        return answer('unreachable');
+      }
+    }
+
+    it('tells its resilience errors with a code, and leaves them to the filters of the application', async () => {
+      const { app, client } = await serve([Gateway, Vault], SECRETS);
+      refuse(app);
+      for (const refusal of REFUSALS) expectRefusal(await client.ask('guarded', refusal), refusal);
+      const caught = { event: 'exception', data: { caught: 'CircuitBreakerOpenError' } };
+      expect(await client.ask('filtered', 'open')).toEqual(caught);
+    });
+
+    it('leaves them as they are with mapErrors: false, also after another application', async () => {
+      await serve([Gateway, Vault], SECRETS);
+      const { app, client } = await serve([Gateway, Vault], { ...SECRETS, mapErrors: false });
+      refuse(app);
+      expect(await client.ask('guarded', 'open')).toMatchObject({
+        event: 'exception',
+        data: { status: 'error', message: 'Internal server error' },
+      });
+    });
   });
 
   describe('with a decorated guard', () => {

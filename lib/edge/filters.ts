@@ -1,0 +1,33 @@
+import 'reflect-metadata';
+import type { ExceptionFilter } from '@nestjs/common';
+import type { Class } from '../dispatch/method-definition.js';
+
+/** The keys by which `@Catch()` and `@UseFilters()` leave what they say. */
+const CATCHES = '__filterCatchExceptions__';
+const FILTERS = '__exceptionFilters__';
+
+/** The classes of errors that a filter says it is for; none where it is for all. */
+export function catchesOf(filter: ExceptionFilter): Class[] {
+  return (Reflect.getMetadata(CATCHES, filter.constructor) as Class[] | undefined) ?? [];
+}
+
+/**
+ * Puts a filter behind all others of these gateways, by what `@UseFilters()` said: no global filter is
+ * for gateways.
+ *
+ * @returns takes it back, since the classes belong to other applications too
+ */
+export function filterGateways(gateways: readonly Class[], filter: ExceptionFilter): () => void {
+  const before = gateways.map((type) => {
+    const own = Reflect.getOwnMetadata(FILTERS, type) as unknown[] | undefined;
+    const all = Reflect.getMetadata(FILTERS, type) as unknown[] | undefined;
+    Reflect.defineMetadata(FILTERS, [filter, ...(all ?? [])], type); // the last one is asked first
+    return { type, own };
+  });
+  return () => {
+    for (const { type, own } of before) {
+      if (own === undefined) Reflect.deleteMetadata(FILTERS, type);
+      else Reflect.defineMetadata(FILTERS, own, type);
+    }
+  };
+}

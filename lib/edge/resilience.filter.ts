@@ -1,0 +1,105 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, type OnModuleInit } from '@nestjs/common';
+import { type ApplicationConfig, BaseExceptionFilter, type HttpAdapterHost } from '@nestjs/core';
+import { from, mergeMap, type Observable, throwError } from 'rxjs';
+import { isResilienceError } from '../common/resilience.error.js';
+import type { Class } from '../dispatch/method-definition.js';
+import { httpError, transportError } from './edge-errors.js';
+import { catchesOf, filterGateways } from './filters.js';
+import { forbidRetry, isRetried, withPushback } from './no-retry.js';
+import { optionalPeer } from './optional-peer.js';
+import { transportOfCall } from './transport.js';
+
+/** What is caught: the library's own errors, also those of a second copy of the package. */
+abstract class AnyResilienceError {
+  static [Symbol.hasInstance](error: unknown): boolean {
+    return isResilienceError(error);
+  }
+}
+
+/**
+ * The last resort for resilience errors that no interceptor of ours has seen, such as those of guards,
+ * middleware and interceptors around it: it answers them as those of handlers.
+ *
+ * It comes after every filter of the application, which sees the error as it was thrown. Where none
+ * has caught it, it becomes the error of its transport, which a global filter may be for.
+ */
+@Catch(AnyResilienceError)
+export class ResilienceExceptionFilter extends BaseExceptionFilter implements OnModuleInit {
+  private readonly release: () => void;
+
+  /** @param gateways the application's, since no global filter is for them */
+  constructor(
+    private readonly config: ApplicationConfig,
+    protected override readonly httpAdapterHost: HttpAdapterHost,
+    gateways: readonly Class[],
+  ) {
+    super();
+    // Nest asks the last one first. An APP_FILTER of ours would come before those of the root module.
+    config.getGlobalFilters().unshift(this);
+    this.release = filterGateways(gateways, this);
+  }
+
+  onModuleInit(): void {
+    this.release(); // by now each gateway has its filters
+  }
+
+  /** @returns what Nest expects of a filter for the transport: nothing, a promise or a stream */
+  override catch(error: unknown, host: ArgumentsHost): unknown {
+    const transport = transportOfCall(host);
+    if (transport === undefined) throw error;
+    if (transport === 'http') return this.answer(error, host);
+    if (transport === 'graphql') return this.report(error, host);
+    if (transport === 'ws') return tell(error, host);
+    return from(rpcError(error, transport)).pipe(
+      mergeMap((exception) => this.refuse(exception, host)),
+    );
+  }
+
+  private answer(error: unknown, host: ArgumentsHost): unknown {
+    const response = host.switchToHttp().getResponse<unknown>();
+    if (isRetried(error, undefined)) forbidRetry(response);
+    const exception = httpError(error, response);
+    const filter = this.filterFor(exception);
+    return filter === undefined ? super.catch(exception, host) : filter.catch(exception, host);
+  }
+
+  /** @throws what a client of GraphQL is told */
+  private async report(error: unknown, host: ArgumentsHost): Promise<unknown> {
+    const exception = await transportError(error, 'graphql');
+    const answer = (await this.filterFor(exception)?.catch(exception, host)) as unknown;
+    if (answer === undefined) throw exception;
+    return answer;
+  }
+
+  private refuse(exception: unknown, host: ArgumentsHost): Observable<unknown> {
+    const answer = this.filterFor(exception)?.catch(exception, host) as Observable<unknown>;
+    return answer ?? throwError(() => (exception as RpcException).getError());
+  }
+
+  /** A global filter of the application's that is for what the error has become. */
+  private filterFor(exception: unknown): ExceptionFilter | undefined {
+    const isFor = (filter: ExceptionFilter) =>
+      filter !== this && catchesOf(filter).some((type) => exception instanceof type);
+    return this.config.getGlobalFilters().findLast(isFor);
+  }
+}
+
+interface RpcException {
+  getError(): unknown;
+}
+
+async function rpcError(error: unknown, transport: 'rpc' | 'grpc'): Promise<unknown> {
+  const exception = await transportError(error, transport);
+  const isFinal = transport === 'grpc' && isRetried(error, undefined);
+  return isFinal ? withPushback(exception, true) : exception;
+}
+
+/** As Nest tells a client of a gateway, over whatever it is connected. */
+async function tell(error: unknown, host: ArgumentsHost): Promise<void> {
+  const exception = await transportError(error, 'ws');
+  const peer = await optionalPeer<{ BaseWsExceptionFilter: new () => ExceptionFilter }>(
+    '@nestjs/websockets',
+  );
+  if (peer !== undefined && host.switchToWs().getClient<unknown>())
+    new peer.BaseWsExceptionFilter().catch(exception, host);
+}
