@@ -119,6 +119,10 @@ export class MethodWork implements Work {
   isCommitted(request: Scope | undefined): boolean {
     return this.operation.responds && (request?.committed ?? false);
   }
+
+  mayRepeat(args: unknown[], request: Scope | undefined): boolean {
+    return this.operation.isSafeCall?.(args, request) ?? true;
+  }
 }
 
 function withSignal(

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isHandler, isSafeHandler } from '../dispatch/handlers.js';
+import { isHandler, safetyOf } from '../dispatch/handlers.js';
 import type { Class, MethodDefinition, Settings } from '../dispatch/method-definition.js';
+import type { Stages } from '../pipeline/stages.js';
 import type { ClassCoverage } from './class-coverage.js';
 import { checkSaidOnce, orderWarnings } from './decorator-order.js';
 import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
@@ -68,6 +69,19 @@ function checkFallbackCycles(plans: Map<MethodDefinition, MethodPlan>): void {
   }
 }
 
+/** What Nest calls around a handler, whose body runs again with it. */
+const AROUND_HANDLERS = new Set<PropertyKey>(['intercept', 'use']);
+
+function warningsAround(place: string, { retry, hedge }: Stages): string[] {
+  const harm =
+    'is active for GET, HEAD, OPTIONS and GraphQL queries only, because the handler that it is around may do harm';
+  const warnings = [];
+  if (retry && !retry.options.idempotent)
+    warnings.push(`${place}: @Retry() ${harm}; idempotent: true says that it does not`);
+  if (hedge) warnings.push(`${place}: @Hedge() ${harm}`);
+  return warnings;
+}
+
 function planMethod(
   type: Class,
   definition: MethodDefinition,
@@ -84,7 +98,8 @@ function planMethod(
   const traits = traitsOf(type, definition);
   const warnings: string[] = [];
   const { retry, hedge, fallback } = resolved.stages;
-  if (kind === 'handler' && retry && !isSafeHandler(method) && !retry.options.idempotent) {
+  const isUnsafe = kind === 'handler' && safetyOf(method) === 'unsafe';
+  if (retry && isUnsafe && !retry.options.idempotent) {
     warnings.push(
       `${place}: @Retry() is inactive, because repeating this handler may do harm; idempotent: true says that it does not`,
     );
@@ -99,7 +114,7 @@ function planMethod(
       'is on a method that returns a stream; allowed: one that returns a Promise',
     );
   }
-  if (kind === 'handler' && hedge && (!isSafeHandler(method) || traits.sendsItself)) {
+  if (kind === 'handler' && hedge && (isUnsafe || traits.sendsItself)) {
     const reason = traits.sendsItself
       ? 'two of this handler at once would both send the response; use @Res({ passthrough: true })'
       : 'making this handler twice may do harm';
@@ -117,6 +132,8 @@ function planMethod(
       `${place}: what @Fallback() answers is not sent, because this handler sends its response itself; use @Res({ passthrough: true })`,
     );
   }
+  if (AROUND_HANDLERS.has(key) && traits.isSafeCall !== undefined)
+    warnings.push(...warningsAround(place, resolved.stages));
   warnings.push(...orderWarnings(place, definition, ofClass, resolved.stages));
   warnings.push(...adviceOnReturns(place, kind, traits));
   return { ...resolved, name, className: classNameOf(type), kind, traits, warnings };

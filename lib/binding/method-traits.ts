@@ -2,9 +2,11 @@ import 'reflect-metadata';
 import type { ArgumentsHost } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isHandler, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
+import type { Scope } from '../context/scope.js';
+import { isHandler, safetyOf, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
 import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { type ErrorMapping, guardError, transportError } from '../edge/edge-errors.js';
+import { isOfQuery, isSafeCall, isSafeRequest } from '../edge/safe-call.js';
 import { signalParameters } from '../edge/signal.decorator.js';
 
 /** What calling a method needs to know, beside its pipeline. */
@@ -21,6 +23,10 @@ export interface MethodTraits {
   readonly sendsItself: boolean;
   /** Whether the response can begin, or be made for nobody, while it runs: a route, or an interceptor around one. */
   readonly responds: boolean;
+  /** Whether a call can be repeated without harm, where that is not the same for all of them. */
+  readonly isSafeCall:
+    | ((args: readonly unknown[], request: Scope | undefined) => boolean)
+    | undefined;
   /** Turns resilience errors into those of the transport, where no interceptor of ours may be around. */
   readonly atEdge:
     | ((error: unknown, args: readonly unknown[]) => ReturnType<ErrorMapping>)
@@ -37,6 +43,7 @@ export function traitsOf(type: Class, definition: MethodDefinition): MethodTrait
     signals: signalParameters(owner.prototype as object, key),
     sendsItself: sendsOwnResponse(type, key),
     responds: transportOfHandler(methodOf(definition)) === 'http' || key === 'intercept',
+    isSafeCall: safeCallOf(definition),
     atEdge: edgeOf(definition),
   };
 }
@@ -57,6 +64,24 @@ function edgeOf(definition: MethodDefinition): MethodTraits['atEdge'] {
     return (error) => transportError(error, transport);
   if (definition.key !== 'canActivate' && definition.key !== 'intercept') return undefined;
   return async (error, [host]) => (isArgumentsHost(host) ? guardError(error, host) : undefined);
+}
+
+/**
+ * The call at hand decides for a handler that is reached in several ways, and for what is around
+ * handlers: their bodies would run again. (A guard or a pipe has nothing behind it.)
+ */
+function safeCallOf(definition: MethodDefinition): MethodTraits['isSafeCall'] {
+  const { key } = definition;
+  const method = methodOf(definition);
+  if (isHandler(method)) {
+    if (safetyOf(method) !== 'by-call') return undefined;
+    return (args, request) => request?.repeatable === true || args.some(isOfQuery);
+  }
+  if (key === 'intercept') return ([host]) => !isArgumentsHost(host) || isSafeCall(host);
+  if (key === 'use')
+    return ([request, , next]) =>
+      typeof next !== 'function' || isSafeRequest(request as { method?: unknown });
+  return undefined;
 }
 
 function isArgumentsHost(value: unknown): value is ArgumentsHost {

@@ -63,6 +63,7 @@ async function callProbing(operation: MethodOperation, work: Work, ways: Ways): 
     },
     answerBy: (...args) => work.answerBy(...args),
     isCommitted: (caller) => work.isCommitted(caller),
+    mayRepeat: (args, caller) => work.mayRepeat(args, caller),
   };
   try {
     return await ways.promise(probing, probe.signal);

@@ -111,6 +111,11 @@ export class Scope implements AttemptContext {
     return this.caller?.committed ?? false;
   }
 
+  /** Whether it answers a request that can be repeated without harm, by what it is. */
+  get repeatable(): boolean {
+    return this.caller?.repeatable ?? false;
+  }
+
   /** How much it matters: `true` is critical, `false` may be shed. It flows inward. */
   get critical(): boolean | undefined {
     return this.caller?.critical;

@@ -8,7 +8,8 @@ export type Transport = 'http' | 'graphql' | 'ws' | 'rpc' | 'grpc';
 const HTTP_PATH = 'path';
 const HTTP_METHOD = 'method';
 const GRAPHQL_TYPE = 'graphql:resolver_type';
-const GRAPHQL = [GRAPHQL_TYPE, 'graphql:resolve_property', 'graphql:resolve_reference'];
+const GRAPHQL_FIELDS = ['graphql:resolve_property', 'graphql:resolve_reference'];
+const GRAPHQL = [GRAPHQL_TYPE, ...GRAPHQL_FIELDS];
 const RPC_PATTERN = 'microservices:pattern';
 const SSE = '__sse__';
 const WS_MESSAGE = 'websockets:message_mapping';
@@ -59,13 +60,25 @@ export function isGatewayClass(type: object): boolean {
   return Reflect.hasMetadata(GATEWAY, type);
 }
 
-/** Whether repeating the handler does no harm by what it is: GET, HEAD, OPTIONS, a GraphQL query. */
-export function isSafeHandler(method: object): boolean {
-  if (Reflect.getMetadata(GRAPHQL_TYPE, method) === 'Query') return true;
-  return (
-    transportOfHandler(method) === 'http' &&
-    SAFE_METHODS.has(Reflect.getMetadata(HTTP_METHOD, method))
-  );
+/**
+ * Whether repeating a handler does no harm by what it is: GET, HEAD, OPTIONS, a GraphQL query.
+ *
+ * @returns `'by-call'` where the call decides: of `@All()`, of a field that is resolved in queries and
+ * mutations, and of a method that is reached in several ways
+ */
+export function safetyOf(method: object): 'safe' | 'unsafe' | 'by-call' {
+  const has = (key: string) => Reflect.hasMetadata(key, method);
+  const type: unknown = Reflect.getMetadata(GRAPHQL_TYPE, method);
+  const ways: (boolean | undefined)[] = [];
+  if (type !== undefined) ways.push(type === 'Query');
+  if (GRAPHQL_FIELDS.some(has)) ways.push(undefined);
+  if (has(WS_MESSAGE) || has(RPC_PATTERN)) ways.push(false);
+  if (has(HTTP_PATH) && has(HTTP_METHOD)) {
+    const verb: unknown = Reflect.getMetadata(HTTP_METHOD, method);
+    ways.push(verb === RequestMethod.ALL ? undefined : SAFE_METHODS.has(verb));
+  }
+  if (ways.every((isSafe) => isSafe === true)) return 'safe';
+  return ways.every((isSafe) => isSafe === false) ? 'unsafe' : 'by-call';
 }
 
 /** Whether a route takes `@Res()` or `@Next()` and so sends its response itself. */

@@ -8,6 +8,7 @@ import type { Transport } from '../dispatch/handlers.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { type Connection, connectionOf } from './connection.js';
 import type { Inbound } from './inbound.js';
+import { isSafeCall } from './safe-call.js';
 
 /**
  * A request, as the calls made to answer it see it: it ends when the client goes away, and has the
@@ -24,6 +25,7 @@ export class ClientScope extends Scope {
   constructor(
     private readonly connection: Connection,
     private readonly inbound: Inbound | undefined,
+    private readonly host?: ExecutionContext,
   ) {
     super(
       1,
@@ -44,6 +46,10 @@ export class ClientScope extends Scope {
   override get over(): boolean {
     const { handled, connection } = this;
     return handled && (connection.isShared || connection.isOver() || connection.isGone());
+  }
+
+  override get repeatable(): boolean {
+    return this.host !== undefined && isSafeCall(this.host);
   }
 
   override get critical(): boolean | undefined {
@@ -143,7 +149,7 @@ export function clientScopeOf(
   inbound: Inbound | undefined,
 ): ClientScope | undefined {
   const connection = connectionOf(context, transport);
-  return connection && new ClientScope(connection, inbound);
+  return connection && new ClientScope(connection, inbound, context);
 }
 
 /** The calls that wait at a connection, and the one listener that serves them all. */

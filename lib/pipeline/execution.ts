@@ -194,6 +194,10 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     return innermost(this.madeIn);
   }
 
+  protected get mayRepeat(): boolean {
+    return this.work.mayRepeat(this.args, this.madeIn);
+  }
+
   private get committed(): boolean {
     return this.work.isCommitted(this.madeIn);
   }
@@ -226,7 +230,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private decide(error: unknown): RetryDecision {
     const { retry } = this.plan.stages;
     if (retry === undefined || this.cancelled || this.plan.shutdown.closed) return undefined;
-    if (this.committed) return undefined;
+    if (this.committed || !(retry.options.idempotent || this.mayRepeat)) return undefined;
     const at = now();
     return retry.decide({
       error,

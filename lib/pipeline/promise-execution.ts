@@ -7,7 +7,8 @@ import type { Work } from './work.js';
 /** A call whose work is a promise. */
 export class PromiseExecution<T> extends Execution<T> {
   protected override get hedge(): HedgePolicy | undefined {
-    return this.plan.stages.hedge;
+    const { hedge } = this.plan.stages;
+    return hedge !== undefined && this.mayRepeat ? hedge : undefined;
   }
 
   override invoke(attempt: Attempt<T>): void {

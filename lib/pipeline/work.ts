@@ -9,6 +9,8 @@ export interface Work {
   answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown;
   /** Whether the answer has begun: then the call is neither repeated nor answered by its fallback. */
   isCommitted(caller: Scope | undefined): boolean;
+  /** Whether making the call again does no harm. */
+  mayRepeat(args: unknown[], caller: Scope | undefined): boolean;
 }
 
 /** The only argument of a call is the function, which gets the attempt. */
@@ -16,4 +18,5 @@ export const FUNCTION: Work = {
   begin: (_self, [fn], attempt) => (fn as (attempt: AttemptContext) => unknown)(attempt),
   answerBy: (fallback, error) => fallback.run(error, undefined, []),
   isCommitted: () => false,
+  mayRepeat: () => true,
 };

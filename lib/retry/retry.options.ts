@@ -59,8 +59,9 @@ export interface RetryOptions {
    */
   respectRetryAfter?: boolean;
   /**
-   * At entrypoints only safe operations (GET, HEAD, OPTIONS, GraphQL queries) are repeated; `true`
-   * says that repeating this one does no harm either. @default false
+   * At entrypoints, and around them (an interceptor's `intercept`, a middleware's `use`), only safe
+   * operations (GET, HEAD, OPTIONS, GraphQL queries) are repeated; `true` says that repeating this one
+   * does no harm either. @default false
    */
   idempotent?: boolean;
   /**
