@@ -18,6 +18,12 @@ interface Host {
 
 /** As it is in Nest 11.0 to 12: what comes after the wrappers differs, and is passed on. */
 interface Injector {
+  loadInstance(
+    wrapper: Wrapper,
+    collection: unknown,
+    module: Host,
+    ...context: unknown[]
+  ): Promise<unknown>;
   instantiateClass(
     instances: unknown[],
     wrapper: Wrapper,
@@ -56,10 +62,19 @@ function injectorPrototype(): Injector {
   return Object.getPrototypeOf(new AnyModuleRef({}).injector) as Injector;
 }
 
+/** The modules of what does not know its own: middleware. */
+const hosts = new WeakMap<Wrapper, Host>();
+
 function takeOverInjector(injector: Injector): void {
-  const { instantiateClass } = injector;
+  const { instantiateClass, loadInstance } = injector;
+  injector.loadInstance = function (this: Injector, wrapper, collection, module, ...context) {
+    if (wrapper.host === undefined) hosts.set(wrapper, module);
+    return loadInstance.call(this, wrapper, collection, module, ...context);
+  };
   injector.instantiateClass = function (this: Injector, instances, wrapper, target, ...context) {
-    const application = applicationOf(wrapper.host as unknown as Host | undefined);
+    const application = applicationOf(
+      (wrapper.host as unknown as Host | undefined) ?? hosts.get(wrapper),
+    );
     const make = application && makerFor(application, target);
     if (make === undefined)
       return instantiateClass.call(this, instances, wrapper, target, ...context);

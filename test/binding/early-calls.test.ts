@@ -7,7 +7,10 @@ import {
   Get,
   Inject,
   Injectable,
+  type MiddlewareConsumer,
   Module,
+  type NestMiddleware,
+  type NestModule,
   type OnModuleInit,
   type Provider,
   Scope,
@@ -316,6 +319,43 @@ describe("The decorated methods of a factory's result and of a value go through 
       .compile();
     expect(module.get('RUNS')).toBe(2);
   });
+});
+
+it.each([
+  ['a singleton', {}],
+  ['a request-scoped one', { scope: Scope.REQUEST }],
+])('A middleware goes through its pipeline, in its constructor too: %s', async (_kind, scope) => {
+  const runs: Promise<number>[] = [];
+  @Injectable(scope)
+  class Audit extends Failing implements NestMiddleware {
+    constructor() {
+      super();
+      runs.push(runsOf(this));
+    }
+    async use(_request: unknown, _response: unknown, next: () => void) {
+      await runs[0];
+      runs.push(runsOf(this));
+      await runs[1];
+      next();
+    }
+  }
+  @Controller()
+  class Home {
+    @Get()
+    get() {
+      return 'home';
+    }
+  }
+  @Module({ controllers: [Home] })
+  class Site implements NestModule {
+    configure(consumer: MiddlewareConsumer) {
+      consumer.apply(Audit).forRoutes(Home);
+    }
+  }
+  const { app, logger } = await boot({ imports: [Site] });
+  expect((await request(app.getHttpServer()).get('/')).text).toBe('home');
+  expect(await Promise.all(runs)).toEqual([2, 2]);
+  expect(logger.warnings()).toBe('');
 });
 
 describe('A guard that is handed to the application as an object', () => {
