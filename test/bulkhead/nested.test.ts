@@ -252,6 +252,28 @@ describe('calls inside calls through one bulkhead', () => {
     expect(order).toEqual(['inside', 'critical']);
   });
 
+  it('take their turn among all others where they wait longer than the one around them', async () => {
+    const { bulkhead } = await levels(['alone', 'alone'], { queueLimit: 10 });
+    const order: string[] = [];
+    const note = (name: string) => async () => void order.push(name);
+    const [work, first] = [new Deferred(), new Deferred()];
+    const left: Promise<unknown>[] = [];
+    const outer = bulkhead.execute(async () => {
+      await work.promise;
+      left.push(
+        bulkhead.execute(() => first.promise),
+        bulkhead.execute(note('left behind')),
+      );
+    });
+    left.push(bulkhead.execute(note('who came before')));
+    work.resolve('go on');
+    await outer;
+    first.resolve('done');
+    await Promise.all(left);
+    expect(order).toEqual(['who came before', 'left behind']);
+    idle(bulkhead);
+  });
+
   it('run one after another by the thousand', async () => {
     jest.useRealTimers();
     const { bulkhead } = await levels(['alone', 'alone']);

@@ -136,12 +136,13 @@ describe('why a breaker is open, as its rejections and transitions tell', () => 
     const { breaker } = make({
       failureThreshold: 5,
       windowMs: 1_000,
-      minimumCalls: 1,
+      minimumCalls: 2,
       slowCallDurationMs: 100,
       slowCallRateThreshold: 100,
     });
-    await slowly(breaker, 50, new Error('long ago'));
+    await slowly(breaker, 150, new Error('long ago'));
     await elapse(5_000);
+    await slowly(breaker, 150);
     await slowly(breaker, 150);
     expect(await causeOf(breaker)).toBeUndefined();
   });
