@@ -186,10 +186,10 @@ describe('The deadline of a call by gRPC', () => {
       @GrpcMethod('Shop', 'Many')
       many({ value }: Text): Observable<Text> {
         const first = value === 'late' ? timer(50_000) : of(0);
-        return concat(first, timer(60)).pipe(map(() => ({ value: 'more' })));
+        return concat(first, timer(260)).pipe(map(() => ({ value: 'more' })));
       }
     }
-    const { shop } = await serve(Streaming, { inbound: { maxTimeoutMs: 20 } });
+    const { shop } = await serve(Streaming, { inbound: { maxTimeoutMs: 200 } });
     const call = (value: string) => shop.many({ value }, new Metadata(), within(50_000));
     expect(await lastValueFrom(call('at once').pipe(toArray()))).toHaveLength(2);
     expect((await errorOf(call('late'))).code).toBe(status.DEADLINE_EXCEEDED);
