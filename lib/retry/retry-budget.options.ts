@@ -2,7 +2,9 @@ import { checkOptions, duration, nonNegative, type Rules } from '../common/optio
 
 /**
  * How many retries the calls to a dependency may add to its load: over the window, at most
- * `ratio` × first attempts + `minRetriesPerSecond` × window.
+ * `ratio` × first attempts + `minRetriesPerSecond` × window. They are spent evenly: in a second at most
+ * twice their share, in a quarter of the window 1.2 times, but the first 50 of a window (no more than half
+ * of its floor) may come at once.
  */
 export interface RetryBudgetOptions {
   /** Retries for each first attempt. @default 0.2 */

@@ -16,6 +16,9 @@ const PACE = [
   { part: (windowMs: number) => Math.min(windowMs, SECOND), shares: 2 }, // calls do not come evenly either
 ];
 
+/** So many of a quiet window may come at once; no more than half of its reserve, the floor. */
+const BURST = 50;
+
 interface Limit {
   readonly retries: TimeWindow;
   /** Of what the whole window allows. */
@@ -27,14 +30,21 @@ interface Limit {
  * window, retries ≤ ratio × first attempts + minRetriesPerSecond × window. It is spent evenly: in any
  * quarter of the window at most 1.2 times its share, in any second at most twice (or one retry).
  *
+ * Calls that fail together after a quiet time, as by a connection that was reset, come together too. So
+ * the first retries of a window may come at once: 50, but no more than half of its floor. Whatever
+ * comes, a second or a quarter sees no more than the greater of that and its share, and a window no
+ * more than its budget.
+ *
  * After Finagle's RetryBudget (its ratio, floor and time to live), as sliding windows instead of a
- * bucket, which would let the savings of quiet times out at once. Like Envoy since its issue 30205 it
- * counts a retry when it is scheduled.
+ * bucket, which would let all the savings of quiet times out at once. Like Envoy since its issue 30205
+ * it counts a retry when it is scheduled.
  */
 export class RetryBudget {
   readonly options: Readonly<Required<RetryBudgetOptions>>;
   private readonly firstAttempts: TimeWindow;
   private readonly limits: readonly Limit[];
+  /** All retries of the window. */
+  private readonly whole: TimeWindow;
 
   /** @throws ResilienceConfigurationError */
   constructor(
@@ -45,10 +55,12 @@ export class RetryBudget {
     this.options = resolveRetryBudgetOptions(checkRetryBudgetOptions(place, options));
     const { windowMs } = this.options;
     this.firstAttempts = new TimeWindow(windowMs);
-    this.limits = PACE.map(({ part, shares }) => ({
+    const limits = PACE.map(({ part, shares }) => ({
       retries: new TimeWindow(part(windowMs) * ALL),
       share: Math.min(1, (shares * part(windowMs)) / windowMs),
     }));
+    this.limits = limits;
+    this.whole = (limits[0] as Limit).retries;
   }
 
   /** A call begins. */
@@ -59,11 +71,13 @@ export class RetryBudget {
   /** @returns whether there may be another retry, which is counted then */
   tryRetry(at: number): boolean {
     const { ratio, minRetriesPerSecond, windowMs } = this.options;
-    const allowed =
-      ratio * this.firstAttempts.counts(at).calls + (minRetriesPerSecond * windowMs) / SECOND;
+    const floor = (minRetriesPerSecond * windowMs) / SECOND;
+    const allowed = ratio * this.firstAttempts.counts(at).calls + floor;
     if (allowed < 1) return false;
+    const burst = Math.max(1, Math.min(BURST, floor / 2));
+    const isBurst = this.whole.counts(at).calls + 1 <= burst;
     for (const { retries, share } of this.limits)
-      if (retries.counts(at).calls + 1 > Math.max(1, allowed * share)) return false;
+      if (!isBurst && retries.counts(at).calls + 1 > Math.max(1, allowed * share)) return false;
     for (const { retries } of this.limits) retries.record(at, false, false);
     return true;
   }

@@ -62,16 +62,64 @@ describe('a retry budget', () => {
     expect(retries).toBeLessThanOrEqual(0.2 * 6_000);
   });
 
-  it('is spent evenly: in any quarter at most 1.2 times its share, in any second twice', () => {
+  it('is spent evenly: in any quarter at most 1.2 times its share, in any second twice, or one burst', () => {
     const budget = new RetryBudget('b', { ratio: 0, minRetriesPerSecond: 10, windowMs: 10_000 });
     const retries: number[] = [];
-    for (let at = 0; at < 30_000; at += 5) if (budget.tryRetry(at)) retries.push(at);
+    for (let at = 0; at < 60_000; at += 5) if (budget.tryRetry(at)) retries.push(at);
     for (const end of retries) {
-      expect(within(retries, end, 1_000)).toBeLessThanOrEqual(20);
-      expect(within(retries, end, 2_500)).toBeLessThanOrEqual(30);
+      expect(within(retries, end, 1_000)).toBeLessThanOrEqual(end < 2_500 ? 50 : 20);
+      expect(within(retries, end, 2_500)).toBeLessThanOrEqual(end < 5_000 ? 50 : 30);
     }
-    expect(within(retries, 999, 1_000)).toBe(20);
+    expect(within(retries, 999, 1_000)).toBe(50);
     expect(within(retries, 9_999, 10_000)).toBe(100);
+  });
+
+  it('lets the first 50 retries of a quiet window come at once, and of a small one half of its floor', () => {
+    const burst = (minRetriesPerSecond: number, windowMs = 10_000, ratio = 0.2) => {
+      const budget = new RetryBudget('b', { ratio, minRetriesPerSecond, windowMs });
+      for (let call = 0; call < 30; call++) budget.recordFirstAttempt(20_000);
+      let retries = 0;
+      for (let call = 0; call < 200; call++) if (budget.tryRetry(20_000)) retries++;
+      return retries;
+    };
+    expect(burst(10)).toBe(50);
+    expect(burst(20)).toBe(50);
+    expect(burst(2)).toBe(10);
+    expect(burst(0)).toBe(1); // its share of a second
+    expect(burst(100)).toBe(201 - 1); // a second's share is more than a burst
+    expect(burst(0, 10_000, 0)).toBe(0);
+  });
+
+  it('lets no burst follow another within a window', () => {
+    const budget = new RetryBudget('b', { ratio: 0, minRetriesPerSecond: 10, windowMs: 10_000 });
+    const retries: number[] = [];
+    for (const at of [0, 3_000, 6_000, 9_000, 12_000, 30_000])
+      for (let call = 0; call < 100; call++) if (budget.tryRetry(at)) retries.push(at);
+    const counts = [0, 3_000, 6_000, 9_000, 12_000, 30_000].map((at) => within(retries, at, 1));
+    expect(counts).toEqual([50, 20, 20, 10, expect.any(Number), 50]);
+    expect(counts[4]).toBeLessThanOrEqual(50);
+  });
+
+  it('allows in any second and any quarter no more than a burst or its share, whatever comes', () => {
+    fc.assert(
+      fc.property(
+        script,
+        fc.constantFrom(0, 0.2, 1),
+        fc.constantFrom(0, 3, 10, 40),
+        (entries, ratio, minRetriesPerSecond) => {
+          const budget = new RetryBudget('b', { ratio, minRetriesPerSecond });
+          const { firsts, retries } = play(budget, entries);
+          const floor = minRetriesPerSecond * 10;
+          const burst = Math.max(1, Math.min(50, floor / 2));
+          for (const end of retries) {
+            const allowed = ratio * within(firsts, end, 10_000) + floor;
+            expect(within(retries, end, 10_000)).toBeLessThanOrEqual(allowed);
+            expect(within(retries, end, 2_500)).toBeLessThanOrEqual(Math.max(burst, allowed * 0.3));
+            expect(within(retries, end, 1_000)).toBeLessThanOrEqual(Math.max(burst, allowed * 0.2));
+          }
+        },
+      ),
+    );
   });
 
   it('allows a rare retry also where a second’s share is less than one', () => {
