@@ -59,8 +59,11 @@ export class TimerQueue<T extends Expiring<T>> {
   private expireDue(): void {
     const began = now();
     if (this.era !== clock.era) this.followClock();
-    // It is so late at least, whatever the clock says: a test may fake timers only.
-    const at = Math.max(began, this.alarm.dueAt);
+    // It is so late at least, whatever the clock says: a test may fake timers only. (Where the alarm is
+    // early by a fraction of a ms, the next one is not set from what has not come yet.)
+    const { dueAt } = this.alarm;
+    const at = Math.max(began, dueAt);
+    const from = dueAt - began < 1 ? began : at;
     const { last } = this.pending; // what is added from now on is not due, however short the delay
     try {
       for (let entry = this.pending.first; entry !== undefined; entry = this.pending.first) {
@@ -72,7 +75,7 @@ export class TimerQueue<T extends Expiring<T>> {
     } finally {
       const next = this.pending.first; // also where one of them threw: the others wait for the alarm
       if (next !== undefined && !this.alarm.isSet)
-        this.alarm.set(Math.max(1, next.expiresAt - at), this.delayMs, at);
+        this.alarm.set(Math.max(1, next.expiresAt - from), this.delayMs, from);
     }
   }
 }

@@ -119,6 +119,35 @@ describe('a timer queue', () => {
     expect(log).toEqual(['a at 100', 'b at 130']);
   });
 
+  it('does not become early by and by where timers count in whole milliseconds', () => {
+    const queue = new TimerQueue<Entry>(100);
+    const due: number[] = [];
+    let wrong = 0;
+    const add = (left: number) => {
+      const expiresAt = performance.now() + 100;
+      due.push(expiresAt);
+      queue.add(
+        new Entry('a', () => {
+          if (Math.abs(performance.now() - expiresAt) > 1.5) wrong++;
+          if (left > 0) add(left - 1);
+        }),
+      );
+    };
+    const clock = jest.spyOn(performance, 'now');
+    const began = Date.now();
+    let skew = 0;
+    clock.mockImplementation(() => Date.now() - began + skew);
+    for (let index = 0; index < 50; index++) {
+      skew = (index * 0.37) % 1; // entries begin amid a millisecond
+      add(20);
+      jest.advanceTimersByTime(1);
+    }
+    jest.advanceTimersByTime(5_000);
+    clock.mockRestore();
+    expect(due).toHaveLength(50 * 21);
+    expect(wrong).toBe(0);
+  });
+
   it('expires on time where only timers are faked and the clock stands still', () => {
     jest.useRealTimers();
     jest.useFakeTimers({ doNotFake: ['performance'] });
