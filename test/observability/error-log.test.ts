@@ -140,6 +140,16 @@ describe('The records of errors', () => {
     expect(records('error')).toHaveLength(4);
   });
 
+  it('that are counted keep no process alive', () => {
+    const made = jest.spyOn(globalThis, 'setTimeout');
+    const tracker = new ErrorTracker();
+    tracker.track(new Error('down'), context);
+    const timers = made.mock.results.map(({ value }) => value as NodeJS.Timeout);
+    made.mockRestore();
+    expect(timers.map((timer) => timer.hasRef())).toEqual([false]);
+    for (const timer of timers) clearTimeout(timer);
+  });
+
   it('are not stuck where a clock went away with its timers', () => {
     jest.useFakeTimers();
     const tracker = new ErrorTracker({ logIntervalMs: 1_000 });
