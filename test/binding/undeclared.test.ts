@@ -175,6 +175,16 @@ describe.each(UNTOLD)(
       expect(service.calls).toBe(0);
     });
 
+    it('whose breaker is open, kept and subscribed to later, ends no process and tells its subscriber', async () => {
+      const { app, service } = await start();
+      app.get(CircuitBreakerRegistry).get('Service.broken').forceOpen();
+      const kept$ = service.broken();
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+      await expect(lastValueFrom(kept$)).rejects.toThrow('is open');
+      expect(service.calls).toBe(0);
+    });
+
     it('keeps its timeout, its fallback, its bulkhead and what degrades it', async () => {
       const { service } = await start();
       expect(await lastValueFrom(service.slow())).toBe(-1);
