@@ -6,6 +6,7 @@ import { TimeoutError } from '../timeout/timeout.error.js';
 import { errorChain } from './error-chain.js';
 import { Flow } from './flow.js';
 import { QueueTime } from './queue-time.js';
+import { RetriedErrors } from './retried-errors.js';
 
 /** What every `execute` hands to its function. */
 export interface AttemptContext {
@@ -41,7 +42,7 @@ export class Scope implements AttemptContext {
   private ended = false;
   private controller: AbortController | undefined = undefined;
   private dependents: Set<Dependent> | undefined = undefined;
-  private retriedErrors: Set<unknown> | undefined = undefined;
+  private retriedErrors: RetriedErrors | undefined = undefined;
   private queueTime: QueueTime | undefined = undefined;
   /** The outcomes that its breaker has counted of calls inside; `undefined` for those that went well. */
   private outcomes: Set<unknown> | undefined = undefined;
@@ -198,16 +199,19 @@ export class Scope implements AttemptContext {
     this.dependents?.delete(dependent);
   }
 
-  /** A call made inside has been retried until it gave up, with this error. */
-  noteRetried(error: unknown): void {
-    this.retriedErrors ??= new Set();
-    if (this.retriedErrors.size < MAX_ERRORS) this.retriedErrors.add(error);
+  /**
+   * A call made inside has been retried until it gave up, with this error.
+   *
+   * @param isConstant whether several of its attempts failed by the very same
+   */
+  noteRetried(error: unknown, isConstant = false): void {
+    this.retriedErrors ??= new RetriedErrors();
+    this.retriedErrors.add(error, isConstant);
   }
 
   /** Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up. */
   hasRetried(error: unknown): boolean {
-    const { retriedErrors } = this;
-    return retriedErrors !== undefined && errorChain(error).some((each) => retriedErrors.has(each));
+    return this.retriedErrors?.has(error) ?? false;
   }
 
   /**

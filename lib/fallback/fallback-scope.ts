@@ -28,8 +28,8 @@ export class FallbackScope extends Scope {
   }
 
   /** It surfaces from the fallback, and so from the call. */
-  override noteRetried(error: unknown): void {
-    this.caller?.noteRetried(error);
+  override noteRetried(error: unknown, isConstant = false): void {
+    this.caller?.noteRetried(error, isConstant);
   }
 
   /** What it did not wait for may call in the same turn of the event loop, and go in a circle as well. */

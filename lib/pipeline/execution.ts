@@ -346,7 +346,8 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private refuse(error: unknown): void {
     const { caller } = this;
     // One that was cut itself fails by its own deadline, which no call inside has retried.
-    if (caller?.aborted === false && this.wasRetried(error)) caller.noteRetried(error);
+    if (caller?.aborted === false && this.wasRetried(error))
+      caller.noteRetried(error, this.attempts > 1 && error === this.failedBefore);
     this.settle();
     this.reject(error);
   }

@@ -284,6 +284,46 @@ describe('What a call inside has retried until it gave up', () => {
     expect([own, work.calls]).toEqual([3, 9]);
   });
 
+  it('does not keep a constant from being retried that the outer operation throws later by itself', async () => {
+    const app = await boot();
+    const outer = app.pipeline({ name: 'outer', retry: THREE });
+    const inner = app.pipeline({ name: 'inner', retry: THREE });
+    for (const constant of [new Error('unavailable'), 'unavailable', undefined]) {
+      const work = dead(() => constant as Error);
+      let own = 0;
+      await settled(
+        outer.execute(async () => {
+          await inner.execute(work).catch(() => undefined);
+          await new Promise((resolve) => setTimeout(resolve, 10)); // it goes on with something else
+          own++;
+          throw constant;
+        }),
+      );
+      expect([own, work.calls]).toEqual([3, 9]);
+      const passed = dead(() => constant as Error);
+      await settled(outer.execute(async () => Promise.all([inner.execute(passed)])));
+      expect(passed.calls).toBe(3);
+    }
+  });
+
+  it('speaks for an error that is passed on late, where it was made for that failure', async () => {
+    const app = await boot();
+    const outer = app.pipeline({ name: 'outer', retry: THREE });
+    const inner = app.pipeline({ name: 'inner', retry: THREE });
+    const work = dead();
+    await settled(
+      outer.execute(async () => {
+        try {
+          await inner.execute(work);
+        } catch (error) {
+          await new Promise((resolve) => setTimeout(resolve, 10)); // cleans up
+          throw error;
+        }
+      }),
+    );
+    expect(work.calls).toBe(3);
+  });
+
   it('does not keep a timeout of the outer operation’s own from being retried', async () => {
     const app = await boot();
     const outer = app.pipeline({ name: 'outer', timeoutMs: 50, retry: THREE });
