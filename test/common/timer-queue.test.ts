@@ -148,6 +148,25 @@ describe('a timer queue', () => {
     expect(wrong).toBe(0);
   });
 
+  it('lets other timers have their turn where very many entries expire at once', () => {
+    const queue = new TimerQueue<Entry>(100);
+    const fake = performance.now.bind(performance);
+    let workedMs = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => fake() + workedMs);
+    for (let index = 0; index < 10; index++)
+      queue.add(
+        new Entry(`${index}`, () => {
+          workedMs += 2.5;
+        }),
+      );
+    setTimeout(() => log.push('other'), 101);
+    jest.advanceTimersByTime(500);
+    clock.mockRestore();
+    const labels = log.map((line) => line.split(' ')[0]);
+    expect(labels.slice(0, 4)).toEqual(['0', '1', '2', 'other']); // after more than 5 ms
+    expect(labels.slice(4)).toEqual(['3', '4', '5', '6', '7', '8', '9']);
+  });
+
   it('expires on time where only timers are faked and the clock stands still', () => {
     jest.useRealTimers();
     jest.useFakeTimers({ doNotFake: ['performance'] });

@@ -82,6 +82,20 @@ describe('The retry budget', () => {
     expect([first.calls, second.calls, other.calls]).toEqual([2, 1, 2]);
   });
 
+  it('is one for all who call an upstream also where nobody has defined it by name', async () => {
+    const app = await boot({
+      defaults: { retry: { budget: { ratio: 0, minRetriesPerSecond: 0.1 } } },
+    });
+    const callsOf = async (name: string, upstream: string) => {
+      const work = dead();
+      await settled(app.pipeline({ name, ...budgeted({}, upstream) }).execute(work));
+      return work.calls;
+    };
+    expect(await callsOf('first', 'stock')).toBe(2);
+    expect(await callsOf('second', 'stock')).toBe(1); // the first has spent it
+    expect(await callsOf('other', 'prices')).toBe(2);
+  });
+
   it('counts a retry when it is scheduled, not when it is made', async () => {
     const app = await boot({ retryBudgets: { stock: { ratio: 0, minRetriesPerSecond: 0.1 } } });
     const waiting = watch(
@@ -266,6 +280,21 @@ describe('What a call inside has retried until it gave up', () => {
     const work = dead(() => error);
     await settled(outer.execute(work));
     expect(work.calls).toBe(3);
+  });
+
+  it('is told where only one of two attempts, made side by side, ran into it', async () => {
+    const app = await boot();
+    const inner = app.pipeline({ name: 'inner', retry: { ...THREE, baseDelayMs: 10 } });
+    const outer = app.pipeline({ name: 'outer', retry: THREE, hedge: { delayMs: 5 } });
+    const work = dead();
+    let begun = 0;
+    const call = outer.execute(async () => {
+      if (++begun % 2 === 0) return inner.execute(work); // the hedge, which fails last
+      await new Promise((resolve) => setTimeout(resolve, 6));
+      throw new Error('something else');
+    });
+    await settled(call);
+    expect([begun, work.calls]).toEqual([2, 3]);
   });
 
   it('does not keep a failure of the outer operation’s own from being retried', async () => {
