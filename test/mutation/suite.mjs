@@ -6,6 +6,7 @@ import { CODE } from './changed-code.mjs';
 import { collect, jest } from './jest-globals.mjs';
 
 const { setTimeout, clearTimeout } = globalThis; // tests fake them
+const { clock } = await import(pathToFileURL(`${CODE}lib/common/clock.js`).href);
 
 /** These read files beside them, or take long and are of the whole. */
 const LEFT_OUT = /readme|simulation|grafana|independent-parser|pino/;
@@ -38,6 +39,7 @@ function* testsIn(group) {
  * @returns the first failure as `{ test, error }`, after which no other is run; `undefined` where all pass
  */
 export async function runTests(tests, { limitOf, before = () => {}, after = () => {} }) {
+  clock.followers.clear(); // what tests of other files left waiting is in another process elsewhere
   const entered = []; // groups whose `beforeAll` has run
   let failure;
   const attempt = async (test, run, limitMs = 10_000) => {
