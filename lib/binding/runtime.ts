@@ -1,42 +1,33 @@
 import { Logger } from '@nestjs/common';
-import {
-  display,
-  ResilienceConfigurationError,
-  unregistered,
-} from '../common/configuration.error.js';
-import { check, text } from '../common/options.js';
-import { WeakList } from '../common/weak-list.js';
-import {
-  type AnyMethod,
-  type Class,
-  definitionsOf,
-  type MethodDefinition,
-  type Settings,
-} from '../dispatch/method-definition.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { AnyMethod, Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { DispatchingRuntime, fillSlot } from '../dispatch/runtime-slot.js';
-import { Guard } from '../observability/guard.js';
-import { type OperationLabels, OperationTelemetry } from '../observability/telemetry.js';
-import { Pipeline } from '../pipeline/pipeline.js';
-import type { Plan, Stages } from '../pipeline/stages.js';
-import type { TracedOperation } from '../pipeline/tracer.js';
 import {
   checkFeatureOptions,
   type ResilienceFeatureOptions,
   type ResilienceModuleOptions,
 } from '../resilience-module.options.js';
-import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
+import type { ServiceOptions } from '../service/service.options.js';
 import { Shutdown } from '../shutdown/shutdown.js';
-import { ClassCoverage, type CoverageReport } from './class-coverage.js';
+import type { CoverageReport } from './class-coverage.js';
+import { ClassOperations } from './class-operations.js';
 import { type Configuration, configurationOf } from './configuration.js';
 import { callMethod, MethodWork } from './method-call.js';
-import { type MethodOperation, type MethodPlan, planClass } from './method-planner.js';
+import type { MethodOperation } from './method-planner.js';
 import type { Operation } from './operation.js';
-import { adviceOnNames, OperationNames } from './operation-names.js';
+import { PipelineFactory } from './pipeline-factory.js';
 import type { PolicyCatalog } from './policy-catalog.js';
-import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
+import { ProgrammaticOperations } from './programmatic-operations.js';
 import { substitute } from './substitutes.js';
 
 const DEFAULT_GRACE_MS = 5_000;
+
+/** What there is once the options are known. */
+interface Configured {
+  readonly configuration: Configuration;
+  readonly classes: ClassOperations;
+  readonly programmatic: ProgrammaticOperations;
+}
 
 interface LatestOperation {
   readonly prototype: unknown;
@@ -53,28 +44,15 @@ interface LatestOperation {
 export class ResilienceRuntime extends DispatchingRuntime {
   private readonly shutdown = new Shutdown(() => this.rejectQueued());
   private readonly logger = new Logger('ResilienceModule');
-  private configuration: Configuration | undefined = undefined;
-  private readonly planned = new Set<Class>();
-  private readonly coverages = new Map<Class, ClassCoverage>();
-  private readonly classes = new Map<Class, Map<MethodDefinition, MethodOperation>>();
-  /** Of each method, the operation that was called last, which is mostly the next one too. */
-  private readonly latest = new Map<MethodDefinition, LatestOperation>();
-  private readonly services = new Map<string, Operation>();
-  /** Made in code, which holds them if anybody does. */
-  private readonly pipelines = new WeakList<Pipeline>();
-  private readonly programmatics = new WeakMap<Pipeline, Operation>();
-  private readonly names = new OperationNames((name) =>
-    [...this.pipelines].some(({ plan }) => plan.operation === name),
-  );
+  private configured: Configured | undefined = undefined;
   private readonly features = new Set<ResilienceFeatureOptions>();
   /** By token, until the options are known. */
   private readonly substitutes = new Map<unknown, unknown>();
   /** The classes of what was taken in, whose operations are made when all features are known. */
   private readonly adopted = new Set<Class>();
   private readonly early = new Set<MethodDefinition>();
-  private readonly tracerGuard = new Guard('The tracer');
-  readonly warnings: string[] = [];
-  readonly coverageReports: CoverageReport[] = [];
+  /** Of each method, the operation that was called last, which is mostly the next one too. */
+  private readonly latest = new Map<MethodDefinition, LatestOperation>();
 
   /**
    * Sets everything up, once.
@@ -84,40 +62,15 @@ export class ResilienceRuntime extends DispatchingRuntime {
    */
   configure(given: ResilienceModuleOptions, features: readonly ResilienceFeatureOptions[]): void {
     const configuration = configurationOf(given, this.shutdown);
-    this.configuration = configuration;
+    const factory = new PipelineFactory(configuration, this.shutdown);
+    const programmatic = new ProgrammaticOperations(configuration.catalog, factory);
+    const classes = new ClassOperations(configuration, factory, programmatic.names);
+    this.configured = { configuration, classes, programmatic };
     for (const feature of features) this.features.add(feature);
     const all = [configuration.options, ...features.map((feature) => checkFeatureOptions(feature))];
     for (const each of all) this.catalog.add(each);
     for (const each of all) this.catalog.checkBudgets(each);
-    for (const each of all) this.planServices(each); // a bundle may refer to what another module names
-  }
-
-  /**
-   * Calls use what a test has put in the place of an injectable of the module's.
-   *
-   * @throws ResilienceConfigurationError where it can do nothing of what calls need
-   */
-  substitute(token: unknown, given: unknown): void {
-    if (this.configuration === undefined) this.substitutes.set(token, given);
-    else substitute(token, given, this.configuration);
-  }
-
-  /** The same for what was there before the policies. */
-  applySubstitutes(): void {
-    for (const [token, given] of this.substitutes) substitute(token, given, this.state);
-    this.substitutes.clear();
-  }
-
-  get options(): ResilienceModuleOptions {
-    return this.state.options;
-  }
-
-  get telemetry(): Configuration['telemetry'] {
-    return this.state.telemetry;
-  }
-
-  get catalog(): PolicyCatalog {
-    return this.state.catalog;
+    for (const each of all) programmatic.addServices(each); // a bundle may refer to what another module names
   }
 
   /** Takes in the options of a `forFeature()`; again is no harm. */
@@ -127,16 +80,50 @@ export class ResilienceRuntime extends DispatchingRuntime {
     this.features.add(options);
     this.catalog.add(checked);
     this.catalog.checkBudgets(checked);
-    this.planServices(checked);
+    this.state.programmatic.addServices(checked);
+  }
+
+  /**
+   * Calls use what a test has put in the place of an injectable of the module's.
+   *
+   * @throws ResilienceConfigurationError where it can do nothing of what calls need
+   */
+  substitute(token: unknown, given: unknown): void {
+    if (this.configured === undefined) this.substitutes.set(token, given);
+    else substitute(token, given, this.configured.configuration);
+  }
+
+  /** The same for what was there before the policies. */
+  applySubstitutes(): void {
+    for (const [token, given] of this.substitutes) this.substitute(token, given);
+    this.substitutes.clear();
+  }
+
+  get options(): ResilienceModuleOptions {
+    return this.state.configuration.options;
+  }
+
+  get telemetry(): Configuration['telemetry'] {
+    return this.state.configuration.telemetry;
+  }
+
+  get catalog(): PolicyCatalog {
+    return this.state.configuration.catalog;
+  }
+
+  /** What the user should know of classes, though it is no error. */
+  get warnings(): string[] {
+    return this.state.classes.warnings;
+  }
+
+  get coverageReports(): CoverageReport[] {
+    return this.state.classes.coverageReports;
   }
 
   /** All operations: those of the classes, and those made programmatically. */
   operations(): Operation[] {
-    return [
-      ...[...this.classes.values()].flatMap((operations) => [...operations.values()]),
-      ...this.services.values(),
-      ...[...this.pipelines].flatMap((pipeline) => this.programmatics.get(pipeline) ?? []),
-    ];
+    const { classes, programmatic } = this.state;
+    return [...classes.list(), ...programmatic.list()];
   }
 
   /**
@@ -145,12 +132,16 @@ export class ResilienceRuntime extends DispatchingRuntime {
    * @throws ResilienceConfigurationError on an unknown name
    */
   service(name: string): Operation {
-    const operation = this.services.get(name);
-    if (operation !== undefined) return operation;
-    throw new ResilienceConfigurationError(
-      `ResilienceService.execute(${display(name)})`,
-      unregistered('service', name, this.services.keys(), 'services'),
-    );
+    return this.state.programmatic.service(name);
+  }
+
+  /**
+   * Makes an operation of options that are given in code.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  addPipeline(name: string, options: ServiceOptions): Operation {
+    return this.state.programmatic.addPipeline(name, options);
   }
 
   /**
@@ -161,15 +152,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
    * @throws ResilienceConfigurationError
    */
   plan(type: Class, module?: string): MethodOperation[] {
-    if (this.planned.has(type)) return [];
-    const definitions = definitionsOf(type);
-    const made = this.makeOperations(type, definitions, module);
-    this.planned.add(type);
-    const covered = this.coverageOf(type).report(definitions);
-    if (covered !== undefined) this.coverageReports.push(covered);
-    const advice = adviceOnNames(type, made);
-    if (advice !== undefined) this.warnings.push(advice);
-    return made;
+    return this.state.classes.plan(type, module);
   }
 
   /** Takes in an object that Nest did not construct, where its class has decorated methods. */
@@ -192,88 +175,6 @@ export class ResilienceRuntime extends DispatchingRuntime {
     this.adopted.clear();
   }
 
-  /**
-   * Makes an operation of options that are given in code.
-   *
-   * @throws ResilienceConfigurationError
-   */
-  addPipeline(name: string, options: ServiceOptions): Operation {
-    check('the name of a pipeline', name, text);
-    const place = `pipeline ${display(name)}`;
-    this.names.claim(name, 'a pipeline');
-    const settings = settingsOf(checkServiceOptions(place, options));
-    const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
-    const operation = this.programmatic(name, resolved);
-    const { pipeline } = operation;
-    this.pipelines.add(pipeline);
-    this.programmatics.set(pipeline, operation);
-    const forget = this.loosenOwn(settings, resolved.stages);
-    pipeline.onDisposed = () => {
-      this.pipelines.delete(pipeline);
-      forget();
-    };
-    return operation;
-  }
-
-  /**
-   * The breaker and the bulkhead of a pipeline's own live as long as it does.
-   *
-   * @returns forgets them at once
-   */
-  private loosenOwn(settings: Settings, { circuitBreaker, bulkhead }: Stages): () => void {
-    const { breakers, bulkheads } = this.catalog;
-    const breaker = typeof settings.circuitBreaker === 'object' ? circuitBreaker : undefined;
-    const own = typeof settings.bulkhead === 'object' ? bulkhead : undefined;
-    if (breaker !== undefined) breakers.loosen(breaker);
-    if (own !== undefined) bulkheads.loosen(own);
-    return () => {
-      if (breaker !== undefined) breakers.remove(breaker);
-      if (own !== undefined) bulkheads.remove(own);
-    };
-  }
-
-  private pipeline(
-    name: string,
-    service: string,
-    { stages, upstream, onDiscard }: ResolvedOperation,
-  ): Pipeline {
-    const labels = {
-      service,
-      operation: name,
-      upstream,
-      critical: stages.critical,
-      breaker: stages.circuitBreaker?.name,
-    };
-    const guard = new Guard(`onDiscard of ${name}`);
-    return new Pipeline({
-      operation: name,
-      stages,
-      observer: new OperationTelemetry(labels, this.telemetry),
-      shutdown: this.shutdown,
-      captureStackTrace: this.options.captureStackTrace ?? false,
-      trace: this.tracing(labels),
-      onDiscard: onDiscard && ((answer) => guard.run(() => onDiscard(answer))),
-    });
-  }
-
-  /** However a tracer behaves, the call is made once, and is the call. */
-  private tracing(labels: OperationLabels): Plan['trace'] {
-    const { tracer } = this.options;
-    if (tracer === undefined) return undefined;
-    const { redaction } = this.telemetry.tracker;
-    const describe: TracedOperation['describe'] = (error) => redaction.describe(error);
-    const operation: TracedOperation = { ...labels, describe };
-    return <T>(call: () => Promise<T>): Promise<T> => {
-      let made: Promise<T> | undefined;
-      const once = () => {
-        made ??= call();
-        return made;
-      };
-      this.tracerGuard.run(() => tracer.trace(operation, once));
-      return once();
-    };
-  }
-
   /** Runs a decorated method. */
   override dispatch(
     self: object,
@@ -281,7 +182,8 @@ export class ResilienceRuntime extends DispatchingRuntime {
     original: AnyMethod,
     args: unknown[],
   ): unknown {
-    if (this.configuration === undefined) {
+    const { configured } = this;
+    if (configured === undefined) {
       this.warnOnce(
         self,
         definition,
@@ -295,7 +197,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
       return callMethod(latest.operation, latest.work, self, args);
     let operation: MethodOperation | undefined;
     try {
-      operation = this.operationOf(self, definition);
+      operation = configured.classes.find(classOf(self), definition);
     } catch (error) {
       // An object that was not there at boot, of a class that is wrong. Who expects an Observable would
       // not look at a Promise.
@@ -306,6 +208,17 @@ export class ResilienceRuntime extends DispatchingRuntime {
     const work = new MethodWork(operation, original);
     this.latest.set(definition, { prototype, operation, work });
     return callMethod(operation, work, self, args);
+  }
+
+  override missed(self: object, definition: MethodDefinition): void {
+    this.warnOnce(self, definition, 'before its object belonged to an application');
+  }
+
+  private warnOnce(self: object, definition: MethodDefinition, when: string): void {
+    if (this.early.has(definition)) return;
+    this.early.add(definition);
+    const name = `${classOf(self).name}.${String(definition.key)}`;
+    this.logger.warn(`${name} was called ${when}: that call ran unprotected`);
   }
 
   /** The application begins to close. */
@@ -326,91 +239,11 @@ export class ResilienceRuntime extends DispatchingRuntime {
     for (const bulkhead of this.catalog.bulkheads.list()) bulkhead.shutdown();
   }
 
-  private get state(): Configuration {
-    if (this.configuration === undefined) {
+  private get state(): Configured {
+    if (this.configured === undefined) {
       throw new ResilienceConfigurationError('ResilienceModule', 'its options are not known yet');
     }
-    return this.configuration;
-  }
-
-  private planServices({ services }: ResilienceFeatureOptions): void {
-    for (const name of Object.keys(services ?? {})) {
-      this.names.claim(name, 'a bundle in services');
-      const resolved = new StageResolver(this.catalog, name, inOptions(`services.${name}`), [
-        { resilience: name },
-      ]).resolve();
-      this.services.set(name, this.programmatic(name, resolved));
-    }
-  }
-
-  private programmatic(name: string, resolved: ResolvedOperation): Operation {
-    return {
-      kind: 'service',
-      upstream: resolved.upstream,
-      pipeline: this.pipeline(name, name, resolved),
-    };
-  }
-
-  private methodOperation(plan: MethodPlan): MethodOperation {
-    this.warnings.push(...plan.warnings);
-    const { name, className, kind, upstream, service, traits } = plan;
-    const atEdge = this.options.mapErrors === false ? undefined : traits.atEdge;
-    return {
-      ...traits,
-      atEdge,
-      kind,
-      upstream,
-      pipeline: this.pipeline(name, service ?? className, plan),
-    };
-  }
-
-  private operationOf(self: object, definition: MethodDefinition): MethodOperation | undefined {
-    const type = classOf(self);
-    this.plan(type);
-    const operation = this.classes.get(type)?.get(definition);
-    if (operation !== undefined || !this.coverageOf(type).reaches(definition)) return operation;
-    return this.ofOwner(definition);
-  }
-
-  /** A method that a derived class has overridden, called by `super`, is an operation of its own class. */
-  private ofOwner(definition: MethodDefinition): MethodOperation | undefined {
-    const { owner } = definition;
-    this.makeOperations(owner, [definition]);
-    return this.classes.get(owner)?.get(definition);
-  }
-
-  private coverageOf(type: Class): ClassCoverage {
-    const coverage = this.coverages.get(type) ?? new ClassCoverage(type);
-    this.coverages.set(type, coverage);
-    return coverage;
-  }
-
-  private makeOperations(
-    type: Class,
-    definitions: MethodDefinition[],
-    module?: string,
-  ): MethodOperation[] {
-    const operations = this.classes.get(type) ?? new Map<MethodDefinition, MethodOperation>();
-    this.classes.set(type, operations);
-    const missing = definitions.filter((definition) => !operations.has(definition));
-    const claim = (name: string, key: PropertyKey) => this.names.claim(name, { type, key, module });
-    const plans = planClass(type, missing, this.coverageOf(type), this.catalog, claim);
-    return [...plans].map(([definition, plan]) => {
-      const operation = this.methodOperation(plan);
-      operations.set(definition, operation);
-      return operation;
-    });
-  }
-
-  override missed(self: object, definition: MethodDefinition): void {
-    this.warnOnce(self, definition, 'before its object belonged to an application');
-  }
-
-  private warnOnce(self: object, definition: MethodDefinition, when: string): void {
-    if (this.early.has(definition)) return;
-    this.early.add(definition);
-    const name = `${classOf(self).name}.${String(definition.key)}`;
-    this.logger.warn(`${name} was called ${when}: that call ran unprotected`);
+    return this.configured;
   }
 }
 

@@ -1,0 +1,63 @@
+import { Guard } from '../observability/guard.js';
+import { type OperationLabels, OperationTelemetry } from '../observability/telemetry.js';
+import { Pipeline } from '../pipeline/pipeline.js';
+import type { Plan } from '../pipeline/stages.js';
+import type { TracedOperation } from '../pipeline/tracer.js';
+import type { Shutdown } from '../shutdown/shutdown.js';
+import type { Configuration } from './configuration.js';
+import type { ResolvedOperation } from './stage-resolver.js';
+
+/** Makes the pipelines of one application's operations, which report to its telemetry. */
+export class PipelineFactory {
+  private readonly tracerGuard = new Guard('The tracer');
+
+  constructor(
+    private readonly configuration: Configuration,
+    private readonly shutdown: Shutdown,
+  ) {}
+
+  /** @param service what metrics and records know the operation's owner by */
+  make(
+    name: string,
+    service: string,
+    { stages, upstream, onDiscard }: ResolvedOperation,
+  ): Pipeline {
+    const { options, telemetry } = this.configuration;
+    const labels = {
+      service,
+      operation: name,
+      upstream,
+      critical: stages.critical,
+      breaker: stages.circuitBreaker?.name,
+    };
+    const guard = new Guard(`onDiscard of ${name}`);
+    return new Pipeline({
+      operation: name,
+      stages,
+      observer: new OperationTelemetry(labels, telemetry),
+      shutdown: this.shutdown,
+      captureStackTrace: options.captureStackTrace ?? false,
+      trace: this.tracing(labels),
+      onDiscard: onDiscard && ((answer) => guard.run(() => onDiscard(answer))),
+    });
+  }
+
+  /** However a tracer behaves, the call is made once, and is the call. */
+  private tracing(labels: OperationLabels): Plan['trace'] {
+    const { options, telemetry } = this.configuration;
+    const { tracer } = options;
+    if (tracer === undefined) return undefined;
+    const { redaction } = telemetry.tracker;
+    const describe: TracedOperation['describe'] = (error) => redaction.describe(error);
+    const operation: TracedOperation = { ...labels, describe };
+    return <T>(call: () => Promise<T>): Promise<T> => {
+      let made: Promise<T> | undefined;
+      const once = () => {
+        made ??= call();
+        return made;
+      };
+      this.tracerGuard.run(() => tracer.trace(operation, once));
+      return once();
+    };
+  }
+}

@@ -1,0 +1,108 @@
+import {
+  display,
+  ResilienceConfigurationError,
+  unregistered,
+} from '../common/configuration.error.js';
+import { check, text } from '../common/options.js';
+import { WeakList } from '../common/weak-list.js';
+import type { Settings } from '../dispatch/method-definition.js';
+import type { Pipeline } from '../pipeline/pipeline.js';
+import type { Stages } from '../pipeline/stages.js';
+import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
+import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
+import type { Operation } from './operation.js';
+import { OperationNames } from './operation-names.js';
+import type { PipelineFactory } from './pipeline-factory.js';
+import type { PolicyCatalog } from './policy-catalog.js';
+import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
+
+/** The operations that no decorator is on: the bundles in `services`, and the pipelines made in code. */
+export class ProgrammaticOperations {
+  private readonly services = new Map<string, Operation>();
+  /** Made in code, which holds them if anybody does. */
+  private readonly pipelines = new WeakList<Pipeline>();
+  private readonly operations = new WeakMap<Pipeline, Operation>();
+  /** Those of all operations, also of the classes'. */
+  readonly names = new OperationNames((name) =>
+    [...this.pipelines].some(({ plan }) => plan.operation === name),
+  );
+
+  constructor(
+    private readonly catalog: PolicyCatalog,
+    private readonly factory: PipelineFactory,
+  ) {}
+
+  list(): Operation[] {
+    const made = [...this.pipelines].flatMap((pipeline) => this.operations.get(pipeline) ?? []);
+    return [...this.services.values(), ...made];
+  }
+
+  /**
+   * Makes the operations of bundles, which the catalog knows.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  addServices({ services }: ResilienceFeatureOptions): void {
+    for (const name of Object.keys(services ?? {})) {
+      this.names.claim(name, 'a bundle in services');
+      const resolved = new StageResolver(this.catalog, name, inOptions(`services.${name}`), [
+        { resilience: name },
+      ]).resolve();
+      this.services.set(name, this.operation(name, resolved));
+    }
+  }
+
+  /** @throws ResilienceConfigurationError on an unknown name */
+  service(name: string): Operation {
+    const operation = this.services.get(name);
+    if (operation !== undefined) return operation;
+    throw new ResilienceConfigurationError(
+      `ResilienceService.execute(${display(name)})`,
+      unregistered('service', name, this.services.keys(), 'services'),
+    );
+  }
+
+  /** @throws ResilienceConfigurationError */
+  addPipeline(name: string, options: ServiceOptions): Operation {
+    check('the name of a pipeline', name, text);
+    const place = `pipeline ${display(name)}`;
+    this.names.claim(name, 'a pipeline');
+    const settings = settingsOf(checkServiceOptions(place, options));
+    const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
+    const operation = this.operation(name, resolved);
+    const { pipeline } = operation;
+    this.pipelines.add(pipeline);
+    this.operations.set(pipeline, operation);
+    const forget = this.loosenOwn(settings, resolved.stages);
+    pipeline.onDisposed = () => {
+      this.pipelines.delete(pipeline);
+      forget();
+    };
+    return operation;
+  }
+
+  private operation(name: string, resolved: ResolvedOperation): Operation {
+    return {
+      kind: 'service',
+      upstream: resolved.upstream,
+      pipeline: this.factory.make(name, name, resolved),
+    };
+  }
+
+  /**
+   * The breaker and the bulkhead of a pipeline's own live as long as it does.
+   *
+   * @returns forgets them at once
+   */
+  private loosenOwn(settings: Settings, { circuitBreaker, bulkhead }: Stages): () => void {
+    const { breakers, bulkheads } = this.catalog;
+    const breaker = typeof settings.circuitBreaker === 'object' ? circuitBreaker : undefined;
+    const own = typeof settings.bulkhead === 'object' ? bulkhead : undefined;
+    if (breaker !== undefined) breakers.loosen(breaker);
+    if (own !== undefined) bulkheads.loosen(own);
+    return () => {
+      if (breaker !== undefined) breakers.remove(breaker);
+      if (own !== undefined) bulkheads.remove(own);
+    };
+  }
+}
