@@ -1,12 +1,9 @@
-import { isClientError } from '../common/client-error.js';
 import { now } from '../common/clock.js';
-import { ask } from '../common/options.js';
-import { isImpatience, isRejection, isResilienceError } from '../common/resilience.error.js';
 import type { WindowCounts } from '../common/time-window.js';
-import { isAbort, isDeadline } from '../context/ambient.js';
+import { isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
-import type { InFlight } from '../shutdown/in-flight.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
+import type { CircuitBreakerHost } from './circuit-breaker.host.js';
 import {
   type CircuitBreakerOptions,
   checkCircuitBreakerOptions,
@@ -20,31 +17,11 @@ import {
   type CircuitTransitionReason,
 } from './circuit-state.js';
 import { KnownFailures } from './known-failures.js';
-import { OpenTime } from './open-time.js';
 import { type Failure, Outcomes } from './outcomes.js';
 import { type Permit, Probes } from './probes.js';
-import { RampUp } from './ramp-up.js';
+import { Recovery } from './recovery.js';
 import { runAlone } from './run-alone.js';
-
-/** Told of what happens to a breaker. @internal */
-export interface CircuitBreakerObserver {
-  onTransition(
-    breaker: CircuitBreakerPolicy,
-    from: CircuitState,
-    to: CircuitState,
-    reason: CircuitTransitionReason,
-    details: CircuitTransitionDetails,
-  ): void;
-  onRejected(breaker: CircuitBreakerPolicy, retryAfterMs: number): void;
-}
-
-/** What the module that owns a breaker gives it. @internal */
-export interface CircuitBreakerHost {
-  observer?: CircuitBreakerObserver;
-  captureStackTrace?: boolean;
-  /** Counts the calls that go through the breaker by itself. */
-  inFlight?: InFlight;
-}
+import { countsAsFailure, isSlow, saysNothing } from './verdict.js';
 
 const NO_HOST: CircuitBreakerHost = Object.freeze({});
 const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
@@ -69,9 +46,8 @@ export class CircuitBreakerPolicy {
   private sequence: Permit = UNCOUNTED;
   /** While it is closed, the first permit of this time; no permit is as late while it is not. */
   private closedSince: Permit = UNCOUNTED + 1;
-  /** The latest, until the breaker has recovered from it: the next one grows from it. */
-  private openTime: OpenTime | undefined = undefined;
-  private rampUp: RampUp | undefined = undefined;
+  /** From the opening until everybody has been let back. */
+  private recovery: Recovery | undefined = undefined;
   /** While it is half-open. */
   private probes: Probes | undefined = undefined;
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
@@ -122,10 +98,11 @@ export class CircuitBreakerPolicy {
       failureRate: calls === 0 ? 0 : (failures / calls) * 100,
       slowCallRate: calls === 0 ? 0 : (slow / calls) * 100,
     };
-    if (this.openTime !== undefined && this.state !== CircuitState.CLOSED)
-      snapshot.openedAt = this.openTime.outageBeganAt;
-    if (this.state === CircuitState.OPEN) snapshot.retryAfterMs = this.retryAfterMs(at);
-    if (this.rampUp?.isOver(at) === false) snapshot.rampUpShare = this.rampUp.share(at);
+    if (this.recovery === undefined || this.recovery.isOver(at)) return snapshot;
+    const { openTime, rampUp } = this.recovery;
+    if (rampUp !== undefined) snapshot.rampUpShare = rampUp.share(at);
+    else snapshot.openedAt = openTime.outageBeganAt;
+    if (this.state === CircuitState.OPEN) snapshot.retryAfterMs = openTime.leftMs(at);
     return snapshot;
   }
 
@@ -134,7 +111,7 @@ export class CircuitBreakerPolicy {
    * probe. `undefined` while it is closed, and where no error did.
    */
   getCause(): unknown {
-    return this.state === CircuitState.CLOSED ? undefined : this.openTime?.cause;
+    return this.state === CircuitState.CLOSED ? undefined : this.recovery?.openTime.cause;
   }
 
   /** Rejects every call until `reset()`. */
@@ -153,15 +130,11 @@ export class CircuitBreakerPolicy {
   }
 
   /**
-   * Whether it matters when a call begins: not while it is closed, unless calls can be slow.
+   * Whether it matters when a call begins: not while everybody is let through, unless calls can be slow.
    * @internal
    */
   get asksWhenCallsBegin(): boolean {
-    return (
-      this.state !== CircuitState.CLOSED ||
-      this.rampUp !== undefined ||
-      this.options.slowCallDurationMs !== undefined
-    );
+    return this.recovery !== undefined || this.options.slowCallDurationMs !== undefined;
   }
 
   /**
@@ -173,11 +146,11 @@ export class CircuitBreakerPolicy {
    */
   acquire(at = now(), scope?: Scope): Permit {
     if (this.state === CircuitState.CLOSED) {
-      if (this.rampUp !== undefined) this.admitToRampUp(this.rampUp, at, scope);
+      if (this.recovery !== undefined) this.admitToRampUp(this.recovery, at, scope);
       return ++this.sequence;
     }
     if (this.state === CircuitState.DISABLED) return UNCOUNTED;
-    if (this.state === CircuitState.OPEN && this.openTime?.isOver(at)) {
+    if (this.state === CircuitState.OPEN && this.recovery?.openTime.isOver(at)) {
       this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
     }
     if (this.probes === undefined) throw this.rejection(at, scope);
@@ -206,7 +179,7 @@ export class CircuitBreakerPolicy {
    * @internal
    */
   succeeded(permit: Permit, startedAt: number, at = now(), scope?: Scope): void {
-    const slow = this.isSlow(startedAt, at, scope);
+    const slow = isSlow(startedAt, at, scope, this.options);
     if (permit >= this.closedSince) {
       if (!scope?.hasOutcomes) this.recordOutcome(at, slow, scope);
     } else this.probeAnswered(permit, slow, at);
@@ -222,9 +195,9 @@ export class CircuitBreakerPolicy {
   failed(permit: Permit, error: unknown, startedAt: number, at = now(), scope?: Scope): void {
     let counts = true;
     try {
-      counts = this.isFailure(error);
+      counts = countsAsFailure(error, this.options);
     } finally {
-      const slow = this.isSlow(startedAt, at, scope);
+      const slow = isSlow(startedAt, at, scope, this.options);
       if (counts) this.recordFailure(permit, error, slow, at, scope);
       else if (saysNothing(error)) this.release(permit);
       else this.probeAnswered(permit, slow, at);
@@ -250,20 +223,6 @@ export class CircuitBreakerPolicy {
    */
   release(permit: Permit): void {
     this.probes?.release(permit);
-  }
-
-  private isFailure(error: unknown): boolean {
-    if (isImpatience(error)) return false;
-    const { isFailure } = this.options;
-    if (isFailure !== undefined) return ask('isFailure', isFailure(error));
-    return !isClientError(error) && !isRejection(error);
-  }
-
-  /** Time in queues of ours is not the dependency's. */
-  private isSlow(startedAt: number, at: number, scope: Scope | undefined): boolean {
-    const { slowCallDurationMs } = this.options;
-    if (slowCallDurationMs === undefined) return false;
-    return at - startedAt - (scope?.queuedMs(at) ?? 0) > slowCallDurationMs;
   }
 
   private recordFailure(
@@ -323,9 +282,9 @@ export class CircuitBreakerPolicy {
   }
 
   /** @throws CircuitBreakerOpenError where it is not yet this call's turn */
-  private admitToRampUp(rampUp: RampUp, at: number, scope: Scope | undefined): void {
-    if (rampUp.isOver(at)) this.recovered();
-    else if (!rampUp.admits(at)) throw this.rejection(at, scope);
+  private admitToRampUp(recovery: Recovery, at: number, scope: Scope | undefined): void {
+    if (recovery.isOver(at)) this.recovery = undefined;
+    else if (!recovery.rampUp?.admits(at)) throw this.rejection(at, scope);
   }
 
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
@@ -364,36 +323,24 @@ export class CircuitBreakerPolicy {
     this.host.observer?.onTransition(this, from, to, reason, details);
   }
 
-  /** Recovery lasts from the opening until everybody has been let back. */
   private recover(
     to: CircuitState,
     reason: CircuitTransitionReason,
     at: number,
     error: unknown,
   ): void {
-    const { rampUpMs } = this.options;
-    if (to === CircuitState.OPEN) {
-      if (this.rampUp?.isOver(at)) this.recovered();
-      this.openTime = new OpenTime(this.options, at, error, this.openTime);
-      this.rampUp = undefined;
-    } else if (reason === 'probes-succeeded' && rampUpMs !== undefined) {
-      this.rampUp = new RampUp(at, rampUpMs);
-    } else if (to !== CircuitState.HALF_OPEN) {
-      this.recovered();
-      if (to === CircuitState.FORCED_OPEN) this.openTime = new OpenTime(this.options, at);
-    }
-  }
-
-  private recovered(): void {
-    this.openTime = undefined;
-    this.rampUp = undefined;
+    const { recovery } = this;
+    if (to === CircuitState.HALF_OPEN) return;
+    if (to === CircuitState.OPEN && recovery?.isOver(at) === false) recovery.fail(at, error);
+    else if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN)
+      this.recovery = new Recovery(this.options, at, error);
+    else if (reason !== 'probes-succeeded' || !recovery?.rampsUp(at)) this.recovery = undefined;
   }
 
   private retryAfterMs(at: number): number {
     if (this.state === CircuitState.HALF_OPEN) return 0; // as soon as a probe has ended
     if (this.state === CircuitState.FORCED_OPEN) return this.options.timeoutMs; // nobody knows; not at once
-    if (this.rampUp !== undefined) return this.rampUp.retryAfterMs(at);
-    return this.openTime?.leftMs(at) ?? 0;
+    return this.recovery?.retryAfterMs(at) ?? 0;
   }
 
   /** A call that has failed already knows better than the breaker, of which others may have learnt since. */
@@ -404,7 +351,7 @@ export class CircuitBreakerPolicy {
       if (each.permitFor(this) !== undefined || this.knownFailures?.has(failedBefore))
         return failedBefore;
     }
-    return this.openTime?.cause;
+    return this.recovery?.openTime.cause;
   }
 
   private rejection(at: number, scope: Scope | undefined): CircuitBreakerOpenError {
@@ -414,13 +361,8 @@ export class CircuitBreakerPolicy {
       this.name,
       retryAfterMs,
       this.host.captureStackTrace,
-      this.rampUp !== undefined,
+      this.state === CircuitState.CLOSED,
       this.causeFor(scope),
     );
   }
-}
-
-/** Whether it says nothing of the dependency, since no answer came: the call was refused, or cut. */
-function saysNothing(error: unknown): boolean {
-  return isResilienceError(error) || isDeadline(error) || isAbort(error);
 }

@@ -1,10 +1,11 @@
 import { Registry } from '../common/registry.js';
+import type { CircuitBreakerHost } from './circuit-breaker.host.js';
 import {
   type CircuitBreakerOptions,
   checkCircuitBreakerOptions,
   resolveCircuitBreakerOptions,
 } from './circuit-breaker.options.js';
-import { type CircuitBreakerHost, CircuitBreakerPolicy } from './circuit-breaker.policy.js';
+import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
 
 /** The circuit breakers of an application: the named ones, and those that decorators made inline. */
 export class CircuitBreakerRegistry extends Registry<CircuitBreakerPolicy> {

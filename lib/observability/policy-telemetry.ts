@@ -1,10 +1,8 @@
 import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
 import type { BulkheadObserver } from '../bulkhead/bulkhead.host.js';
 import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
-import type {
-  CircuitBreakerObserver,
-  CircuitBreakerPolicy,
-} from '../circuit-breaker/circuit-breaker.policy.js';
+import type { CircuitBreakerObserver } from '../circuit-breaker/circuit-breaker.host.js';
+import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import {
   CircuitState,
   type CircuitTransitionDetails,
