@@ -28,9 +28,6 @@ export interface BulkheadSnapshot {
   rejected: number;
 }
 
-/** Clocks count in fractions of a ms, and sums of fractions are not exact. */
-const RESOLUTION_MS = 0.001;
-
 /** One in so many runs is timed where nobody waits: enough to know the load before it is too much. */
 const TIMED_RUNS = 8;
 
@@ -253,8 +250,7 @@ export class BulkheadPolicy {
       const ticket = this.queue.first;
       if (ticket === undefined) return;
       if (this.turn.isUsedUp()) this.pause();
-      else if (this.isTooLate(ticket, at) || this.isBetterLeft(ticket, at))
-        this.refuse(ticket, 'deadline');
+      else if (this.isTooLate(ticket, at)) this.refuse(ticket, 'deadline');
       else this.handOver(ticket, at);
     }
   }
@@ -279,7 +275,10 @@ export class BulkheadPolicy {
   private makeRoom(ticket: Ticket, holder: Scope | undefined): BulkheadRejectionReason | undefined {
     if (this.closed) return 'shutdown';
     // What is too late already need not wait to hear so.
-    if (ticket.deadline !== Number.POSITIVE_INFINITY && this.isTooLate(ticket, now()))
+    if (
+      ticket.deadline !== Number.POSITIVE_INFINITY &&
+      this.runTimes.isTooLate(ticket.deadline, now())
+    )
       return 'deadline';
     // It waits for no more than what goes on beside it, however many others wait.
     if (holder !== undefined || this.queue.size < this.options.queueLimit) return undefined;
@@ -289,18 +288,13 @@ export class BulkheadPolicy {
     return undefined;
   }
 
-  /** Whether a typical run would not meet its deadline any more. */
-  private isTooLate({ deadline }: Ticket, at: number): boolean {
-    return deadline - at + RESOLUTION_MS < this.runTimes.medianMs;
-  }
-
   /**
-   * Whether the slot is better left to the next in the queue, because it is more than likely that a run
-   * would end too late. In an overload every call of a queue starts when it is just not too late: by
-   * the median alone, half of them would end in vain.
+   * In an overload every call of a queue starts when it is just not too late: by a typical run alone,
+   * half of them would end in vain. Then the slot is better left to the next.
    */
-  private isBetterLeft({ deadline }: Ticket, at: number): boolean {
-    return this.queue.size > 1 && deadline - at + RESOLUTION_MS < this.runTimes.mostMs;
+  private isTooLate({ deadline }: Ticket, at: number): boolean {
+    const { queue, runTimes } = this;
+    return queue.size > 1 ? runTimes.isRisky(deadline, at) : runTimes.isTooLate(deadline, at);
   }
 
   private refuse(ticket: Ticket, reason: BulkheadRejectionReason): void {

@@ -22,19 +22,15 @@ const WINDOW = 31;
 /** Fewer say nothing. */
 const MINIMUM_RUNS = 5;
 
-/** How long a run takes, by the latest 31. */
+const MEDIAN = 50;
+const MOST = 90;
+
+/** Clocks count in fractions of a ms, and sums of fractions are not exact. */
+const RESOLUTION_MS = 0.001;
+
+/** How long a run takes, by the latest 31, and whether one can still be in time. */
 export class RunTimes {
   private readonly latest = new RecentValues(WINDOW);
-
-  /** In ms; 0 until there have been enough runs to tell. */
-  get medianMs(): number {
-    return this.percentileMs(50);
-  }
-
-  /** What nine of ten do not exceed, in ms; 0 until there have been enough runs to tell. */
-  get mostMs(): number {
-    return this.percentileMs(90);
-  }
 
   /** Whether there have been enough runs to tell. */
   get known(): boolean {
@@ -47,10 +43,21 @@ export class RunTimes {
    */
   record(measuredMs: number, end: RunEnd): void {
     const durationMs = Math.round(measuredMs * 1_000) / 1_000; // differences of fractions are not exact
-    if (end !== 'answer' && durationMs < this.medianMs) return;
+    if (end !== 'answer' && durationMs < this.percentileMs(MEDIAN)) return;
     this.latest.add(durationMs);
   }
 
+  /** Whether a typical run that starts now would not meet the deadline any more. */
+  isTooLate(deadline: number, at: number): boolean {
+    return deadline - at + RESOLUTION_MS < this.percentileMs(MEDIAN);
+  }
+
+  /** Whether one of ten runs that start now would not meet the deadline. */
+  isRisky(deadline: number, at: number): boolean {
+    return deadline - at + RESOLUTION_MS < this.percentileMs(MOST);
+  }
+
+  /** 0 until there have been enough runs to tell. */
   private percentileMs(percent: number): number {
     return this.known ? (this.latest.percentile(percent) as number) : 0;
   }
