@@ -14,7 +14,7 @@ const ENOUGH = 10;
  */
 export class HedgePolicy {
   readonly options: Readonly<HedgeOptions & { maxHedged: number }>;
-  private readonly latest: RecentValues | undefined;
+  private readonly latest = new RecentValues(LATEST);
 
   /** @throws ResilienceConfigurationError */
   constructor(
@@ -23,19 +23,18 @@ export class HedgePolicy {
     readonly budget?: RetryBudget,
   ) {
     this.options = resolveHedgeOptions(place, options);
-    if (this.options.afterPercentile !== undefined) this.latest = new RecentValues(LATEST);
   }
 
   /** How long to wait for an answer, in ms; `undefined` while nobody can say. */
   get delayMs(): number | undefined {
     const { delayMs, afterPercentile } = this.options;
-    if (this.latest === undefined || afterPercentile === undefined) return delayMs;
+    if (afterPercentile === undefined) return delayMs;
     return this.latest.count < ENOUGH ? undefined : this.latest.percentile(afterPercentile);
   }
 
   /** An attempt answered. */
   recordAnswer(durationMs: number): void {
-    this.latest?.add(durationMs);
+    if (this.options.afterPercentile !== undefined) this.latest.add(durationMs);
   }
 
   /** @returns whether there may be another call, which is counted then */

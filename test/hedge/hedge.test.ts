@@ -173,6 +173,16 @@ describe('A hedged call', () => {
     expect(result.value).toBe('late');
   });
 
+  it('is hedged without a bound where the defaults say that there is no budget', async () => {
+    const { attempts, call } = await hedging(
+      { hedge: { delayMs: 50, maxHedged: 100 } },
+      { defaults: { retry: { budget: false } } },
+    );
+    call();
+    await elapse(5_000);
+    expect(attempts.count).toBe(101);
+  });
+
   it('is hedged after the percentile of the latest answers, once there are ten of them', async () => {
     const { attempts, call } = await hedging({ hedge: { afterPercentile: 90 } });
     for (let ms = 10; ms <= 100; ms += 10) {
@@ -243,6 +253,33 @@ describe('@Hedge()', () => {
       delayMs: 50,
       maxHedged: 1,
     });
+  });
+
+  it('on a method replaces the delay of its class by its own, and keeps it where it says none', async () => {
+    @Hedge({ delayMs: 50, maxHedged: 2 })
+    @Injectable()
+    class Fixed {
+      @Hedge({ afterPercentile: 95 })
+      async measured(): Promise<void> {}
+      @Hedge({ maxHedged: 3 })
+      async more(): Promise<void> {}
+    }
+    @Hedge({ afterPercentile: 95, maxHedged: 2 })
+    @Injectable()
+    class Measured {
+      @Hedge(50)
+      async fixed(): Promise<void> {}
+      @Hedge({ maxHedged: 3 })
+      async more(): Promise<void> {}
+    }
+    const app = await boot({}, [Fixed, Measured]);
+    const hedges = app.module.get(ResilienceService).describe();
+    expect(hedges.map(({ operation, stages }) => [operation, stages.hedge])).toEqual([
+      ['Fixed.measured', { afterPercentile: 95, maxHedged: 2 }],
+      ['Fixed.more', { delayMs: 50, maxHedged: 3 }],
+      ['Measured.fixed', { delayMs: 50, maxHedged: 2 }],
+      ['Measured.more', { afterPercentile: 95, maxHedged: 3 }],
+    ]);
   });
 
   it('fails the boot on a stream, without a delay, with two, and with nonsense', async () => {
