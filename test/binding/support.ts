@@ -1,4 +1,9 @@
-import type { INestApplication, LoggerService, ModuleMetadata } from '@nestjs/common';
+import type {
+  DynamicModule,
+  INestApplication,
+  LoggerService,
+  ModuleMetadata,
+} from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { ResilienceModule, type ResilienceModuleOptions, Retry } from '../../lib/index.js';
 
@@ -53,6 +58,11 @@ export async function bootBare(metadata: ModuleMetadata): Promise<Booted> {
   return { app, logger };
 }
 
+/** The module; a test may well leave calls behind, for which no close waits. */
+export function resilienceModule(options: ResilienceModuleOptions = {}): DynamicModule {
+  return ResilienceModule.forRoot({ shutdown: { graceMs: 0 }, ...options });
+}
+
 /** Boots a real application with the module. */
 export function boot(
   metadata: ModuleMetadata,
@@ -60,7 +70,7 @@ export function boot(
 ): Promise<Booted> {
   return bootBare({
     ...metadata,
-    imports: [ResilienceModule.forRoot(options), ...(metadata.imports ?? [])],
+    imports: [resilienceModule(options), ...(metadata.imports ?? [])],
   });
 }
 

@@ -7,8 +7,8 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { ResilienceModule, type ResilienceModuleOptions } from '../../lib/index.js';
-import { RecordingLogger, track } from '../binding/support.js';
+import type { ResilienceModuleOptions } from '../../lib/index.js';
+import { RecordingLogger, resilienceModule, track } from '../binding/support.js';
 
 /** Sends a request; the answer is read as far as a test wants to, and the client may leave at any time. */
 export interface Exchange {
@@ -95,7 +95,7 @@ export async function listen(
   const logger = new RecordingLogger();
   const module = await Test.createTestingModule({
     ...metadata,
-    imports: [ResilienceModule.forRoot(options), ...(metadata.imports ?? [])],
+    imports: [resilienceModule(options), ...(metadata.imports ?? [])],
   })
     .setLogger(logger)
     .compile();

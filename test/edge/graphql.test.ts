@@ -42,14 +42,13 @@ import {
   currentSignal,
   ErrorTracker,
   Fallback,
-  ResilienceModule,
   type ResilienceModuleOptions,
   ResilienceService,
   Retry,
   Signal,
   Timeout,
 } from '../../lib/index.js';
-import { closeAll, RecordingLogger, TWICE, track } from '../binding/support.js';
+import { closeAll, RecordingLogger, resilienceModule, TWICE, track } from '../binding/support.js';
 import { gathering, latch, never, soon } from './waiting.js';
 
 afterEach(closeAll);
@@ -80,7 +79,7 @@ async function serve(
   const logger = new RecordingLogger();
   const module = await Test.createTestingModule({
     imports: [
-      ResilienceModule.forRoot(options),
+      resilienceModule(options),
       GraphQLModule.forRoot<ApolloDriverConfig>({
         driver: ApolloDriver,
         autoSchemaFile: true,

@@ -40,12 +40,18 @@ import {
   currentSignal,
   ErrorTracker,
   Fallback,
-  ResilienceModule,
   type ResilienceModuleOptions,
   Retry,
   Timeout,
 } from '../../lib/index.js';
-import { boot, closeAll, RecordingLogger, TWICE, track } from '../binding/support.js';
+import {
+  boot,
+  closeAll,
+  RecordingLogger,
+  resilienceModule,
+  TWICE,
+  track,
+} from '../binding/support.js';
 import { freePort } from '../support/free-port.js';
 import { Deferred, never } from '../support/resilience-app.js';
 
@@ -175,7 +181,7 @@ async function serve(
   const logger = new RecordingLogger();
   const { url, microservice } = await options();
   const module = await Test.createTestingModule({
-    imports: [ResilienceModule.forRoot(resilience)],
+    imports: [resilienceModule(resilience)],
     controllers: [controller],
     providers,
   })

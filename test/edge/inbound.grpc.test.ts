@@ -21,12 +21,11 @@ import {
   currentSignal,
   outboundCallOptions,
   outboundHeaders,
-  ResilienceModule,
   type ResilienceModuleOptions,
   Retry,
   TimeoutError,
 } from '../../lib/index.js';
-import { closeAll, RecordingLogger, TWICE, track } from '../binding/support.js';
+import { closeAll, RecordingLogger, resilienceModule, TWICE, track } from '../binding/support.js';
 import { freePort } from '../support/free-port.js';
 import { latch, never, soon } from './waiting.js';
 
@@ -71,7 +70,7 @@ async function serve(
   };
   const logger = new RecordingLogger();
   const module = await Test.createTestingModule({
-    imports: [ResilienceModule.forRoot(resilience)],
+    imports: [resilienceModule(resilience)],
     controllers: [controller],
     providers,
   })

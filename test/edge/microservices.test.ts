@@ -33,14 +33,21 @@ import {
   currentSignal,
   ErrorTracker,
   Fallback,
-  ResilienceModule,
   type ResilienceModuleOptions,
   ResilienceService,
   Retry,
   Timeout,
   TimeoutError,
 } from '../../lib/index.js';
-import { type Booted, boot, closeAll, RecordingLogger, TWICE, track } from '../binding/support.js';
+import {
+  type Booted,
+  boot,
+  closeAll,
+  RecordingLogger,
+  resilienceModule,
+  TWICE,
+  track,
+} from '../binding/support.js';
 import { failure, never } from '../support/resilience-app.js';
 
 afterEach(closeAll);
@@ -92,7 +99,7 @@ async function serve(
 ): Promise<Serving> {
   const logger = new RecordingLogger();
   const module = await Test.createTestingModule({
-    imports: [ResilienceModule.forRoot(options)],
+    imports: [resilienceModule(options)],
     controllers,
     providers,
   })

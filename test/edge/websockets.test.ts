@@ -40,14 +40,13 @@ import {
   currentSignal,
   ErrorTracker,
   Fallback,
-  ResilienceModule,
   type ResilienceModuleOptions,
   ResilienceService,
   Retry,
   Signal,
   Timeout,
 } from '../../lib/index.js';
-import { closeAll, RecordingLogger, TWICE, track } from '../binding/support.js';
+import { closeAll, RecordingLogger, resilienceModule, TWICE, track } from '../binding/support.js';
 import { gathering, latch, never, soon, until } from './waiting.js';
 
 afterEach(closeAll);
@@ -205,7 +204,7 @@ describe.each([
   async function serve(providers: Provider[], options: ResilienceModuleOptions = {}) {
     const logger = new RecordingLogger();
     const module = await Test.createTestingModule({
-      imports: [ResilienceModule.forRoot(options)],
+      imports: [resilienceModule(options)],
       providers,
     })
       .setLogger(logger)

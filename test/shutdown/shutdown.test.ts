@@ -102,7 +102,8 @@ let othersTimers = 0;
 const timers = () => jest.getTimerCount() - othersTimers;
 
 async function booted(options: ResilienceModuleOptions = {}, providers: unknown[] = []) {
-  const { app } = await boot({ providers: [Service, ...(providers as [])] }, options);
+  const withGrace = { shutdown: {}, ...options }; // `boot` would leave it out
+  const { app } = await boot({ providers: [Service, ...(providers as [])] }, withGrace);
   jest.useFakeTimers();
   now(); // calls that hang in tests before this one follow the clock
   othersTimers = jest.getTimerCount();
