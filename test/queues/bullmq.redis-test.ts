@@ -219,7 +219,7 @@ describe('A processor of BullMQ', () => {
     expect(await heard.promise).toEqual(['job', 'done', 2]);
   });
 
-  it('that waits for its next attempt does not hold up the end of the application', async () => {
+  it('that waits for its next attempt holds up the end of the application no longer than the grace', async () => {
     const failed = new Deferred<void>();
     let calls = 0;
     @Injectable()
@@ -249,13 +249,14 @@ describe('A processor of BullMQ', () => {
     }
     const prefix = `application-${++applications}`;
     const { connection } = redis;
-    const { app } = await boot({
+    const metadata = {
       imports: [
         BullModule.forRoot({ connection, prefix }),
         BullModule.registerQueue({ name: QUEUE }),
       ],
       providers: [Orders, Gateway],
-    });
+    };
+    const { app } = await boot(metadata, { shutdown: { graceMs: 20 } });
     await app.get<Queue>(getQueueToken(QUEUE)).add('job', {});
     await failed.promise;
     await app.close(); // BullMQ waits for running jobs
