@@ -398,6 +398,200 @@ describe('AdaptiveLimit', () => {
     );
   });
 
+  /**
+   * A round, under load unless few are in flight: as many runs as it is made of, which take so long each.
+   * Where eight may run, and 5 ms have become 8, three of them wait: so the numbers come out even.
+   */
+  function round(limit: AdaptiveLimit, durationMs: number, { drops = 0, inFlight = 1_000 } = {}) {
+    const runs = Math.max(10, limit.limit);
+    for (let run = 0; run < runs; run++) limit.sample(durationMs, inFlight, run < drops);
+    return limit.limit;
+  }
+
+  /** One that has found 8, where 3 of them wait: neither too few nor too many. */
+  function settledAtEight(minimum = 1) {
+    const limit = new AdaptiveLimit(minimum, 1_000);
+    expect([round(limit, 5), round(limit, 8)]).toEqual([8, 8]);
+    return limit;
+  }
+
+  it('begins with four, or with the bound that is nearest', () => {
+    expect(new AdaptiveLimit(1, 200).limit).toBe(4);
+    expect(new AdaptiveLimit(6, 200).limit).toBe(6);
+    expect(new AdaptiveLimit(1, 3).limit).toBe(3);
+  });
+
+  it('doubles with each round as long as nobody waits, up to its upper bound', () => {
+    const limit = new AdaptiveLimit(1, 100);
+    expect([1, 2, 3, 4, 5, 6].map(() => round(limit, 5))).toEqual([8, 16, 32, 64, 100, 100]);
+  });
+
+  it('doubles also where a run takes no time that a clock could tell', () => {
+    const limit = new AdaptiveLimit(1, 100);
+    expect([1, 2, 3].map(() => round(limit, 0))).toEqual([8, 16, 32]);
+  });
+
+  it('learns by rounds: of ten runs, or of as many as may run at a time', () => {
+    const limit = new AdaptiveLimit(1, 1_000);
+    for (const [before, runs, after] of [
+      [4, 10, 8],
+      [8, 10, 16],
+      [16, 16, 32],
+    ] as const) {
+      for (let run = 0; run < runs; run++) {
+        expect(limit.limit).toBe(before);
+        limit.sample(5, 1_000, false);
+      }
+      expect(limit.limit).toBe(after);
+    }
+  });
+
+  it('takes the mean of a round for how long a run takes', () => {
+    const limit = settledAtEight();
+    for (let run = 0; run < 10; run++) limit.sample(run < 5 ? 4 : 6, 1_000, false);
+    expect(limit.limit).toBe(14); // as if each had taken 5 ms, so that nobody waited
+  });
+
+  it.each([
+    [5, 1, 14, 'up by six while nobody waits'],
+    [7, 8, 14, 'up by six while one waits'],
+    [6, 8, 9, 'up by one while two wait'],
+    [5, 8, 8, 'not at all while three wait'],
+    [2, 8, 8, 'not at all while six wait'],
+    [1, 8, 7, 'down by one while seven wait'],
+    [1, 100, 7, 'down by one while hardly anybody does anything else'],
+  ])(
+    'moves, once it has settled at eight (without load %d ms, now %d ms: %d), %s',
+    (unloadedMs, ms, found) => {
+      const limit = new AdaptiveLimit(1, 1_000);
+      round(limit, unloadedMs);
+      round(limit, unloadedMs * 2); // four of eight wait, which is enough to end the doubling
+      expect(limit.limit).toBe(8);
+      expect(round(limit, ms)).toBe(found);
+    },
+  );
+
+  it('moves by larger steps the larger it is, and wears half of a great excess away at once', () => {
+    const settled = () => {
+      const limit = new AdaptiveLimit(1, 1_000);
+      for (let doubling = 0; doubling < 4; doubling++) round(limit, 7);
+      expect(round(limit, 8)).toBe(64); // eight wait, between 5.4 and 10.8
+      return limit;
+    };
+    expect(round(settled(), 7)).toBe(74); // + 10.8
+    expect(round(settled(), 7.3)).toBe(65); // + 1.8
+    expect(round(settled(), 14)).toBe(53); // 32 wait: − (32 − 10.8) ÷ 2
+  });
+
+  it('ends its doubling for good where three wait', () => {
+    const limit = new AdaptiveLimit(1, 1_000);
+    expect([round(limit, 5), round(limit, 8), round(limit, 5)]).toEqual([8, 8, 14]);
+  });
+
+  it('does not end its doubling for two that wait', () => {
+    const limit = new AdaptiveLimit(1, 1_000);
+    expect([round(limit, 6), round(limit, 8)]).toEqual([8, 16]);
+  });
+
+  it('takes the time of a round in which no more than half of its limit ran for that without load', () => {
+    const limit = settledAtEight();
+    expect(round(limit, 8, { inFlight: 4 })).toBe(8);
+    expect(round(limit, 8)).toBe(14); // nobody waits, by that
+    const other = settledAtEight();
+    expect(round(other, 8, { inFlight: 5 })).toBe(8); // three wait
+    expect(round(other, 8)).toBe(8);
+  });
+
+  it('goes on doubling after a time without load', () => {
+    const limit = new AdaptiveLimit(1, 1_000);
+    expect(round(limit, 5)).toBe(8);
+    expect(round(limit, 5, { inFlight: 1 })).toBe(8);
+    expect(round(limit, 5)).toBe(16);
+  });
+
+  it('takes the most that ran at a time in a round for its load, whenever that was', () => {
+    const limit = new AdaptiveLimit(1, 1_000);
+    for (let run = 0; run < 10; run++) limit.sample(5, run === 3 ? 4 : 1, false);
+    expect(limit.limit).toBe(8);
+    for (let run = 0; run < 10; run++) limit.sample(5, 1, false);
+    expect(limit.limit).toBe(8); // and the next round begins anew
+  });
+
+  describe('after thirty rounds under load', () => {
+    function atProbe(minimum = 1) {
+      const limit = settledAtEight(minimum);
+      for (let rounds = 2; rounds < 29; rounds++) expect(round(limit, 8)).toBe(8);
+      expect(round(limit, 8)).toBe(4);
+      return limit;
+    }
+
+    it('halves its limit for two rounds, and takes what the second of them says for the time without load', () => {
+      const limit = atProbe();
+      expect(round(limit, 8)).toBe(4); // of these, some began before
+      expect(round(limit, 7)).toBe(8);
+      expect(round(limit, 8)).toBe(14); // one waits, by that
+    });
+
+    it('halves it again where a run takes less than six tenths of the time by that', () => {
+      const limit = atProbe();
+      round(limit, 8);
+      expect(round(limit, 4)).toBe(2);
+      round(limit, 8);
+      expect(round(limit, 3)).toBe(8); // not less than six tenths of 4 ms
+      expect(round(limit, 4)).toBe(9); // two wait
+    });
+
+    it('does not halve it again where a run takes six tenths of the time', () => {
+      const limit = settledAtEight();
+      for (let rounds = 2; rounds < 29; rounds++) round(limit, 8);
+      expect(round(limit, 10)).toBe(4);
+      round(limit, 8);
+      expect(round(limit, 6)).toBe(8);
+    });
+
+    it('does not go below its lower bound for that', () => {
+      const limit = atProbe(4);
+      round(limit, 8);
+      expect(round(limit, 1)).toBe(8);
+    });
+
+    it('waits for twice as many runs as it allows then before it looks at them', () => {
+      const limit = new AdaptiveLimit(1, 64);
+      for (let rounds = 0; rounds < 29; rounds++) round(limit, 5);
+      expect(round(limit, 5)).toBe(32);
+      for (let run = 0; run < 64; run++) limit.sample(1_000, 1_000, false);
+      for (let run = 0; run < 31; run++) limit.sample(5, 1_000, false);
+      expect(limit.limit).toBe(32);
+      limit.sample(5, 1_000, false);
+      expect(limit.limit).toBe(64);
+    });
+
+    it('does so thirty rounds later again, or after the latest one without load', () => {
+      const limit = atProbe();
+      round(limit, 8);
+      expect(round(limit, 5)).toBe(8);
+      for (let rounds = 0; rounds < 20; rounds++) expect(round(limit, 8)).toBe(8);
+      round(limit, 5, { inFlight: 1 });
+      for (let rounds = 0; rounds < 29; rounds++) expect(round(limit, 8)).toBe(8);
+      expect(round(limit, 8)).toBe(4);
+    });
+
+    it('shrinks at once where calls time out meanwhile, and looks again once they do not', () => {
+      const limit = atProbe();
+      expect(round(limit, 8, { drops: 1 })).toBe(7); // a tenth less than eight
+      expect(round(limit, 8)).toBe(4);
+    });
+  });
+
+  it('shrinks by a tenth with a round of which a tenth timed out, and not with less', () => {
+    const limit = settledAtEight();
+    expect(round(limit, 8, { drops: 1 })).toBe(7);
+    const large = new AdaptiveLimit(20, 1_000);
+    expect(round(large, 5, { drops: 1 })).toBe(40);
+    expect(round(large, 5, { drops: 4 })).toBe(36);
+    expect(round(large, 5)).toBe(36 + 9); // it has ended its doubling by that
+  });
+
   it('takes one timeout among many answers for bad luck', () => {
     const limit = new AdaptiveLimit(1, 100);
     for (let run = 0; run < 5_000; run++) limit.sample(50, limit.limit, run % 50 === 0);
