@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import type { ArgumentsHost } from '@nestjs/common';
-import { Observable } from 'rxjs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Scope } from '../context/scope.js';
+import { isObservableClass } from '../dispatch/class-methods.js';
 import { isHandler, safetyOf, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
 import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { type ErrorMapping, guardError, transportError } from '../edge/edge-errors.js';
@@ -122,15 +122,6 @@ function narrowed(declared: unknown): string | undefined {
   if (!isObservableClass(declared) && !isThenableClass(declared)) return undefined;
   const { name } = declared as Class;
   return name === 'Observable' || name === 'Promise' ? undefined : name;
-}
-
-function isObservableClass(type: unknown): boolean {
-  if (typeof type !== 'function') return false;
-  const prototype = type.prototype as { subscribe?: unknown; pipe?: unknown } | undefined;
-  return (
-    type === Observable ||
-    (typeof prototype?.subscribe === 'function' && typeof prototype.pipe === 'function')
-  );
 }
 
 function isThenableClass(type: unknown): boolean {

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
-import { Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { isAsyncFunction } from '../common/options.js';
-import type { AnyMethod } from './method-definition.js';
+import type { AnyMethod, Class } from './method-definition.js';
 
 /** Nest's calls at start and end: a class decorator that hid their failure would hide a broken start. */
 const LIFECYCLE_HOOKS = [
@@ -36,17 +36,14 @@ export function* methodsOf(prototype: object): Generator<[PropertyKey, AnyMethod
 export function isAsynchronous(key: PropertyKey, method: AnyMethod, owner: object): boolean {
   if (isAsyncFunction(method) || isLoweredAsync(method)) return true;
   const declared = Reflect.getMetadata('design:returntype', owner, key as string) as unknown;
-  return declared === Promise || isObservableClass(declared);
+  return declared === Promise || (isObservableClass(declared) && declared.name === 'Observable');
 }
 
-/** Also one of another copy of rxjs. */
-function isObservableClass(type: unknown): boolean {
-  if (type === Observable) return true;
-  const { name, prototype } = (type ?? {}) as {
-    name?: unknown;
-    prototype?: Partial<Observable<unknown>>;
-  };
-  return name === 'Observable' && typeof prototype?.subscribe === 'function';
+/** Whether a type is that of Observables, or of more; also of another copy of rxjs. */
+export function isObservableClass(type: unknown): type is Class {
+  const { prototype } = (type ?? {}) as { prototype?: unknown };
+  const { subscribe, pipe } = (prototype ?? {}) as Partial<Observable<unknown>>;
+  return typeof subscribe === 'function' && typeof pipe === 'function';
 }
 
 /** What keeps `this` and `super` for the generator that a lowered body has become. */

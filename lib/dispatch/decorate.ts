@@ -115,9 +115,8 @@ function dispatcherFor(definition: MethodDefinition, original: AnyMethod): AnyMe
   }
   // Some libraries leave their marks on the function itself.
   for (const property of Reflect.ownKeys(original)) {
-    if (property === 'prototype' || property === 'arguments' || property === 'caller') continue;
-    const mark = Object.getOwnPropertyDescriptor(original, property);
-    if (mark !== undefined) Reflect.defineProperty(dispatcher, property, mark);
+    const mark = Object.getOwnPropertyDescriptor(original, property) as PropertyDescriptor;
+    Reflect.defineProperty(dispatcher, property, mark);
   }
   return dispatcher;
 }

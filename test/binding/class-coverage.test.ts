@@ -95,6 +95,100 @@ describe('A class decorator reaches what is known to return a Promise or an Obse
     expect((await covered(Users)).operations).toEqual(['Users.save']);
   });
 
+  it('where it is declared to return an Observable of another copy of rxjs, but not what merely has its name', async () => {
+    const foreign = () =>
+      class Observable {
+        subscribe(): void {}
+        pipe(): void {}
+      };
+    const declared = {
+      watch: foreign(),
+      more: class Observed extends foreign() {},
+      publish: (() =>
+        class Observable {
+          subscribe(): void {}
+        })(),
+      read: (() =>
+        class Observable {
+          pipe(): void {}
+        })(),
+      nothing: null,
+    };
+    @Injectable()
+    @Timeout(50)
+    class Users {
+      watch(): void {}
+      more(): void {}
+      publish(): void {}
+      read(): void {}
+      nothing(): void {}
+    }
+    for (const [key, type] of Object.entries(declared))
+      Reflect.defineMetadata('design:returntype', type, Users.prototype, key);
+    @Injectable()
+    @Timeout(50)
+    class Derived extends Users {}
+    expect((await covered(Derived)).operations).toEqual(['Derived.watch']);
+  });
+
+  it('once, where a derived class has overridden it, and by what the derived class declares', async () => {
+    class Base {
+      async find(): Promise<string> {
+        return 'found';
+      }
+      async count(): Promise<number> {
+        return 1;
+      }
+    }
+    @Injectable()
+    @Timeout(50)
+    class Users extends Base {
+      override async find(): Promise<string> {
+        return 'found again';
+      }
+      override count(): never {
+        return 2 as never;
+      }
+    }
+    const { app, operations } = await covered(Users);
+    expect(operations).toEqual(['Users.find']);
+    expect(await app.get(Users).find()).toBe('found again');
+    expect(app.get(Users).count()).toBe(2);
+  });
+
+  it('but not the hooks that Nest calls at start and end, whose failure it would hide', async () => {
+    @Injectable()
+    @Timeout(50)
+    class Users {
+      async find(): Promise<void> {}
+      async onModuleInit(): Promise<void> {}
+      async onApplicationBootstrap(): Promise<void> {}
+      async onModuleDestroy(): Promise<void> {}
+      async beforeApplicationShutdown(): Promise<void> {}
+      async onApplicationShutdown(): Promise<void> {}
+    }
+    const { operations, report } = await covered(Users);
+    expect(operations).toEqual(['Users.find']);
+    expect(report).toEqual(['debug: Users: 1 of 1 methods covered']);
+  });
+
+  it('and leaves it a writable, configurable method that enumeration does not show', () => {
+    class Base {
+      async inherited(): Promise<void> {}
+    }
+    @Timeout(50)
+    class Users extends Base {
+      async own(): Promise<void> {}
+    }
+    for (const key of ['own', 'inherited']) {
+      expect(Object.getOwnPropertyDescriptor(Users.prototype, key)).toMatchObject({
+        enumerable: false,
+        writable: true,
+        configurable: true,
+      });
+    }
+  });
+
   it('but not what is declared to return more than the two, which a caller may use', async () => {
     class Query extends Promise<string> {
       lean(): this {

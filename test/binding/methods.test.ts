@@ -760,11 +760,26 @@ describe('Decorators where they cannot work say so when the class is defined', (
         return Service;
       },
     ],
+    [
+      'what another decorator has replaced: a number',
+      () => {
+        const Replaced: MethodDecorator = (_target, _key, descriptor) => {
+          descriptor.value = 7 as never;
+        };
+        class Service {
+          @decorator
+          @Replaced
+          run() {}
+        }
+        return Service;
+      },
+    ],
   ])('%s', (what, define) => {
     expect(define).toThrow(ResilienceConfigurationError);
     expect(define).toThrow('Service.run');
     expect(define).toThrow('@Retry()');
-    expect(define).toThrow(what.replace(/^an? (property|accessor)$/, 'a property or an accessor'));
+    const named = what.replace(/^an? (property|accessor)$/, 'a property or an accessor');
+    expect(define).toThrow(`this is ${named.replace(/^.*: /, '')}`);
   });
 });
 
