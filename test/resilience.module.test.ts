@@ -15,6 +15,7 @@ import {
   Fallback,
   getBulkheadToken,
   getCircuitBreakerToken,
+  Hedge,
   InjectBulkhead,
   InjectCircuitBreaker,
   InMemoryMetrics,
@@ -692,6 +693,12 @@ describe('ResilienceService', () => {
       async refund(): Promise<string> {
         return 'refunded';
       }
+      @Retry({ maxAttempts: 2, budget: false })
+      @Hedge(20)
+      @Fallback(() => 'nothing')
+      async look(): Promise<string> {
+        return 'found';
+      }
       later(): string {
         return 'later';
       }
@@ -726,6 +733,15 @@ describe('ResilienceService', () => {
         kind: 'provider',
         stages: { fallback: { handler: 'orElse' } },
       },
+      {
+        operation: 'Payments.look',
+        kind: 'provider',
+        stages: {
+          retry: expect.objectContaining({ maxAttempts: 2, budget: false }),
+          hedge: { delayMs: 20, maxHedged: 1 },
+          fallback: { handler: 'a function' },
+        },
+      },
       { operation: 'Health.check', kind: 'handler', stages: { timeout: { timeoutMs: 5 } } },
       {
         operation: 'checkout',
@@ -754,29 +770,23 @@ describe('Boot', () => {
       @Fallback('later')
       async charge(): Promise<void> {}
       @Critical(false)
+      @Fallback(() => undefined)
       async rate(): Promise<void> {}
+      @Hedge({ delayMs: 20, maxHedged: 2 })
+      @Bulkhead({ adaptive: true, minConcurrent: 2, maxConcurrent: 8 })
+      async look(): Promise<void> {}
       async later(): Promise<void> {}
     }
     const { logger } = await boot(
       { providers: [Payments] },
       { ...OPTIONS, services: { one: {} }, bootLog: 'operations' },
     );
-    const lines = logger.messages('log', 'ResilienceModule');
-    expect(lines).toHaveLength(4);
-    const [, charge, rate, one] = lines;
-    for (const part of [
-      'Payments.charge',
-      'critical',
-      'payments-api',
-      'later',
-      '4 attempts',
-      'breaker payments',
-      '700 ms',
-      'bulkhead write',
-    ])
-      expect(charge).toContain(part);
-    expect(rate).toContain('Payments.rate');
-    expect(one).toContain('one');
+    expect(logger.messages('log', 'ResilienceModule').slice(1)).toEqual([
+      'Payments.charge (provider): upstream payments-api, critical, fallback later, at most 4 attempts, circuit breaker payments, timeout 700 ms, bulkhead write (4)',
+      'Payments.rate (provider): nice to have, fallback a function',
+      'Payments.look (provider): at most 2 hedged, bulkhead Payments.look (2 to 8, adaptive)',
+      'one (service): observed only',
+    ]);
     expect(logger.messages('warn')).toEqual([]);
   });
 

@@ -18,8 +18,15 @@ import {
   NestFactory,
 } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
+import { Observable, of } from 'rxjs';
 import request from 'supertest';
-import { ErrorTracker, ResilienceModule, ResilienceService, Retry } from '../../lib/index.js';
+import {
+  CircuitBreaker,
+  ErrorTracker,
+  ResilienceModule,
+  ResilienceService,
+  Retry,
+} from '../../lib/index.js';
 import {
   boot,
   bootBare,
@@ -344,6 +351,41 @@ describe('A decorated method goes through its pipeline, once a call, on', () => 
       expect(calls).toBe(2);
     }
   });
+});
+
+describe('A class that is wrong, and that the application first meets when it makes an object of it,', () => {
+  @Injectable()
+  class Wrong {
+    @CircuitBreaker('nobody')
+    async promise(): Promise<void> {}
+    @CircuitBreaker('nobody')
+    stream(): Observable<number> {
+      return of(1);
+    }
+  }
+
+  it('rejects the caller of an async method, and throws at who would not look at a Promise', async () => {
+    const { app } = await boot({});
+    const wrong = await app.get(ModuleRef).create(Wrong);
+    for (let call = 1; call <= 2; call++) {
+      await expect(wrong.promise()).rejects.toThrow(/Wrong\.promise @CircuitBreaker.*"nobody"/);
+      expect(() => wrong.stream()).toThrow(/Wrong\.promise @CircuitBreaker.*"nobody"/);
+    }
+  });
+});
+
+it('A provider that does not want to be looked at is left alone', async () => {
+  const shy = new Proxy(
+    {},
+    {
+      has() {
+        throw new Error('not your business');
+      },
+    },
+  );
+  const { app } = await boot({ providers: [Singleton, { provide: 'SHY', useValue: shy }] });
+  expect(app.get('SHY')).toBe(shy);
+  expect(await runsOf(app.get(Singleton))).toBe(2);
 });
 
 describe('Classes outside an application with the module behave as undecorated', () => {
