@@ -253,7 +253,7 @@ export class CircuitBreakerPolicy {
     scope: Scope | undefined,
     failure?: Failure,
   ): void {
-    if (scope !== undefined) this.tellCallsAround(scope, failure?.error);
+    if (scope !== undefined) this.tellCallsAround(scope, failure);
     this.outcomes ??= new Outcomes(this.options);
     this.outcomes.record(at, slow, failure);
     const reason = this.outcomes.reasonToOpen(at, failure !== undefined);
@@ -262,9 +262,9 @@ export class CircuitBreakerPolicy {
   }
 
   /** Calls around this one through the same breaker have its outcome as well. */
-  private tellCallsAround(scope: Scope, error: unknown): void {
+  private tellCallsAround(scope: Scope, failure: Failure | undefined): void {
     for (let call = scope.callThrough(this); call !== undefined; call = call.callThrough(this))
-      call.noteOutcome(error);
+      call.noteOutcome(failure);
   }
 
   /** A call inside a probe needs no permit of its own, and is judged by the outcome of the probe. */

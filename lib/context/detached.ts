@@ -1,10 +1,15 @@
 import { isObservable, Observable } from 'rxjs';
 import { runInScope, surroundings } from './ambient.js';
+import { Scope } from './scope.js';
 
 /**
  * Runs `fn` outside of the calls around it: their deadline, their abort and their criticality do not
  * reach what it does (as with Go's `context.WithoutCancel`). Its own calls are as resilient as ever. For
  * work that several callers share, which must not die with the one who happened to begin it.
+ *
+ * The slot of a bulkhead that a call around it holds is lent to it all the same, and what it comes to
+ * through the breaker of a call around it is one outcome with that: else the two would wait for each
+ * other, or count twice.
  *
  * What retries inside gave up on is a new failure to whoever waits for it.
  *
@@ -19,9 +24,39 @@ import { runInScope, surroundings } from './ambient.js';
  * });
  */
 export function detached<T>(fn: () => T): T {
-  const result: unknown = runInScope(undefined, fn);
+  const result: unknown = apart(fn);
   if (isObservable(result)) return detachedStream(result) as T;
   return (isAsyncGenerator(result) ? detachedGenerator(result) : result) as T;
+}
+
+function apart<T>(fn: () => T): T {
+  const around = surroundings();
+  return runInScope(around === undefined ? undefined : new DetachedScope(around), fn);
+}
+
+/** It has no caller, but its calls still find the breakers and bulkheads that are around it. */
+class DetachedScope extends Scope {
+  constructor(around: Scope) {
+    // Work that begins itself anew, detached, must not leave a longer and longer trail.
+    super(
+      1,
+      around instanceof DetachedScope ? around.around : around,
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
+  override get over(): boolean {
+    return true;
+  }
+
+  override get gone(): boolean {
+    return this.around === undefined;
+  }
+
+  override get caller(): Scope | undefined {
+    return undefined;
+  }
 }
 
 /** Works when it is subscribed to; what the subscriber makes of a value belongs to the subscriber. */
@@ -34,16 +69,16 @@ function detachedStream<T>(values: Observable<T>): Observable<T> {
       error: (error: unknown) => back(() => subscriber.error(error)),
       complete: () => back(() => subscriber.complete()),
     };
-    return runInScope(undefined, () => values.subscribe(events));
+    return apart(() => values.subscribe(events));
   });
 }
 
 /** Works when it is asked for the next value. */
 function detachedGenerator<T, R, N>(values: AsyncGenerator<T, R, N>): AsyncGenerator<T, R, N> {
   const methods: Pick<AsyncGenerator<T, R, N>, 'next' | 'return' | 'throw'> = {
-    next: (...sent) => runInScope(undefined, () => values.next(...sent)),
-    return: (value) => runInScope(undefined, () => values.return(value)),
-    throw: (error) => runInScope(undefined, () => values.throw(error)),
+    next: (...sent) => apart(() => values.next(...sent)),
+    return: (value) => apart(() => values.return(value)),
+    throw: (error) => apart(() => values.throw(error)),
   };
   return Object.assign(Object.create(Object.getPrototypeOf(values)), methods);
 }

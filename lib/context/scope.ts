@@ -44,7 +44,7 @@ export class Scope implements AttemptContext {
   private dependents: Set<Dependent> | undefined = undefined;
   private retriedErrors: RetriedErrors | undefined = undefined;
   private queueTime: QueueTime | undefined = undefined;
-  /** The outcomes that its breaker has counted of calls inside; `undefined` for those that went well. */
+  /** Once its breaker has counted the outcome of a call inside, the errors of those that failed. */
   private outcomes: Set<unknown> | undefined = undefined;
 
   constructor(
@@ -142,10 +142,10 @@ export class Scope implements AttemptContext {
     return each;
   }
 
-  /** A call inside, through the same breaker, has been counted: by an error, or as one that went well. */
-  noteOutcome(error?: unknown): void {
+  /** A call inside, through the same breaker, has been counted: by how it failed, or as one that went well. */
+  noteOutcome(failure?: { readonly error: unknown }): void {
     this.outcomes ??= new Set();
-    if (this.outcomes.size < MAX_ERRORS) this.outcomes.add(error);
+    if (failure !== undefined && this.outcomes.size < MAX_ERRORS) this.outcomes.add(failure.error);
   }
 
   get hasOutcomes(): boolean {

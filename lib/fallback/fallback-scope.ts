@@ -1,6 +1,6 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { onNextTurn } from '../common/next-turn.js';
-import { Scope } from '../context/scope.js';
+import { innermost, Scope } from '../context/scope.js';
 
 /** So many fallbacks of one operation may be inside each other: mirrors that are tried in turn are few. */
 const MAX_DEPTH = 10;
@@ -16,10 +16,11 @@ export class FallbackScope extends Scope {
   constructor(
     private readonly operation: object,
     name: string,
-    caller: Scope | undefined,
+    madeIn: Scope | undefined,
   ) {
-    super(caller?.attempt ?? 1, caller, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
-    this.depth = FallbackScope.depthOf(operation, caller) + 1;
+    const attempt = innermost(madeIn)?.attempt ?? 1;
+    super(attempt, madeIn, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+    this.depth = FallbackScope.depthOf(operation, this.around) + 1;
     if (this.depth <= MAX_DEPTH) return;
     throw new ResilienceConfigurationError(
       `${name} @Fallback()`,
@@ -42,9 +43,9 @@ export class FallbackScope extends Scope {
     return scope instanceof FallbackScope ? FallbackScope.callerOf(scope.caller) : scope;
   }
 
-  /** How many fallbacks of an operation are around. */
-  private static depthOf(operation: object, caller: Scope | undefined): number {
-    for (let scope = caller; scope !== undefined; scope = scope.caller) {
+  /** How many fallbacks of an operation are around, detached work included. */
+  private static depthOf(operation: object, around: Scope | undefined): number {
+    for (let scope = around; scope !== undefined; scope = scope.around) {
       if (scope instanceof FallbackScope && scope.operation === operation) return scope.depth;
     }
     return 0;

@@ -295,7 +295,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   ): Promise<void> {
     let value: unknown;
     try {
-      this.answering = new FallbackScope(this.plan, this.plan.operation, this.caller);
+      this.answering = new FallbackScope(this.plan, this.plan.operation, this.madeIn);
       value = await this.interruptible(this.answering, () =>
         this.work.answerBy(fallback, error, this.self, this.args),
       );

@@ -195,10 +195,30 @@ describe('calls inside calls through one bulkhead', () => {
     expect(await failure(bulkhead.execute(answering))).toMatchObject({ reason: 'full' });
   });
 
-  it('borrow nothing where they are detached: they may outlive the one around', async () => {
-    const { bulkhead } = await levels(['alone', 'alone']);
-    const call = bulkhead.execute(() => detached(() => bulkhead.execute(answering)));
-    expect(await failure(call)).toMatchObject({ reason: 'full' });
+  it.each(['alone', 'pipeline'])(
+    'borrow the slot around also where they are detached (%s), as long as they run',
+    async (kind) => {
+      const { bulkhead, through } = await levels([kind, kind]);
+      const [outer, inner] = through;
+      expect(await outer(() => detached(() => detached(() => inner(answering))))).toBe('answer');
+      idle(bulkhead);
+      const shared = new Deferred();
+      let late: Promise<unknown> | undefined;
+      await outer(async () => {
+        late = detached(() => inner(() => shared.promise));
+      });
+      expect(await failure(outer(answering))).toMatchObject({ reason: 'full' });
+      shared.resolve('shared');
+      expect(await late).toBe('shared');
+      idle(bulkhead);
+    },
+  );
+
+  it('borrow the slot around also where a fallback makes them', async () => {
+    const { app, bulkhead } = await levels(['alone']);
+    const failing = app.pipeline({ fallback: () => bulkhead.execute(answering) });
+    const call = bulkhead.execute(() => failing.execute(() => Promise.reject(new Error('down'))));
+    expect(await call).toBe('answer');
     idle(bulkhead);
   });
 

@@ -6,6 +6,7 @@ import {
   type CircuitBreakerOptions,
   CircuitBreakerPolicy,
   CircuitState,
+  detached,
   type ServiceOptions,
 } from '../../lib/index.js';
 import { booting, Deferred, elapse, failure, flush, never } from '../support/resilience-app.js';
@@ -106,6 +107,26 @@ describe.each(PAIRS)(
       };
       await failure(outer(both));
       expect(breaker.getSnapshot()).toMatchObject({ calls: 2, failures: 1 });
+    });
+
+    it('is beside what the outer one fails by itself, be it nothing', async () => {
+      const { breaker, outer, inner } = await levels(outside, inside);
+      const both = async () => {
+        await inner(answering);
+        throw undefined;
+      };
+      await failure(outer(both));
+      expect(breaker.getSnapshot()).toMatchObject({ calls: 2, failures: 1 });
+    });
+
+    it('is one with the call around it also where it is detached', async () => {
+      const { breaker, outer, inner } = await levels(outside, inside);
+      await failure(outer(() => detached(() => inner(failing()))));
+      expect(breaker.getSnapshot()).toMatchObject({ calls: 1, failures: 1 });
+      for (let call = 0; call < 4; call++) await failure(breaker.execute(failing()));
+      await elapse(1_000);
+      expect(await outer(() => detached(() => inner(answering)))).toBe('answer');
+      expect(breaker.getState()).toBe(CircuitState.CLOSED);
     });
 
     it('opens the breaker by as many failing calls as calls by themselves do', async () => {

@@ -5,6 +5,7 @@ import { firstValueFrom, type Observable, throwError } from 'rxjs';
 import {
   CircuitBreaker,
   currentSignal,
+  detached,
   Fallback,
   outboundHeaders,
   type Pipeline,
@@ -119,6 +120,17 @@ describe('A fallback that calls its own operation', () => {
       expect(await failure(begin())).toMatchObject({ place: 'circle @Fallback()' });
       expect(run).toHaveBeenCalledTimes(11);
     }
+  });
+
+  it('is refused where it detaches the call, too', async () => {
+    const app = await boot();
+    const run = jest.fn(down);
+    const pipeline: Pipeline = app.pipeline({
+      name: 'circle',
+      fallback: () => detached(() => pipeline.execute(run)),
+    });
+    expect(await failure(pipeline.execute(run))).toMatchObject({ place: 'circle @Fallback()' });
+    expect(run).toHaveBeenCalledTimes(11);
   });
 
   it('is refused where nobody waits for it, too, as long as no turn of the event loop lies between', async () => {
