@@ -110,11 +110,10 @@ export class Attempt<T> extends Scope implements Timed {
   }
 
   /** The same for a stream that flows on: from now on only its caller's deadline holds. */
-  begun(value: T): boolean {
+  begun(value: T): void {
     this.measure(true); // who waits in the queue needs its answer to begin in time
-    const waitedFor = this.succeed(value);
-    if (waitedFor) this.expiresAt = Number.POSITIVE_INFINITY;
-    return waitedFor;
+    this.succeed(value);
+    this.expiresAt = Number.POSITIVE_INFINITY;
   }
 
   fail(error: unknown): void {

@@ -222,6 +222,29 @@ describe('calls inside calls through one bulkhead', () => {
     idle(bulkhead);
   });
 
+  it('borrow nothing of a call that holds no slot, or one of another bulkhead', async () => {
+    const { app, bulkhead } = await levels(['alone', 'alone']);
+    void bulkhead.execute(never);
+    for (const options of [{ timeoutMs: 100 }, { bulkhead: { maxConcurrent: 1 } }]) {
+      const around = app.pipeline({ name: JSON.stringify(options), ...options });
+      const call = around.execute(() => bulkhead.execute(answering));
+      expect(await failure(call)).toMatchObject({ reason: 'full' });
+    }
+  });
+
+  it('borrow nothing of a call that has ended, whose slot another one has', async () => {
+    const { app, bulkhead } = await levels(['alone', 'alone']);
+    const pipeline = app.pipeline({ bulkhead: 'db' });
+    const later = new Deferred<void>();
+    let late: Promise<unknown> | undefined;
+    await pipeline.execute(async () => {
+      late = failure(later.promise.then(() => pipeline.execute(answering)));
+    });
+    void bulkhead.execute(never);
+    later.resolve();
+    expect(await late).toMatchObject({ reason: 'full' });
+  });
+
   it('find the slot of abandoned work, which goes on after its call has been answered', async () => {
     const { app, bulkhead } = await levels(['alone', 'alone']);
     let late: unknown;

@@ -255,6 +255,24 @@ describe('calls through one breaker', () => {
     expect(breaker.getSnapshot()).toMatchObject({ calls: 2, failures: 1 });
   });
 
+  it('are each counted also where the inner one outlives an outer one that was cut', async () => {
+    const { app, breaker } = await levels('pipeline', 'pipeline');
+    const through = (name: string) =>
+      app.pipeline({ name, circuitBreaker: 'payments', timeoutMs: 50 });
+    const [outer, inner] = [through('slow'), through('later')];
+    let late: Promise<unknown> | undefined;
+    const call = failure(
+      outer.execute(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        late = failure(inner.execute(never));
+      }),
+    );
+    await elapse(150);
+    expect(await call).toMatchObject({ code: 'TIMEOUT', operation: 'slow' });
+    expect(await late).toMatchObject({ code: 'TIMEOUT', operation: 'later' });
+    expect(breaker.getSnapshot()).toMatchObject({ calls: 2, failures: 2 });
+  });
+
   @Injectable()
   class Shop {
     @CircuitBreaker('payments')

@@ -143,6 +143,42 @@ describe('a probe in front of a queue', () => {
   });
 });
 
+describe('a call that waited in the queue', () => {
+  it('teaches the breaker nothing where its time is up at the moment in which it gets a slot', async () => {
+    const app = await boot({
+      breakers: { payments: SLOW },
+      bulkheads: { db: { maxConcurrent: 1 } },
+    });
+    const caller = new AbortController();
+    const timesUp = () => {
+      caller.abort(new DOMException('time is up', 'TimeoutError'));
+      return false;
+    };
+    const first = app.pipeline({
+      name: 'first',
+      bulkhead: 'db',
+      // Asked when the slot has been handed over, before the next call can begin.
+      retry: { retryableErrors: timesUp },
+    });
+    const second = app.pipeline({ name: 'second', bulkhead: 'db', circuitBreaker: 'payments' });
+    const work = new Deferred<never>();
+    const failed = failure(first.execute(() => work.promise));
+    const fn = jest.fn(never);
+    const cut = failure(second.execute(fn, { signal: caller.signal }));
+    await elapse(100);
+    work.reject(new Error('down'));
+    await failed;
+    expect(await cut).toMatchObject({ name: 'TimeoutError' });
+    await flush();
+    expect(fn).not.toHaveBeenCalled();
+    expect(app.breakers.get('payments').getSnapshot()).toMatchObject({
+      state: CircuitState.CLOSED,
+      calls: 0,
+    });
+    expect(app.bulkheads.get('db').getSnapshot()).toMatchObject({ running: 0, queued: 0 });
+  });
+});
+
 describe('a deadline around a breaker and a queue', () => {
   it.each(['alone', 'pipeline'])(
     'that passes while the call waits teaches the breaker nothing (%s)',

@@ -119,6 +119,28 @@ describe('a timer queue', () => {
     expect(log).toEqual(['a at 100', 'b at 130']);
   });
 
+  it('keeps the process alive while something is pending, and only as long as it is told to', () => {
+    jest.useRealTimers();
+    const timers = () =>
+      process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+    const others = timers();
+    const queue = new TimerQueue<Entry>(60_000);
+    const [first, second] = [new Entry('first'), new Entry('second')];
+    queue.add(first);
+    expect(timers()).toBe(others + 1);
+    queue.remove(first);
+    expect(timers()).toBe(others); // though the timer is there for the next one
+    queue.add(second);
+    expect(timers()).toBe(others + 1);
+    queue.letProcessEnd();
+    expect(timers()).toBe(others);
+    queue.add(first);
+    expect(timers()).toBe(others);
+    queue.remove(second);
+    queue.remove(first);
+    jest.useFakeTimers();
+  });
+
   it('does not become early by and by where timers count in whole milliseconds', () => {
     const queue = new TimerQueue<Entry>(100);
     const due: number[] = [];
@@ -175,6 +197,23 @@ describe('a timer queue', () => {
     queue.add(new Entry('a'));
     jest.advanceTimersByTime(100);
     expect(log).toEqual(['a at 0']);
+    clock.mockRestore();
+  });
+
+  it('lets an entry that is added by an expiry wait where the clock stands still, too', () => {
+    jest.useRealTimers();
+    jest.useFakeTimers({ doNotFake: ['performance'] });
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(0);
+    const queue = new TimerQueue<Entry>(100);
+    const at: number[] = [];
+    const entry: Entry = new Entry('a', () => {
+      at.push(Date.now() - began);
+      if (at.length < 3) queue.add(entry);
+    });
+    const began = Date.now();
+    queue.add(entry);
+    jest.advanceTimersByTime(1_000);
+    expect(at).toEqual([100, 200, 300]);
     clock.mockRestore();
   });
 

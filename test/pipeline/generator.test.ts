@@ -12,7 +12,15 @@ import {
 } from '../../lib/index.js';
 import { closeAll } from '../binding/support.js';
 import { EXPRESS, FASTIFY, latch, listen, soon } from '../edge/adapters.support.js';
-import { booting, elapse, failure, flush, never, watch } from '../support/resilience-app.js';
+import {
+  booting,
+  Deferred,
+  elapse,
+  failure,
+  flush,
+  never,
+  watch,
+} from '../support/resilience-app.js';
 
 const boot = booting();
 afterEach(closeAll);
@@ -233,6 +241,110 @@ describe('A decorated async generator that has begun', () => {
     expect(app.bulkheads.get('narrow').getSnapshot().running).toBe(0);
     expect(await failure(values?.next() as Promise<unknown>)).toBe(call.error);
     expect(await values?.next()).toEqual({ value: undefined, done: true });
+  });
+
+  it('that was cut may still be left by who reads it', async () => {
+    const app = await boot(options, [Feed]);
+    const feed = app.module.get(Feed);
+    let values: AsyncGenerator<string> | undefined;
+    const call = failure(
+      app.pipeline({ timeoutMs: 100 }).execute(async () => {
+        values = feed.values();
+        await values.next();
+        return never();
+      }),
+    );
+    await elapse(100);
+    await call;
+    expect(await values?.return('left')).toEqual({ value: 'left', done: true });
+  });
+
+  it('ends for its reader at whatever moment around its first value the call around it ends', async () => {
+    @Injectable()
+    class Raced {
+      first = new Deferred<string>();
+      @generating(Retry(2))
+      async *values(): AsyncGenerator<string> {
+        yield await this.first.promise;
+        await never();
+      }
+    }
+    const app = await boot({}, [Raced]);
+    const raced = app.module.get(Raced);
+    const around = app.pipeline({});
+    const reason = new Error('gone');
+    for (let ticks = 0; ticks < 30; ticks++) {
+      raced.first = new Deferred();
+      const leaving = new AbortController();
+      let reader: Promise<unknown> | undefined;
+      const call = around.execute(
+        () => {
+          reader = failure(
+            (async () => {
+              for await (const value of raced.values()) expect(value).toBe('first');
+            })(),
+          );
+          return never();
+        },
+        { signal: leaving.signal },
+      );
+      const failed = failure(call);
+      await flush();
+      raced.first.resolve('first');
+      for (let tick = 0; tick < ticks; tick++) await null;
+      leaving.abort(reason);
+      expect(await failed).toBe(reason);
+      expect(await reader).toBe(reason);
+    }
+  });
+
+  it('fails by its own error, which is retried further out unless a call inside has done so', async () => {
+    @Injectable()
+    class Failing {
+      made = 0;
+      readonly down = new Error('down');
+      @Retry({ maxAttempts: 2, baseDelayMs: 0 })
+      async read(): Promise<void> {
+        for await (const _ of this.values());
+      }
+      @generating(Retry(2))
+      async *values(): AsyncGenerator<number> {
+        this.made++;
+        yield 1;
+        throw this.down;
+      }
+      @generating(Retry(2))
+      async *retrying(): AsyncGenerator<number> {
+        yield 1;
+        await this.inner();
+      }
+      @Retry({ maxAttempts: 2, baseDelayMs: 0 })
+      async inner(): Promise<void> {
+        throw this.down;
+      }
+      @generating(Fallback('instead'))
+      async *answered(): AsyncGenerator<number> {
+        yield await Promise.reject(new Error('at once'));
+      }
+      async *instead(): AsyncGenerator<number> {
+        yield 1;
+        throw this.down;
+      }
+      async all(values: AsyncGenerator<number>): Promise<void> {
+        for await (const _ of values);
+      }
+    }
+    const app = await boot({}, [Failing]);
+    const service = app.module.get(Failing);
+    const failed = async (call: Promise<void>) => {
+      const outcome = watch(call);
+      await elapse(1_000);
+      return outcome.error;
+    };
+    expect(await failed(service.read())).toBe(service.down);
+    expect(service.made).toBe(2);
+    expect(await failed(service.all(service.retrying()))).toBe(service.down);
+    expect(await failed(service.all(service.answered()))).toBe(service.down);
   });
 
   it('goes on where the call around it has ended well, and keeps nothing of it when it is done', async () => {

@@ -241,6 +241,38 @@ describe('Pipeline', () => {
       expect(call.value).toBe('second');
     });
 
+    it('surfaces what the isFailure of its breaker throws, about an error and about its timeout', async () => {
+      const mistake = new Error('a mistake in isFailure');
+      const isFailure = () => {
+        throw mistake;
+      };
+      const { pipeline, name } = named({ timeoutMs: 100, circuitBreaker: { isFailure } });
+      expect(await failure(pipeline.execute(() => Promise.reject(new Error('down'))))).toBe(
+        mistake,
+      );
+      const late = watch(pipeline.execute(never));
+      await elapse(100);
+      expect(late.error).toBe(mistake);
+      expect(app.breakers.get(name).getSnapshot()).toMatchObject({ calls: 2, failures: 2 });
+    });
+
+    it('is cut in its backoff by the deadline around it: its failed attempt is counted once, and so is it', async () => {
+      const { pipeline, name } = named({
+        retry: { ...ONE_RETRY, baseDelayMs: 1_000 },
+        circuitBreaker: {},
+      });
+      const deadline = new DOMException('time is up', 'TimeoutError');
+      const caller = new AbortController();
+      const down = () => Promise.reject(new Error('down'));
+      const call = watch(pipeline.execute(down, { signal: caller.signal }));
+      await elapse(500);
+      caller.abort(deadline);
+      await elapse(1_000);
+      expect(call.error).toBe(deadline);
+      expect(app.breakers.get(name).getSnapshot()).toMatchObject({ calls: 1, failures: 1 });
+      expect(app.metrics.get('requests.total', { operation: name })).toBe(1);
+    });
+
     it('hands the call to the fallback as its arguments, then the error', async () => {
       const call = watch(app.module.get(Orders).find(7));
       await elapse(600);
@@ -974,6 +1006,7 @@ describe('A resilient handler', () => {
   }
 
   it('runs twice with two attempts, and the interceptors around it once', async () => {
+    outside.intercepted = 0;
     const module = await Test.createTestingModule({
       imports: [ResilienceModule.forRoot()],
       controllers: [StockController],
