@@ -165,10 +165,10 @@ export class CircuitBreakerPolicy {
    * @throws CircuitBreakerOpenError
    * @internal
    */
-  confirm(permit: Permit, at = now(), scope?: Scope): void {
+  confirm(permit: Permit, at: number, scope: Scope): void {
     if (this.state === CircuitState.CLOSED || this.state === CircuitState.DISABLED) return;
     const { probes } = this;
-    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, scope?.around))) return;
+    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, scope.around))) return;
     throw this.rejection(at, scope);
   }
 

@@ -102,7 +102,9 @@ describe('why a breaker is open, as its rejections and transitions tell', () => 
     await failure(breaker.execute(failing(error)));
     await breaker.execute(answering);
     expect(await causeOf(breaker)).toBe(error);
-    expect(seen).toMatchObject([{ reason: 'failure-rate', error, calls: 2, failures: 1 }]);
+    expect(seen).toMatchObject([
+      { reason: 'failure-rate', error, calls: 2, failures: 1, failureRate: 50 },
+    ]);
   });
 
   it('is no error where slow answers opened it, although a quick failure is in the window', async () => {
@@ -194,10 +196,83 @@ describe('why a breaker is open, as its rejections and transitions tell', () => 
     expect(breaker.getCause()).toBeUndefined();
   });
 
+  it('is nothing once probes have closed it, though calls are let back bit by bit', async () => {
+    const { breaker } = make({ successThreshold: 1, rampUpMs: 1_000 });
+    await failure(breaker.execute(failing(new Error('first'))));
+    await elapse(1_000);
+    await breaker.execute(answering);
+    expect(breaker.getCause()).toBeUndefined();
+  });
+
+  it('is nothing where somebody disabled it', () => {
+    const { breaker } = make();
+    breaker.disable();
+    expect(breaker.getCause()).toBeUndefined();
+  });
+
   it('can be something thrown that is no Error', async () => {
     const { breaker } = make();
     await failure(breaker.execute(failing('a string')));
     expect(await causeOf(breaker)).toBe('a string');
+  });
+});
+
+describe('why a breaker changes its state', () => {
+  it('is told of each change, in the order of its life', async () => {
+    const { breaker, seen } = make({ successThreshold: 1 });
+    const failOnce = () => failure(breaker.execute(failing(new Error('down'))));
+    await failOnce();
+    await elapse(1_000);
+    await failOnce();
+    await elapse(1_000);
+    await breaker.execute(answering);
+    breaker.forceOpen();
+    breaker.disable();
+    breaker.reset();
+    expect(seen.map(({ to, reason }) => [to, reason])).toEqual([
+      [CircuitState.OPEN, 'failure-threshold'],
+      [CircuitState.HALF_OPEN, 'open-time-passed'],
+      [CircuitState.OPEN, 'probe-failed'],
+      [CircuitState.HALF_OPEN, 'open-time-passed'],
+      [CircuitState.CLOSED, 'probes-succeeded'],
+      [CircuitState.FORCED_OPEN, 'forced-open'],
+      [CircuitState.DISABLED, 'disabled'],
+      [CircuitState.CLOSED, 'reset'],
+    ]);
+  });
+
+  it('is that too many calls were slow, where none failed', async () => {
+    const { breaker, seen } = make({
+      minimumCalls: 1,
+      slowCallDurationMs: 100,
+      slowCallRateThreshold: 50,
+    });
+    await slowly(breaker, 150);
+    expect(seen).toMatchObject([{ to: CircuitState.OPEN, reason: 'slow-call-rate' }]);
+  });
+
+  it('comes with counts of 0 where there was no call, and then with no error and no time to come back', () => {
+    const { breaker, seen } = make();
+    breaker.forceOpen();
+    expect(seen).toEqual([
+      {
+        to: CircuitState.FORCED_OPEN,
+        reason: 'forced-open',
+        calls: 0,
+        failures: 0,
+        failureRate: 0,
+      },
+    ]);
+  });
+
+  it('is told once, however often somebody asks for the state that it is in', async () => {
+    const { breaker, seen } = make({ failureThreshold: 9 });
+    await failure(breaker.execute(failing(new Error('down'))));
+    breaker.reset();
+    expect(seen).toEqual([]);
+    breaker.forceOpen();
+    breaker.forceOpen();
+    expect(seen).toHaveLength(1);
   });
 });
 

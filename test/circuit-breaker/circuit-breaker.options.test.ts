@@ -112,6 +112,10 @@ describe('a wrong option is refused with its place, its value and what is allowe
     },
   );
 
+  it('a number by itself, which is meant for the threshold', () => {
+    expect(refusal(5).message).toContain('did you mean { failureThreshold: 5 }?');
+  });
+
   it.each(['toString', 'constructor', '__proto__'])('the inherited name %s is no option', (key) => {
     expect(
       refusal(Object.defineProperty({}, key, { value: 1, enumerable: true })).message,

@@ -759,6 +759,13 @@ describe('the rejection', () => {
     expect(Error.stackTraceLimit).toBe(limit);
   });
 
+  it('made by hand, as for a test, says that the breaker is open', () => {
+    const error = new CircuitBreakerOpenError('payments', 100);
+    expect(error.message).toBe('Circuit breaker "payments" is open');
+    expect(error).toMatchObject({ code: 'CIRCUIT_OPEN', retryAfterMs: 100 });
+    expect(error).not.toHaveProperty('cause');
+  });
+
   it('carries them where the host asks for them', async () => {
     const breaker = new CircuitBreakerPolicy('payments', {}, { captureStackTrace: true });
     breaker.forceOpen();
@@ -773,6 +780,12 @@ describe('the rejection', () => {
 });
 
 describe('the snapshot', () => {
+  it('tells the rate of calls that were slow', async () => {
+    const breaker = make({ slowCallDurationMs: 100 });
+    for (const ms of [150, 10, 10, 10]) await call(breaker, 'S', ms);
+    expect(breaker.getSnapshot()).toMatchObject({ calls: 4, slowCallRate: 25 });
+  });
+
   it('counts the calls of the window', async () => {
     const breaker = make({ failureThreshold: 9 });
     await script(breaker, 'SFSSC');
@@ -785,6 +798,20 @@ describe('the snapshot', () => {
       failureRate: 25,
       slowCallRate: 0,
     });
+  });
+
+  it('shows while it is open, by itself or by force, the calls before that', async () => {
+    const breaker = make({ failureThreshold: 2 });
+    await script(breaker, 'SF');
+    breaker.forceOpen();
+    expect(breaker.getSnapshot()).toMatchObject({ calls: 2, failures: 1 });
+    breaker.reset();
+    await script(breaker, 'SFF');
+    expect(breaker.getSnapshot()).toMatchObject({ calls: 3, failures: 2 });
+    breaker.forceOpen();
+    expect(breaker.getSnapshot()).toMatchObject({ calls: 3, failures: 2 });
+    breaker.disable();
+    expect(breaker.getSnapshot()).toMatchObject({ calls: 0, failures: 0 });
   });
 
   it('has rates of 0 without calls', () => {

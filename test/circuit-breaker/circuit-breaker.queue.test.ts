@@ -179,6 +179,102 @@ describe('a call that waited in the queue', () => {
   });
 });
 
+describe('a call that the breaker let in, and that has waited in a queue since', () => {
+  async function waiting(work: () => Promise<string>) {
+    const app = await boot({
+      breakers: { payments: { failureThreshold: 1, successThreshold: 1, timeoutMs: 1_000 } },
+    });
+    const breaker = app.breakers.get('payments');
+    const pipeline = app.pipeline({ circuitBreaker: 'payments', bulkhead: { maxConcurrent: 1 } });
+    const slot = new Deferred<string>();
+    const running = pipeline.execute(() => slot.promise);
+    const call = pipeline.execute(work).catch((error: unknown) => error);
+    await flush();
+    const open = () => failure(breaker.execute(() => Promise.reject(new Error('down'))));
+    /** The slot becomes free. */
+    const goOn = async () => {
+      slot.resolve('answer');
+      await running;
+      return call;
+    };
+    return { app, breaker, open, goOn };
+  }
+
+  it('runs where the breaker is still closed', async () => {
+    const { goOn } = await waiting(async () => 'ran');
+    expect(await goOn()).toBe('ran');
+  });
+
+  it('does not run where the breaker has opened meanwhile', async () => {
+    const work = jest.fn(async () => 'ran');
+    const { open, goOn } = await waiting(work);
+    await open();
+    expect(await goOn()).toMatchObject({ code: 'CIRCUIT_OPEN', retryAfterMs: 1_000 });
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  it('does not run beside a probe, for it is none', async () => {
+    const work = jest.fn(async () => 'ran');
+    const { breaker, open, goOn } = await waiting(work);
+    await open();
+    await elapse(1_000);
+    const probe = new Deferred();
+    const probing = breaker.execute(() => probe.promise);
+    expect(await goOn()).toMatchObject({ code: 'CIRCUIT_OPEN', retryAfterMs: 0 });
+    expect(work).not.toHaveBeenCalled();
+    probe.resolve('answer');
+    await probing;
+  });
+
+  it('runs where somebody has disabled the breaker', async () => {
+    const { breaker, open, goOn } = await waiting(async () => 'ran');
+    await open();
+    breaker.disable();
+    expect(await goOn()).toBe('ran');
+  });
+
+  it('runs as the probe that it is, unless it has lost its permit', async () => {
+    for (const [waitedMs, outcome] of [
+      [999, 'ran'],
+      [1_000, expect.objectContaining({ code: 'CIRCUIT_OPEN' })],
+    ] as const) {
+      const { app, breaker, open } = await waiting(never);
+      const bulkhead = new Deferred();
+      const pipeline = app.pipeline({
+        name: 'probing',
+        circuitBreaker: 'payments',
+        bulkhead: { maxConcurrent: 1 },
+      });
+      void app.bulkheads.get('probing').execute(() => bulkhead.promise);
+      await open();
+      await elapse(1_000);
+      const probe = pipeline.execute(async () => 'ran').catch((error: unknown) => error);
+      await elapse(waitedMs);
+      void breaker.execute(never).catch(() => undefined); // takes the permit of one that hangs
+      bulkhead.resolve(undefined);
+      expect(await probe).toEqual(outcome);
+    }
+  });
+
+  it('runs as part of the probe that it is made inside of', async () => {
+    const { app, breaker, open } = await waiting(never);
+    const slot = new Deferred();
+    const inner = app.pipeline({
+      name: 'inside',
+      circuitBreaker: 'payments',
+      bulkhead: { maxConcurrent: 1 },
+    });
+    void app.bulkheads.get('inside').execute(() => slot.promise);
+    await open();
+    await elapse(1_000);
+    const probe = breaker.execute(() => inner.execute(async () => 'ran'));
+    await flush();
+    slot.resolve(undefined);
+    expect(await probe).toBe('ran');
+    expect(breaker.getState()).toBe(CircuitState.CLOSED);
+  });
+});
+
 describe('a deadline around a breaker and a queue', () => {
   it.each(['alone', 'pipeline'])(
     'that passes while the call waits teaches the breaker nothing (%s)',
