@@ -338,7 +338,6 @@ export class CircuitBreakerPolicy {
   }
 
   private retryAfterMs(at: number): number {
-    if (this.state === CircuitState.HALF_OPEN) return 0; // as soon as a probe has ended
     if (this.state === CircuitState.FORCED_OPEN) return this.options.timeoutMs; // nobody knows; not at once
     return this.recovery?.retryAfterMs(at) ?? 0;
   }

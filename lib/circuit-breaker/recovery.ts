@@ -39,7 +39,7 @@ export class Recovery {
     return this.rampUp?.isOver(at) === true;
   }
 
-  /** After so many ms it is worth trying again. */
+  /** After so many ms it is worth trying again; half-open none, as soon as a probe has ended. */
   retryAfterMs(at: number): number {
     return this.rampUp?.retryAfterMs(at) ?? this.openTime.leftMs(at);
   }

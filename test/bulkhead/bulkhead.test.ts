@@ -613,6 +613,8 @@ describe('Bulkhead', () => {
     );
 
     let names = 0;
+    const gauge = (bulkhead: string, what: string) =>
+      app.metrics.get(`bulkhead.${what}`, { bulkhead });
 
     it('never runs more than maxConcurrent, keeps the order and loses no slot', async () => {
       await fc.assert(
@@ -662,6 +664,8 @@ describe('Bulkhead', () => {
               expect(slots).toBe(running.size); // a slot for each call that runs, and for no other
               expect(queued).toBeLessThanOrEqual(queueLimit);
               if (queued > 0) expect(slots).toBe(maxConcurrent); // nobody waits for nothing
+              expect(gauge(name, 'running') ?? 0).toBe(slots);
+              expect(gauge(name, 'queued') ?? 0).toBe(queued);
             };
 
             for (const [each, settles] of steps) {

@@ -398,6 +398,39 @@ describe('why the breaker in front of a call is open', () => {
     expect((await call).cause).toBe(opening);
   });
 
+  it('is what the call itself failed by also where that does not count as a failure', async () => {
+    const app = await boot({
+      breakers: {
+        payments: {
+          failureThreshold: 1,
+          isFailure: (error) => (error as Error).message !== 'mine',
+        },
+      },
+    });
+    const own = new Error('mine');
+    const call = rejectionOf(app.pipeline(options).execute(failing(own)));
+    await flush();
+    await failure(app.breakers.get('payments').execute(failing(new Error("somebody else's"))));
+    await elapse(100);
+    expect((await call).cause).toBe(own);
+  });
+
+  it('is nothing where somebody forced it open, whatever the call failed by elsewhere', async () => {
+    const app = await boot({ breakers });
+    const breaker = app.breakers.get('payments');
+    let attempt = 0;
+    const call = rejectionOf(
+      app.pipeline({ retry: ONE_RETRY }).execute(async () => {
+        if (++attempt === 1) throw new Error('another dependency');
+        return breaker.execute(answering);
+      }),
+    );
+    await flush();
+    breaker.forceOpen();
+    await elapse(100);
+    expect((await call).cause).toBeUndefined();
+  });
+
   it('is told through hedges too', async () => {
     const app = await boot({ breakers });
     const pipeline = app.pipeline({ ...options, hedge: { delayMs: 20 } });
