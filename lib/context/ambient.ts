@@ -16,7 +16,7 @@ const storage = global[KEY];
  * way back to one, while `run()` makes two of them. Without frames, `enterWith()` would change the
  * context of the resource itself.
  */
-const HAS_FRAMES = Number.parseInt(process.versions.node, 10) >= 24 && keepsFrames();
+const HAS_FRAMES = keepsFrames();
 
 function keepsFrames(): boolean {
   const probe = new AsyncLocalStorage<boolean>();
