@@ -3,9 +3,12 @@ import { Controller, Injectable, Module, Post } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import {
   type BootLog,
+  Bulkhead,
   CircuitBreaker,
   Critical,
   Fallback,
+  Hedge,
+  Resilience,
   type ResilienceModuleOptions,
   Retry,
   Timeout,
@@ -95,6 +98,82 @@ describe('Boot logs', () => {
     await app.get(LazyModuleLoader).load(() => LateModule);
     expect(lines(logger, 'log')).toEqual(['1 operation more, 5 in all: Late.run']);
     expect(lines(logger, 'debug')).toEqual(['Late.run (provider): at most 2 attempts']);
+  });
+
+  it('of a module that is loaded lazily no more than ten names', async () => {
+    const withMethods = (count: number) => {
+      class Late {}
+      for (let n = 1; n <= count; n++) {
+        const method = { value: async () => {}, writable: true, configurable: true };
+        (Retry(TWICE) as MethodDecorator)(Late.prototype, `run${n}`, method);
+        Object.defineProperty(Late.prototype, `run${n}`, method);
+      }
+      Resilience({ name: `late${count}` })(Late);
+      @Module({ providers: [Late] })
+      class LateModule {}
+      return LateModule;
+    };
+    const { app, logger } = await boot({});
+    await app.get(LazyModuleLoader).load(() => withMethods(10));
+    await app.get(LazyModuleLoader).load(() => withMethods(11));
+    const [ten, eleven] = lines(logger, 'log').filter((line) => line.includes('more'));
+    expect(ten).toMatch(/^10 operations more, 10 in all: late10\.run1, .*, late10\.run10$/);
+    expect(eleven).toMatch(/^11 operations more, 21 in all: late11\.run1, .*, late11\.run10, …$/);
+  });
+
+  it('how many operations have each of the stages, and nothing of those that none has', async () => {
+    @Injectable()
+    class Whole {
+      @Critical()
+      @Retry(TWICE)
+      @Hedge(50)
+      @CircuitBreaker('stock')
+      @Timeout(50)
+      @Bulkhead({})
+      @Fallback(() => undefined)
+      async every(): Promise<void> {}
+      @Hedge(50)
+      @Bulkhead({})
+      @Critical(false)
+      async some(): Promise<void> {}
+    }
+    const { logger } = await boot({ providers: [Whole] }, { breakers });
+    expect(lines(logger, 'log')).toEqual([
+      '2 operations: 1 critical, 1 with retry, 2 with hedge, 1 with circuit breaker, 1 with timeout, 2 with bulkhead, 1 with fallback',
+    ]);
+    const { logger: other } = await boot({}, { services: { geo: {} } });
+    expect(lines(other, 'log')).toEqual(['1 operation']);
+  });
+
+  it('each doubt, warning and class once, also when a module is loaded lazily', async () => {
+    const { app, logger } = await booted(undefined, {
+      breakers: { stock: { failureRateThreshold: 0.5 } },
+    });
+    const [doubts, classes] = [/half a percent/, /methods covered/];
+    const told = (what: RegExp) =>
+      logger.records.filter(({ message }) => what.test(String(message))).length;
+    expect([doubts, classes, /is inactive/].map(told)).toEqual([1, 1, 1]);
+    @Injectable()
+    class Late {
+      @Retry(TWICE)
+      async run(): Promise<void> {}
+    }
+    @Module({ providers: [Late] })
+    class LateModule {}
+    await app.get(LazyModuleLoader).load(() => LateModule);
+    expect([doubts, classes, /is inactive/].map(told)).toEqual([1, 1, 1]);
+  });
+
+  it("of a class that its decorators do not reach at all also with bootLog: 'none'", async () => {
+    @Injectable()
+    @Retry(TWICE)
+    class Helpers {
+      size(): number {
+        return 1;
+      }
+    }
+    const { logger } = await boot({ providers: [Helpers] }, { bootLog: 'none' });
+    expect(lines(logger, 'warn')).toEqual([expect.stringContaining('Helpers: its resilience')]);
   });
 
   it('no line where nothing is resilient', async () => {

@@ -1,6 +1,14 @@
 import 'reflect-metadata';
 import { Injectable, SetMetadata, type Type } from '@nestjs/common';
-import { CircuitBreaker, Retry, Timeout } from '../../lib/index.js';
+import {
+  Bulkhead,
+  CircuitBreaker,
+  Critical,
+  Fallback,
+  Hedge,
+  Retry,
+  Timeout,
+} from '../../lib/index.js';
 import { boot, closeAll, TWICE } from './support.js';
 
 afterEach(closeAll);
@@ -42,25 +50,53 @@ describe('A decorator of others between ours is warned of at boot', () => {
       'Orders.save: another decorator (whose function is called inTransaction) stands between @Retry() and @Timeout(), @CircuitBreaker()',
     );
     expect(warnings[0]).toContain(
-      '@Retry() -> @CircuitBreaker() -> @Timeout() -> the other decorator -> the method',
+      'all of ours run above it: @Retry() -> @CircuitBreaker() -> @Timeout() -> the other decorator -> the method. What it begins',
     );
     begun.length = 0;
     await expect(app.get(Orders).save()).rejects.toThrow('down');
     expect(begun).toEqual(['transaction', 'transaction']); // as it says
   });
 
-  it('and as another decorator where nothing tells its name', async () => {
+  it('with every stage in its place, whatever order they are written in', async () => {
     @Injectable()
     class Orders {
-      @Retry(TWICE)
-      @Anonymous
+      @Bulkhead({})
       @Timeout(30)
+      @Hedge(10)
+      @CircuitBreaker({})
+      @Retry(TWICE)
+      @Transactional
+      @Fallback(() => undefined)
+      @Critical()
       async save(): Promise<void> {}
     }
-    const { warnings } = await warningsOf(Orders);
-    expect(warnings.join()).toContain(
-      'Orders.save: another decorator stands between @Retry() and @Timeout(), but all of ours run above it',
+    expect((await warningsOf(Orders)).warnings.join()).toContain(
+      ': @Critical() -> @Fallback() -> @Retry() -> @Hedge() -> @CircuitBreaker() -> @Timeout() -> @Bulkhead() -> the other decorator',
     );
+  });
+
+  it('and as another decorator where nothing tells its name', async () => {
+    const named =
+      (name: string): MethodDecorator =>
+      (_target, _key, descriptor) => {
+        const method = descriptor.value as (...args: unknown[]) => unknown;
+        const wrapper = (...args: unknown[]) => method.apply(undefined, args);
+        Object.defineProperty(wrapper, 'name', { value: name });
+        descriptor.value = wrapper as never;
+      };
+    for (const name of ['', 'save', 'value']) {
+      @Injectable()
+      class Orders {
+        @Retry(TWICE)
+        @named(name)
+        @Timeout(30)
+        async save(): Promise<void> {}
+      }
+      const { warnings } = await warningsOf(Orders);
+      expect(warnings.join()).toContain(
+        'Orders.save: another decorator stands between @Retry() and @Timeout(), but all of ours run above it',
+      );
+    }
   });
 
   it('each, where there are several', async () => {
@@ -81,9 +117,11 @@ describe('A decorator of others between ours is warned of at boot', () => {
   });
 
   it('also where it stands between those of the class and those of the method', async () => {
+    @Retry(TWICE)
+    class Base {}
     @Injectable()
     @Retry(TWICE)
-    class Orders {
+    class Orders extends Base {
       @Transactional
       @Timeout(30)
       async save(): Promise<void> {

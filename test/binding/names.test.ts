@@ -198,13 +198,31 @@ describe('A class whose name is made up at each start', () => {
     expect((await named([mixin(Guard)])).warnings).toBe('');
   });
 
+  it('is told from names that a developer writes, though they have digits or hexadecimal letters', async () => {
+    const warningsOf = async (name: string) => {
+      const { [name]: type } = {
+        [name]: class {
+          async run(): Promise<void> {}
+        },
+      };
+      Timeout(50)(type as Type<object>);
+      return (await named([type as Type<object>])).warnings;
+    };
+    for (const name of ['Sha256Checksum', 'abcdefabcdefabcdef', 'Order12345678901', 'Feed0facade'])
+      expect(await warningsOf(name)).toBe('');
+    for (const name of ['1a2b3c4d5e6f', 'abcdef012345', 'aB1cD2eF3aB4cD5'])
+      expect(await warningsOf(name)).toContain(`${name}.run: its class's name is a random one`);
+  });
+
   it('is advised also where it has no name at all', async () => {
     const Nameless = (() =>
       class {
         async run(): Promise<void> {}
       })();
     Timeout(50)(Nameless);
-    expect((await named([Nameless])).warnings).toContain('.run: its class has no name');
+    expect((await named([Nameless])).warnings).toBe(
+      ".run: its class has no name; give the class a name of its own, @Resilience({ name: 'RoleGuard' }) for instance",
+    );
   });
 });
 
@@ -278,7 +296,27 @@ describe('Two operations never have one name', () => {
       async go(): Promise<void> {}
     }
     await expect(named([Left, Right])).rejects.toThrow(
-      'Right.go: the operation name "run" is taken by Left.run, and metrics',
+      'Right.go: the operation name "run" is taken by Left.run, and metrics and errors would take the two for one; allowed: a name of its own, by @Resilience({ name: \'…\' }) on a method or a class, or in the options of a pipeline',
+    );
+  });
+
+  it('nor by a name that is given like that of a class, whichever of the two is met first', async () => {
+    const Named = second();
+    Resilience({ name: 's' })(Named);
+    class Other {
+      @Retry(TWICE)
+      async get(): Promise<void> {}
+    }
+    Resilience({ name: 's' })(Other);
+    const text = (providers: Type<object>[]) =>
+      named(providers).then(
+        () => 'booted',
+        (error: Error) => error.message,
+      );
+    expect(await text([first(), Other])).toMatch(/^Other\.get: .* is taken by s\.get, and metrics/);
+    expect(await text([Other, first()])).toMatch(/^s\.get: .* is taken by Other\.get, and metrics/);
+    expect(await text([first(), Named])).toMatch(
+      'is taken by another class that is called s (provided in RootTestModule; this one in RootTestModule)',
     );
   });
 

@@ -221,11 +221,17 @@ describe('Boot warns of what is allowed and hardly meant', () => {
     const defaults = { circuitBreaker: { failureRateThreshold: 1 } };
     expect(await warningsOf({ defaults }, CircuitBreaker())).toContain('did you mean 100?');
     expect(await warningsOf({ breakers: { db: { failureRateThreshold: 50 } } })).toBe('');
+    expect(await warningsOf({ breakers: { db: { failureRateThreshold: 1.5 } } })).toBe('');
   });
 
   it('a percentage where a ratio is meant', async () => {
     expect(await warningsOf({}, Retry({ budget: { ratio: 20 } }))).toBe(
       'retry budget Service.run: ratio 20 allows 20 retries for each first attempt; did you mean 0.2 (20 %)?',
+    );
+    expect(await warningsOf({}, Retry({ budget: { ratio: 1 } }))).toBe('');
+    const options = { retryBudgets: { api: { ratio: 50 } } };
+    expect(await warningsOf(options, Retry({ budget: 'api' }))).toMatch(
+      /^retry budget api: ratio 50 .* did you mean 0\.5 \(50 %\)\?$/,
     );
   });
 
