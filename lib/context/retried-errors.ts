@@ -25,6 +25,12 @@ export class RetriedErrors {
     if (!isMade) setImmediate(() => this.errors.delete(error)).unref();
   }
 
+  /** Whether it is one that several attempts of a call inside failed by, passed on in this turn. */
+  isConstant(error: unknown): boolean {
+    const until = this.errors.get(error);
+    return until !== undefined && until !== Number.POSITIVE_INFINITY;
+  }
+
   /** Whether it, or an error that it was made of, is one of them. */
   has(error: unknown): boolean {
     const at = now();

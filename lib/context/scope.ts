@@ -202,7 +202,7 @@ export class Scope implements AttemptContext {
   /**
    * A call made inside has been retried until it gave up, with this error.
    *
-   * @param isConstant whether several of its attempts failed by the very same
+   * @param isConstant whether several of its attempts, or of those inside it, failed by the very same
    */
   noteRetried(error: unknown, isConstant = false): void {
     this.retriedErrors ??= new RetriedErrors();
@@ -212,6 +212,11 @@ export class Scope implements AttemptContext {
   /** Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up. */
   hasRetried(error: unknown): boolean {
     return this.retriedErrors?.has(error) ?? false;
+  }
+
+  /** Whether several attempts of a call inside failed by this very error. */
+  hasRetriedConstant(error: unknown): boolean {
+    return this.retriedErrors?.isConstant(error) ?? false;
   }
 
   /**

@@ -347,7 +347,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
     const { caller } = this;
     // One that was cut itself fails by its own deadline, which no call inside has retried.
     if (caller?.aborted === false && this.wasRetried(error))
-      caller.noteRetried(error, this.attempts > 1 && error === this.failedBefore);
+      caller.noteRetried(error, this.isConstant(error));
     this.settle();
     this.reject(error);
   }
@@ -364,6 +364,14 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   private wasRetried(error: unknown): boolean {
     return (
       this.suppressed !== undefined || this.attempts > 1 || this.current?.hasRetried(error) === true
+    );
+  }
+
+  /** Whether several attempts have failed by this very error, here or further in. */
+  private isConstant(error: unknown): boolean {
+    return (
+      (this.attempts > 1 && error === this.failedBefore) ||
+      this.current?.hasRetriedConstant(error) === true
     );
   }
 

@@ -87,6 +87,10 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
     return this.made.some((attempt) => attempt.hasRetried(error));
   }
 
+  hasRetriedConstant(error: unknown): boolean {
+    return this.made.some((attempt) => attempt.hasRetriedConstant(error));
+  }
+
   private make(at: number): void {
     const attempt = new Attempt(this, this.attempt, this.madeIn, at);
     this.made.push(attempt);

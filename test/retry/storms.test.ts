@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { concat, defer, lastValueFrom, Observable, of } from 'rxjs';
 import {
   Fallback,
+  type Pipeline,
   type ResilienceEvent,
   ResilienceService,
   Retry,
@@ -333,6 +334,29 @@ describe('What a call inside has retried until it gave up', () => {
       await settled(outer.execute(async () => Promise.all([inner.execute(passed)])));
       expect(passed.calls).toBe(3);
     }
+  });
+
+  it('knows a constant also behind a call that passes it on', async () => {
+    const app = await boot();
+    const [outer, middle, inner] = ['outer', 'middle', 'inner'].map((name) =>
+      app.pipeline({ name, retry: THREE }),
+    ) as [Pipeline, Pipeline, Pipeline];
+    const constant = new Error('unavailable');
+    const work = dead(() => constant);
+    const passing = async () => middle.execute(async () => await inner.execute(work));
+    await settled(outer.execute(() => Promise.all([passing()])));
+    expect(work.calls).toBe(3);
+    work.calls = 0;
+    let own = 0;
+    await settled(
+      outer.execute(async () => {
+        await passing().catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, 10)); // it goes on with something else
+        own++;
+        throw constant;
+      }),
+    );
+    expect([own, work.calls]).toEqual([3, 9]);
   });
 
   it('speaks for an error that is passed on late, where it was made for that failure', async () => {
