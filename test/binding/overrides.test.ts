@@ -11,6 +11,7 @@ import {
   ErrorTracker,
   getBulkheadToken,
   getCircuitBreakerToken,
+  InjectCircuitBreaker,
   InMemoryMetrics,
   MetricsFanOut,
   type ResilienceEvent,
@@ -188,7 +189,43 @@ describe.each(REGISTRATIONS)(
         expect(both.sort()).toEqual([expect.stringMatching(/full/), 'down']);
       });
 
+      it('a registry that knows only some names, or has nothing that calls could use, in the rest', async () => {
+        const breaker = new CircuitBreakerPolicy('payments', { failureThreshold: 1 });
+        const get = (name: string) => {
+          if (name === 'payments') return breaker;
+          throw new Error(`there is no ${name}`);
+        };
+        const has = (name: string) => name === 'payments';
+        const some = await start(CircuitBreakerRegistry, () => ({ has, get }));
+        expect([await some.fail(), await some.fail()]).toEqual([
+          'down',
+          expect.stringMatching(/is open/),
+        ]);
+        for (const nothing of [null, undefined, {}, 'payments']) {
+          const none = await start(CircuitBreakerRegistry, () => ({ get: () => nothing }));
+          const registry = none.module.get(CircuitBreakerRegistry);
+          expect(registry.get('payments')).toBe(nothing);
+          expect([await none.fail(), await none.fail()]).toEqual(['down', 'down']);
+        }
+        const empty = await start(BulkheadRegistry, () => ({}));
+        expect(await empty.fail()).toBe('down');
+      });
+
+      it('a stub of the ErrorTracker that counts, or that tracks nothing', async () => {
+        const counting = { track: jest.fn(), count: jest.fn() };
+        const first = await start(ErrorTracker, () => counting);
+        expect(await first.fail()).toBe('down');
+        expect(counting.count).toHaveBeenCalledTimes(1);
+        expect(counting.track).not.toHaveBeenCalled();
+        const second = await start(ErrorTracker, () => ({ getMetrics: () => 'nothing' }));
+        expect(await second.fail()).toBe('down');
+        expect(second.module.get(ErrorTracker).getMetrics()).toBe('nothing');
+      });
+
       it('but a stub that can do nothing of what calls need fails the boot, with what to give', async () => {
+        await expect(start(ResilienceEvents, () => ({ events$: undefined }))).rejects.toThrow(
+          /overrides ResilienceEvents: has no emit\(\), which calls need; allowed: one of ResilienceEvents, or of a class that extends it/,
+        );
         await expect(
           start(getCircuitBreakerToken('payments'), () => ({ getState: () => 'OPEN' })),
         ).rejects.toThrow(
@@ -196,8 +233,60 @@ describe.each(REGISTRATIONS)(
         );
         await expect(
           start(getBulkheadToken('write'), () => ({ getSnapshot: () => ({}) })),
-        ).rejects.toThrow(/overrides the bulkhead "write": has no tryAcquire\(\)/);
+        ).rejects.toThrow(
+          /overrides the bulkhead "write": has no tryAcquire\(\).*a BulkheadPolicy, or of/,
+        );
       });
+    });
+
+    it.each([
+      ['nothing', null],
+      ['no object', 'a text'],
+    ])('but not %s, which is injected and no more', async (_what, value) => {
+      for (const token of [
+        ErrorTracker,
+        ResilienceEvents,
+        InMemoryMetrics,
+        MetricsFanOut,
+        CircuitBreakerRegistry,
+        BulkheadRegistry,
+        getCircuitBreakerToken('payments'),
+        getBulkheadToken('write'),
+      ]) {
+        const module = await Test.createTestingModule({
+          imports: [register()],
+          providers: [Payments],
+        })
+          .overrideProvider(token)
+          .useValue(value)
+          .compile();
+        await track(module).init();
+        expect(module.get<unknown>(token as string)).toBe(value);
+        await expect(module.get(Payments).charge()).rejects.toThrow('down');
+      }
+    });
+
+    it('of a policy is what is injected as well, and one that the application has not disturbs nothing', async () => {
+      @Injectable()
+      class Elsewhere {
+        constructor(@InjectCircuitBreaker('elsewhere') readonly breaker: CircuitBreakerPolicy) {}
+      }
+      const mine = new CircuitBreakerPolicy('payments', { failureThreshold: 1 });
+      const module = await Test.createTestingModule({
+        imports: [register()],
+        providers: [Payments],
+      })
+        .overrideProvider(getCircuitBreakerToken('payments'))
+        .useValue(mine)
+        .overrideProvider(getCircuitBreakerToken('elsewhere'))
+        .useValue({})
+        .compile();
+      await track(module).init();
+      expect(Elsewhere.name).toBe('Elsewhere'); // another application's
+      expect(module.get(getCircuitBreakerToken('payments'))).toBe(mine);
+      expect(module.get(CircuitBreakerRegistry).get('payments')).toBe(mine);
+      expect(module.get(CircuitBreakerRegistry).has('elsewhere')).toBe(false);
+      await expect(module.get(Payments).charge()).rejects.toThrow('down');
     });
   },
 );
