@@ -95,6 +95,7 @@ function rejection(reason: BulkheadRejectionReason, bulkhead?: string) {
 
 describe('Bulkhead', () => {
   let app: ResilienceApp;
+  let crowds = 0;
 
   beforeAll(async () => {
     app = await ResilienceApp.boot(
@@ -123,7 +124,7 @@ describe('Bulkhead', () => {
     [
       'a pipeline',
       (options) => {
-        const name = `crowd-${app.bulkheads.list().length}`;
+        const name = `crowd-${crowds++}`;
         const pipeline = app.pipeline({ name, bulkhead: options });
         return [new Crowd((fn) => pipeline.execute(fn)), app.bulkheads.get(name)];
       },
@@ -267,7 +268,16 @@ describe('Bulkhead', () => {
     expect(error).toBeInstanceOf(ResilienceError);
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({ bulkhead: 'write', reason: 'full', code: 'BULKHEAD_FULL' });
-    expect(error.message).toContain('write');
+  });
+
+  it.each<[BulkheadRejectionReason, string]>([
+    ['full', 'is full'],
+    ['queue-timeout', 'had no free slot in time'],
+    ['deadline', 'had no free slot early enough for a typical run to meet the deadline'],
+    ['displaced', 'is full, and a critical call took the place in its queue'],
+    ['shutdown', 'is shutting down'],
+  ])('says in words why it is, and of whom: %s', (reason, words) => {
+    expect(new BulkheadRejectedError('write', reason).message).toBe(`Bulkhead "write" ${words}`);
   });
 
   it.each([

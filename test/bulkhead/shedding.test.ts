@@ -235,6 +235,25 @@ describe('Bulkhead', () => {
         expect(call.value).toBe('in time');
       });
 
+      it('times one run in eight where nobody waits, which is enough to notice that', async () => {
+        const clinic = make({ maxConcurrent: 2 });
+        await clinic.runs(5, 100);
+        const queuedWith = async (timeoutMs: number) => {
+          const [one, other, queued] = ['one', 'other', 'queued'].map((who) =>
+            clinic.call(who, who === 'queued' ? { timeoutMs } : {}),
+          );
+          await flush();
+          const { state } = queued as Watched<unknown>;
+          for (const who of ['one', 'other', 'queued']) await clinic.finish(who);
+          expect([one?.state, other?.state]).toEqual(['fulfilled', 'fulfilled']);
+          return state;
+        };
+        await clinic.runs(39, 10); // four of them are timed, and five before that were slow
+        expect(await queuedWith(50)).toBe('rejected');
+        await clinic.runs(8, 10);
+        expect(await queuedWith(50)).toBe('pending');
+      });
+
       it('does not believe failures that come fast: an answer takes as long as before', async () => {
         const clinic = make({ maxConcurrent: 1 });
         await clinic.runs(5, 100);
