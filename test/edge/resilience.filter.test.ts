@@ -16,14 +16,16 @@ import {
   type NestMiddleware,
   Param,
   type PipeTransform,
+  type Provider,
   Scope,
   type Type,
   UseFilters,
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, HttpAdapterHost } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
 import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
+import { GraphQLError } from 'graphql';
 import type { Observable } from 'rxjs';
 import {
   Bulkhead,
@@ -317,6 +319,32 @@ describe.each([EXPRESS, FASTIFY])('On $name, a resilience error of', (platform) 
     });
   });
 
+  it('a guard is told by that filter of several which Nest would ask first', async () => {
+    @Catch(HttpException)
+    @Injectable()
+    class CatchHttpToo extends Telling {
+      constructor(adapters: HttpAdapterHost) {
+        super(adapters, 'http too');
+      }
+    }
+    @Controller()
+    class Forbidding {
+      @Get('forbidden')
+      get(): string {
+        throw new ForbiddenException();
+      }
+    }
+    @Module({ controllers: [Forbidding] })
+    class Shopping {}
+    const { call } = await serve([Guarded, Shopping], {}, [
+      { provide: APP_FILTER, useClass: CatchHttp },
+      { provide: APP_FILTER, useClass: CatchHttpToo },
+      { provide: APP_FILTER, useClass: CatchForbidden },
+    ]);
+    expect((await call('/forbidden')).body).toMatchObject({ told: 'forbidden' });
+    expect((await call('/class')).body).toMatchObject({ told: 'http too' });
+  });
+
   it('a guard is caught by filters of the controller, of the method, and of the request', async () => {
     @Controller()
     @UseGuards(Guard)
@@ -382,7 +410,7 @@ describe.each([EXPRESS, FASTIFY])('A GraphQL guard on $name', (platform) => {
     }
   }
 
-  async function serve(options: ResilienceModuleOptions = {}) {
+  async function serve(options: ResilienceModuleOptions = {}, providers: Provider[] = []) {
     const graphql = GraphQLModule.forRoot<ApolloDriverConfig>({
       driver: ApolloDriver,
       autoSchemaFile: true,
@@ -391,7 +419,7 @@ describe.each([EXPRESS, FASTIFY])('A GraphQL guard on $name', (platform) => {
     });
     const { app } = await listen(
       platform,
-      { imports: [graphql], providers: [Shop, Vault] },
+      { imports: [graphql], providers: [Shop, Vault, ...providers] },
       { ...OPTIONS, ...options },
     );
     app.get(CircuitBreakerRegistry).get('secret').forceOpen();
@@ -424,10 +452,55 @@ describe.each([EXPRESS, FASTIFY])('A GraphQL guard on $name', (platform) => {
     expect(await (await serve())('filtered')).toEqual([['caught', 'INTERNAL_SERVER_ERROR']]);
   });
 
+  it.each([
+    ['which answers', () => new Error('told otherwise'), 'told otherwise', 'INTERNAL_SERVER_ERROR'],
+    ['which only looks on', () => undefined, ANSWERS.open.body.message, 'CIRCUIT_OPEN'],
+  ])('is told to a filter for what it becomes, %s', async (_, answer, message, code) => {
+    const caught: unknown[] = [];
+    @Catch(GraphQLError)
+    class CatchGraphQL implements ExceptionFilter {
+      catch(error: GraphQLError): unknown {
+        caught.push(error.extensions.code);
+        return answer();
+      }
+    }
+    Vault.refusal = 'open';
+    const ask = await serve({}, [{ provide: APP_FILTER, useClass: CatchGraphQL }]);
+    expect(await ask('guarded')).toEqual([[message, code]]);
+    expect(caught).toEqual(['CIRCUIT_OPEN']);
+  });
+
   it('leaves them as they are with mapErrors: false', async () => {
     Vault.refusal = 'timeout';
     expect(await (await serve({ mapErrors: false }))('guarded')).toEqual([
       ['Operation timed out after 5 ms', 'INTERNAL_SERVER_ERROR'],
     ]);
   });
+});
+
+it('A call that comes in a way of its own, such as that of a bot, is told errors as they are', async () => {
+  @Injectable()
+  class Bot {
+    constructor(private readonly vault: Vault) {}
+    answer(): Promise<boolean> {
+      return this.vault.open();
+    }
+  }
+  const { app } = await listen(EXPRESS, { providers: [Bot, Vault] }, OPTIONS);
+  app.get(CircuitBreakerRegistry).get('secret').forceOpen();
+  const bot = app.get(Bot);
+  const ask = app
+    .get(ExternalContextCreator)
+    .create(
+      bot,
+      bot.answer,
+      'answer',
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      'bot',
+    );
+  await expect(ask()).rejects.toBeInstanceOf(CircuitBreakerOpenError);
 });

@@ -83,6 +83,28 @@ describe('resilientFetch', () => {
     expect(error).not.toHaveProperty('statusCode'); // Nest would answer with it
   });
 
+  it('throws an answer without a body', async () => {
+    const { url } = await serve((_, response) => response.writeHead(404).end());
+    expect((await errorOf(resilientFetch(url, { method: 'HEAD' }))).body).toBe('');
+  });
+
+  it('names the host and the status where the answer has no reason phrase', async () => {
+    const { url } = await serve((_, response) => {
+      response.writeHead(500, '').end();
+    });
+    const { message } = await errorOf(resilientFetch(url));
+    expect(message).toBe(`${new URL(url).host} answered 500`);
+  });
+
+  it('names no host where something stands in for fetch, whose answers have no address', async () => {
+    const fetch = jest.spyOn(globalThis, 'fetch');
+    fetch.mockImplementation(async () => new Response('down', { status: 503 }));
+    const error = await errorOf(resilientFetch('http://inventory/'));
+    fetch.mockRestore();
+    expect(error.message).toBe('The service answered 503');
+    expect(error.body).toBe('down');
+  });
+
   it.each([
     [200, {}],
     [204, {}],
