@@ -104,6 +104,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
   }
 
   broke(error: unknown): void {
+    this.cancel(error); // attempts that go on would settle it again
     if (!this.settled) this.refuse(error);
   }
 
@@ -238,7 +239,7 @@ export abstract class Execution<T> implements AttemptOwner<T>, Dependent {
       previousDelayMs: this.delayMs,
       elapsedMs: at - this.startedAt,
       remainingMs: (this.caller?.deadline ?? Number.POSITIVE_INFINITY) - at,
-      isNested: this.current?.hasRetried(error) ?? false,
+      isNested: this.current?.hasRetried(error) === true,
       at,
     });
   }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, Injectable, Post, Res } from '@nestjs/common';
 import { Observable, of } from 'rxjs';
 import {
@@ -109,6 +109,28 @@ describe('A hedged call', () => {
     await flush();
     expect(attempts.count).toBe(1);
     expect(result.error).toMatchObject({ message: 'down' });
+  });
+
+  it('fails by the rejection where no attempt of it was let in', async () => {
+    const { app, attempts, call } = await hedging({ hedge: { delayMs: 50 }, circuitBreaker: {} });
+    app.breakers.get('read').forceOpen();
+    const result = call();
+    await elapse(100);
+    expect(result.error).toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(attempts.count).toBe(0);
+  });
+
+  it('is not hedged, and leaves no timer, where the application closes before', async () => {
+    const { app, attempts, call } = await hedging({ hedge: { delayMs: 50 } });
+    const result = call();
+    expect(jest.getTimerCount()).toBe(1);
+    app.pipeline({}).plan.shutdown.begin(0);
+    expect(jest.getTimerCount()).toBe(0);
+    await elapse(100);
+    expect(attempts.count).toBe(1);
+    attempts.made[0]?.resolve('first');
+    await flush();
+    expect(result.value).toBe('first');
   });
 
   it('that fails before the delay is left to the retry', async () => {

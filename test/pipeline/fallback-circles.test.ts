@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { Controller, Get, Injectable } from '@nestjs/common';
@@ -189,7 +190,11 @@ describe('A fallback that calls its own operation', () => {
     const run = jest.fn(down);
     const pipeline: Pipeline = app.pipeline({
       fallback: () => {
-        setTimeout(() => void pipeline.execute(run), 10); // a refresh in the background
+        // A refresh in the background, in the async context that Node's own timers keep.
+        setTimeout(
+          AsyncResource.bind(() => void pipeline.execute(run)),
+          10,
+        );
         return 'stale';
       },
     });

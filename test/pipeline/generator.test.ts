@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks';
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Controller, Get, Injectable } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import {
@@ -257,6 +259,35 @@ describe('A decorated async generator that has begun', () => {
     await elapse(100);
     await call;
     expect(await values?.return('left')).toEqual({ value: 'left', done: true });
+  });
+
+  it('and was cut leaves on its own what was made in it, though it goes on itself', async () => {
+    @Injectable()
+    class Endless {
+      later: (() => Promise<string>) | undefined;
+      @generating(Retry(2))
+      async *values(): AsyncGenerator<string> {
+        this.later = AsyncResource.bind(() => this.call());
+        yield 'first';
+        await never();
+      }
+      @Timeout(1_000)
+      async call(): Promise<string> {
+        return 'answer';
+      }
+    }
+    const app = await boot({}, [Endless]);
+    const endless = app.module.get(Endless);
+    const around = app.pipeline({ timeoutMs: 100 });
+    const call = failure(
+      around.execute(async () => {
+        for await (const _ of endless.values());
+      }),
+    );
+    await elapse(100);
+    expect(await call).toBeInstanceOf(TimeoutError);
+    await nextTurn();
+    expect(await endless.later?.()).toBe('answer');
   });
 
   it('ends for its reader at whatever moment around its first value the call around it ends', async () => {

@@ -12,6 +12,7 @@ import {
   jest,
 } from '@jest/globals';
 import {
+  BadRequestException,
   type CallHandler,
   Controller,
   type ExecutionContext,
@@ -271,6 +272,41 @@ describe('Pipeline', () => {
       expect(call.error).toBe(deadline);
       expect(app.breakers.get(name).getSnapshot()).toMatchObject({ calls: 1, failures: 1 });
       expect(app.metrics.get('requests.total', { operation: name })).toBe(1);
+    });
+
+    it.each([true, undefined])(
+      'alerts when a deadline cuts it, if it is critical: %p',
+      async (critical) => {
+        const { pipeline, name } = named({ ...(critical && { critical }) });
+        const alerts: unknown[] = [];
+        const heard = app.events.events$.subscribe((event) => {
+          if (event.type === 'alert') alerts.push(event.operation);
+        });
+        const cut = watch(
+          named({ timeoutMs: 100 }).pipeline.execute(() => pipeline.execute(never)),
+        );
+        await elapse(100);
+        expect(cut.error).toBeInstanceOf(TimeoutError);
+        expect(alerts).toEqual(critical ? [name] : []);
+        heard.unsubscribe();
+      },
+    );
+
+    it.each([
+      ['that goes well', () => 'answer'],
+      ['that fails by its client', () => Promise.reject(new BadRequestException())],
+      ['that fails', () => Promise.reject(new Error('down'))],
+    ])('tells how long a call took %s', async (_, end) => {
+      const { pipeline, name } = named({});
+      await elapse(1_000);
+      const work = new Deferred<void>();
+      const call = watch(pipeline.execute(() => work.promise.then(end)));
+      await elapse(50);
+      work.resolve();
+      await flush();
+      expect(call.state).not.toBe('pending');
+      const told = app.metrics.snapshot().filter(({ tags }) => tags.operation === name);
+      expect(told).toContainEqual(expect.objectContaining({ name: 'request.duration', max: 50 }));
     });
 
     it('hands the call to the fallback as its arguments, then the error', async () => {
@@ -600,26 +636,32 @@ describe('Pipeline', () => {
       expect(late?.reason).toBe(call.error);
     });
 
-    it('carries the abort to listeners in their own async context', async () => {
-      const user = new AsyncLocalStorage<string>();
-      const seen: (string | undefined)[] = [];
-      const caller = new AbortController();
-      const { pipeline } = named({});
-      for (const who of ['ann', 'bob'])
-        user.run(who, () =>
-          watch(
-            pipeline.execute(
-              ({ signal }) => {
-                signal.addEventListener('abort', () => seen.push(user.getStore()));
-                return never();
-              },
-              { signal: caller.signal },
-            ),
-          ),
-        );
-      user.run('whoever aborts', () => caller.abort());
-      expect(seen).toEqual(['ann', 'bob']);
-    });
+    it.each(['a signal', 'the call around'])(
+      'carries the abort of %s to listeners in their own async context',
+      async (whose) => {
+        const user = new AsyncLocalStorage<string>();
+        const seen: (string | undefined)[] = [];
+        const caller = new AbortController();
+        const { signal } = caller;
+        const { pipeline } = named({});
+        const begin = (options: { signal?: AbortSignal }) => {
+          for (const who of ['ann', 'bob'])
+            user.run(who, () =>
+              watch(
+                pipeline.execute((attempt) => {
+                  attempt.signal.addEventListener('abort', () => seen.push(user.getStore()));
+                  return never();
+                }, options),
+              ),
+            );
+          return never();
+        };
+        if (whose === 'a signal') void begin({ signal });
+        else watch(named({}).pipeline.execute(() => begin({}), { signal }));
+        user.run('whoever aborts', () => caller.abort());
+        expect(seen).toEqual(['ann', 'bob']);
+      },
+    );
   });
 
   describe('a caller that gives up', () => {
@@ -746,6 +788,32 @@ describe('Pipeline', () => {
           await failure(named({ retry: ONE_RETRY }).pipeline.execute(never, { signal: make() })),
         ).toEqual(expected);
       }
+    });
+
+    it('gets the first reason where one who hears of it gives another', async () => {
+      const { pipeline } = named({});
+      const [first, second] = [new AbortController(), new AbortController()];
+      let inner: Promise<unknown> | undefined;
+      const outer = failure(
+        named({}).pipeline.execute(
+          () => {
+            inner = failure(
+              pipeline.execute(
+                (attempt) => {
+                  attempt.signal.addEventListener('abort', () => second.abort(new Error('second')));
+                  return never();
+                },
+                { signal: first.signal },
+              ),
+            );
+            return never();
+          },
+          { signal: second.signal },
+        ),
+      );
+      first.abort(reason);
+      expect(await inner).toBe(reason);
+      expect(await outer).toMatchObject({ message: 'second' });
     });
 
     it('has its probe give back the permit', async () => {
@@ -959,6 +1027,21 @@ describe('Pipeline', () => {
       await flush();
       expect(call.error).toMatchObject({ message: 'down' });
       expect(run).toHaveBeenCalledTimes(1);
+    });
+
+    it('makes no other attempt where one who hears of the retry closes it', async () => {
+      const closed = await ResilienceApp.boot();
+      const pipeline = closed.pipeline({ retry: { ...ONE_RETRY, baseDelayMs: 0 } });
+      closed.events.events$.subscribe(({ type }) => {
+        if (type === 'retry') pipeline.plan.shutdown.begin(0);
+      });
+      const run = jest.fn(() => Promise.reject(new Error('down')));
+      const call = watch(pipeline.execute(run));
+      await elapse(100);
+      expect(call.error).toMatchObject({ message: 'down' });
+      expect(run).toHaveBeenCalledTimes(1);
+      await closed.close();
+      jest.useFakeTimers();
     });
 
     it('ends a queued call with reason shutdown and without another attempt', async () => {

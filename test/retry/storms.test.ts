@@ -118,6 +118,27 @@ describe('The retry budget', () => {
     expect(work.calls).toBeLessThanOrEqual(1_000 + 0.2 * 1_000 + 10 * 10);
   });
 
+  it.each([
+    ['retried', { retry: { maxAttempts: 2, ...NOW } }],
+    ['hedged', { hedge: { delayMs: 10 } }],
+  ])('is earned by calls that are %s, at their first attempts', async (_, stages) => {
+    const app = await boot({ retryBudgets: { stock: { ratio: 0.2, minRetriesPerSecond: 0 } } });
+    const call = app.pipeline({ name: 'a', upstream: 'stock', ...stages });
+    const slowAndDead = dead();
+    const attempts = async () => {
+      slowAndDead.calls = 0;
+      const work = async () => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return slowAndDead();
+      };
+      await settled(call.execute(work).catch(() => undefined));
+      return slowAndDead.calls;
+    };
+    expect(await attempts()).toBe(1);
+    for (let index = 0; index < 4; index++) await call.execute(async () => 'answer');
+    expect(await attempts()).toBe(2);
+  });
+
   it('can be one by name, one of an operation’s own, or none', async () => {
     const app = await boot({ retryBudgets: { tight: NONE } });
     const callsWith = async (name: string, retry: RetryOptions) => {
@@ -270,6 +291,18 @@ describe('What a call inside has retried until it gave up', () => {
     const work = dead();
     await settled(outer.execute(() => inner.execute(work)));
     expect(work.calls).toBe(1);
+  });
+
+  it('is not what a call inside has tried once only', async () => {
+    const app = await boot();
+    const outer = app.pipeline({ name: 'outer', retry: THREE });
+    const work = dead();
+    for (const options of [{}, { retry: { ...THREE, retryableErrors: () => false } }]) {
+      work.calls = 0;
+      const inner = app.pipeline({ name: `inner ${Object.keys(options)}`, ...options });
+      await settled(outer.execute(() => inner.execute(work)));
+      expect(work.calls).toBe(3);
+    }
   });
 
   it('does not speak for what fails later with the same error object', async () => {

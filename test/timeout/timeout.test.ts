@@ -393,6 +393,19 @@ describe('Timeout', () => {
       expect(call.error).toBe(error); // the third would begin at 600 ms
     });
 
+    it('do not begin at the very moment at which the outer deadline has come', async () => {
+      const inner = app.pipeline({});
+      const run = jest.fn(never);
+      const onTheDot = new Promise((resolve) => setTimeout(resolve, 100)); // before the timeout's timer
+      const call = app.pipeline({ timeoutMs: 100 }).execute(async () => {
+        await onTheDot;
+        return failure(inner.execute(run));
+      });
+      await elapse(100);
+      expect(await call).toMatchObject({ code: 'TIMEOUT', timeoutMs: 100 });
+      expect(run).not.toHaveBeenCalled();
+    });
+
     it('are on their own when they outlive a caller that has ended well', async () => {
       const inner = app.pipeline({
         timeoutMs: 1000,
