@@ -432,10 +432,12 @@ describe('why the breaker in front of a call is open', () => {
   });
 
   it('is told through hedges too', async () => {
-    const app = await boot({ breakers });
+    const app = await boot({ breakers: { payments: { failureThreshold: 2 } } });
     const pipeline = app.pipeline({ ...options, hedge: { delayMs: 20 } });
-    const own = new Error('mine');
+    const [own, other] = [new Error('mine'), new Error("somebody else's")];
     const call = rejectionOf(pipeline.execute(failing(own)));
+    await flush();
+    await failure(app.breakers.get('payments').execute(failing(other)));
     await elapse(500);
     expect((await call).cause).toBe(own);
   });
