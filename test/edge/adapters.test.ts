@@ -12,6 +12,7 @@ import {
   type ExecutionContext,
   Get,
   Head,
+  type HttpException,
   Injectable,
   type MiddlewareConsumer,
   Module,
@@ -944,6 +945,49 @@ describe.each([EXPRESS, FASTIFY, ...HTTP2])('On $name', (platform) => {
         allow.open();
         const signal = await soon(called.opened, 'the handler');
         expect(signal?.aborted).toBe(path === 'plain' ? true : undefined);
+      },
+    );
+
+    it.each([{}, { mapErrors: false }])(
+      'is told by 499 to filters, for the log, unless the handler failed by itself (%p)',
+      async (options) => {
+        let started = latch();
+        let caught = latch<unknown>();
+        @Catch()
+        @Injectable()
+        class Filter implements ExceptionFilter {
+          catch(error: unknown): void {
+            caught.open(error);
+          }
+        }
+        @Controller()
+        @UseFilters(Filter)
+        class Items {
+          @Get('ended')
+          async ended(): Promise<string> {
+            const signal = currentSignal();
+            started.open();
+            await once(signal, 'abort');
+            throw signal.reason;
+          }
+          @Get('failed')
+          async failed(): Promise<string> {
+            await this.ended().catch(() => undefined);
+            throw new Error('failed');
+          }
+        }
+        const { open } = await boot(Items, [], options);
+        const errorOf = async (path: string) => {
+          started = latch();
+          caught = latch();
+          const exchange = open(path);
+          await soon(started.opened, 'the handler');
+          exchange.leave();
+          return soon(caught.opened, 'the error');
+        };
+        const ended = (await errorOf('/ended')) as HttpException;
+        expect([ended.getStatus(), ended.message]).toEqual([499, 'Client Closed Request']);
+        expect(await errorOf('/failed')).toEqual(new Error('failed'));
       },
     );
 
