@@ -50,7 +50,7 @@ export class ClassOperations {
    */
   find(type: Class, definition: MethodDefinition): MethodOperation | undefined {
     this.plan(type);
-    const operation = this.classes.get(type)?.get(definition);
+    const operation = this.operationsOf(type).get(definition);
     if (operation !== undefined || !this.coverageOf(type).reaches(definition)) return operation;
     return this.ofOwner(definition);
   }
@@ -59,12 +59,11 @@ export class ClassOperations {
   private ofOwner(definition: MethodDefinition): MethodOperation | undefined {
     const { owner } = definition;
     this.make(owner, [definition]);
-    return this.classes.get(owner)?.get(definition);
+    return this.operationsOf(owner).get(definition);
   }
 
   private make(type: Class, definitions: MethodDefinition[], module?: string): MethodOperation[] {
-    const operations = this.classes.get(type) ?? new Map<MethodDefinition, MethodOperation>();
-    this.classes.set(type, operations);
+    const operations = this.operationsOf(type);
     const missing = definitions.filter((definition) => !operations.has(definition));
     const claim = (name: string, key: PropertyKey) => this.names.claim(name, { type, key, module });
     const { catalog } = this.configuration;
@@ -88,6 +87,12 @@ export class ClassOperations {
       upstream,
       pipeline: this.factory.make(name, service ?? className, plan),
     };
+  }
+
+  private operationsOf(type: Class): Map<MethodDefinition, MethodOperation> {
+    const operations = this.classes.get(type) ?? new Map<MethodDefinition, MethodOperation>();
+    this.classes.set(type, operations);
+    return operations;
   }
 
   private coverageOf(type: Class): ClassCoverage {

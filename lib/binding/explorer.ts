@@ -5,7 +5,6 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import type { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
-import { classSettings, definitionsOf } from '../dispatch/method-definition.js';
 import { classesOf } from '../nest/wrappers.js';
 import { BootReport } from './boot-report.js';
 import { withdrawUnknown } from './policy-providers.js';
@@ -64,8 +63,6 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
  * @throws ResilienceConfigurationError
  */
 export function planClasses(runtime: ResilienceRuntime, modules: ModulesContainer): void {
-  for (const [type, module] of classesOf(modules))
-    if (definitionsOf(type).length > 0 || classSettings(type).length > 0)
-      runtime.plan(type, module);
+  for (const [type, module] of classesOf(modules)) runtime.plan(type, module);
   runtime.planAdopted();
 }

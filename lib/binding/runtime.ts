@@ -1,5 +1,4 @@
 import { Logger } from '@nestjs/common';
-import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { AnyMethod, Class, MethodDefinition } from '../dispatch/method-definition.js';
 import { DispatchingRuntime, fillSlot } from '../dispatch/runtime-slot.js';
 import {
@@ -96,7 +95,6 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /** The same for what was there before the policies. */
   applySubstitutes(): void {
     for (const [token, given] of this.substitutes) this.substitute(token, given);
-    this.substitutes.clear();
   }
 
   get options(): ResilienceModuleOptions {
@@ -172,7 +170,6 @@ export class ResilienceRuntime extends DispatchingRuntime {
    */
   planAdopted(): void {
     for (const type of this.adopted) this.plan(type);
-    this.adopted.clear();
   }
 
   /** Runs a decorated method. */
@@ -239,11 +236,9 @@ export class ResilienceRuntime extends DispatchingRuntime {
     for (const bulkhead of this.catalog.bulkheads.list()) bulkhead.shutdown();
   }
 
+  /** For what is injected when the options are known; only calls can come before. */
   private get state(): Configured {
-    if (this.configured === undefined) {
-      throw new ResilienceConfigurationError('ResilienceModule', 'its options are not known yet');
-    }
-    return this.configured;
+    return this.configured as Configured;
   }
 }
 
