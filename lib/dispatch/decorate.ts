@@ -20,20 +20,20 @@ export function decorate(stage: keyof Settings, value: unknown, decorator: strin
   return (target: object, key?: PropertyKey, descriptor?: PropertyDescriptor): void => {
     refuseStandardDecorator(decorator, key);
     if (key === undefined) decorateClass(target as Class, stage, value);
-    else decorateMethod(target, key, descriptor, stage, value, decorator);
+    else decorateMethod(target, key, descriptor ?? {}, stage, value, decorator);
   };
 }
 
 function decorateMethod(
   prototype: object,
   key: PropertyKey,
-  descriptor: PropertyDescriptor | undefined,
+  descriptor: PropertyDescriptor,
   stage: keyof Settings,
   value: unknown,
   decorator: string,
 ): void {
-  const method = descriptor?.value as unknown;
-  if (typeof prototype === 'function' || descriptor === undefined || typeof method !== 'function') {
+  const method = descriptor.value as unknown;
+  if (typeof prototype === 'function' || typeof method !== 'function') {
     const owner = typeof prototype === 'function' ? prototype : prototype.constructor;
     throw new ResilienceConfigurationError(
       `${owner.name}.${String(key)}`,
@@ -60,11 +60,11 @@ function decorateMethod(
 function decorateClass(type: Class, stage: keyof Settings, value: unknown): void {
   say(openClassSettings(type), stage, value);
   const prototype = type.prototype as object;
-  const included = includedBy(stage, value);
+  const { include } = (value ?? {}) as { include?: unknown }; // of `@Resilience()`, as is checked at boot
+  const isIncluded = (key: PropertyKey) => Array.isArray(include) && include.includes(key);
   for (const [key, method, owner] of methodsOf(prototype)) {
     if (ownDefinitions(owner).has(key)) continue;
-    if (!isAsynchronous(key, method, owner) && !isHandler(method) && !included.includes(key))
-      continue;
+    if (!isAsynchronous(key, method, owner) && !isHandler(method) && !isIncluded(key)) continue;
     const definition = define(type, key, method);
     definition.dispatcher = dispatcherFor(definition, method);
     ownDefinitions(prototype).set(key, definition);
@@ -77,13 +77,6 @@ function decorateClass(type: Class, stage: keyof Settings, value: unknown): void
     Object.defineProperty(prototype, key, place);
   }
   openSlot(prototype);
-}
-
-/** The methods that `@Resilience({ include })` names; whether it may is checked at boot. */
-function includedBy(stage: keyof Settings, value: unknown): readonly unknown[] {
-  if (stage !== 'resilience' || typeof value !== 'object' || value === null) return [];
-  const { include } = value as { include?: unknown };
-  return Array.isArray(include) ? include : [];
 }
 
 function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefinition {

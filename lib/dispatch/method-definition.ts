@@ -84,23 +84,21 @@ export function ownDefinitions(prototype: object): Map<PropertyKey, MethodDefini
 export function definitionsOf(type: { prototype: unknown }): MethodDefinition[] {
   const found = new Map<PropertyKey, MethodDefinition | undefined>();
   for (const prototype of prototypesOf(type.prototype)) {
-    const own = Reflect.getOwnMetadata(METHODS, prototype) as
-      | Map<PropertyKey, MethodDefinition>
-      | undefined;
-    for (const key of Reflect.ownKeys(prototype))
-      if (!found.has(key)) found.set(key, own?.get(key));
+    const own = declaredBy(prototype);
+    for (const key of Reflect.ownKeys(prototype)) if (!found.has(key)) found.set(key, own.get(key));
   }
   return [...found.values()].filter((definition) => definition !== undefined);
 }
 
 /** The same, with those that a derived class's method hides: `super` still reaches them. */
 export function allDefinitionsOf(type: { prototype: unknown }): MethodDefinition[] {
-  return prototypesOf(type.prototype).flatMap((prototype) => {
-    const own = Reflect.getOwnMetadata(METHODS, prototype) as
-      | Map<PropertyKey, MethodDefinition>
-      | undefined;
-    return [...(own?.values() ?? [])];
-  });
+  return prototypesOf(type.prototype).flatMap((prototype) => [...declaredBy(prototype).values()]);
+}
+
+const NONE: ReadonlyMap<PropertyKey, MethodDefinition> = new Map();
+
+function declaredBy(prototype: object): typeof NONE {
+  return (Reflect.getOwnMetadata(METHODS, prototype) as typeof NONE | undefined) ?? NONE;
 }
 
 /** What the decorators on a class itself say. */

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Injectable } from '@nestjs/common';
+import { applyDecorators, Injectable } from '@nestjs/common';
 import {
   Bulkhead,
   BulkheadPolicy,
@@ -175,6 +175,12 @@ describe('The same decorator twice fails the boot, with both values', () => {
     ['@Resilience', Resilience({ name: 'a' }), Resilience({ name: 'b' }), '"a"} and {"name":"b"}'],
   ])('%s', async (_decorator, first, second, what) => {
     expect(await message(twice(first, second))).toContain(what);
+  });
+
+  it('or more often', async () => {
+    expect(await message(twice(Retry(3), applyDecorators(Retry(5), Retry(7))))).toContain(
+      'Service.run @Retry(): is written 3 times here, with 3 and 7 and 5',
+    );
   });
 
   it('on a class as well, and a class that extends it may say something else', async () => {

@@ -18,6 +18,18 @@ const EQUIVALENT = [
     'true',
     'what is kept is read under the same condition alone',
   ],
+  [
+    'lib/dispatch/handlers.ts',
+    'if (answer === undefined) {',
+    'true',
+    'the answer is looked up again, and is the same',
+  ],
+  [
+    'lib/dispatch/runtime-slot.ts',
+    'if (SLOT in prototype) return;',
+    'false',
+    'the slot is made again, as it was',
+  ],
 ];
 
 export function isEquivalent({ fileName, location, replacement }) {
