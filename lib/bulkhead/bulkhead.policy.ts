@@ -179,7 +179,6 @@ export class BulkheadPolicy {
     if (this.adaptive.limit === this.limit) return;
     this.limit = this.adaptive.limit;
     this.host.observer?.onLimit(this, this.limit);
-    if (this.queue.size === 0) return;
     this.admit(at);
     this.changed();
   }

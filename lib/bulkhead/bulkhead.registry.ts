@@ -10,7 +10,7 @@ import { BulkheadPolicy } from './bulkhead.policy.js';
 /** The bulkheads of an application: the named ones, and those that decorators made inline. */
 export class BulkheadRegistry extends Registry<BulkheadPolicy> {
   /** @internal */
-  constructor(private readonly hostFor: (name: string) => BulkheadHost = () => ({})) {
+  constructor(private readonly hostFor: (name: string) => BulkheadHost) {
     super('bulkhead', 'bulkheads');
   }
 

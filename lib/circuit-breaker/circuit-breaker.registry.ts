@@ -10,7 +10,7 @@ import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
 /** The circuit breakers of an application: the named ones, and those that decorators made inline. */
 export class CircuitBreakerRegistry extends Registry<CircuitBreakerPolicy> {
   /** @internal */
-  constructor(private readonly hostFor: (name: string) => CircuitBreakerHost = () => ({})) {
+  constructor(private readonly hostFor: (name: string) => CircuitBreakerHost) {
     super('circuit breaker', 'breakers');
   }
 

@@ -166,6 +166,26 @@ describe.each([
     idle(bulkhead);
   });
 
+  it('gives the slot back to the one around it, and not to those who wait', async () => {
+    const { bulkhead, through } = await levels(kinds, { queueLimit: 10 });
+    const [outer, inner] = through;
+    const work = new Deferred<string>();
+    const call = outer(async () => {
+      await inner(answering);
+      await inner(answering);
+      return work.promise;
+    });
+    const next = jest.fn(answering);
+    const waiting = outer(next);
+    await flush();
+    expect(bulkhead.getSnapshot()).toMatchObject({ running: 1, queued: 1 });
+    expect(next).not.toHaveBeenCalled();
+    work.resolve('done');
+    await call;
+    await waiting;
+    idle(bulkhead);
+  });
+
   it('gives back what it has borrowed also when it fails, at once or later', async () => {
     const { bulkhead, through } = await levels(kinds);
     const [outer, inner] = through;

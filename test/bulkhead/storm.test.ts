@@ -33,6 +33,7 @@ beforeEach(() => {
   jest.useFakeTimers();
 });
 afterEach(() => {
+  jest.restoreAllMocks();
   jest.useRealTimers();
 });
 
@@ -104,7 +105,27 @@ describe('a storm of calls that wait, each of which ends at once', () => {
     const reasons = Promise.all(
       waiting.map((call) => call.catch((error: BulkheadRejectedError) => error.reason)),
     );
+    let ms = performance.now();
+    jest.spyOn(performance, 'now').mockImplementation(() => ms++); // whatever is done takes its time
     bulkhead.shutdown();
+    expect(bulkhead.getSnapshot().queued).toBeGreaterThan(MANY / 2);
     expect(await reasons).toEqual(Array.from({ length: MANY }, () => 'shutdown'));
+    expect(bulkhead.getSnapshot()).toMatchObject({ queued: 0, rejected: MANY });
+  });
+
+  it('lets the event loop go on also where they share the slot of the call around them', async () => {
+    const bulkhead = new BulkheadPolicy('lent', { maxConcurrent: 1, queueLimit: 0 });
+    let done = 0;
+    const inside = () =>
+      bulkhead.execute(async () => {
+        jest.advanceTimersByTime(1);
+        done++;
+      });
+    const call = bulkhead.execute(() => Promise.all(Array.from({ length: MANY }, inside)));
+    await nextTurn();
+    expect(done).toBeLessThan(100);
+    await call;
+    expect(done).toBe(MANY);
+    expect(bulkhead.getSnapshot()).toMatchObject({ running: 0, queued: 0 });
   });
 });

@@ -155,7 +155,7 @@ describe('a wrong option is refused with its place, its value and what is allowe
   });
 
   it('is told with the place in the options by the registry of an application', () => {
-    const registry = new CircuitBreakerRegistry();
+    const registry = new CircuitBreakerRegistry(() => ({}));
     expect(() => registry.define('payments', { timeoutMs: 0 }, 'breakers.payments')).toThrow(
       /^breakers\.payments\.timeoutMs: is 0; allowed: /,
     );
@@ -253,7 +253,7 @@ describe('a breaker of a method, on top of the named one of its class', () => {
 
 describe('the registry', () => {
   it('answers an unknown name with the known ones', () => {
-    const registry = new CircuitBreakerRegistry();
+    const registry = new CircuitBreakerRegistry(() => ({}));
     registry.define('payments', {}, 'breakers.payments');
     registry.define('stock', {}, 'breakers.stock');
     expect(() => registry.get('paymnets')).toThrow(ResilienceConfigurationError);
@@ -265,7 +265,7 @@ describe('the registry', () => {
   });
 
   it('refuses a name that is taken', () => {
-    const registry = new CircuitBreakerRegistry();
+    const registry = new CircuitBreakerRegistry(() => ({}));
     registry.define('payments', {}, 'breakers.payments');
     expect(() => registry.define('payments', {}, 'services.payments.circuitBreaker')).toThrow(
       /services\.payments\.circuitBreaker.*"payments".*taken/,
@@ -273,6 +273,6 @@ describe('the registry', () => {
   });
 
   it('has nothing inherited in it', () => {
-    expect(new CircuitBreakerRegistry().has('constructor')).toBe(false);
+    expect(new CircuitBreakerRegistry(() => ({})).has('constructor')).toBe(false);
   });
 });

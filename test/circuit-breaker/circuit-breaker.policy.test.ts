@@ -754,6 +754,7 @@ describe('the rejection', () => {
     const limit = Error.stackTraceLimit;
     const error = await rejectionOf(await opened());
     expect(error).toMatchObject({ name: 'CircuitBreakerOpenError', breaker: 'payments' });
+    expect(error.message).toBe('Circuit breaker "payments" is open');
     expect(error).toBeInstanceOf(Error);
     expect(error.stack).not.toMatch(/^\s+at /m);
     expect(Error.stackTraceLimit).toBe(limit);

@@ -410,6 +410,13 @@ describe('What is called for a client that has a deadline', () => {
     await elapse(40);
   });
 
+  it('is not why a bulkhead is full: that it would be for everybody', async () => {
+    const { pipeline } = await critical({ bulkhead: { maxConcurrent: 1, queueLimit: 0 } });
+    void pipeline.execute(never);
+    const refused = failure(client(1_000).calls(() => pipeline.execute(never)));
+    expect(await refused).toMatchObject({ reason: 'full', byClient: false });
+  });
+
   it.each([
     ['alone', async () => new BulkheadPolicy('alone', { adaptive: true, maxConcurrent: 50 })],
     [
