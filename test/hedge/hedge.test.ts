@@ -43,6 +43,8 @@ describe('A hedged call', () => {
     const result = call();
     await elapse(49);
     attempts.made[0]?.resolve('first');
+    await flush();
+    expect(jest.getTimerCount()).toBe(0);
     await elapse(1_000);
     expect(result.value).toBe('first');
     expect(attempts.count).toBe(1);
@@ -71,7 +73,10 @@ describe('A hedged call', () => {
     await flush();
     expect(result.value).toBe('second');
     expect(attempts.signals.map(({ aborted }) => aborted)).toEqual([true, false, true]);
-    expect(attempts.signals[0]?.reason).toMatchObject({ name: 'AbortError' });
+    expect(attempts.signals[0]?.reason).toMatchObject({
+      name: 'AbortError',
+      message: 'Another attempt was faster',
+    });
   });
 
   it('is hedged no more than `maxHedged` times, each after another delay', async () => {

@@ -257,12 +257,16 @@ describe('A call that failed for good', () => {
 
     it('that throws surfaces its error, and no fallback runs', async () => {
       const broken = new Error('a broken condition');
+      const tags = { operation: 'Catalogue.neither', outcome: 'failure' };
+      const failures = () => app.metrics.get('requests.total', tags);
+      const before = failures();
       script.when = () => {
         throw broken;
       };
       expect(await failure(catalogue.neither('a'))).toBe(broken);
       expect(await failure(catalogue.critical('a'))).toBe(broken);
       expect(catalogue.calls).toEqual([]);
+      expect(failures()).toBe(before + 1);
     });
 
     it('that answers with a promise, which would always be true, surfaces an error that says so', async () => {

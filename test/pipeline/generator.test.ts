@@ -8,6 +8,7 @@ import {
   BulkheadRegistry,
   currentSignal,
   Fallback,
+  Resilience,
   Retry,
   Timeout,
   TimeoutError,
@@ -155,6 +156,103 @@ describe('A decorated async generator is as transparent as an undecorated one', 
     expect(await values.next()).toEqual({ value: 'first', done: false });
     expect(await values.next(1)).toEqual({ value: ['got', 1], done: false });
     expect(await values.next(2)).toEqual({ value: 2, done: true });
+  });
+});
+
+describe('A decorated async generator that has not begun', () => {
+  it('is answered by a fallback of any kind as by one value', async () => {
+    @Injectable()
+    class Cached {
+      answer: unknown;
+      @generating(Fallback('cached'))
+      async *values(): AsyncGenerator<unknown> {
+        yield await Promise.reject(new Error('down'));
+      }
+      cached(): unknown {
+        return this.answer;
+      }
+    }
+    const app = await boot({}, [Cached]);
+    const cached = app.module.get(Cached);
+    for (const answer of ['text', [1, 2], undefined, 0]) {
+      cached.answer = answer;
+      const values = cached.values();
+      expect(await values.next()).toEqual({ value: answer, done: false });
+      expect(await values.next()).toEqual({ value: undefined, done: true });
+    }
+  });
+
+  it('is retried where its call throws at once, by the default of a parameter for instance', async () => {
+    @Injectable()
+    class Defaults {
+      made = 0;
+      @generating(Retry({ maxAttempts: 2, baseDelayMs: 0 }))
+      async *values(value = this.fallible()): AsyncGenerator<number> {
+        yield value;
+      }
+      fallible(): number {
+        if (++this.made === 1) throw new Error('down');
+        return this.made;
+      }
+    }
+    const app = await boot({}, [Defaults]);
+    const first = watch(app.module.get(Defaults).values().next());
+    await elapse(0);
+    expect(first.value).toEqual({ value: 2, done: false });
+  });
+
+  it.each(['yields', 'returns'])('and timed out is left as soon as it %s', async (how) => {
+    const discarded: unknown[] = [];
+    @Injectable()
+    class Slow {
+      work = new Deferred<void>();
+      torn = 0;
+      @generating(Bulkhead('narrow'))
+      @generating(Timeout(100))
+      @generating(Resilience({ onDiscard: (answer) => discarded.push(answer) }))
+      async *values(): Generated {
+        try {
+          await this.work.promise;
+          if (how === 'yields') yield 'late';
+        } finally {
+          this.torn++;
+        }
+        return 'returned';
+      }
+    }
+    const app = await boot({ bulkheads: { narrow: { maxConcurrent: 1 } } }, [Slow]);
+    const slow = app.module.get(Slow);
+    const first = watch(slow.values().next());
+    await elapse(100);
+    expect(first.error).toBeInstanceOf(TimeoutError);
+    expect(app.bulkheads.get('narrow').getSnapshot().running).toBe(1); // it really runs
+    slow.work.resolve();
+    await flush();
+    expect(slow.torn).toBe(1);
+    expect(app.bulkheads.get('narrow').getSnapshot().running).toBe(0);
+    expect(discarded).toEqual(how === 'yields' ? ['late'] : []);
+  });
+
+  it('ends with the call around it, and so does each of several', async () => {
+    @Injectable()
+    class Hanging {
+      @generating(Retry(2))
+      async *values(): AsyncGenerator<unknown> {
+        yield await never();
+      }
+    }
+    const app = await boot({}, [Hanging]);
+    const hanging = app.module.get(Hanging);
+    let firsts: Promise<unknown>[] = [];
+    const call = failure(
+      app.pipeline({ timeoutMs: 100 }).execute(() => {
+        firsts = [1, 2, 3].map(() => failure(hanging.values().next()));
+        return never();
+      }),
+    );
+    await elapse(100);
+    const error = await call;
+    expect(await Promise.all(firsts)).toEqual([error, error, error]);
   });
 });
 

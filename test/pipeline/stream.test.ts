@@ -622,6 +622,18 @@ describe('A resilient Observable', () => {
       expect(app.metrics.get('requests.total', { operation: name, outcome: 'degraded' })).toBe(1);
     });
 
+    it('passes on the values of a fallback until that fails', async () => {
+      const fallbackError = new Error('down too');
+      const fallback = () =>
+        concat(
+          of(1),
+          throwError(() => fallbackError),
+        );
+      const received = receive(named({ fallback }).pipeline.observe(down));
+      await flush();
+      expect(received).toMatchObject({ values: [1], state: 'failed', error: fallbackError });
+    });
+
     it("surfaces the fallback's own error", async () => {
       const fallbackError = new Error('down too');
       const received = receive(
@@ -655,6 +667,34 @@ describe('A resilient Observable', () => {
         expect(received).toMatchObject({ values: [1], state: 'failed', error });
       }
     });
+  });
+
+  it('that has begun fails by its own error, which is retried further out unless a call inside has done so', async () => {
+    const error = new Error('down');
+    const failing = () => Promise.reject(error);
+    const [stream, inner] = [named({}).pipeline, named({ retry: ONE_RETRY }).pipeline];
+    let subscriptions = 0;
+    const begun = (end: () => Promise<never>) =>
+      stream.observe(() => {
+        subscriptions++;
+        return concat(of(1), defer(end));
+      });
+    const retrying = () => inner.execute(failing);
+    const cases = [
+      [failing, 2],
+      [retrying, 1],
+    ] as const;
+    for (const [end, expected] of cases) {
+      subscriptions = 0;
+      const outer = named({ retry: ONE_RETRY }).pipeline;
+      const call = watch(outer.execute(() => lastValueFrom(begun(end))));
+      await elapse(1_000);
+      expect(call.error).toBe(error);
+      expect(subscriptions).toBe(expected);
+    }
+    const received = receive(begun(retrying)); // nobody is around it
+    await elapse(1_000);
+    expect(received).toMatchObject({ values: [1], state: 'failed', error });
   });
 
   it('counts each subscription as one call', async () => {
