@@ -1,4 +1,5 @@
 import type { AlertChannel, CriticalAlert } from '../criticality/alert-channel.js';
+import { errorInWords } from './error-record.js';
 import { Guard } from './guard.js';
 
 /** Sends alerts to every channel, waiting for none. */
@@ -12,9 +13,7 @@ export class Alerts {
   /** @param breaker of the operation, whose closing is its recovery */
   send(alert: CriticalAlert, breaker: string | undefined): void {
     if (breaker !== undefined) this.remember(breaker, alert.operation);
-    const { type, message, cause } = alert;
-    const why = cause === undefined ? '' : ` (cause: ${cause.type}: ${cause.message})`;
-    const text = `Critical operation ${alert.operation} failed: ${type}: ${message}${why}`;
+    const text = `Critical operation ${alert.operation} failed: ${errorInWords(alert)}`;
     for (const channel of this.channels) this.guard.run(() => channel.sendCritical(text, alert));
   }
 

@@ -5,7 +5,7 @@ import {
   type CircuitTransitionReason,
 } from '../circuit-breaker/circuit-state.js';
 import { timestamp as isoTime } from '../common/timestamp.js';
-import { errorFields, type ToldError } from './error-record.js';
+import { errorFields, errorInWords, type ToldError } from './error-record.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
 import { Guard } from './guard.js';
 import { Redaction } from './redaction.js';
@@ -115,8 +115,7 @@ function inWords(transition: CircuitTransition, told: ToldError | undefined): st
   const { breaker, reason, calls, failures, failureRate, retryAfterMs } = transition;
   let text = `Circuit breaker "${breaker}" ${VERBS[reason]}`;
   if (calls > 0) text += `; ${failures} of ${calls} calls failed (${Math.round(failureRate)} %)`;
-  if (told !== undefined) text += `; last error: ${told.type}: ${told.message}`;
-  if (told?.cause !== undefined) text += ` (cause: ${told.cause.type}: ${told.cause.message})`;
+  if (told !== undefined) text += `; last error: ${errorInWords(told)}`;
   if (retryAfterMs !== undefined) text += `; next probe in ${inSeconds(retryAfterMs)}`;
   return text;
 }

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { errorFields, stackOf } from './error-record.js';
+import type { FailureOutcome } from '../pipeline/stages.js';
+import { errorFields, errorInWords, stackOf } from './error-record.js';
 import type { TrackedError } from './error-tracker.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
 import { Guard } from './guard.js';
@@ -26,7 +27,7 @@ export class ErrorLog {
     this.repeats = new Repeats(logIntervalMs, maxKeys, (latest, counts) => {
       let repeated = 0;
       for (const count of counts.values()) repeated += count;
-      this.record({ ...recordOf(latest), repeated }, latest.handled);
+      this.record({ ...recordOf(latest, repeated), repeated }, latest.handled);
     });
   }
 
@@ -52,11 +53,12 @@ export class ErrorLog {
 }
 
 /** Without what is not known. */
-function recordOf(tracked: TrackedError): Record<string, unknown> {
+function recordOf(tracked: TrackedError, repeated?: number): Record<string, unknown> {
   const { context, handled, outcome, attempts, durationMs, retrySuppressed, timestamp } = tracked;
   const { service, operation, userId, requestId, upstream, metadata } = context;
   const record: Record<string, unknown> = {
     event: 'error_occurred',
+    message: inWords(tracked, repeated),
     ...errorFields(tracked),
     service,
     operation,
@@ -75,4 +77,18 @@ function recordOf(tracked: TrackedError): Record<string, unknown> {
   for (const [key, value] of Object.entries(known)) if (value !== undefined) record[key] = value;
   record.timestamp = timestamp;
   return record;
+}
+
+const ANSWERS: Partial<Record<FailureOutcome, string>> = {
+  fallback: ' and was answered by its fallback',
+  degraded: ' and was answered by null',
+};
+
+/** One line for whoever is on call. */
+function inWords(tracked: TrackedError, repeated: number | undefined): string {
+  const { context, handled, outcome = 'failure', timestamp } = tracked;
+  const times =
+    repeated === undefined ? '' : ` ${repeated} more times (the latest at ${timestamp})`;
+  const answer = ANSWERS[outcome] ?? (handled ? ' and was handled' : '');
+  return `${context.operation} failed${times}${answer}: ${errorInWords(tracked)}`;
 }

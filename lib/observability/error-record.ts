@@ -53,6 +53,13 @@ export function errorFields({ type, message, cause, error }: Telling): Record<st
   return fields;
 }
 
+/** The same in one line. */
+export function errorInWords(telling: Telling): string {
+  const { error_type, error_message, cause_type, cause_message } = errorFields(telling);
+  const why = cause_type === undefined ? '' : ` (cause: ${cause_type}: ${cause_message})`;
+  return `${error_type}: ${error_message}${why}`;
+}
+
 /** Made by the engine when it is read, at some expense. A long message in it leaves room for the frames. */
 export function stackOf(error: unknown): string | undefined {
   try {

@@ -120,6 +120,8 @@ function inWords(value: object): string | undefined {
   if (types.isRegExp(value) || types.isBoxedPrimitive(value)) return String(value);
   const tag = tagOf(value);
   if (tag === 'URL') return (value as URL).href;
+  if (tag === 'Request') return `Request(${(value as Request).method} ${(value as Request).url})`;
+  if (tag === 'Response') return `Response(${(value as Response).status})`;
   if (tag === 'Blob' || tag === 'File') return `${tag}(${(value as Blob).size} bytes)`;
   if (types.isPromise(value) || types.isWeakMap(value) || types.isWeakSet(value)) return `[${tag}]`;
   return undefined;

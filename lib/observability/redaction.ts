@@ -23,8 +23,9 @@ export class Redaction {
   /** Nothing but what a context has; without metadata where the hook throws. */
   context({ service, operation, userId, requestId, upstream, metadata }: ErrorContext) {
     const context: ErrorContext = { service, operation };
-    if (userId !== undefined) context.userId = userId;
-    if (requestId !== undefined) context.requestId = requestId;
+    // Mostly from headers: whoever sends a request decides what is in them.
+    if (userId !== undefined) context.userId = readableCopy(userId) as string;
+    if (requestId !== undefined) context.requestId = readableCopy(requestId) as string;
     if (upstream !== undefined) context.upstream = upstream;
     const redacted = metadata && this.metadataGuard.run(() => this.metadata(metadata));
     if (redacted !== undefined) context.metadata = redacted;

@@ -7,14 +7,15 @@ export const MASK = '[redacted]';
 
 /** One of these is in every text that has a secret in it. */
 const SUSPICIOUS =
-  /[=:@]|eyJ|[rs]k[-_]|gh[a-z]_|github_pat_|glpat-|xox|xapp-|A[KS]IA|AIza|ya29|npm_|SG\.|hooks\.|bearer|basic|-BEGIN/i;
+  /[=:@]|eyJ|[rs]k[-_]|gh[a-z]_|github_pat_|glpat-|xox|xapp-|A[KS]IA|AIza|ya29|npm_|hv[sb]\.|whsec_|dop_|SG\.|hooks\.|bearer|basic|-BEGIN/i;
 
 /** Tokens that can be told by their shape: JWTs, and those of widely used providers. */
 const TOKENS = new RegExp(
   [
     '(?<![A-Za-z0-9])eyJ[\\w-]{10,}(?:\\.[\\w-]*){0,4}', // JWT
     '(?<![A-Za-z0-9])(?:sk|rk)[-_][\\w-]{8,}', // Stripe, OpenAI and others
-    '(?<![A-Za-z0-9])(?:gh[a-z]|github_pat|npm)_\\w{10,}',
+    '(?<![A-Za-z0-9])(?:gh[a-z]|github_pat|npm|dop_v1)_\\w{10,}',
+    '(?<![A-Za-z0-9])(?:whsec_[\\w+/=-]{10,}|hv[sb]\\.[\\w-]{10,})', // signed webhooks, Vault
     '(?<![A-Za-z0-9])(?:glpat|xapp|xox[a-z])-[\\w-]{8,}', // GitLab, Slack
     '(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,}', // AWS
     '(?<![A-Za-z0-9])(?:AIza[\\w-]{20,}|ya29\\.[\\w-]+)', // Google

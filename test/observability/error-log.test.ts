@@ -43,6 +43,29 @@ describe('The records of errors', () => {
     ]);
   });
 
+  it('say in a sentence what failed, how it was answered, and how often it has been repeated', async () => {
+    const { pipeline, tracker } = bound(await app());
+    const cause = new Error('no route');
+    const fails = () => Promise.reject(new TypeError('down', { cause }));
+    for (let n = 0; n < 3; n++) await failure(pipeline({ name: 'seen' }).execute(fails));
+    for (let n = 0; n < 3; n++) await pipeline({ name: 'hidden', fallback: () => 1 }).execute(down);
+    await pipeline({ name: 'degraded', critical: false }).execute(down);
+    tracker.track('text', { service: 'Shop', operation: 'by hand' }, true);
+    await elapse(60_000);
+    const sentences = (level: string) => records(level).map(({ message }) => message);
+    const why = 'TypeError: down (cause: Error: no route)';
+    expect(sentences('error')).toEqual([
+      `seen failed: ${why}`,
+      expect.stringMatching(/^seen failed 2 more times \(the latest at \S+Z\): TypeError: down/),
+    ]);
+    expect(sentences('warn')).toEqual([
+      'hidden failed and was answered by its fallback: Error: down',
+      'degraded failed and was answered by null: Error: down',
+      'by hand failed and was handled: NonError: text',
+      expect.stringMatching(/^hidden failed 2 more times .* and was answered by its fallback: /),
+    ]);
+  });
+
   it('say how often it was tried, how long it took, what it came from, and why it was not retried', async () => {
     const { pipeline } = bound(await app());
     const cause = new Error('connect ECONNREFUSED');

@@ -327,6 +327,7 @@ describe("ErrorTracker's log", () => {
     expect(records()).toEqual([
       {
         event: 'error_occurred',
+        message: 'Payments.charge failed: GatewayError: down',
         error_type: 'GatewayError',
         error_message: 'down',
         service: 'Payments',
@@ -352,6 +353,7 @@ describe("ErrorTracker's log", () => {
     expect(records()).toEqual([
       {
         event: 'error_occurred',
+        message: 'Payments.charge failed: Error: down',
         error_type: 'Error',
         error_message: 'down',
         error_stack: error.stack,

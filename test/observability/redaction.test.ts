@@ -80,6 +80,12 @@ describe('Metadata', () => {
     ['a typed array', new Float64Array(4), 'Float64Array(32 bytes)'],
     ['an ArrayBuffer', new ArrayBuffer(5), 'ArrayBuffer(5 bytes)'],
     ['a Blob', new Blob(['abc']), 'Blob(3 bytes)'],
+    [
+      'a Request',
+      new Request('https://shop/?token=t', { method: 'POST' }),
+      'Request(POST https://shop/?token=[redacted])',
+    ],
+    ['a Response', new Response(null, { status: 503 }), 'Response(503)'],
     ['null', null, null],
     ['a string with a token', 'Bearer abc.def', 'Bearer [redacted]'],
     ['a pair of a header', ['Authorization', 'x'], ['Authorization', '[redacted]']],
@@ -211,6 +217,22 @@ describe('Metadata', () => {
   });
 });
 
+describe('Whom a call was for, which its request may have said', () => {
+  it.each(['userId', 'requestId'])('is a %s that is bounded, masked and can be logged', (id) => {
+    const tracker = new ErrorTracker({ log: false });
+    const told = (value: unknown) => {
+      tracker.track(new Error('x'), { ...context, [id]: value });
+      return tracker.getRecentErrors()[0]?.context[id as 'userId'];
+    };
+    expect(told('42')).toBe('42');
+    expect(told('?token=hunter2&a=1')).toBe('?token=[redacted]&a=1');
+    expect(told('x'.repeat(1_000_000))).toHaveLength(2_048);
+    expect(told(['one header', 'twice'])).toEqual(['one header', 'twice']);
+    expect(told(42)).toBe(42);
+    expect(told(undefined)).toBeUndefined();
+  });
+});
+
 describe('Messages of errors', () => {
   it.each([
     [
@@ -239,6 +261,9 @@ describe('Messages of errors', () => {
     ['ghp_abcdefghijklmnopqrstuvwxyz0123456789', '[redacted]'],
     ['AKIAIOSFODNN7EXAMPLE denied', '[redacted] denied'],
     ['xoxb-123456789012-abcdef', '[redacted]'],
+    ['vault hvs.CAESIJ0123456789abc says no', 'vault [redacted] says no'],
+    ['whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD is wrong', '[redacted] is wrong'],
+    ['dop_v1_0123456789abcdef0123456789', '[redacted]'],
     ['invalid eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!', 'invalid [redacted]!'],
     ['-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- bad', '[redacted] bad'],
   ])('lose the secrets of %j', (message, expected) => {
