@@ -1,15 +1,32 @@
-/** The word that was probably meant: the one that is spelt almost alike, or the only one that contains it. */
+/**
+ * The word that was probably meant: the one that differs in its number (`retry`, `retries`) or is spelt almost
+ * alike, or the only one that contains it or is part of it (`circuitBreakers`, `breakers`).
+ */
 export function closest(word: string, words: readonly string[]): string | undefined {
   const wanted = word.toLowerCase();
   if (wanted.length > 60) return undefined;
+  const stem = singular(wanted);
+  const sameStem = words.find((each) => singular(each.toLowerCase()) === stem);
+  if (sameStem !== undefined) return sameStem;
   const allowed = Math.max(1, Math.floor(wanted.length / 3));
   const ranked = words
     .map((each) => ({ each, edits: editsBetween(wanted, each.toLowerCase()) }))
     .filter(({ edits }) => edits <= allowed && edits < wanted.length)
     .sort((one, other) => one.edits - other.edits);
   if (ranked[0] !== undefined) return ranked[0].each;
-  const containing = words.filter((each) => each.toLowerCase().includes(wanted));
-  return wanted.length >= 4 && containing.length === 1 ? containing[0] : undefined;
+  const related = words.filter((each) => {
+    const other = singular(each.toLowerCase());
+    const isPart = stem.length >= MIN_PART && other.includes(stem);
+    return isPart || (other.length >= MIN_PART && stem.includes(other));
+  });
+  return related.length === 1 ? related[0] : undefined;
+}
+
+/** Shorter words are part of many others by chance. */
+const MIN_PART = 4;
+
+function singular(word: string): string {
+  return word.replace(/ies$/, 'y').replace(/s$/, '');
 }
 
 /** Letters that were inserted, left out, replaced or swapped with their neighbour (Damerau, 1964). */

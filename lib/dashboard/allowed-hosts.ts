@@ -31,9 +31,10 @@ export class AllowedHosts implements CanActivate {
   }
 }
 
-/** Whether something is the name of a host, without a scheme or a port. */
+/** Whether something is the name of a host, without a scheme, a port or a wildcard. */
 export function isHostName(value: unknown): boolean {
-  return typeof value === 'string' && hostNameOf(value) === value.toLowerCase();
+  if (typeof value !== 'string' || value.includes('*')) return false;
+  return hostNameOf(value) === value.toLowerCase();
 }
 
 /** In lower case, without the port. */

@@ -53,7 +53,7 @@ const RULES: Record<
   public: [isBoolean, 'true or false'],
   allowedHosts: [
     (value) => Array.isArray(value) && value.every(isHostName),
-    "an array of host names without ports, such as ['ops.internal']",
+    "an array of host names without ports and wildcards, such as ['ops.internal']",
   ],
   controls: [isBoolean, 'true or false'],
   instance: [
@@ -121,6 +121,7 @@ function isBoolean(value: unknown): boolean {
 }
 
 function shown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.slice(0, 10).map(shown).join(', ')}]`;
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'function') return `function ${value.name}`;
   return typeof value === 'object' && value !== null ? 'an object' : String(value);

@@ -34,7 +34,7 @@ type Telling = Partial<ToldError> & { error?: unknown };
  */
 export function describeError(error: unknown): ErrorDescription {
   try {
-    if (!isError(error)) return { type: NON_ERROR, message: bounded(String(error)) };
+    if (!isError(error)) return { type: NON_ERROR, message: bounded(textOf(error)) };
     // Those of the library have no secret in them, and come by the thousand.
     if (isResilienceError(error)) return { type: error.name, message: error.message };
     return { type: typeOf(error), message: bounded(messageOf(error)) };
@@ -89,6 +89,13 @@ export function causeOf(error: unknown): unknown {
   for (let depth = 0; depth < MAX_REJECTIONS && isRejection(cause); depth++)
     cause = read(cause, 'cause') ?? cause;
   return cause ?? undefined;
+}
+
+/** The text of a list would be made of all that is in it. */
+function textOf(thrown: unknown): string {
+  if (Array.isArray(thrown)) return `Array(${thrown.length})`;
+  if (ArrayBuffer.isView(thrown)) return `${thrown.constructor.name}(${thrown.byteLength} bytes)`;
+  return String(thrown);
 }
 
 /** Node's own `AggregateError` of a connection that failed has a code, and no message. */

@@ -33,7 +33,7 @@ class Copying {
   copy(value: unknown, depth: number): unknown {
     if (typeof value === 'object' && value !== null) return this.object(value, depth);
     if (typeof value === 'string') return this.text(value);
-    if (typeof value === 'bigint') return `${value}n`;
+    if (typeof value === 'bigint') return this.text(`${value}n`);
     if (typeof value === 'symbol') return this.text(String(value));
     if (typeof value === 'function') return '[function]';
     return value;

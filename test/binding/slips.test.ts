@@ -93,6 +93,11 @@ describe('A misspelt option is answered with the one that was meant', () => {
   it.each<[string, unknown, string]>([
     ['breaker', { breaker: {} }, 'breakers'],
     ['bulkhead', { bulkhead: {} }, 'bulkheads'],
+    ['retry', { retry: {} }, 'retries'],
+    ['circuitBreakers', { circuitBreakers: {} }, 'breakers'],
+    ['circuitBreaker', { circuitBreaker: {} }, 'breakers'],
+    ['alertChannels', { alertChannels: [] }, 'alerts'],
+    ['resetTimeoutMs', { breakers: { db: { resetTimeoutMs: 5 } } }, 'timeoutMs'],
     ['Timeouts', { Timeouts: {} }, 'timeouts'],
     ['failureTreshold', { breakers: { db: { failureTreshold: 5 } } }, 'failureThreshold'],
     ['maxConcurent', { bulkheads: { db: { maxConcurent: 5 } } }, 'maxConcurrent'],

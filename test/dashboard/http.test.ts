@@ -350,6 +350,16 @@ describe('ResilienceDashboardModule.forRoot()', () => {
       /an array of host names without ports/,
     ],
     ['hosts with a port', { public: true, allowedHosts: ['a:80'] }, /an array of host names/],
+    [
+      'hosts that have a scheme',
+      { public: true, allowedHosts: ['http://a', 1] },
+      /is \["http:\/\/a", .*\]; allowed/,
+    ],
+    [
+      'hosts by a part',
+      { public: true, allowedHosts: ['*.internal'] },
+      /is \["\*\.internal"\]; allowed: .* without ports and wildcards/,
+    ],
     ['hosts by a wildcard', { public: true, allowedHosts: '*' }, /allowedHosts: is "\*"; allowed/],
     ['an instance without a name', { public: true, instance: ' ' }, /instance: is " "; allowed/],
     ['imports that are no list', { public: true, imports: AccountsModule }, /imports: is function/],

@@ -205,6 +205,10 @@ describe('Metadata', () => {
     expect((kept({ list: large.list }) as { list: unknown[] }).list.at(-1)).toBe('… 99900 more');
   });
 
+  it('has of a huge number its first digits', () => {
+    expect(String(kept({ n: 10n ** 50_000n })?.n)).toHaveLength(2_048);
+  });
+
   it('is no deeper than five levels', () => {
     const deep = { a: { b: { c: { d: { e: { f: 1 } } } } } };
     expect(kept(deep)).toEqual({ a: { b: { c: { d: { e: '[too deep]' } } } } });
