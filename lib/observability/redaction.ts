@@ -1,5 +1,12 @@
 import type { ErrorContext } from '../common/error-context.js';
-import { causeOf, describeError, type ErrorDescription, type ToldError } from './error-record.js';
+import {
+  causeOf,
+  cut,
+  describeError,
+  type ErrorDescription,
+  MAX_TEXT,
+  type ToldError,
+} from './error-record.js';
 import { Guard } from './guard.js';
 import { readableCopy } from './readable-copy.js';
 import { MASK } from './secret-text.js';
@@ -48,7 +55,9 @@ export class Redaction {
     const known = typeof cause === 'object' && cause !== null ? this.causes.get(cause) : undefined;
     if (known !== undefined) return known;
     const { type, message } = describeError(cause);
-    const told = { type, message: this.text(message) };
+    const deeper = causeOf(cause); // of a fetch that failed, only that says why
+    const why = deeper === undefined ? '' : `: ${describeError(deeper).message}`;
+    const told = { type, message: this.text(cut(message + why, MAX_TEXT)) };
     if (typeof cause === 'object' && cause !== null) this.causes.set(cause, told);
     return told;
   }

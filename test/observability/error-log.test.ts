@@ -93,6 +93,19 @@ describe('The records of errors', () => {
     expect(records('error')[1]).not.toHaveProperty('cause_type');
   });
 
+  it('say of a fetch that failed and opened the breaker why it did', async () => {
+    const { pipeline } = bound(await app());
+    const pay = pipeline({ name: 'pay', circuitBreaker: { failureThreshold: 1 } });
+    const cause = new Error('connect ECONNREFUSED 10.0.0.1:443');
+    await failure(pay.execute(() => Promise.reject(new TypeError('fetch failed', { cause }))));
+    await failure(pay.execute(down));
+    expect(records('error')[1]).toMatchObject({
+      error_type: 'CircuitBreakerOpenError',
+      cause_type: 'TypeError',
+      cause_message: 'fetch failed: connect ECONNREFUSED 10.0.0.1:443',
+    });
+  });
+
   it('of an outage are a handful: the first of each kind, and once a minute how many there were', async () => {
     const { pipeline, metrics, tracker } = bound(await app());
     const seen: unknown[] = [];
