@@ -1,4 +1,5 @@
 import { isObservable, Observable } from 'rxjs';
+import { anyFunction, check } from '../common/options.js';
 import { runInScope, surroundings } from './ambient.js';
 import { Scope } from './scope.js';
 
@@ -14,7 +15,8 @@ import { Scope } from './scope.js';
  * What retries inside gave up on is a new failure to whoever waits for it.
  *
  * @returns what `fn` returns; an Observable or an async generator is detached too, whoever consumes it
- * @throws what `fn` throws
+ * @throws what `fn` throws; a ResilienceConfigurationError where it is no function, such as a promise of
+ * work that has begun already, inside of the caller
  *
  * @example
  * // One request for the token, however many wait for it; a failure is forgotten.
@@ -24,6 +26,7 @@ import { Scope } from './scope.js';
  * });
  */
 export function detached<T>(fn: () => T): T {
+  check('detached()', fn, anyFunction);
   const result: unknown = apart(fn);
   if (isObservable(result)) return detachedStream(result) as T;
   return (isAsyncGenerator(result) ? detachedGenerator(result) : result) as T;

@@ -142,6 +142,16 @@ describe('Detached work', () => {
     ).toThrow(error);
   });
 
+  it('takes the work as a function: a promise is of work that has begun inside of the caller', () => {
+    const begun = Promise.resolve('begun') as unknown as () => string;
+    expect(() => detached(begun)).toThrow(
+      expect.objectContaining({
+        name: 'ResilienceConfigurationError',
+        message: expect.stringMatching(/^detached\(\): .*function/),
+      }),
+    );
+  });
+
   it('starts though the call around has been aborted, if that is what abandoned work wants', async () => {
     const app = await boot();
     const inner = app.pipeline({});
