@@ -1,5 +1,15 @@
 import { jest } from '@jest/globals';
-import { Controller, Get, Global, Inject, Injectable, Module } from '@nestjs/common';
+import {
+  type CanActivate,
+  Controller,
+  Get,
+  Global,
+  Inject,
+  Injectable,
+  Module,
+  type ModuleMetadata,
+  UseGuards,
+} from '@nestjs/common';
 import { LazyModuleLoader, NestFactory } from '@nestjs/core';
 import { of, throwError } from 'rxjs';
 import {
@@ -172,6 +182,48 @@ describe.each(REGISTRATIONS)('ResilienceModule registered by %s', (_name, regist
     }
     const error = await rejection(bootBare({ imports: [register()], providers: [Mistyped] }));
     expect(error.message).toMatch(/Mistyped.*"wriet".*known: write, checkout/);
+  });
+
+  const mistyped = getCircuitBreakerToken('payment');
+  const asked = () => undefined;
+  @Injectable()
+  class AskingGuard implements CanActivate {
+    constructor(@InjectCircuitBreaker('payment') readonly breaker: CircuitBreakerPolicy) {}
+    canActivate() {
+      return true;
+    }
+  }
+  @Controller()
+  class Asking {
+    constructor(@InjectCircuitBreaker('payment') readonly breaker: CircuitBreakerPolicy) {}
+  }
+  @Controller()
+  @UseGuards(AskingGuard)
+  class Guarded {
+    @Get()
+    get() {}
+  }
+  it.each<[string, ModuleMetadata]>([
+    ['Asking', { controllers: [Asking] }],
+    ['AskingGuard', { controllers: [Guarded] }],
+    ['ASKED', { providers: [{ provide: 'ASKED', inject: [mistyped], useFactory: asked }] }],
+    [
+      'MAYBE',
+      {
+        providers: [
+          {
+            provide: 'MAYBE',
+            inject: [ErrorTracker, { token: mistyped, optional: true }],
+            useFactory: asked,
+          },
+        ],
+      },
+    ],
+  ])('names who wants an unknown policy, whatever it is: %s', async (who, metadata) => {
+    const imports = [register()];
+    const error = await rejection(bootBare({ ...metadata, imports }));
+    expect(error.place).toBe(who);
+    expect(error.message).toContain('"payment"');
   });
 
   it('is not disturbed by what another application of the process wants injected', async () => {
@@ -479,6 +531,21 @@ describe('ResilienceModule.forFeature()', () => {
     expect(loaded.get(Late).breaker.name).toBe('late');
   });
 
+  it('a lazily loaded module repeats nothing of what boot has told of the others', async () => {
+    @Injectable()
+    @Retry('gentle')
+    class Told {
+      helper() {}
+      async run(): Promise<void> {}
+    }
+    const { app, logger } = await boot({ providers: [Told] }, OPTIONS);
+    const told = () => logger.records.filter(({ message }) => /Told/.test(String(message)));
+    const atBoot = told().length;
+    expect(atBoot).toBeGreaterThan(0);
+    await app.get(LazyModuleLoader).load(() => SearchModule);
+    expect(told()).toHaveLength(atBoot);
+  });
+
   it('a lazily loaded class that is configured wrongly fails the load', async () => {
     @Injectable()
     class Wrong {
@@ -499,6 +566,21 @@ describe('ResilienceModule.forFeature()', () => {
     const { app } = await boot({ imports: [Policies] });
     expect(app.get(getBulkheadToken('shared'))).toBe(app.get(BulkheadRegistry).get('shared'));
   });
+});
+
+it('A bundle that refers to a breaker and a bulkhead has none under its own name', async () => {
+  const services = {
+    referring: { circuitBreaker: 'payments', bulkhead: 'write' },
+    half: { circuitBreaker: {} },
+  };
+  const { app } = await boot({}, { ...OPTIONS, services });
+  for (const token of [
+    getCircuitBreakerToken('referring'),
+    getBulkheadToken('referring'),
+    getBulkheadToken('half'),
+  ])
+    expect(() => app.get(token)).toThrow(/could not find/);
+  expect(app.get(getCircuitBreakerToken('half'))).toBeInstanceOf(CircuitBreakerPolicy);
 });
 
 describe('Names that clash', () => {

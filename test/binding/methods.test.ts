@@ -548,6 +548,25 @@ describe('A class decorator on a provider', () => {
     expect(target.calls).toBe(2);
   });
 
+  it('reaches no method that a derived class excludes, whose own class has it still', async () => {
+    @Injectable()
+    @Retry(TWICE)
+    class Base {
+      calls = 0;
+      async run(): Promise<string> {
+        this.calls++;
+        return down();
+      }
+    }
+    @Injectable()
+    @Resilience({ exclude: ['run'] })
+    class Derived extends Base {}
+    const { app } = await boot({ providers: [Base, Derived] });
+    await expect(app.get(Derived).run()).rejects.toThrow('down');
+    await expect(app.get(Base).run()).rejects.toThrow('down');
+    expect([app.get(Derived).calls, app.get(Base).calls]).toEqual([1, 2]);
+  });
+
   it('that reaches nothing is warned of at boot', async () => {
     @Injectable()
     @Retry()
@@ -810,6 +829,25 @@ describe('Methods that a pipeline cannot run fail the boot', () => {
     const booting = boot({ providers: [Service] });
     await expect(booting).rejects.toBeInstanceOf(ResilienceConfigurationError);
     await expect(booting).rejects.toThrow(/Service\.run: is declared to return Number; allowed/);
+  });
+
+  it('one that is declared to return what a function of that name makes', async () => {
+    const Money = () => ({ amount: 1 }); // beside an interface of the name, TypeScript tells the function
+    @Injectable()
+    class Service {
+      @decorator
+      @(
+        (target: object, key: string) => {
+          Reflect.defineMetadata('design:returntype', Money, target, key);
+        }
+      )
+      run(): object {
+        return Money();
+      }
+    }
+    await expect(boot({ providers: [Service] })).rejects.toThrow(
+      'Service.run: is declared to return Money; allowed: a method that returns a Promise or an Observable',
+    );
   });
 
   it('and one that returns an Observable and declares a Promise fails its caller at once, with what to write', async () => {

@@ -291,6 +291,21 @@ describe.each(REGISTRATIONS)(
   },
 );
 
+it('Of InMemoryMetrics that nobody records to, a substitute takes nothing from who records', async () => {
+  const recorder = { increment: jest.fn(), gauge: jest.fn(), observe: jest.fn() };
+  const module = await Test.createTestingModule({
+    imports: [ResilienceModule.forRoot({ ...OPTIONS, metrics: recorder })],
+    providers: [Payments],
+  })
+    .overrideProvider(InMemoryMetrics)
+    .useValue(new InMemoryMetrics())
+    .compile();
+  await track(module).init();
+  await expect(module.get(Payments).charge()).rejects.toThrow('down');
+  expect(recorder.increment.mock.calls.map(([name]) => name)).toContain('requests.total');
+  expect(module.get(InMemoryMetrics).get('requests.total')).toBe(0);
+});
+
 it('Two applications of one process keep what each of them overrides apart', async () => {
   const substitute = new ErrorTracker();
   const start = (builder: TestingModuleBuilder) =>
