@@ -1,5 +1,6 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { runInThisContext } from 'node:vm';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
@@ -68,8 +69,11 @@ interface Served {
 interface Setting {
   options?: ResilienceModuleOptions;
   graphql?: Omit<ApolloDriverConfig, 'driver'>;
-  platform?: 'express' | 'fastify';
+  platform?: 'express' | 'fastify' | 'fastify over HTTP/2';
 }
+
+const adapterOf = (platform: string) =>
+  new FastifyAdapter(platform === 'fastify' ? {} : ({ http2: true } as object));
 
 /** Boots an application that answers GraphQL on a real socket. */
 async function serve(
@@ -93,9 +97,9 @@ async function serve(
     .setLogger(logger)
     .compile();
   const app: INestApplication = track(
-    platform === 'fastify'
-      ? module.createNestApplication(new FastifyAdapter(), { logger })
-      : module.createNestApplication({ logger }),
+    platform === 'express'
+      ? module.createNestApplication({ logger })
+      : module.createNestApplication(adapterOf(platform), { logger }),
   );
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
@@ -125,6 +129,20 @@ function askAndLeave(url: string, query: string): () => void {
   request.end(JSON.stringify({ query }));
   return () => {
     request.destroy();
+  };
+}
+
+/** The same over a connection of HTTP/2, which outlives its requests. */
+function overHttp2(url: string): (query: string) => () => void {
+  const session = connectHttp2(new URL(url).origin);
+  session.on('error', () => undefined);
+  track({ close: async () => session.destroy() });
+  const headers = { ':path': '/graphql', ':method': 'POST', 'content-type': 'application/json' };
+  return (query) => {
+    const stream = session.request(headers);
+    stream.on('error', () => undefined);
+    stream.end(JSON.stringify({ query }));
+    return () => stream.close();
   };
 }
 
@@ -868,6 +886,20 @@ describe('A client that disconnects', () => {
     });
   });
 
+  it('aborts the signal of a query that it gives up over HTTP/2, and of no other', async () => {
+    const served = await serve([Items, Remote], { platform: 'fastify over HTTP/2' });
+    const ask = overHttp2(served.url);
+    const leave = ask('{ plain }');
+    const left = await soon(started.current.opened, 'the call');
+    started.current = latch();
+    ask('{ plain }');
+    const stayed = await soon(started.current.opened, 'the call beside it');
+    const aborted = once(left, 'abort');
+    leave();
+    await soon(aborted, 'the abort');
+    expect(stayed.aborted).toBe(false);
+  });
+
   it('aborts the signal of a field where the interceptors are enabled for fields', async () => {
     const graphql = { fieldResolverEnhancers: ['interceptors' as const] };
     const served = await serve([Items, Remote], { graphql });
@@ -878,7 +910,16 @@ describe('A client that disconnects', () => {
     await soon(aborted, 'the abort');
   });
 
-  it('is noticed by calls that are made only after it has gone', async () => {
+  it.each([
+    ['express', askAndLeave],
+    ['fastify', askAndLeave],
+    ['fastify over HTTP/2', (url: string, query: string) => overHttp2(url)(query)],
+  ] as const)('is noticed by calls made only after it has gone, on %s', async (platform, ask) => {
+    interface WithAnyRequest {
+      req: { res?: EventEmitter; raw?: { stream?: EventEmitter; socket: EventEmitter } };
+    }
+    const lineOf = ({ res, raw }: WithAnyRequest['req']) =>
+      (res ?? raw?.stream ?? raw?.socket) as EventEmitter;
     const gone = latch();
     const ended = latch<{ aborted: boolean; error: unknown; calls: number }>();
     let calls = 0;
@@ -893,8 +934,8 @@ describe('A client that disconnects', () => {
     class Slow {
       constructor(private readonly late: Late) {}
       @Query(() => String)
-      async slow(@Context() { req }: WithRequest): Promise<string> {
-        req.res.once('close', () => gone.open());
+      async slow(@Context() { req }: WithAnyRequest): Promise<string> {
+        lineOf(req).once('close', () => gone.open());
         started.current.open(new AbortController().signal);
         await gone.opened; // nobody has asked for a signal so far
         const error = await this.late.load().catch((reason: unknown) => reason);
@@ -902,8 +943,8 @@ describe('A client that disconnects', () => {
         return 'unheard';
       }
     }
-    const served = await serve([Slow, Late]);
-    const leave = askAndLeave(served.url, '{ slow }');
+    const served = await serve([Slow, Late], { platform });
+    const leave = ask(served.url, '{ slow }');
     await soon(started.current.opened, 'the call');
     leave();
     const end = await soon(ended.opened, 'the end');
