@@ -900,6 +900,31 @@ describe('A client that disconnects', () => {
     expect(stayed.aborted).toBe(false);
   });
 
+  it('is listened for no more once a call over HTTP/2 is done', async () => {
+    const counts: number[] = [];
+    const counted = latch();
+    @Resolver()
+    class Steps {
+      @Query(() => Int)
+      unused(): number {
+        return 0;
+      }
+      @Mutation(() => Int)
+      count(@Context() { req }: { req: { raw: { stream: EventEmitter } } }): number {
+        if (counts.push(req.raw.stream.listenerCount('close')) === 2) counted.open();
+        return 0;
+      }
+      @Mutation(() => Boolean)
+      async listen(): Promise<boolean> {
+        return currentSignal().aborted;
+      }
+    }
+    const served = await serve([Steps], { platform: 'fastify over HTTP/2' });
+    overHttp2(served.url)('mutation { before: count one: listen two: listen after: count }');
+    await soon(counted.opened, 'the second count');
+    expect(counts[1]).toBe(counts[0]);
+  });
+
   it('aborts the signal of a field where the interceptors are enabled for fields', async () => {
     const graphql = { fieldResolverEnhancers: ['interceptors' as const] };
     const served = await serve([Items, Remote], { graphql });

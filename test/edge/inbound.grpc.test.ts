@@ -2,7 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Metadata, type ServerUnaryCall, type ServiceError, status } from '@grpc/grpc-js';
-import { Controller, Injectable, type Provider, type Type } from '@nestjs/common';
+import {
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Injectable,
+  type Provider,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
 import {
   type ClientGrpc,
   ClientProxyFactory,
@@ -17,6 +25,7 @@ import { concat, firstValueFrom, lastValueFrom, map, Observable, of, timer, toAr
 import { optionalPeer } from '../../lib/edge/optional-peer.js';
 import {
   CircuitBreaker,
+  CircuitBreakerOpenError,
   CircuitBreakerRegistry,
   currentSignal,
   outboundCallOptions,
@@ -256,6 +265,32 @@ describe('A failure that was retried to the end, by gRPC', () => {
     for (const error of [plain, text, own, stream]) expect(pushbackOf(error)).toEqual(['-1']);
     // What one answer was made of is not marked for the next one.
     expect(pushbackOf(await errorOf(shop.one({ value: 'not retried' })))).toEqual([]);
+  });
+
+  it('is told so where a guard passes it on', async () => {
+    @Injectable()
+    class Forwarding implements CanActivate {
+      async canActivate(context: ExecutionContext): Promise<boolean> {
+        const { value } = context.switchToRpc().getData<Text>();
+        const headers = new Headers(value === 'final' ? { 'x-should-retry': 'false' } : {});
+        throw Object.assign(new CircuitBreakerOpenError('far', 1_000), { headers });
+      }
+    }
+    @Controller()
+    @UseGuards(Forwarding)
+    class Guarded {
+      @GrpcMethod('Shop', 'One')
+      async one(text: Text): Promise<Text> {
+        return text;
+      }
+    }
+    const { shop } = await serve(Guarded);
+    const [final, other] = [
+      await errorOf(shop.one({ value: 'final' })),
+      await errorOf(shop.one({})),
+    ];
+    expect([final.code, other.code]).toEqual([status.UNAVAILABLE, status.UNAVAILABLE]);
+    expect([pushbackOf(final), pushbackOf(other)]).toEqual([['-1'], []]);
   });
 
   it('tells so each time that the same error object is thrown', async () => {

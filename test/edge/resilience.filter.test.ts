@@ -200,6 +200,8 @@ const EDGES: [string, Type, string][] = [
   ['a middleware function', ByFunctionalMiddleware, '/fine'],
 ];
 
+const causeOf = ({ cause }: Error) => (cause as Error | undefined)?.name;
+
 /** Tells what it has caught. */
 class Telling implements ExceptionFilter {
   constructor(
@@ -208,7 +210,11 @@ class Telling implements ExceptionFilter {
   ) {}
   catch(error: Error, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<unknown>();
-    this.adapters.httpAdapter.reply(response, { told: this.told, caught: error.name }, 418);
+    this.adapters.httpAdapter.reply(
+      response,
+      { told: this.told, caught: error.name, cause: causeOf(error) },
+      418,
+    );
   }
 }
 @Catch()
@@ -232,7 +238,7 @@ class CatchOpen extends Telling {
     super(adapters, 'open');
   }
 }
-@Catch(HttpException)
+@Catch(TypeError, HttpException)
 @Injectable()
 class CatchHttp extends Telling {
   constructor(adapters: HttpAdapterHost) {
@@ -314,7 +320,7 @@ describe.each([EXPRESS, FASTIFY])('On $name, a resilience error of', (platform) 
       const { call } = await serve([module], {}, [{ provide: APP_FILTER, useClass: CatchHttp }]);
       expect(await call('/fine')).toMatchObject({
         status: 418,
-        body: { told: 'http', caught: 'HttpException' },
+        body: { told: 'http', caught: 'HttpException', cause: 'CircuitBreakerOpenError' },
       });
     });
   });
