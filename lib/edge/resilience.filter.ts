@@ -100,6 +100,5 @@ async function tell(error: unknown, host: ArgumentsHost): Promise<void> {
   const peer = await optionalPeer<{ BaseWsExceptionFilter: new () => ExceptionFilter }>(
     '@nestjs/websockets',
   );
-  if (peer !== undefined && host.switchToWs().getClient<unknown>())
-    new peer.BaseWsExceptionFilter().catch(exception, host);
+  if (peer !== undefined) new peer.BaseWsExceptionFilter().catch(exception, host);
 }
