@@ -21,6 +21,7 @@ describe('Retry-After, by the grammar of HTTP', () => {
     ['45', 45_000],
     ['045', 45_000],
     [' 45\t', 45_000],
+    [' \t 45 \t ', 45_000],
     ['9'.repeat(400), Number.POSITIVE_INFINITY],
     ['Sun, 06 Nov 1994 08:49:37 GMT', 30_000],
     ['Sunday, 06-Nov-94 08:49:37 GMT', 30_000],
@@ -206,5 +207,27 @@ describe('headers by the hundred thousand', () => {
     });
     expect(retryAfterMs({ headers: list })).toBeUndefined();
     expect(reads).toBeLessThan(20_000);
+  });
+});
+
+describe('What an error says in several places', () => {
+  it('is what it says itself, then the exact header, then Retry-After, then the pushback', () => {
+    const headers = { 'retry-after-ms': '1500.25', 'retry-after': '2' };
+    const metadata = { 'grpc-retry-pushback-ms': '700' };
+    expect(retryAfterMs({ retryAfterMs: 0, headers, metadata })).toBe(0);
+    expect(retryAfterMs({ headers, metadata })).toBe(1_500.25);
+    expect(retryAfterMs({ headers: { 'retry-after': '2' }, metadata })).toBe(2_000);
+    expect(retryAfterMs({ metadata })).toBe(700);
+  });
+
+  it('is passed over where it cannot be understood', () => {
+    const headers = { 'retry-after-ms': 'soon', 'retry-after': '2' };
+    expect(retryAfterMs({ retryAfterMs: -1, headers })).toBe(2_000);
+    for (const [pushback, ms] of [
+      ['0', 0],
+      ['-1', undefined],
+      ['later', undefined],
+    ] as const)
+      expect(retryAfterMs({ metadata: { 'grpc-retry-pushback-ms': pushback } })).toBe(ms);
   });
 });

@@ -10,6 +10,7 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { RetryPolicy } from '../../lib/retry/retry.policy.js';
+import { RetryBudget } from '../../lib/retry/retry-budget.js';
 import { delayAfter, failed } from './support.js';
 
 const delayFor = (options: RetryOptions, error: unknown = new Error()) =>
@@ -330,6 +331,35 @@ describe('Retry-After', () => {
   });
 });
 
+describe('a failure that is worth another attempt, which would make things worse', () => {
+  const budget = (minRetriesPerSecond: number) =>
+    new RetryBudget('b', { ratio: 0, minRetriesPerSecond });
+  const decide = (options: RetryOptions, spare: number, more: Parameters<typeof failed>[1]) =>
+    new RetryPolicy(
+      { baseDelayMs: 100, jitter: 'none', ...options },
+      'place',
+      budget(spare),
+    ).decide(failed(new Error(), more));
+
+  it('was retried further in, unless that is to be retried too', () => {
+    expect(decide({}, 10, { isNested: true })).toEqual({ suppressed: 'nested' });
+    expect(decide({ retryNested: true }, 10, { isNested: true })).toEqual({ delayMs: 100 });
+  });
+
+  it('was retried by the service that answered with it, unless what that says is left alone', () => {
+    const says = { headers: { 'x-should-retry': 'true, false' } };
+    const policy = (options: RetryOptions) =>
+      new RetryPolicy({ baseDelayMs: 100, jitter: 'none', ...options });
+    expect(policy({}).decide(failed(says))).toEqual({ suppressed: 'nested' });
+    expect(policy({ respectRetryAfter: false }).decide(failed(says))).toEqual({ delayMs: 100 });
+  });
+
+  it('finds the budget spent', () => {
+    expect(decide({}, 0, {})).toEqual({ suppressed: 'budget' });
+    expect(decide({}, 10, {})).toEqual({ delayMs: 100 });
+  });
+});
+
 describe('limits of time', () => {
   const policy = new RetryPolicy({ baseDelayMs: 100, jitter: 'none', maxDurationMs: 1_000 });
 
@@ -341,6 +371,13 @@ describe('limits of time', () => {
   it("starts none that the caller's deadline would cut before it begins", () => {
     expect(delayAfter(policy, failed(new Error(), { remainingMs: 101 }))).toBe(100);
     expect(delayAfter(policy, failed(new Error(), { remainingMs: 99 }))).toBeUndefined();
+  });
+
+  it('starts none that would begin at the very end of either', () => {
+    expect(policy.decide(failed(new Error(), { remainingMs: 100 }))).toEqual({ outOfTime: true });
+    expect(policy.decide(failed(new Error(), { elapsedMs: 900 }))).toBeUndefined();
+    const unlimited = new RetryPolicy({ baseDelayMs: 100, jitter: 'none' });
+    expect(delayAfter(unlimited, failed(new Error(), { elapsedMs: 1e12 }))).toBe(100);
   });
 
   it('measures what Retry-After asks for against both', () => {
