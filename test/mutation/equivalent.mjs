@@ -84,6 +84,12 @@ const EQUIVALENT = [
     'false',
     'the slot is made again, as it was',
   ],
+  [
+    'lib/binding/substitutes.ts',
+    'if (policy !== undefined) substitutePolicy(policy, given, catalog);',
+    'true',
+    'what is not asked for above is the token of a policy that something requests',
+  ],
 ];
 
 export function isEquivalent({ fileName, location, replacement }) {
