@@ -77,8 +77,7 @@ export function openSlot(prototype: object): void {
 
 /** Whether instances of a class have a place for the runtime. */
 export function hasSlot(type: Class): boolean {
-  const prototype = type.prototype as unknown;
-  return typeof prototype === 'object' && prototype !== null && SLOT in prototype;
+  return SLOT in Object(type.prototype); // an arrow function has none
 }
 
 /** Hands the runtime to an object that Nest did not construct, where its class has decorated methods. */

@@ -6,11 +6,13 @@ import {
   type ExecutionContext,
   Get,
   Head,
+  Ip,
   Next,
   Options,
   Param,
   Post,
   Put,
+  RawBody,
   Res,
   SetMetadata,
   Sse,
@@ -156,7 +158,7 @@ describe('A route', () => {
     @Get() sent(@Res() _response: unknown) {}
     @Get() passed(@Next() _next: unknown) {}
     @Get() through(@Res({ passthrough: true }) _response: unknown) {}
-    @Get() plain(@Param('id') _id: string) {}
+    @Get() plain(@Param('id') _id: string, @Ip() _ip: string, @RawBody() _body: unknown) {}
     @Get() bare() {}
     @Sse() events() {
       return of({ data: 1 });

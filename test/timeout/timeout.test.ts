@@ -348,6 +348,26 @@ describe('Timeout', () => {
       expect(app.breakers.get('middle').getState()).toBe(CircuitState.OPEN);
     });
 
+    it('are failures of their own operation when the outer timeout cuts them, and nothing when the caller leaves', async () => {
+      const inner = app.pipeline({ name: 'cut', critical: true });
+      const leaving = new AbortController();
+      const outer = app.pipeline({ timeoutMs: 300 });
+      const call = (signal?: AbortSignal) =>
+        watch(outer.execute(() => inner.execute(never), signal && { signal }));
+      const failures = () => [
+        app.metrics.get('requests.total', { operation: 'cut', outcome: 'failure' }) ?? 0,
+        app.metrics.get('service.error', { operation: 'cut' }) ?? 0,
+      ];
+      call(leaving.signal);
+      await elapse(100);
+      leaving.abort();
+      await flush();
+      expect(failures()).toEqual([0, 0]);
+      call();
+      await elapse(300);
+      expect(failures()).toEqual([1, 1]);
+    });
+
     it("teach no breaker anything when the outer call's caller cancels", async () => {
       const inner = app.pipeline({
         name: 'untaught',
