@@ -197,7 +197,7 @@ describe('Resilience errors that leave a handler', () => {
     const { status, body, headers } = await app.fetch('/open');
     expect(status).toBe(503);
     expect(body).toEqual(BODIES.open);
-    expect(headers.get('retry-after')).toBe('30');
+    expect(headers.get('retry-after')).toMatch(/^(30|[12]\d)$/); // however long it has taken so far
   });
 
   it('become 503 where a bulkhead is full', async () => {
