@@ -34,7 +34,7 @@ export function* methodsOf(prototype: object): Generator<[PropertyKey, AnyMethod
  * A subclass of the two (a query that is thenable, a Subject) is more than the call of it would answer.
  */
 export function isAsynchronous(key: PropertyKey, method: AnyMethod, owner: object): boolean {
-  if (isAsyncFunction(method) || isLoweredAsync(method)) return true;
+  if (functionKindOf(method) === 'AsyncFunction') return true;
   const declared = Reflect.getMetadata('design:returntype', owner, key as string) as unknown;
   return declared === Promise || (isObservableClass(declared) && declared.name === 'Observable');
 }
@@ -46,25 +46,35 @@ export function isObservableClass(type: unknown): type is Class {
   return typeof subscribe === 'function' && typeof pipe === 'function';
 }
 
+/** What kind of function a method was written as: its constructor's name, or what it was before a compiler lowered it. */
+export function functionKindOf(method: AnyMethod): string {
+  if (isAsyncFunction(method)) return 'AsyncFunction';
+  const text = Function.prototype.toString.call(method);
+  if (LOWERED_ASYNC_GENERATOR.test(text)) return 'AsyncGeneratorFunction';
+  return LOWERED_ASYNC.test(text) ? 'AsyncFunction' : method.constructor.name;
+}
+
 /** What keeps `this` and `super` for the generator that a lowered body has become. */
 const PREAMBLE =
   /(?:(?:const|var|let) [\w$]+ ?= ?(?:this|Object\.create\(null, ?\{[^;]*\}\));\s*)*/;
 
-/** The ways in which compilers hand it to their helper. */
-const HANDED_OVER = [
+/**
+ * A method that was compiled for a target without its kind is a function that hands a generator to a
+ * helper. Its text is all that tells.
+ */
+const loweredBy = (...handedOver: RegExp[]) =>
+  new RegExp(
+    String.raw`^[^{]*\{\s*${PREAMBLE.source}return ?\(?(?:0, ?)?(?:${handedOver.map(({ source }) => source).join('|')})`,
+  );
+
+/** `async *` for ES2017 and before. */
+const LOWERED_ASYNC_GENERATOR = loweredBy(
+  /[\w$.]*(?:__asyncGenerator|wrapAsyncGenerator|_wrap_async_generator)[\w$.]*\)?\(/,
+);
+
+/** `async` for ES2016 and before, minified or not. */
+const LOWERED_ASYNC = loweredBy(
   /[\w$.]*(?:__awaiter|__async|asyncToGenerator|_async_to_generator)[\w$.]*\)?\(/, // by the helper's name
   /[\w$.]+\)?\(this, ?(?:arguments|void 0|null), ?(?:void 0, ?)?\(?function ?\*/, // TypeScript, esbuild
   /[\w$.]+\)?\(\(?function ?\*[\s\S]*\}\)+(?:\(\)|\.(?:call|apply)\(this[^)]*\));?\s*\}$/, // Babel, SWC
-];
-
-const LOWERED = new RegExp(
-  String.raw`^[^{]*\{\s*${PREAMBLE.source}return ?\(?(?:0, ?)?(?:${HANDED_OVER.map(({ source }) => source).join('|')})`,
 );
-
-/**
- * An `async` method that was compiled for a target without them (ES2016 and before) is a function
- * that hands a generator to a helper, minified or not. Its text is all that tells.
- */
-function isLoweredAsync(method: AnyMethod): boolean {
-  return LOWERED.test(Function.prototype.toString.call(method));
-}

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { refuseStandardDecorator } from '../common/standard-decorators.js';
-import { isAsynchronous, methodsOf } from './class-methods.js';
+import { functionKindOf, isAsynchronous, methodsOf } from './class-methods.js';
 import { isHandler } from './handlers.js';
 import {
   type AnyMethod,
@@ -84,7 +84,7 @@ function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefini
     owner,
     key,
     settings: undefined,
-    functionKind: method.constructor.name,
+    functionKind: functionKindOf(method),
     dispatcher: method,
     between: [],
   };

@@ -38,6 +38,7 @@ async function covered(...providers: Type<object>[]) {
     app,
     operations: operations.map(({ operation }) => operation),
     report: said.filter((line) => /methods covered|reach no method/.test(line)),
+    doubts: said.filter((line) => line.includes('not known before it is called')),
   };
 }
 
@@ -260,7 +261,8 @@ describe('A class decorator reaches async methods that were compiled to somethin
   ])('for %s by TypeScript', async (_target, code) => {
     const Users = evaluate(code());
     Retry(TWICE)(Users);
-    const { app, operations, report } = await covered(Users);
+    const { app, operations, report, doubts } = await covered(Users);
+    expect(doubts).toEqual([]);
     expect(operations).toEqual([
       'Users.plain',
       'Users.withDefaults',
@@ -288,6 +290,60 @@ describe('A class decorator reaches async methods that were compiled to somethin
     const Users = new Function(`return class Users { save(id) { ${body} } }`)() as Type<object>;
     Timeout(1_000)(Users);
     expect((await covered(Users)).operations).toEqual(['Users.save']);
+  });
+});
+
+describe('An async generator that was lowered is taken for what it was', () => {
+  const generators = `exports.Feed = class Feed {
+      async find() { return 1; }
+      async *values() { yield 1; yield 2; }
+    };`;
+  const lowered = () => {
+    const compilerOptions = { target: ts.ScriptTarget.ES2017, module: ts.ModuleKind.CommonJS };
+    const exports = {} as { Feed: Type<{ values(): AsyncGenerator<number> }> };
+    const code = ts.transpileModule(generators, { compilerOptions }).outputText;
+    new Function('exports', 'require', code)(exports, () => ({}));
+    return exports.Feed;
+  };
+  const read = async (values: AsyncGenerator<number>) => {
+    const all: number[] = [];
+    for await (const value of values) all.push(value);
+    return all;
+  };
+
+  it('left out of what is said on its class, as one that was not lowered', async () => {
+    const Feed = lowered();
+    Timeout(1_000)(Feed);
+    const { app, operations, report } = await covered(Feed);
+    expect(operations).toEqual(['Feed.find']);
+    expect(report).toEqual([
+      'log: Feed: 1 of 2 methods covered; left out: values (not declared to return a Promise or an Observable)',
+    ]);
+    expect(await read(app.get(Feed).values())).toEqual([1, 2]);
+  });
+
+  it('iterated by callers where it has a decorator of its own', async () => {
+    const Feed = lowered();
+    const values = Object.getOwnPropertyDescriptor(Feed.prototype, 'values') as PropertyDescriptor;
+    (Timeout(1_000) as MethodDecorator)(Feed.prototype, 'values', values);
+    Object.defineProperty(Feed.prototype, 'values', values);
+    const { app, operations, doubts } = await covered(Feed);
+    expect(operations).toEqual(['Feed.values']);
+    expect(doubts).toEqual([]);
+    expect(await read(app.get(Feed).values())).toEqual([1, 2]);
+  });
+
+  it.each([
+    ['esbuild', 'return __asyncGenerator(this, null, function* () { yield 1; yield 2; });'],
+    ['Babel', 'return _wrapAsyncGenerator(function* () { yield 1; yield 2; })();'],
+    [
+      'SWC',
+      'return _wrap_async_generator(function*() { yield 1; yield 2; }).apply(this, arguments);',
+    ],
+  ])('by the helper of %s', async (_compiler, body) => {
+    const Feed = new Function(`return class Feed { values() { ${body} } }`)() as Type<object>;
+    Timeout(1_000)(Feed);
+    expect((await covered(Feed)).operations).toEqual([]);
   });
 });
 
