@@ -35,16 +35,18 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
   const options = checkModuleOptions(given);
   const { captureStackTrace = false, defaults = {} } = options;
   const telemetry = telemetryOf(options);
-  const breakers = new CircuitBreakerRegistry((name) => ({
-    observer: new CircuitBreakerTelemetry(name, telemetry),
-    captureStackTrace,
-    inFlight,
-  }));
-  const bulkheads = new BulkheadRegistry((name) => ({
-    observer: new BulkheadTelemetry(name, telemetry),
-    captureStackTrace,
-    inFlight,
-  }));
+  const breakers = new CircuitBreakerRegistry(
+    (name) => ({
+      observer: new CircuitBreakerTelemetry(name, telemetry),
+      captureStackTrace,
+      inFlight,
+    }),
+    (name) => CircuitBreakerTelemetry.left(name, telemetry),
+  );
+  const bulkheads = new BulkheadRegistry(
+    (name) => ({ observer: new BulkheadTelemetry(name, telemetry), captureStackTrace, inFlight }),
+    (name) => BulkheadTelemetry.left(name, telemetry),
+  );
   return { options, telemetry, catalog: new PolicyCatalog(breakers, bulkheads, defaults) };
 }
 

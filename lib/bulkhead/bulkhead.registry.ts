@@ -10,8 +10,11 @@ import { BulkheadPolicy } from './bulkhead.policy.js';
 /** The bulkheads of an application: the named ones, and those that decorators made inline. */
 export class BulkheadRegistry extends Registry<BulkheadPolicy> {
   /** @internal */
-  constructor(private readonly hostFor: (name: string) => BulkheadHost) {
-    super('bulkhead', 'bulkheads');
+  constructor(
+    private readonly hostFor: (name: string) => BulkheadHost,
+    onLeft: (name: string) => void = () => undefined,
+  ) {
+    super('bulkhead', 'bulkheads', onLeft);
   }
 
   /**

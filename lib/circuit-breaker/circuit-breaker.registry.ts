@@ -10,8 +10,11 @@ import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
 /** The circuit breakers of an application: the named ones, and those that decorators made inline. */
 export class CircuitBreakerRegistry extends Registry<CircuitBreakerPolicy> {
   /** @internal */
-  constructor(private readonly hostFor: (name: string) => CircuitBreakerHost) {
-    super('circuit breaker', 'breakers');
+  constructor(
+    private readonly hostFor: (name: string) => CircuitBreakerHost,
+    onLeft: (name: string) => void = () => undefined,
+  ) {
+    super('circuit breaker', 'breakers', onLeft);
   }
 
   /**

@@ -9,14 +9,18 @@ interface Entry<P> {
 export abstract class Registry<P extends { readonly name: string }> {
   private readonly policies = new Map<string, Entry<P>>();
   private readonly collected = new FinalizationRegistry<string>((name) => {
-    if (!this.has(name)) this.policies.delete(name);
+    if (!this.has(name)) this.forget(name);
   });
   private readonly substitutes = new Map<string, P>();
 
-  /** @param section of the module's options, in which they are named: `breakers` */
+  /**
+   * @param section of the module's options, in which they are named: `breakers`
+   * @param onLeft told of each that the registry has forgotten
+   */
   protected constructor(
     private readonly kind: string,
     private readonly section: string,
+    private readonly onLeft: (name: string) => void,
   ) {}
 
   /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
@@ -72,7 +76,11 @@ export abstract class Registry<P extends { readonly name: string }> {
    * @internal
    */
   remove(policy: P): void {
-    if (this.policies.get(policy.name)?.deref() === policy) this.policies.delete(policy.name);
+    if (this.policies.get(policy.name)?.deref() === policy) this.forget(policy.name);
+  }
+
+  private forget(name: string): void {
+    if (this.policies.delete(name)) this.onLeft(name);
   }
 
   protected add(policy: P, place: string): P {

@@ -40,6 +40,11 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
     this.state(STATE_LEVELS[CircuitState.CLOSED]);
   }
 
+  /** One that is there no more is not open either. */
+  static left(breaker: string, { metrics }: Telemetry): void {
+    metrics.gauge('circuit.state', STATE_LEVELS[CircuitState.CLOSED], { breaker });
+  }
+
   onTransition(
     { name }: CircuitBreakerPolicy,
     from: CircuitState,
@@ -79,6 +84,11 @@ export class BulkheadTelemetry implements BulkheadObserver {
     this.limit = telemetry.metrics.bind('gauge', 'bulkhead.limit', tags);
     this.running(0);
     this.queued(0);
+  }
+
+  static left(bulkhead: string, { metrics }: Telemetry): void {
+    metrics.gauge('bulkhead.running', 0, { bulkhead });
+    metrics.gauge('bulkhead.queued', 0, { bulkhead });
   }
 
   onChange(_bulkhead: BulkheadPolicy, running: number, queued: number): void {

@@ -7,7 +7,7 @@ export class RetryBudgets extends Registry<RetryBudget> {
   private readonly shared = new Map<string, RetryBudget>();
 
   constructor() {
-    super('retry budget', 'retryBudgets');
+    super('retry budget', 'retryBudgets', () => undefined);
   }
 
   /** @throws ResilienceConfigurationError where the name is taken */

@@ -95,6 +95,22 @@ describe.each(KINDS)('A pipeline %s', (_kind, options) => {
   });
 });
 
+it('The gauges tell of no open breaker and no busy bulkhead of a pipeline that is disposed of', async () => {
+  const { make, metrics } = await start();
+  const pipeline = make({ name: 'tenant', circuitBreaker: {}, bulkhead: {} });
+  pipeline.plan.stages.circuitBreaker?.forceOpen();
+  void pipeline.plan.stages.bulkhead?.execute(() => new Promise(() => undefined));
+  const told = () => [
+    metrics.get('circuit.state', { breaker: 'tenant' }),
+    metrics.get('bulkhead.running', { bulkhead: 'tenant' }),
+  ];
+  expect(told()).toEqual([2, 1]);
+  pipeline.dispose();
+  expect(told()).toEqual([0, 0]);
+  metrics.reset();
+  expect(told()).toEqual([0, 0]);
+});
+
 it('A call that is under way holds its pipeline, and goes on when that is disposed of', async () => {
   const { make, operations } = await start();
   let answer: (value: number) => void = () => undefined;
