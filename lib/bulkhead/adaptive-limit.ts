@@ -125,7 +125,7 @@ export class AdaptiveLimit {
     const unit = Math.max(1, Math.log10(this.estimate));
     const alpha = 3 * unit;
     const beta = 6 * unit;
-    if (this.phase === 'starting' && waiting >= alpha) this.phase = 'steady';
+    if (waiting >= alpha) this.phase = 'steady';
     this.estimate = this.bounded(this.estimate + this.step(waiting, unit, alpha, beta));
   }
 

@@ -30,8 +30,9 @@ export class Recovery {
   /** Probes have closed the breaker. @returns whether calls are let back by and by from now on */
   rampsUp(at: number): boolean {
     const { rampUpMs } = this.options;
-    if (rampUpMs !== undefined) this.rampUp = new RampUp(at, rampUpMs);
-    return rampUpMs !== undefined;
+    if (rampUpMs === undefined) return false;
+    this.rampUp = new RampUp(at, rampUpMs);
+    return true;
   }
 
   /** Whether everybody has been let back. */

@@ -429,6 +429,9 @@ describe('AdaptiveLimit', () => {
   it('doubles also where a run takes no time that a clock could tell', () => {
     const limit = new AdaptiveLimit(1, 100);
     expect([1, 2, 3].map(() => round(limit, 0))).toEqual([8, 16, 32]);
+    const settled = settledAtEight();
+    round(settled, 0, { inFlight: 1 });
+    expect(round(settled, 0)).toBe(14); // nobody waits
   });
 
   it('learns by rounds: of ten runs, or of as many as may run at a time', () => {

@@ -462,6 +462,30 @@ describe('Bulkhead', () => {
       expect(policy.getSnapshot()).toMatchObject({ running: 0, queued: 0 });
     });
 
+    it('does so neither where the bulkhead is by itself inside the call', async () => {
+      const policy = new BulkheadPolicy('by itself', { maxConcurrent: 1 });
+      const caller = new AbortController();
+      const run = jest.fn(async () => 'ran');
+      policy.tryAcquire();
+      let inner: unknown;
+      const call = watch(
+        app.pipeline({}).execute(
+          async () => {
+            inner = await failure(policy.execute(run));
+          },
+          { signal: caller.signal },
+        ),
+      );
+      await flush();
+      policy.release();
+      caller.abort();
+      await flush();
+      expect(call.error).toBe(caller.signal.reason);
+      expect(inner).toBe(caller.signal.reason);
+      expect(run).not.toHaveBeenCalled();
+      expect(policy.getSnapshot()).toMatchObject({ running: 0, queued: 0 });
+    });
+
     it('leaks no slot when an outer stage gives up, nor under retry', async () => {
       const pipeline = app.pipeline({
         name: 'outer-gives-up',

@@ -284,6 +284,24 @@ describe('calls inside calls through one bulkhead', () => {
     idle(bulkhead);
   });
 
+  it('are not timed in a lent slot: they are a part of the run that has lent it', async () => {
+    const { app, bulkhead } = await levels(['alone', 'alone'], { queueLimit: 10 });
+    const long = () => new Promise((resolve) => setTimeout(resolve, 1_000));
+    const runs = bulkhead.execute(() =>
+      Promise.all(Array.from({ length: 6 }, () => bulkhead.execute(long))),
+    );
+    await elapse(6_000);
+    await runs;
+    const work = new Deferred<string>();
+    const running = bulkhead.execute(() => work.promise);
+    const hurried = app.pipeline({ name: 'hurried', bulkhead: 'db', timeoutMs: 100 });
+    const call = hurried.execute(answering); // as nobody knows yet how long a run takes
+    work.resolve('done');
+    expect(await call).toBe('answer');
+    await running;
+    idle(bulkhead);
+  });
+
   it('time out while they wait for a slot that is lent, and leave no trace', async () => {
     const { app, bulkhead } = await levels(['alone', 'alone']);
     const inner = app.pipeline({ name: 'inner', bulkhead: 'db', timeoutMs: 100 });

@@ -153,6 +153,17 @@ describe('Bulkhead', () => {
         expect(next.value).toBe('next');
       });
 
+      it('starts one that has just enough time left, also where others wait behind it', async () => {
+        const clinic = make({ maxConcurrent: 1 });
+        await clinic.runs(5, 100);
+        clinic.call('running');
+        clinic.call('next', { timeoutMs: 150 });
+        clinic.call('behind');
+        await elapse(50);
+        await clinic.finish('running');
+        expect(clinic.began).toEqual(['running', 'next']);
+      });
+
       it('frees the slot where everybody who waits is too late', async () => {
         const clinic = make({ maxConcurrent: 1 });
         await clinic.runs(5, 100);
@@ -306,6 +317,9 @@ describe('Bulkhead', () => {
       }
       clinic.call('running');
       const call = clinic.call('queued', { timeoutMs: 101 });
+      const late = clinic.call('late', { timeoutMs: 99 });
+      await flush();
+      expect(late.error).toEqual(rejection('deadline'));
       await clinic.finish('running');
       await clinic.finish('queued');
       expect(call.value).toBe('queued');

@@ -500,6 +500,22 @@ describe('when it opens', () => {
     expect(breaker.getState()).toBe(CircuitState.OPEN);
   });
 
+  it('stays closed where fewer calls are slow than that, and forgets them as they leave the window', async () => {
+    const breaker = make({
+      windowCalls: 4,
+      slowCallDurationMs: 100,
+      slowCallRateThreshold: 50,
+      minimumCalls: 4,
+    });
+    const rates: number[] = [];
+    for (const ms of [150, 1, 1, 1, 1, 150]) {
+      await call(breaker, 'S', ms);
+      rates.push(Math.round(breaker.getSnapshot().slowCallRate));
+    }
+    expect(rates).toEqual([100, 50, 33, 25, 0, 25]);
+    expect(breaker.getState()).toBe(CircuitState.CLOSED);
+  });
+
   it('takes a call of exactly slowCallDurationMs for a quick one', async () => {
     const breaker = make({ slowCallDurationMs: 100, slowCallRateThreshold: 1, minimumCalls: 1 });
     await call(breaker, 'S', 100);
