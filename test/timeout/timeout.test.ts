@@ -637,6 +637,9 @@ describe('Timeout', () => {
     });
 
     it('names the place, the values and what is allowed', () => {
+      expect(() => validateTimeouts({ client: 3, service: 10 } as never)).toThrow(
+        'timeouts.gateway: is missing; a hierarchy has client, gateway and service',
+      );
       expect(() => validateTimeouts({ client: 6, gateway: 5, service: 10 })).toThrow(
         /client 6, gateway 5, service 10.*client < gateway < service/,
       );
