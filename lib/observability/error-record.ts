@@ -107,12 +107,16 @@ function messageOf(error: Error & { code?: unknown }): string {
 /** The name, or where nobody gave one (a plain subclass), that of the class. */
 function typeOf(error: Error): string {
   const name = error.name === 'Error' ? error.constructor.name : error.name;
-  return cut(String(name || 'Error'), MAX_TYPE);
+  return ownText(String(name || 'Error'), MAX_TYPE);
+}
+
+function bounded(text: string): string {
+  return maskSecrets(ownText(text, MAX_TEXT));
 }
 
 /** A text of its own: a part of a large one (`body.slice(0, 200)`) would keep all of it in memory. */
-function bounded(text: string): string {
-  return maskSecrets(` ${cut(text, MAX_TEXT)}`.slice(1));
+function ownText(text: string, length: number): string {
+  return ` ${cut(text, length)}`.slice(1);
 }
 
 export function cut(text: string, length: number): string {

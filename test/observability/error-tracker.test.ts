@@ -240,10 +240,13 @@ describe('Errors that hold much', () => {
     };
     const pipeline = service.pipeline({ name: 'leaky', ...options });
     const held: WeakRef<Error>[] = [];
+    collect();
     const before = process.memoryUsage().heapUsed;
     for (let n = 0; n < 100; n++) {
       await pipeline.execute(async () => {
-        const error = Object.assign(new Error(randomBytes(100_000).toString('hex').slice(0, 100)), {
+        const part = () => randomBytes(100_000).toString('hex').slice(0, 100);
+        const error = Object.assign(new Error(part()), {
+          name: part(),
           response: { data: Buffer.alloc(10_000) },
         });
         held.push(new WeakRef(error));
