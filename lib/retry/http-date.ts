@@ -26,7 +26,7 @@ function instantOf(parts: Record<string, string>, nowMs: number): number | undef
   const month = MONTHS.indexOf(parts.month as string);
   const date = new Date(0);
   date.setUTCFullYear(yearOf(parts.year as string, nowMs), month, day);
-  if (date.getUTCMonth() !== month || date.getUTCDate() !== day) return undefined; // the 31st of June
+  if (date.getUTCMonth() !== month) return undefined; // the 31st of June
   return date.setUTCHours(Number(parts.hour), Number(parts.minute), Number(parts.second));
 }
 

@@ -250,6 +250,19 @@ const EQUIVALENT = [
     '""',
     'it is none of the other phases, by which alone it is told',
   ],
+  [
+    'lib/retry/error-headers.ts',
+    "if (typeof headers !== 'object' || headers === null) return undefined;",
+    'false',
+    'reading null throws, which is caught',
+  ],
+  ['lib/retry/error-headers.ts', '} catch {', '{}', 'it answers with nothing either way'],
+  [
+    'lib/retry/error-headers.ts',
+    'const last = Math.min(headers.length, 2 * MAX_HEADERS) - 1;',
+    'Math.min(headers.length, 2 * MAX_HEADERS) + 1',
+    'a name without a value adds nothing',
+  ],
 ];
 
 export function isEquivalent({ fileName, location, replacement }) {

@@ -392,10 +392,16 @@ describe('A decorated async generator that has begun', () => {
     @Injectable()
     class Raced {
       first = new Deferred<string>();
+      torn = 0;
       @generating(Retry(2))
       async *values(): AsyncGenerator<string> {
-        yield await this.first.promise;
-        await never();
+        const aborted = once(currentSignal(), 'abort');
+        try {
+          yield await this.first.promise;
+          await aborted;
+        } finally {
+          this.torn++;
+        }
       }
     }
     const app = await boot({}, [Raced]);
@@ -424,6 +430,8 @@ describe('A decorated async generator that has begun', () => {
       leaving.abort(reason);
       expect(await failed).toBe(reason);
       expect(await reader).toBe(reason);
+      await flush();
+      expect(raced.torn).toBe(ticks + 1);
     }
   });
 

@@ -220,6 +220,13 @@ describe('What an error says in several places', () => {
     expect(retryAfterMs({ metadata })).toBe(700);
   });
 
+  it('is under its own name only, in a raw list and in an object', () => {
+    const raw = ['content-length', '5', 'Retry-After', '2', 'age'];
+    expect(retryAfterMs({ headers: raw })).toBe(2_000);
+    expect(retryAfterMs({ headers: { 'retry-often': '5', 'Retry-After': '2' } })).toBe(2_000);
+    expect(retryAfterMs({ headers: null })).toBeUndefined();
+  });
+
   it('is passed over where it cannot be understood', () => {
     const headers = { 'retry-after-ms': 'soon', 'retry-after': '2' };
     expect(retryAfterMs({ retryAfterMs: -1, headers })).toBe(2_000);
