@@ -3,6 +3,7 @@ import { type ApplicationConfig, BaseExceptionFilter, type HttpAdapterHost } fro
 import { from, mergeMap, type Observable, throwError } from 'rxjs';
 import { isResilienceError } from '../common/resilience.error.js';
 import type { Class } from '../dispatch/method-definition.js';
+import { mapInBaseFilter } from '../nest/base-filter.js';
 import { httpError, transportError } from './edge-errors.js';
 import { catchesOf, filterGateways } from './filters.js';
 import { forbidRetry, isRetried, withPushback } from './no-retry.js';
@@ -41,6 +42,13 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
 
   onModuleInit(): void {
     this.release(); // by now each gateway has its filters
+    const { httpAdapter } = this.httpAdapterHost;
+    if (httpAdapter !== undefined)
+      mapInBaseFilter(httpAdapter, (error, host) =>
+        isResilienceError(error) && transportOfCall(host) === 'http'
+          ? toldByHttp(error, host)
+          : undefined,
+      );
   }
 
   /** @returns what Nest expects of a filter for the transport: nothing, a promise or a stream */
@@ -56,9 +64,7 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
   }
 
   private answer(error: unknown, host: ArgumentsHost): unknown {
-    const response = host.switchToHttp().getResponse<unknown>();
-    if (isRetried(error, undefined)) forbidRetry(response);
-    const exception = httpError(error, response);
+    const exception = toldByHttp(error, host);
     const filter = this.filterFor(exception);
     return filter === undefined ? super.catch(exception, host) : filter.catch(exception, host);
   }
@@ -82,6 +88,12 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
       filter !== this && catchesOf(filter).some((type) => exception instanceof type);
     return this.config.getGlobalFilters().findLast(isFor);
   }
+}
+
+function toldByHttp(error: unknown, host: ArgumentsHost): unknown {
+  const response = host.switchToHttp().getResponse<unknown>();
+  if (isRetried(error, undefined)) forbidRetry(response);
+  return httpError(error, response);
 }
 
 interface RpcException {

@@ -23,7 +23,13 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
+import {
+  APP_FILTER,
+  APP_GUARD,
+  BaseExceptionFilter,
+  ExternalContextCreator,
+  HttpAdapterHost,
+} from '@nestjs/core';
 import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
 import { GraphQLError } from 'graphql';
 import type { Observable } from 'rxjs';
@@ -307,6 +313,26 @@ describe.each([EXPRESS, FASTIFY])('On $name, a resilience error of', (platform) 
       const caught = { told, caught: 'CircuitBreakerOpenError' };
       const provided = await serve([module], {}, [{ provide: APP_FILTER, useClass: filter }]);
       expect(await provided.call('/fine')).toMatchObject({ status: 418, body: caught });
+    });
+
+    it('is answered as that of a handler by a filter for all errors that leaves the answer to Nest', async () => {
+      const seen: unknown[] = [];
+      @Catch()
+      class Reporting extends BaseExceptionFilter {
+        override catch(error: unknown, host: ArgumentsHost): void {
+          seen.push((error as Error).name);
+          super.catch(error, host);
+        }
+      }
+      const { call } = await serve([module], {}, [{ provide: APP_FILTER, useClass: Reporting }]);
+      const { status, body, headers } = await call('/fine');
+      expect({ status, body }).toEqual(ANSWERS.open);
+      expect(headers['retry-after']).toBe('60');
+      expect(seen).toEqual(['CircuitBreakerOpenError']);
+      const plain = await serve([module], { mapErrors: false }, [
+        { provide: APP_FILTER, useClass: Reporting },
+      ]);
+      expect((await plain.call('/fine')).status).toBe(500);
     });
 
     it('passes by filters for other errors', async () => {
