@@ -47,7 +47,8 @@ function bootDecorated(decorator: unknown, options: ResilienceModuleOptions = {}
   return boot({ providers: [Service] }, options);
 }
 
-const bootWith = (options: unknown) => boot({}, options as ResilienceModuleOptions);
+const bootWith = (options: unknown) =>
+  bootBare({ imports: [ResilienceModule.forRoot(options as ResilienceModuleOptions)] });
 const bootFeature = (options: unknown) =>
   bootBare({
     imports: [ResilienceModule.forRoot(), ResilienceModule.forFeature(options as object)],

@@ -42,8 +42,8 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
 
   onModuleInit(): void {
     this.release(); // by now each gateway has its filters
-    const { httpAdapter } = this.httpAdapterHost;
-    if (httpAdapter !== undefined)
+    const httpAdapter = this.httpAdapterHost.httpAdapter as object | null | undefined;
+    if (httpAdapter != null)
       mapInBaseFilter(httpAdapter, (error, host) =>
         isResilienceError(error) && transportOfCall(host) === 'http'
           ? toldByHttp(error, host)
