@@ -62,13 +62,16 @@ function compile(programs: Map<string, string>): string[] {
     'nestjs-bulwark/*': [join(root, 'lib/*/index.ts')],
   };
   const all = ts.createProgram([...programs.keys()], { ...options, paths, types: ['node'] }, host);
-  return ts
-    .getPreEmitDiagnostics(all)
-    .filter(({ file }) => file === undefined || programs.has(file.fileName))
-    .map(({ messageText, file, start }) => {
+  const problems = [...programs.keys()].flatMap((name) => {
+    const file = all.getSourceFile(name);
+    return [...all.getSyntacticDiagnostics(file), ...all.getSemanticDiagnostics(file)];
+  });
+  return [...all.getOptionsDiagnostics(), ...all.getGlobalDiagnostics(), ...problems].map(
+    ({ messageText, file, start }) => {
       const line = file?.text.slice(0, start).split('\n').at(-1) ?? '';
       return `${ts.flattenDiagnosticMessageText(messageText, ' ')} (${file?.fileName.split('/').at(-1)}: ${line.trim()} …)`;
-    });
+    },
+  );
 }
 
 describe('The README', () => {

@@ -29,7 +29,7 @@ async function start() {
 }
 
 /** Collects garbage, until it is so where that is given; what is held is never collected, however often this tries. */
-async function collect(isDone: () => boolean = () => false, rounds = 3): Promise<void> {
+async function collect(isDone: () => boolean = () => false, rounds = 2): Promise<void> {
   for (let round = 0; round < rounds && !isDone(); round++) {
     await new Promise((resolve) => setImmediate(resolve));
     gc();
