@@ -1,7 +1,7 @@
 /**
  * What the library costs, beside its peers: `npm run bench`.
  *
- * `--quick` takes less than a minute, and its figures are no more than a hint. `--node 20,22,24` (or
+ * `--quick` takes less than a minute, and its figures are no more than a hint. `--node 20,22,24,26` (or
  * `all`) measures on these versions of Node instead of the running one. `--json FILE` writes
  * everything for machines. No figure fails it: a slow machine is no fault.
  *
@@ -18,7 +18,7 @@ import { install, runtime } from './packages.js';
 import { machine, measureAll, type Run } from './report/results.js';
 import { table, verdict } from './report/table.js';
 
-const NODES = [20, 22, 24];
+const NODES = [20, 22, 24, 26];
 const THOROUGH: Effort = { rounds: 15, batchMs: 50, warmUpMs: 400 };
 const QUICK: Effort = { rounds: 3, batchMs: 10, warmUpMs: 150 };
 

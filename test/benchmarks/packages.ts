@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -7,10 +7,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const PACKAGES = new URL('../packages/', import.meta.url);
 const require = createRequire(new URL('package.json', PACKAGES));
 
-/** Installs them where that has not been done yet. */
+/** Installs them where that has not been done since the list of them has changed. */
 export function install(): void {
-  if (existsSync(installedPath('.package-lock.json'))) return; // the last thing that npm writes
   const cwd = fileURLToPath(PACKAGES);
+  const installed = installedPath('.package-lock.json'); // the last thing that npm writes
+  const changedAt = statSync(`${cwd}package-lock.json`).mtimeMs;
+  if (existsSync(installed) && statSync(installed).mtimeMs >= changedAt) return;
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd, stdio: 'inherit' });
 }
 

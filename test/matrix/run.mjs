@@ -14,7 +14,7 @@ import Table from 'cli-table3';
 import { boots, passes, serves } from './checks.mjs';
 import { run } from './processes.mjs';
 
-const NODES = [20, 22, 24];
+const NODES = [20, 22, 24, 26];
 
 /** The applications, by what they are installed from. All have the same sources. */
 const CONSUMERS = {
