@@ -1,0 +1,76 @@
+import type { Scope } from '../context/scope.js';
+
+/** What a stage gives an attempt that it lets in: it comes back with how the attempt went. */
+export type Permit = unknown;
+
+/** Instead of a permit: the attempt may begin later, when `wait()` says so. */
+export const WAIT: Permit = Symbol('wait');
+
+/**
+ * How an attempt ended for its caller: with a value, by an error of its work, because its time was up or
+ * its caller gave up, or in a way that says nothing about what it calls.
+ */
+export type Settlement = 'success' | 'failure' | 'cut' | 'nothing';
+
+/** An attempt, as its stages see it. */
+export interface StageAttempt {
+  /** What it belongs to: `ClassName.method`, or the name of the bundle or pipeline. */
+  readonly operation: string;
+  /** Which one this is; the first is 1. */
+  readonly attempt: number;
+  /** When it began, on the monotonic clock, in ms. */
+  readonly startedAt: number;
+  /**
+   * What it runs in, where it has one of its own: how much it matters, its deadline, and who is around it.
+   *
+   * @internal
+   */
+  readonly scope: Scope | undefined;
+}
+
+/** How a wait ends: with the permit, or with the error by which the attempt is refused. */
+export type Admission = { readonly permit: Permit } | { readonly refusal: unknown };
+
+/**
+ * What a stage does at each attempt. `admit` is asked outermost stage first; `settled` and `finished` are
+ * told innermost first, and only those stages hear of an attempt that have let it in.
+ *
+ * An attempt *settles* once, when its caller knows how it went. The work behind it *finishes* when it has
+ * really ended, which may be much later: until then it holds what it was given.
+ */
+export interface AttemptStage {
+  /**
+   * Lets an attempt begin.
+   *
+   * @returns its permit, or `WAIT`
+   * @throws the error by which it is refused
+   */
+  admit(attempt: StageAttempt, at: number): Permit;
+  /**
+   * Of a stage that answers `WAIT`: tells once when the attempt may begin, or why it may not. The
+   * error of a refusal is asked for in the attempt's own async context.
+   *
+   * @returns gives the place up, where the attempt ends before
+   */
+  wait?(attempt: StageAttempt, admitted: (admission: () => Admission) => void): () => void;
+  /**
+   * Asks again before an attempt begins that had to wait further in.
+   *
+   * @throws the error by which it is refused after all
+   */
+  confirm?(permit: Permit, attempt: StageAttempt, at: number): void;
+  /**
+   * The attempt has settled.
+   *
+   * @throws an error that its caller gets instead
+   */
+  settled?(
+    permit: Permit,
+    attempt: StageAttempt,
+    how: Settlement,
+    error: unknown,
+    at: number,
+  ): void;
+  /** The work behind it has really ended; `answered` with a value that counts. */
+  finished?(permit: Permit, attempt: StageAttempt, answered: boolean): void;
+}
