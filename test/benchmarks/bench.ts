@@ -1,13 +1,14 @@
 /**
  * What the library costs, beside its peers: `npm run bench`.
  *
- * `--quick` takes less than a minute, and its figures are no more than a hint. `--node 20,22,24,26` (or
- * `all`) measures on these versions of Node instead of the running one. `--json FILE` writes
- * everything for machines. No figure fails it: a slow machine is no fault.
+ * `--quick` takes less than a minute, and its figures are no more than a hint. `--only TEXT` measures
+ * the sections whose title has this text. `--node 20,22,24,26` (or `all`) measures on these versions
+ * of Node instead of the running one. `--json FILE` writes everything for machines. No figure fails
+ * it: a slow machine is no fault.
  *
- * `goals.ts` has all goals and `sections.ts` all that is measured: `cases/` are calls that are timed
- * beside those of `peers/`, `experiments/` are what is more than that. `lab/` has the processes that
- * measure: nothing is timed in this one.
+ * `goals.ts` has all goals, and `sections/` all rows of the report. `cases/` and `peers/` are the calls
+ * that are timed, `experiments/` what is measured otherwise. `lab/` has the processes that measure:
+ * each has one case, and nothing is timed in this one.
  */
 
 import { writeFile } from 'node:fs/promises';
@@ -19,34 +20,37 @@ import { machine, measureAll, type Run } from './report/results.js';
 import { table, verdict } from './report/table.js';
 
 const NODES = [20, 22, 24, 26];
-const THOROUGH: Effort = { rounds: 15, batchMs: 50, warmUpMs: 400 };
-const QUICK: Effort = { rounds: 3, batchMs: 10, warmUpMs: 150 };
+const THOROUGH: Effort = { rounds: 5, batches: 8, batchMs: 30, warmUpMs: 300 };
+const QUICK: Effort = { rounds: 1, batches: 3, batchMs: 10, warmUpMs: 150 };
 
 const { values: flags } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     json: { type: 'string' },
     node: { type: 'string' },
   },
 });
 
 install();
-const { SECTIONS } = await import('./sections.js'); // the peers are among the packages
+const { SECTIONS } = await import('./sections/sections.js'); // the peers are among the packages
+const sections = SECTIONS.filter(({ title }) =>
+  title.toLowerCase().includes(flags.only.toLowerCase()),
+);
 const effort = flags.quick ? QUICK : THOROUGH;
 const runs: Run[] = [];
 for (const major of majors()) {
   const lab = new Lab(runtime(major), effort, flags.quick);
   console.log(`\nNode ${lab.runtime.version}`);
-  runs.push(await measureAll(lab, SECTIONS, (title) => console.log(`  ${title}`)));
+  runs.push(await measureAll(lab, sections, (progress) => console.log(`  ${progress}`)));
 }
 const report = { machine: machine(), date: new Date().toISOString(), quick: flags.quick, runs };
 
 console.log(`\n${report.machine}, ${report.date.slice(0, 10)}`);
 for (const run of runs) console.log(`\nNode ${run.node}\n${table(run)}`);
 console.log(
-  `\nMedians of ${effort.rounds} rounds of interleaved batches. The plain calls are timed in a process that` +
-    '\nnever loads the library, its peers in one in which it has been at work. @nestjs/resilience is not' +
-    '\nhere: it cannot be had from the registry.\n',
+  `\nProcesses for each case, which do nothing else and take turns: ${effort.rounds}. Goals are for the minima,` +
+    '\nwhich a busy host disturbs least. @nestjs/resilience is not here: it cannot be had from the registry.\n',
 );
 console.log(runs.map(verdict).join('\n'));
 if (flags.quick) console.log('These rounds were quick: do not rely on the figures.');

@@ -1,4 +1,4 @@
-import type { Call, Case } from '../lab/case.js';
+import { type Call, defineCases, repeat } from '../lab/case.js';
 
 // What everything is compared with. Nothing of the library, of Nest or of AsyncLocalStorage may be
 // imported here: it would slow down the plain call.
@@ -23,28 +23,6 @@ export function caught(call: Call): Call {
 
 function noop(): void {}
 
-export const PLAIN: Case = { name: 'plain async call', setup: () => work };
-
-export const TIMER: Case = {
-  name: 'call + timer',
-  setup: () => async () => {
-    const timer = setTimeout(noop, 1_000);
-    try {
-      return await work();
-    } finally {
-      clearTimeout(timer);
-    }
-  },
-};
-
-export const THROW: Case = {
-  name: 'throw an Error',
-  setup: () =>
-    caught(async () => {
-      throw new Error('It failed');
-    }),
-};
-
 const last: { signal?: AbortSignal } = {};
 
 /** Reads a signal as work does that hands it on: one that goes nowhere could be optimised away. */
@@ -52,15 +30,29 @@ export function keep(signal: AbortSignal): void {
   last.signal = signal;
 }
 
-export const ABORT_CONTROLLER: Case = {
-  name: 'new AbortController().signal',
-  setup: () => async () => {
-    keep(new AbortController().signal);
-    return await work();
-  },
-};
+export default defineCases(import.meta.url, {
+  plain: () => repeat(work),
 
-export default {
-  source: import.meta.url,
-  cases: [PLAIN, TIMER, THROW, ABORT_CONTROLLER],
-};
+  timer: () =>
+    repeat(async () => {
+      const timer = setTimeout(noop, 1_000);
+      try {
+        return await work();
+      } finally {
+        clearTimeout(timer);
+      }
+    }),
+
+  throwing: () =>
+    repeat(
+      caught(async () => {
+        throw new Error('It failed');
+      }),
+    ),
+
+  abortController: () =>
+    repeat(async () => {
+      keep(new AbortController().signal);
+      return await work();
+    }),
+});

@@ -1,48 +1,21 @@
-import { Injectable } from '@nestjs/common';
-import { CircuitBreaker, CircuitBreakerPolicy, InjectCircuitBreaker } from 'nestjs-bulwark';
-import { GOALS } from '../goals.js';
-import { peerCases } from '../peers/peers.js';
-import { provide } from './application.js';
-import { ANSWER, caught, THROW, work } from './baselines.js';
-import { compare } from './comparison.js';
+import { CircuitBreaker, CircuitBreakerPolicy, getCircuitBreakerToken } from 'nestjs-bulwark';
+import { defineCases, repeat } from '../lab/case.js';
+import { boot, clientWith } from './application.js';
+import { caught, work } from './baselines.js';
 
-@Injectable()
-class Client {
-  constructor(@InjectCircuitBreaker('upstream') readonly breaker: CircuitBreakerPolicy) {}
+/** Calls that an open breaker rejects. */
+export default defineCases(import.meta.url, {
+  policy: () => {
+    const breaker = new CircuitBreakerPolicy('breaker');
+    breaker.forceOpen();
+    return repeat(caught(() => breaker.execute(work)));
+  },
 
-  @CircuitBreaker('upstream')
-  async call(): Promise<number> {
-    return ANSWER;
-  }
-}
-
-export default compare({
-  title: 'Rejection by an open breaker',
-  source: import.meta.url,
-  baseline: THROW,
-  measure: 'times',
-  own: [
-    {
-      name: 'breaker.execute',
-      goal: GOALS.rejection,
-      setup: () => {
-        const breaker = new CircuitBreakerPolicy('breaker');
-        breaker.forceOpen();
-        return caught(() => breaker.execute(work));
-      },
-    },
-    {
-      name: '@CircuitBreaker',
-      goal: GOALS.decoratedRejection,
-      setup: async () => {
-        const client = await provide(Client, {
-          breakers: { upstream: {} },
-          errorTracker: { log: false },
-        });
-        client.breaker.forceOpen();
-        return caught(() => client.call());
-      },
-    },
-  ],
-  peers: peerCases('openBreaker'),
+  decorated: async () => {
+    const Client = clientWith([CircuitBreaker('upstream')]);
+    const app = await boot([Client], { breakers: { upstream: {} }, errorTracker: { log: false } });
+    app.get<CircuitBreakerPolicy>(getCircuitBreakerToken('upstream')).forceOpen();
+    const client = app.get(Client);
+    return repeat(caught(() => client.call()));
+  },
 });

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CircuitBreakerPolicy } from 'nestjs-bulwark';
 import { GOALS } from '../goals.js';
-import type { Section } from '../report/section.js';
+import { figureOf } from '../lab/figure.js';
+import type { Remote } from '../lab/remote.js';
+import type { Experiment } from '../report/section.js';
 
 type This = typeof import('./idle-breakers.js');
 
@@ -44,20 +46,20 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-export const idleBreakers: Section = {
+export const idleBreakers: Experiment = {
   title: '10,000 idle breakers',
   async measure(lab) {
-    const child = await lab.start<This>(import.meta.url);
-    const bytes = await child.call('make');
-    const idleTimers = await child.call('timers');
-    const cpu = await child.call('idleCpu');
-    const usedBytes = bytes + (await child.call('useOnce'));
-    await child.stop();
-    return [
-      { name: 'memory of each', value: bytes, unit: 'B', goal: GOALS.idleBreaker },
-      { name: 'memory of each after its first call', value: usedBytes, unit: 'B' },
-      { name: 'timers', value: idleTimers, unit: 'timers', goal: GOALS.idleTimers },
-      { name: 'CPU', value: cpu, unit: '% of a core', goal: GOALS.idleCpu },
-    ];
+    return lab.within(import.meta.url, async (child: Remote<This>) => {
+      const bytes = await child.call('make');
+      const idleTimers = await child.call('timers');
+      const cpu = await child.call('idleCpu');
+      const usedBytes = bytes + (await child.call('useOnce'));
+      return [
+        { name: 'memory of each', takes: figureOf([bytes], 'B'), goal: GOALS.idleBreaker },
+        { name: 'memory of each after its first call', takes: figureOf([usedBytes], 'B') },
+        { name: 'all: timers', takes: figureOf([idleTimers], 'timers'), goal: GOALS.idleTimers },
+        { name: 'all: CPU', takes: figureOf([cpu], '% of a core'), goal: GOALS.idleCpu },
+      ];
+    });
   },
 };

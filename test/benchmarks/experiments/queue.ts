@@ -1,8 +1,9 @@
 import { BulkheadPolicy } from 'nestjs-bulwark';
 import { GOALS } from '../goals.js';
+import { derive, Samples } from '../lab/figure.js';
 import { LARGE_SEMI_SPACE } from '../lab/lab.js';
-import { Rounds } from '../lab/rounds.js';
-import type { Section } from '../report/section.js';
+import type { Remote } from '../lab/remote.js';
+import type { Experiment, Row } from '../report/section.js';
 
 type This = typeof import('./queue.js');
 
@@ -61,39 +62,32 @@ export async function perCall(kind: keyof typeof QUEUES, length: number): Promis
   return ((performance.now() - begunAt) * 1e6) / MANY;
 }
 
-export const queue: Section = {
+export const queue: Experiment = {
   title: 'Calls that wait in the queue of a bulkhead',
   async measure(lab) {
+    const rounds = lab.isQuick ? 1 : lab.effort.rounds;
+    const samples = new Samples<string>();
+    const measure = async (child: Remote<This>) => {
+      for (let round = 0; round <= rounds; round++) {
+        for (const kind of ['linkedList', 'bulkhead'] as const) {
+          for (const length of [FEW, MANY]) {
+            const ns = await child.call('perCall', kind, length);
+            if (round > 0) samples.add(`${kind} ${length}`, ns); // the first is to warm up
+          }
+        }
+      }
+    };
     // Else, it would mostly measure how the garbage collector moves 100,000 promises about.
-    const child = await lab.start<This>(import.meta.url, LARGE_SEMI_SPACE);
-    const round = async () => ({
-      fewListed: await child.call('perCall', 'linkedList', FEW),
-      manyListed: await child.call('perCall', 'linkedList', MANY),
-      fewQueued: await child.call('perCall', 'bulkhead', FEW),
-      manyQueued: await child.call('perCall', 'bulkhead', MANY),
-    });
-    await round(); // to warm up
-    const figures = [];
-    for (let number = 0; number < (lab.isQuick ? 1 : lab.effort.rounds); number++)
-      figures.push(await round());
-    await child.stop();
-    const rounds = new Rounds(figures);
-    const unit = `× one of ${FEW}`;
+    await lab.within(import.meta.url, measure, LARGE_SEMI_SPACE);
+    const among = (name: string, kind: keyof typeof QUEUES): Row => {
+      const few = samples.figure(`${kind} ${FEW}`, 'ns');
+      const many = samples.figure(`${kind} ${MANY}`, 'ns');
+      const compared = derive((read) => read(many) / read(few), `× one among ${FEW}`);
+      return { name, takes: many, compared };
+    };
     return [
-      { name: `a call among ${FEW}`, ns: rounds.median('fewQueued') },
-      {
-        name: 'a call among 100,000',
-        ns: rounds.median('manyQueued'),
-        value: rounds.median((of) => of('manyQueued') / of('fewQueued')),
-        unit,
-        goal: GOALS.queue,
-      },
-      {
-        name: 'a bare linked list: among 100,000',
-        ns: rounds.median('manyListed'),
-        value: rounds.median((of) => of('manyListed') / of('fewListed')),
-        unit,
-      },
+      { ...among('one among 100,000', 'bulkhead'), goal: GOALS.queue },
+      among('in a bare linked list', 'linkedList'),
     ];
   },
 };

@@ -4,11 +4,12 @@ import { Timeout } from 'nestjs-bulwark';
 import { provide } from '../cases/application.js';
 import { GOALS } from '../goals.js';
 import type { Call } from '../lab/case.js';
-import type { Lab } from '../lab/lab.js';
-import { median } from '../lab/rounds.js';
-import type { Section } from '../report/section.js';
+import { Samples } from '../lab/figure.js';
+import type { Remote } from '../lab/remote.js';
+import type { Experiment } from '../report/section.js';
 
 type This = typeof import('./timeouts.js');
+type Kind = 'decorated' | 'bare';
 
 const CALLS = 10_000;
 const TIMEOUT_MS = 500;
@@ -43,7 +44,7 @@ export interface Wave {
   blocking: number;
 }
 
-export async function wave(kind: 'decorated' | 'bare'): Promise<Wave> {
+export async function wave(kind: Kind): Promise<Wave> {
   const call = kind === 'bare' ? bare : await decorated();
   await sendAll(call); // what is timed is warm
   await sleep(100);
@@ -71,42 +72,26 @@ async function sendAll(call: Call): Promise<Wave> {
   return { lateness, blocking };
 }
 
-async function medianWave(lab: Lab, kind: 'decorated' | 'bare', rounds: number): Promise<Wave> {
-  const waves: Wave[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const child = await lab.start<This>(import.meta.url);
-    waves.push(await child.call('wave', kind));
-    await child.stop();
-  }
-  return {
-    lateness: median(waves.map((each) => each.lateness)),
-    blocking: median(waves.map((each) => each.blocking)),
-  };
-}
-
-export const timeouts: Section = {
+export const timeouts: Experiment = {
   title: '10,000 calls that hang into their timeouts at once',
   async measure(lab) {
-    const rounds = lab.isQuick ? 1 : 7;
-    const bareWave = await medianWave(lab, 'bare', rounds);
-    const ownWave = await medianWave(lab, 'decorated', rounds);
-    const late = 'ms after its time';
-    const blocked = 'ms in one turn';
+    const samples = new Samples<string>();
+    for (let round = 0; round < lab.effort.rounds; round++) {
+      for (const kind of ['bare', 'decorated'] as const) {
+        const { lateness, blocking } = await lab.within(import.meta.url, (child: Remote<This>) =>
+          child.call('wave', kind),
+        );
+        samples.add(`${kind} lateness`, lateness);
+        samples.add(`${kind} blocking`, blocking);
+      }
+    }
+    const late = (kind: Kind) => samples.figure(`${kind} lateness`, 'ms late');
+    const blocked = (kind: Kind) => samples.figure(`${kind} blocking`, 'ms in one turn');
     return [
-      {
-        name: '@Timeout: the latest',
-        value: ownWave.lateness,
-        unit: late,
-        goal: GOALS.timeoutLateness,
-      },
-      {
-        name: '@Timeout: event loop',
-        value: ownWave.blocking,
-        unit: blocked,
-        goal: GOALS.timeoutBlocking,
-      },
-      { name: 'bare setTimeout: the latest', value: bareWave.lateness, unit: late },
-      { name: 'bare setTimeout: event loop', value: bareWave.blocking, unit: blocked },
+      { name: '@Timeout: the latest', takes: late('decorated'), goal: GOALS.timeoutLateness },
+      { name: '@Timeout: event loop', takes: blocked('decorated'), goal: GOALS.timeoutBlocking },
+      { name: 'bare setTimeout: the latest', takes: late('bare') },
+      { name: 'bare setTimeout: event loop', takes: blocked('bare') },
     ];
   },
 };

@@ -10,7 +10,7 @@ interface Answer {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any function that a module exports
-type Functions = Record<string, any>;
+export type Functions = Record<string, any>;
 
 /** The functions of a module, in a process of its own. */
 export class Remote<M extends Functions> {

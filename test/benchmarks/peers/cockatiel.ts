@@ -1,5 +1,5 @@
 import { load } from '../packages.js';
-import type { Peer, Protect } from './peer.js';
+import { definePeer, type Protect } from './peer.js';
 
 interface Policy {
   execute<T>(work: () => Promise<T>): Promise<T>;
@@ -41,21 +41,20 @@ const protectBy =
     return () => policy.execute(work);
   };
 
-export const cockatiel: Peer = {
-  name: 'cockatiel',
-  patterns: {
-    fullStack: protectBy(() =>
-      lib.wrap(fallback(), retry(), circuitBreaker(), timeout(), bulkhead()),
-    ),
-    retry: protectBy(retry),
-    circuitBreaker: protectBy(circuitBreaker),
-    timeout: protectBy(timeout),
-    bulkhead: protectBy(bulkhead),
-    fallback: protectBy(fallback),
-    openBreaker: protectBy(() => {
-      const breaker = circuitBreaker();
-      breaker.isolate();
-      return breaker;
-    }),
-  },
-};
+export const cockatiel = definePeer(import.meta.url, 'cockatiel', {
+  fullStack: protectBy(() =>
+    lib.wrap(fallback(), retry(), circuitBreaker(), timeout(), bulkhead()),
+  ),
+  retry: protectBy(retry),
+  circuitBreaker: protectBy(circuitBreaker),
+  timeout: protectBy(timeout),
+  bulkhead: protectBy(bulkhead),
+  fallback: protectBy(fallback),
+  openBreaker: protectBy(() => {
+    const breaker = circuitBreaker();
+    breaker.isolate();
+    return breaker;
+  }),
+});
+
+export default cockatiel.cases;

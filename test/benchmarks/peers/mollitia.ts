@@ -1,6 +1,6 @@
 import type { Call } from '../lab/case.js';
 import { load } from '../packages.js';
-import type { Peer, Protect } from './peer.js';
+import { definePeer, type Protect } from './peer.js';
 
 type Module = object;
 
@@ -36,18 +36,14 @@ const protectBy =
     return () => circuit.execute();
   };
 
-export const mollitia: Peer = {
-  name: 'mollitia',
-  patterns: {
-    fullStack: protectBy(fallback, retry, circuitBreaker, timeout, bulkhead),
-    retry: protectBy(retry),
-    circuitBreaker: protectBy(circuitBreaker),
-    timeout: protectBy(timeout),
-    bulkhead: protectBy(bulkhead),
-    fallback: protectBy(fallback),
-    openBreaker: protectBy(
-      () =>
-        new lib.SlidingCountBreaker({ state: lib.BreakerState.OPENED, openStateDelay: 3_600_000 }),
-    ),
-  },
-};
+export const mollitia = definePeer(import.meta.url, 'mollitia', {
+  fullStack: protectBy(fallback, retry, circuitBreaker, timeout, bulkhead),
+  circuitBreaker: protectBy(circuitBreaker),
+  bulkhead: protectBy(bulkhead),
+  openBreaker: protectBy(
+    () =>
+      new lib.SlidingCountBreaker({ state: lib.BreakerState.OPENED, openStateDelay: 3_600_000 }),
+  ),
+});
+
+export default mollitia.cases;

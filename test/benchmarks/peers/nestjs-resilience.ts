@@ -1,7 +1,7 @@
 import { caught } from '../cases/baselines.js';
 import type { Call } from '../lab/case.js';
 import { load } from '../packages.js';
-import type { Peer, Protect } from './peer.js';
+import { definePeer, type Protect } from './peer.js';
 
 type Strategy = object;
 
@@ -44,22 +44,18 @@ const protectBy =
     return () => command.execute();
   };
 
-export const nestjsResilience: Peer = {
-  name: 'nestjs-resilience',
-  patterns: {
-    fullStack: protectBy(bulkhead, timeout, circuitBreaker, retry, fallback),
-    retry: protectBy(retry),
-    circuitBreaker: protectBy(circuitBreaker),
-    timeout: protectBy(timeout),
-    bulkhead: protectBy(bulkhead),
-    fallback: protectBy(fallback),
-    /** It cannot be forced open: its first failure does it. */
-    openBreaker: async () => {
-      const options = { requestVolumeThreshold: 1, sleepWindowInMilliseconds: 3_600_000 };
-      const protect = protectBy(() => new lib.CircuitBreakerStrategy(options));
-      const call = await protect(() => Promise.reject(new Error('It failed')));
-      await caught(call)();
-      return call;
-    },
+export const nestjsResilience = definePeer(import.meta.url, 'nestjs-resilience', {
+  fullStack: protectBy(bulkhead, timeout, circuitBreaker, retry, fallback),
+  circuitBreaker: protectBy(circuitBreaker),
+  bulkhead: protectBy(bulkhead),
+  /** It cannot be forced open: its first failure does it. */
+  openBreaker: async () => {
+    const options = { requestVolumeThreshold: 1, sleepWindowInMilliseconds: 3_600_000 };
+    const protect = protectBy(() => new lib.CircuitBreakerStrategy(options));
+    const call = await protect(() => Promise.reject(new Error('It failed')));
+    await caught(call)();
+    return call;
   },
-};
+});
+
+export default nestjsResilience.cases;

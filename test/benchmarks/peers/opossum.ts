@@ -1,6 +1,6 @@
 import type { Call } from '../lab/case.js';
 import { load } from '../packages.js';
-import type { Peer, Protect } from './peer.js';
+import { definePeer, type Protect } from './peer.js';
 
 interface Options {
   timeout: number | false;
@@ -26,14 +26,11 @@ const protectBy =
 
 const withFallback = (breaker: Breaker) => breaker.fallback(() => 0);
 
-export const opossum: Peer = {
-  name: 'opossum',
-  patterns: {
-    partialStack: protectBy({ timeout: 1_000, capacity: 10 }, withFallback), // it has no retry
-    circuitBreaker: protectBy({ timeout: false }),
-    timeout: protectBy({ timeout: 1_000 }),
-    bulkhead: protectBy({ timeout: false, capacity: 10 }),
-    fallback: protectBy({ timeout: false }, withFallback),
-    openBreaker: protectBy({ timeout: false }, (breaker) => breaker.open()),
-  },
-};
+export const opossum = definePeer(import.meta.url, 'opossum', {
+  partialStack: protectBy({ timeout: 1_000, capacity: 10 }, withFallback), // it has no retry
+  circuitBreaker: protectBy({ timeout: false }),
+  bulkhead: protectBy({ timeout: false, capacity: 10 }),
+  openBreaker: protectBy({ timeout: false }, (breaker) => breaker.open()),
+});
+
+export default opossum.cases;

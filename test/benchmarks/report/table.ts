@@ -1,14 +1,15 @@
 import Table from 'cli-table3';
 import type { Goal } from '../goals.js';
-import type { Result, Run } from './results.js';
+import type { Figure } from '../lab/figure.js';
+import { describeHost, type Result, type Run } from './results.js';
 
-const COLUMNS = ['', 'ns', 'bytes', 'measured', 'goal', ''];
+const COLUMNS = ['', 'minimum', 'median', 'compared, by minima', 'by medians', 'goal', ''];
 
 /** Everything on one Node, a section after the other. */
 export function table(run: Run): string {
   const grid = new Table({
     head: COLUMNS,
-    colAligns: ['left', 'right', 'right', 'left', 'right', 'left'],
+    colAligns: ['left', 'right', 'right', 'left', 'right', 'right', 'left'],
     style: { head: [], border: [], compact: true },
   });
   for (const { title, rows } of run.sections) {
@@ -18,7 +19,7 @@ export function table(run: Run): string {
   return grid.toString();
 }
 
-/** Which goals hold, and which do not. */
+/** Which goals hold, which do not, and how fast the host was. */
 export function verdict(run: Run): string {
   const judged = run.sections.flatMap(({ title, rows }) =>
     rows.filter((row) => row.holds !== undefined).map((row) => ({ title, row })),
@@ -26,25 +27,30 @@ export function verdict(run: Run): string {
   const missed = judged.filter(({ row }) => !row.holds);
   const lines = missed.map(
     ({ title, row }) =>
-      `  ${title}: ${row.name.trim()}: ${measured(row)} (goal ${bound(row.goal)})`,
+      `  ${title}: ${row.name.trim()}: ${full(row.compared ?? row.takes)} (goal ${bound(row.goal)})`,
   );
   const kept = judged.length - missed.length;
-  return [`Node ${run.node}: ${kept} of ${judged.length} goals hold.`, ...lines].join('\n');
+  return [
+    `Node ${run.node}: ${kept} of ${judged.length} goals hold; ${describeHost(run.host)}.`,
+    ...lines,
+  ].join('\n');
 }
 
-function cells(row: Result): string[] {
+function cells({ name, takes, compared, goal, holds, isDoubtful = false }: Result): string[] {
+  const opinion = holds === undefined ? '' : holds ? 'holds' : 'does not hold';
   return [
-    `  ${row.name}`,
-    row.ns === undefined ? '' : count(row.ns),
-    row.bytes === undefined ? '' : count(row.bytes),
-    measured(row),
-    bound(row.goal),
-    row.holds === undefined ? '' : row.holds ? 'holds' : 'does not hold',
+    `  ${name}`,
+    full(takes),
+    takes === undefined ? '' : short(takes.median),
+    full(compared),
+    compared === undefined ? '' : short(compared.median),
+    bound(goal),
+    isDoubtful ? `${opinion} (slow host)`.trim() : opinion,
   ];
 }
 
-function measured({ value, unit = '' }: Result): string {
-  return value === undefined ? '' : `${figure(value)} ${unit}`;
+function full(figure?: Figure): string {
+  return figure === undefined ? '' : `${short(figure.minimum)} ${figure.unit}`;
 }
 
 function bound(goal?: Goal): string {
@@ -52,10 +58,6 @@ function bound(goal?: Goal): string {
   return goal.atMost === undefined ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
 }
 
-function figure(value: number): string {
-  return Math.abs(value) < 10 ? value.toFixed(2) : count(value);
-}
-
-function count(value: number): string {
-  return Math.round(value).toLocaleString('en');
+function short(value: number): string {
+  return Math.abs(value) < 10 ? value.toFixed(2) : Math.round(value).toLocaleString('en');
 }

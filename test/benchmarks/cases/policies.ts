@@ -1,0 +1,16 @@
+import { BulkheadPolicy, CircuitBreakerPolicy } from 'nestjs-bulwark';
+import { defineCases, repeat } from '../lab/case.js';
+import { work } from './baselines.js';
+
+/** Policies by themselves, in a process without Nest. */
+export default defineCases(import.meta.url, {
+  circuitBreaker: () => {
+    const breaker = new CircuitBreakerPolicy('breaker');
+    return repeat(() => breaker.execute(work));
+  },
+
+  bulkhead: () => {
+    const bulkhead = new BulkheadPolicy('bulkhead');
+    return repeat(() => bulkhead.execute(work));
+  },
+});

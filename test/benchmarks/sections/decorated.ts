@@ -1,0 +1,63 @@
+import decorated from '../cases/decorated.js';
+import insideScope from '../cases/inside-scope.js';
+import { GOALS } from '../goals.js';
+import type { Pattern } from '../peers/peer.js';
+import { type PeerCase, peersWith } from '../peers/peers.js';
+import type { Comparison } from '../report/section.js';
+import { against, TIMER, times } from './rows.js';
+
+const ALL = times(TIMER, 'all six stages', decorated.allStages, GOALS.allStages);
+
+export const allStages: Comparison = {
+  title: 'A method with all six stages; tracker, metrics and events are on',
+  rows: [
+    TIMER,
+    ALL,
+    ...peersWith('fullStack').map((each) => against(each, ALL, GOALS.allStagesBesidePeers)),
+    ...peersWith('partialStack').map((each) => against(each, ALL)),
+  ],
+};
+
+const RETRY = times(TIMER, '@Retry', decorated.retry, GOALS.stage);
+const CIRCUIT_BREAKER = times(TIMER, '@CircuitBreaker', decorated.circuitBreaker, GOALS.stage);
+const BULKHEAD = times(TIMER, '@Bulkhead', decorated.bulkhead, GOALS.stage);
+const FALLBACK = times(TIMER, '@Fallback', decorated.fallback, GOALS.stage);
+const TIMEOUT = times(TIMER, '@Timeout', decorated.timeout, GOALS.timeout);
+
+export const singleStages: Comparison = {
+  title: 'A method with one decorator, beside a bare policy',
+  rows: [
+    RETRY,
+    against(cockatiel('retry'), RETRY, GOALS.retryBesideCockatiel),
+    CIRCUIT_BREAKER,
+    against(cockatiel('circuitBreaker'), CIRCUIT_BREAKER, GOALS.circuitBreakerBesideCockatiel),
+    BULKHEAD,
+    against(cockatiel('bulkhead'), BULKHEAD),
+    FALLBACK,
+    against(cockatiel('fallback'), FALLBACK, GOALS.fallbackBesideCockatiel),
+    times(TIMER, '@Critical', decorated.critical, GOALS.critical),
+    TIMEOUT,
+    against(cockatiel('timeout'), TIMEOUT),
+  ],
+};
+
+export const callsInsideScope: Comparison = {
+  title: "The same inside a caller's scope, as in every HTTP route",
+  rows: [
+    times(TIMER, '@Retry', insideScope.retry, GOALS.stageInsideScope),
+    times(TIMER, 'all six stages', insideScope.allStages, GOALS.allStagesInsideScope),
+  ],
+};
+
+const HOT = { name: 'one that is hot', takes: decorated.allStages };
+
+export const manyPlans: Comparison = {
+  title: '200 methods with all six stages in use at once',
+  rows: [HOT, times(HOT, 'one of 200', decorated.manyPlans, GOALS.manyPlans)],
+};
+
+function cockatiel(pattern: Pattern): PeerCase {
+  const found = peersWith(pattern).find(({ peer }) => peer.startsWith('cockatiel'));
+  if (found === undefined) throw new Error(`cockatiel has no ${pattern}`);
+  return found;
+}

@@ -1,0 +1,29 @@
+import { boot } from '../experiments/boot.js';
+import { bytes } from '../experiments/bytes.js';
+import { httpRoutes } from '../experiments/http/routes.js';
+import { idleBreakers } from '../experiments/idle-breakers.js';
+import { queue } from '../experiments/queue.js';
+import { timeouts } from '../experiments/timeouts.js';
+import type { Section } from '../report/section.js';
+import { allStages, callsInsideScope, manyPlans, singleStages } from './decorated.js';
+import { failuresInWindow, policiesAlone, rejections } from './policies.js';
+import { currentSignals, plainCalls } from './surroundings.js';
+
+/** Everything that is measured, in the order of the report. */
+export const SECTIONS: readonly Section[] = [
+  allStages,
+  singleStages,
+  callsInsideScope,
+  manyPlans,
+  bytes,
+  policiesAlone,
+  plainCalls,
+  currentSignals,
+  rejections,
+  failuresInWindow,
+  idleBreakers,
+  queue,
+  timeouts,
+  ...httpRoutes,
+  boot,
+];
