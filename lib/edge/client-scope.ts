@@ -118,7 +118,9 @@ export class ClientScope extends Scope {
       this.stopListening = onGone(emitter, goneEvent, onEvent);
     } else {
       emitter.on(goneEvent, onEvent);
-      this.stopListening = () => emitter.off(goneEvent, onEvent);
+      // Assigned where it is written, V8 would put it, and with it the whole request, in the old generation.
+      const stopListening = () => emitter.off(goneEvent, onEvent);
+      this.stopListening = stopListening;
     }
   }
 
