@@ -25,6 +25,13 @@ export {
 } from './circuit-breaker/inject-circuit-breaker.js';
 export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
+export type {
+  BoundMetric,
+  MetricKind,
+  MetricSeries,
+  MetricsRecorder,
+  MetricTags,
+} from './common/metrics.js';
 export { ResilienceError, type ResilienceErrorCode } from './common/resilience.error.js';
 export { currentSignal } from './context/ambient.js';
 export { detached } from './context/detached.js';
@@ -48,13 +55,6 @@ export {
 export type { ErrorTrackerOptions } from './observability/error-tracker.options.js';
 export { InMemoryMetrics } from './observability/in-memory-metrics.js';
 export { LoggerAlertChannel } from './observability/logger-alert-channel.js';
-export type {
-  BoundMetric,
-  MetricKind,
-  MetricSeries,
-  MetricsRecorder,
-  MetricTags,
-} from './observability/metrics.js';
 export { MetricsFanOut } from './observability/metrics-fan-out.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';

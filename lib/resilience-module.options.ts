@@ -1,14 +1,12 @@
-import { type BulkheadOptions, checkBulkheadOptions } from './bulkhead/bulkhead.options.js';
-import {
-  type CircuitBreakerOptions,
-  checkCircuitBreakerOptions,
-} from './circuit-breaker/circuit-breaker.options.js';
+import type { BulkheadOptions } from './bulkhead/bulkhead.options.js';
+import type { CircuitBreakerOptions } from './circuit-breaker/circuit-breaker.options.js';
 import { display, ResilienceConfigurationError } from './common/configuration.error.js';
 import type { ErrorContext } from './common/error-context.js';
+import type { MetricsRecorder } from './common/metrics.js';
 import {
   boolean,
+  checked,
   checkOptions,
-  duration,
   durationOrZero,
   oneOf,
   predicate,
@@ -22,13 +20,13 @@ import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
 } from './observability/error-tracker.options.js';
-import type { MetricsRecorder } from './observability/metrics.js';
 import type { OperationTracer } from './pipeline/tracer.js';
-import { checkRetryOptions, type RetryOptions } from './retry/retry.options.js';
-import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry/retry-budget.options.js';
+import type { RetryOptions } from './retry/retry.options.js';
+import type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
 import { checkShutdownOptions, type ShutdownOptions } from './shutdown/shutdown.options.js';
-import { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';
+import { STAGES } from './stages.js';
+import type { TimeoutHierarchy } from './timeout/timeout-hierarchy.js';
 
 /** What decorators and services refer to by name. */
 export interface ResilienceFeatureOptions {
@@ -97,14 +95,6 @@ export interface ResilienceOptionsFactory {
   createResilienceOptions(): ResilienceModuleOptions | Promise<ResilienceModuleOptions>;
 }
 
-/** A rule for what has a checker of its own, which says more exactly what is wrong. */
-const checked =
-  (checker: (place: string, value: unknown) => unknown): Rule =>
-  (value, place) => {
-    checker(place, value);
-    return undefined;
-  };
-
 const recordOf =
   (checker: (place: string, value: unknown) => unknown): Rule =>
   (value, place) => {
@@ -138,26 +128,24 @@ const oneOrMore = (names: readonly string[], what: string): Rule =>
       : `${what} (an object with ${names.join(', ')}), or an array of them`,
   );
 
-const DEFAULTS_RULES: Rules<ResilienceDefaults> = {
-  retry: checked(checkRetryOptions),
-  circuitBreaker: checked(checkCircuitBreakerOptions),
-  timeoutMs: duration,
-  bulkhead: checked(checkBulkheadOptions),
+const defaultsRules = (): Rules<ResilienceDefaults> =>
+  Object.fromEntries(
+    STAGES.flatMap(({ defaults }) => (defaults ? [[defaults.key, defaults.rule]] : [])),
+  ) as Rules<ResilienceDefaults>;
+
+const featureRules = (): Rules<ResilienceFeatureOptions> => {
+  const sections = STAGES.flatMap((stage) => Object.entries(stage.sections ?? {}));
+  const rules = sections.map(([section, checker]) => [section, recordOf(checker)]);
+  return Object.fromEntries([
+    ...rules,
+    ['services', recordOf(checkServiceOptions)],
+  ]) as Rules<ResilienceFeatureOptions>;
 };
 
-const FEATURE_RULES: Rules<ResilienceFeatureOptions> = {
-  breakers: recordOf(checkCircuitBreakerOptions),
-  bulkheads: recordOf(checkBulkheadOptions),
-  retries: recordOf(checkRetryOptions),
-  retryBudgets: recordOf(checkRetryBudgetOptions),
-  timeouts: recordOf((place, value) => validateTimeouts(value as TimeoutHierarchy, place)),
-  services: recordOf(checkServiceOptions),
-};
-
-const MODULE_RULES: Rules<ResilienceModuleOptions> = {
-  ...FEATURE_RULES,
+const moduleRules = (): Rules<ResilienceModuleOptions> => ({
+  ...featureRules(),
   defaults: checked((place, value) =>
-    checkOptions<ResilienceDefaults>(place, value, DEFAULTS_RULES),
+    checkOptions<ResilienceDefaults>(place, value, defaultsRules()),
   ),
   errorTracker: checked(checkErrorTrackerOptions),
   errorContext: predicate,
@@ -171,11 +159,11 @@ const MODULE_RULES: Rules<ResilienceModuleOptions> = {
   bootLog: oneOf('summary', 'operations', 'none'),
   isGlobal: boolean,
   captureStackTrace: boolean,
-};
+});
 
 /** @throws ResilienceConfigurationError */
 export function checkModuleOptions(options: unknown): ResilienceModuleOptions {
-  return checkAll<ResilienceModuleOptions>('ResilienceModule.forRoot()', options, MODULE_RULES);
+  return checkAll<ResilienceModuleOptions>('ResilienceModule.forRoot()', options, moduleRules());
 }
 
 /** @throws ResilienceConfigurationError */
@@ -183,7 +171,7 @@ export function checkFeatureOptions(options: unknown): ResilienceFeatureOptions 
   return checkAll<ResilienceFeatureOptions>(
     'ResilienceModule.forFeature()',
     options,
-    FEATURE_RULES,
+    featureRules(),
   );
 }
 

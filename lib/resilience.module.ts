@@ -22,8 +22,6 @@ import {
 } from './binding/policy-providers.js';
 import { ResilienceRuntime } from './binding/runtime.js';
 import { substitutable } from './binding/substitutes.js';
-import { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
-import { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { isGatewayClass } from './dispatch/handlers.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
@@ -46,6 +44,7 @@ import type {
   ResilienceFeatureOptions,
   ResilienceModuleOptions,
 } from './resilience-module.options.js';
+import { STAGES } from './stages.js';
 
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
 /** The options of `forRoot()`. */
@@ -148,8 +147,11 @@ function rootModule(
       runtime.telemetry.recorders.find((recorder) => recorder instanceof InMemoryMetrics),
     ),
     fromRuntime(MetricsFanOut, (runtime) => runtime.telemetry.metrics),
-    fromRuntime(CircuitBreakerRegistry, (runtime) => runtime.catalog.breakers),
-    fromRuntime(BulkheadRegistry, (runtime) => runtime.catalog.bulkheads),
+    ...STAGES.flatMap(({ name, instances }) =>
+      instances === undefined
+        ? []
+        : [fromRuntime(instances.registry, (runtime) => runtime.catalog.registry(name))],
+    ),
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
     {
       provide: ResilienceInterceptor,

@@ -41,13 +41,19 @@ export class ResilienceService {
     return this.runtime.addPipeline(name ?? this.nameFor(options), options).pipeline;
   }
 
-  private nameFor({ circuitBreaker, bulkhead }: ServiceOptions): string {
-    const hasOwn = typeof circuitBreaker === 'object' || typeof bulkhead === 'object';
+  private nameFor(options: object): string {
+    const given = options as Record<string, unknown>;
+    const hasOwn = this.runtime.catalog
+      .shared()
+      .some(({ instances }) => typeof given[instances.stage] === 'object');
     return hasOwn ? `pipeline-${++this.unnamed}` : 'pipeline';
   }
 
   /** Every resilient operation of the application, with the options in force. */
   describe(): OperationDescription[] {
-    return this.runtime.operations().map(describeOperation);
+    const { catalog } = this.runtime;
+    return this.runtime
+      .operations()
+      .map((operation) => describeOperation(operation, catalog.stages));
   }
 }

@@ -570,7 +570,9 @@ describe('The same holds for forFeature() and forRootAsync()', () => {
     ['an option that only forRoot() has', { mapErrors: true }],
   ])('forFeature() with %s', async (_what, options) => {
     const error = await rejection(() => bootFeature(options));
-    expect(error.message).toMatch(/there is no such option; known: breakers, bulkheads/);
+    expect(error.message).toMatch(
+      /there is no such option; known: retries, retryBudgets, breakers/,
+    );
   });
 
   it.each([undefined, null, 5, 'x', []])('forFeature(%p)', async (options) => {

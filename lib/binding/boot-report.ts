@@ -1,7 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
-import type { Stages } from '../pipeline/stages.js';
 import type { BootLog } from '../resilience-module.options.js';
-import { doubtsAbout } from './doubts.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
 import { type Operation, summarize } from './operation.js';
 import type { ResilienceRuntime } from './runtime.js';
 
@@ -17,46 +16,48 @@ export class BootReport {
   constructor(private readonly logger: Required<Pick<LoggerService, 'debug'>> & LoggerService) {}
 
   tell(runtime: ResilienceRuntime): void {
-    const { bootLog = 'summary' } = runtime.options;
+    const { catalog, options } = runtime;
+    const { bootLog = 'summary' } = options;
     const all = runtime.operations();
     const added = all.filter((operation) => !this.told.has(operation));
     for (const operation of added) this.told.add(operation);
-    if (bootLog !== 'none') this.tellOperations(added, all.length, bootLog);
+    if (bootLog !== 'none') this.tellOperations(added, all.length, bootLog, catalog.stages);
     for (const { level, text } of runtime.coverageReports.splice(0)) {
       if (level === 'warn' || bootLog !== 'none') this.logger[level](text);
     }
-    const doubts = doubtsAbout(all, runtime.catalog).filter((doubt) => !this.doubts.has(doubt));
+    const planned = all.map(({ upstream, pipeline: { plan } }) => ({ ...plan, upstream }));
+    const doubts = catalog.doubts(planned).filter((doubt) => !this.doubts.has(doubt));
     for (const doubt of doubts) this.doubts.add(doubt);
     for (const warning of [...runtime.warnings.splice(0), ...doubts]) this.logger.warn(warning);
     this.isFirst = false;
   }
 
-  private tellOperations(added: readonly Operation[], total: number, bootLog: BootLog): void {
+  private tellOperations(
+    added: readonly Operation[],
+    total: number,
+    bootLog: BootLog,
+    stages: readonly StageDefinition[],
+  ): void {
     if (added.length === 0) return;
-    this.logger.log(this.isFirst ? summaryOf(added) : additionOf(added, total));
+    this.logger.log(this.isFirst ? summaryOf(added, stages) : additionOf(added, total));
     const level = bootLog === 'operations' ? 'log' : 'debug';
-    for (const operation of added) this.logger[level](summarize(operation));
+    for (const operation of added) this.logger[level](summarize(operation, stages));
   }
 }
 
-/** What is counted of the stages, and how it is called. */
-const COUNTED: readonly [(stages: Stages) => unknown, string][] = [
-  [({ critical }) => critical === true, 'critical'],
-  [({ retry }) => retry, 'with retry'],
-  [({ hedge }) => hedge, 'with hedge'],
-  [({ circuitBreaker }) => circuitBreaker, 'with circuit breaker'],
-  [({ timeout }) => timeout, 'with timeout'],
-  [({ bulkhead }) => bulkhead, 'with bulkhead'],
-  [({ fallback }) => fallback, 'with fallback'],
-];
-
 /** `35 operations: 20 with retry, 12 with circuit breaker` */
-function summaryOf(operations: readonly Operation[]): string {
-  const counts = COUNTED.map(([has, what]) => {
-    const count = operations.filter(({ pipeline }) => has(pipeline.plan.stages)).length;
-    return count === 0 ? '' : `${count} ${what}`;
-  });
-  const parts = counts.filter((part) => part !== '');
+function summaryOf(
+  operations: readonly Operation[],
+  definitions: readonly StageDefinition[],
+): string {
+  const counts = new Map<string, number>();
+  for (const { name, title, count = () => `with ${title}` } of definitions)
+    for (const { pipeline } of operations) {
+      const policy = pipeline.plan.stages[name];
+      const what = policy === undefined ? undefined : count(policy);
+      if (what !== undefined) counts.set(what, (counts.get(what) ?? 0) + 1);
+    }
+  const parts = [...counts].map(([what, count]) => `${count} ${what}`);
   return [numberOf(operations), ...(parts.length === 0 ? [] : [parts.join(', ')])].join(': ');
 }
 

@@ -1,5 +1,4 @@
-import { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
-import { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
+import type { MetricsRecorder } from '../common/metrics.js';
 import { Alerts } from '../observability/alerts.js';
 import { CircuitLog } from '../observability/circuit-log.js';
 import { ErrorCounters } from '../observability/error-counters.js';
@@ -10,13 +9,13 @@ import {
 } from '../observability/error-tracker.options.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
-import type { MetricsRecorder } from '../observability/metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
-import { BulkheadTelemetry, CircuitBreakerTelemetry } from '../observability/policy-telemetry.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
+import { stageReports } from '../observability/stage-reports.js';
 import type { Telemetry } from '../observability/telemetry.js';
 import { checkModuleOptions, type ResilienceModuleOptions } from '../resilience-module.options.js';
 import type { InFlight } from '../shutdown/in-flight.js';
+import { STAGES } from '../stages.js';
 import { PolicyCatalog } from './policy-catalog.js';
 
 /** What an application's options come to: where outcomes go, and what decorators can refer to. */
@@ -35,19 +34,14 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
   const options = checkModuleOptions(given);
   const { captureStackTrace = false, defaults = {} } = options;
   const telemetry = telemetryOf(options);
-  const breakers = new CircuitBreakerRegistry(
-    (name) => ({
-      observer: new CircuitBreakerTelemetry(name, telemetry),
-      captureStackTrace,
-      inFlight,
-    }),
-    (name) => CircuitBreakerTelemetry.left(name, telemetry),
-  );
-  const bulkheads = new BulkheadRegistry(
-    (name) => ({ observer: new BulkheadTelemetry(name, telemetry), captureStackTrace, inFlight }),
-    (name) => BulkheadTelemetry.left(name, telemetry),
-  );
-  return { options, telemetry, catalog: new PolicyCatalog(breakers, bulkheads, defaults) };
+  const catalog = new PolicyCatalog(STAGES, {
+    defaults: { ...defaults },
+    captureStackTrace,
+    inFlight,
+    metrics: telemetry.metrics,
+    report: stageReports(telemetry),
+  });
+  return { options, telemetry, catalog };
 }
 
 function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry'] {

@@ -9,17 +9,6 @@ import {
 import type { Stages } from '../pipeline/stages.js';
 import { methodOf } from './method-traits.js';
 
-/** As the stages nest, the outermost first. */
-const ORDER = [
-  'critical',
-  'fallback',
-  'retry',
-  'hedge',
-  'circuitBreaker',
-  'timeout',
-  'bulkhead',
-] as const satisfies readonly (keyof Stages)[];
-
 /**
  * Of two decorators of one kind on one method or class, which is meant cannot be known.
  *
@@ -46,7 +35,9 @@ export function orderWarnings(
   ofClass: readonly Settings[],
   stages: Stages,
 ): string[] {
-  const ours = ORDER.filter((stage) => stages[stage] !== undefined).map(decoratorOf);
+  const ours = Object.keys(stages)
+    .filter((stage) => stages[stage] !== undefined)
+    .map(decoratorOf);
   const warnings = definition.between.map(({ above, below, wrapper }) => {
     const other = nameOf(wrapper, definition.key);
     return (

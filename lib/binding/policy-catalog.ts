@@ -1,135 +1,84 @@
-import { mergeBulkheadOptions } from '../bulkhead/bulkhead.options.js';
-import type { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
-import { mergeCircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.options.js';
-import type { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
-import {
-  display,
-  known,
-  ResilienceConfigurationError,
-  unregistered,
-} from '../common/configuration.error.js';
-import { numberMeant } from '../common/spelling.js';
-import type { ResilienceDefaults, ResilienceFeatureOptions } from '../resilience-module.options.js';
-import type { RetryOptions } from '../retry/retry.options.js';
-import { RetryBudgets } from '../retry/retry-budgets.js';
+import { NamedOptions } from '../common/named-options.js';
+import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
-import type { TimeoutHierarchy, TimeoutLayer } from '../timeout/timeout-hierarchy.js';
+import type { NamedPolicy, PolicyRegistry, SharedInstances } from '../stage/named-instances.js';
+import type {
+  NamingOptions,
+  StageApplication,
+  StageCatalog,
+  StageDefinition,
+  StagedOperation,
+} from '../stage/stage-definition.js';
 
-/** What an application's decorators can refer to by name. */
+/** A stage of an application whose instances have names. */
+export interface SharedStage {
+  readonly instances: SharedInstances;
+  readonly registry: PolicyRegistry<NamedPolicy, object>;
+}
+
+/** What an application's decorators can refer to by name, stage by stage. */
 export class PolicyCatalog {
-  private readonly retries = new Map<string, RetryOptions>();
-  private readonly timeouts = new Map<string, TimeoutHierarchy>();
-  readonly budgets = new RetryBudgets();
-  private readonly services = new Map<string, ServiceOptions>();
+  private readonly services = new NamedOptions<ServiceOptions>('service', 'services');
+  private readonly catalogs = new Map<string, StageCatalog>();
 
+  /** @param stages as they nest, outermost first */
   constructor(
-    readonly breakers: CircuitBreakerRegistry,
-    readonly bulkheads: BulkheadRegistry,
-    readonly defaults: ResilienceDefaults,
-  ) {}
+    readonly stages: readonly StageDefinition[],
+    application: Omit<StageApplication, 'catalogOf'>,
+  ) {
+    const catalogOf: StageApplication['catalogOf'] = ({ name }) => this.catalogs.get(name) as never;
+    for (const stage of stages)
+      this.catalogs.set(stage.name, stage.catalog({ ...application, catalogOf }));
+  }
 
   /**
-   * Takes in checked options. A bundle's inline breaker and bulkhead are registered under its name.
+   * Takes in checked options. What a bundle says inline is registered under its name.
    *
    * @throws ResilienceConfigurationError where a name is taken
    */
   add(feature: ResilienceFeatureOptions): void {
-    const { breakers, bulkheads, retries, retryBudgets, timeouts, services } = feature;
-    for (const [name, options] of Object.entries(breakers ?? {})) {
-      const merged = mergeCircuitBreakerOptions(this.defaults.circuitBreaker, options);
-      this.breakers.define(name, merged, `breakers.${name}`);
-    }
-    for (const [name, options] of Object.entries(bulkheads ?? {})) {
-      const merged = mergeBulkheadOptions(this.defaults.bulkhead, options);
-      this.bulkheads.define(name, merged, `bulkheads.${name}`);
-    }
-    for (const [name, budget] of Object.entries(retryBudgets ?? {}))
-      this.budgets.define(name, budget, `retryBudgets.${name}`);
-    addAll(this.retries, retries, 'retries');
-    addAll(this.timeouts, timeouts, 'timeouts');
-    addAll(this.services, services, 'services');
-    for (const [name, service] of Object.entries(services ?? {})) this.addShared(name, service);
+    this.services.add(feature.services);
+    for (const catalog of this.catalogs.values()) catalog.add?.(feature as NamingOptions);
   }
 
   /**
-   * For when all budgets are known: also options that no operation uses must name one that there is.
+   * For when everything is known that has a name.
    *
    * @throws ResilienceConfigurationError on an unknown name
    */
-  checkBudgets({ retries }: ResilienceFeatureOptions): void {
-    const named = Object.entries(retries ?? {}).map(
-      ([name, retry]) => [`retries.${name}`, retry] as const,
-    );
-    for (const [place, retry] of [...named, ['defaults.retry', this.defaults.retry] as const])
-      if (typeof retry?.budget === 'string') this.budgets.find(retry.budget, `${place}.budget`);
+  checkNames(feature: ResilienceFeatureOptions): void {
+    for (const catalog of this.catalogs.values()) catalog.checkNames?.(feature as NamingOptions);
   }
 
-  retry(name: string, place: string): RetryOptions {
-    return lookUp(this.retries, name, place, 'retry options', 'retries');
+  of({ name }: StageDefinition): StageCatalog {
+    return this.catalogs.get(name) as StageCatalog;
   }
 
+  /** The stages whose instances have names. */
+  shared(): SharedStage[] {
+    return this.stages.flatMap(({ name, instances }) => {
+      const registry = this.registry(name);
+      return instances && registry ? [{ instances, registry }] : [];
+    });
+  }
+
+  /** Of a stage whose instances have names. */
+  registry(stage: string): SharedStage['registry'] | undefined {
+    return (this.catalogs.get(stage) as Partial<SharedStage> | undefined)?.registry;
+  }
+
+  /** @throws ResilienceConfigurationError on an unknown name */
   service(name: string, place: string): ServiceOptions {
-    return lookUp(this.services, name, place, 'service', 'services');
+    return this.services.find(name, place);
   }
 
-  /** @param layer `'<hierarchy>.<layer>'` */
-  timeoutMs(layer: string, place: string): number {
-    const dot = layer.lastIndexOf('.');
-    const hierarchy = this.timeouts.get(layer.slice(0, dot));
-    const name = layer.slice(dot + 1) as TimeoutLayer;
-    if (hierarchy !== undefined && Object.hasOwn(hierarchy, name)) return hierarchy[name];
-    const layers = [...this.timeouts.keys()].flatMap((name) => [
-      `${name}.client`,
-      `${name}.gateway`,
-      `${name}.service`,
-    ]);
-    const ms = numberMeant(layer);
-    const remedy =
-      ms === undefined
-        ? "a layer is '<hierarchy>.client', '.gateway' or '.service' of one in the module's timeouts, and a time of one's own a number of ms"
-        : `pass the number ${ms}`;
-    throw new ResilienceConfigurationError(
-      place,
-      `there is no timeout ${display(layer)}; ${known(layers, layer)}; ${remedy}`,
-    );
+  /** What is allowed, but is probably not what was meant. */
+  doubts(operations: readonly StagedOperation[]): string[] {
+    return [...this.catalogs.values()].flatMap((catalog) => catalog.doubts?.(operations) ?? []);
   }
 
-  private addShared(name: string, { circuitBreaker, bulkhead }: ServiceOptions): void {
-    if (typeof circuitBreaker === 'object') {
-      const merged = mergeCircuitBreakerOptions(this.defaults.circuitBreaker, circuitBreaker);
-      this.breakers.define(name, merged, `services.${name}.circuitBreaker`);
-    }
-    if (typeof bulkhead === 'object') {
-      const merged = mergeBulkheadOptions(this.defaults.bulkhead, bulkhead);
-      this.bulkheads.define(name, merged, `services.${name}.bulkhead`);
-    }
+  /** The application begins to close. */
+  shutdown(): void {
+    for (const catalog of this.catalogs.values()) catalog.shutdown?.();
   }
-}
-
-function addAll<T>(
-  map: Map<string, T>,
-  entries: Record<string, T> | undefined,
-  place: string,
-): void {
-  for (const [name, entry] of Object.entries(entries ?? {})) {
-    if (map.has(name))
-      throw new ResilienceConfigurationError(
-        `${place}.${name}`,
-        'is registered already; allowed: a name of its own',
-      );
-    map.set(name, entry);
-  }
-}
-
-function lookUp<T>(
-  map: Map<string, T>,
-  name: string,
-  place: string,
-  kind: string,
-  section: string,
-): T {
-  const entry = map.get(name);
-  if (entry === undefined)
-    throw new ResilienceConfigurationError(place, unregistered(kind, name, map.keys(), section));
-  return entry;
 }

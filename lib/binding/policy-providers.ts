@@ -1,10 +1,10 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
-import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import { type RequestedToken, requestedTokens, tokenOf } from '../common/tokens.js';
 import { ownFactory } from '../nest/overrides.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
+import type { NamedPolicy } from '../stage/named-instances.js';
+import { STAGES } from '../stages.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import type { ResilienceRuntime } from './runtime.js';
 
@@ -17,17 +17,18 @@ export const READY = Symbol.for('nestjs-bulwark:ready');
  * @param source injects the runtime when it knows these options
  */
 export function namedProviders(
-  { breakers, bulkheads, services }: ResilienceFeatureOptions,
+  feature: ResilienceFeatureOptions,
   source: symbol = READY,
 ): FactoryProvider[] {
-  const bundles = Object.entries(typeof services === 'object' && services !== null ? services : {});
-  const shared = (kind: 'circuitBreaker' | 'bulkhead') =>
-    bundles.filter(([, service]) => typeof service?.[kind] === 'object').map(([name]) => name);
-  const tokens = [
-    ...[...Object.keys(breakers ?? {}), ...shared('circuitBreaker')].map(breakerToken),
-    ...[...Object.keys(bulkheads ?? {}), ...shared('bulkhead')].map(bulkheadToken),
-  ];
-  return tokens.map((token) => providerOf(token, source));
+  const options = feature as Record<string, Record<string, Record<string, unknown>> | undefined>;
+  const bundles = Object.entries(options.services ?? {});
+  return STAGES.flatMap(({ instances }) => {
+    if (instances === undefined) return [];
+    const { stage, section } = instances;
+    const shared = bundles.filter(([, bundle]) => typeof bundle?.[stage] === 'object');
+    const names = [...Object.keys(options[section] ?? {}), ...shared.map(([name]) => name)];
+    return names.map((name) => providerOf({ stage, name, token: tokenOf(stage, name) }, source));
+  });
 }
 
 /**
@@ -42,18 +43,13 @@ type Module = ReturnType<ModulesContainer['get']> & object;
 
 /** Makes the policies that nobody asked for by then available too, to `app.get()` and to lazily loaded modules. */
 export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): void {
-  const offered = [
-    ...catalog.breakers
-      .list()
-      .map((policy) => ({ token: tokenOf('circuitBreaker', policy.name), policy })),
-    ...catalog.bulkheads
-      .list()
-      .map((policy) => ({ token: tokenOf('bulkhead', policy.name), policy })),
-  ];
-  for (const { token, policy } of offered) {
-    if (module.providers.has(token)) continue;
-    module.addProvider({ provide: token, useValue: policy });
-    module.exports.add(token);
+  for (const { instances, registry } of catalog.shared()) {
+    for (const policy of registry.list()) {
+      const token = tokenOf(instances.stage, policy.name);
+      if (module.providers.has(token)) continue;
+      module.addProvider({ provide: token, useValue: policy });
+      module.exports.add(token);
+    }
   }
 }
 
@@ -84,13 +80,13 @@ function providerOf(requested: RequestedToken, source: symbol): FactoryProvider 
 
 function policyOf(
   catalog: PolicyCatalog,
-  { kind, name, token }: RequestedToken,
+  { stage, name, token }: RequestedToken,
   modules: ModulesContainer,
-): CircuitBreakerPolicy | BulkheadPolicy | undefined {
-  const registry = kind === 'circuitBreaker' ? catalog.breakers : catalog.bulkheads;
-  if (registry.has(name)) return registry.get(name);
+): NamedPolicy | undefined {
+  const registry = catalog.registry(stage);
+  if (registry?.has(name)) return registry.get(name);
   const consumer = consumerOf(token, modules);
-  return consumer === undefined ? undefined : registry.find(name, consumer);
+  return consumer === undefined ? undefined : registry?.find(name, consumer);
 }
 
 /** The class or provider of this application that has the token injected. */
@@ -128,14 +124,3 @@ function injects(
     properties.some((property) => property.type === token)
   );
 }
-
-const breakerToken = (name: string): RequestedToken => ({
-  kind: 'circuitBreaker',
-  name,
-  token: tokenOf('circuitBreaker', name),
-});
-const bulkheadToken = (name: string): RequestedToken => ({
-  kind: 'bulkhead',
-  name,
-  token: tokenOf('bulkhead', name),
-});

@@ -10,6 +10,7 @@ import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
+import type { NamedPolicy } from '../stage/named-instances.js';
 import type { Operation } from './operation.js';
 import { OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
@@ -67,7 +68,7 @@ export class ProgrammaticOperations {
     check('the name of a pipeline', name, text);
     const place = `pipeline ${display(name)}`;
     this.names.claim(name, 'a pipeline');
-    const settings = settingsOf(checkServiceOptions(place, options));
+    const settings = settingsOf(checkServiceOptions(place, options), this.catalog.stages);
     const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
     const operation = this.operation(name, resolved);
     const { pipeline } = operation;
@@ -90,19 +91,18 @@ export class ProgrammaticOperations {
   }
 
   /**
-   * The breaker and the bulkhead of a pipeline's own live as long as it does.
+   * The policies of a pipeline's own live as long as it does.
    *
    * @returns forgets them at once
    */
-  private loosenOwn(settings: Settings, { circuitBreaker, bulkhead }: Stages): () => void {
-    const { breakers, bulkheads } = this.catalog;
-    const breaker = typeof settings.circuitBreaker === 'object' ? circuitBreaker : undefined;
-    const own = typeof settings.bulkhead === 'object' ? bulkhead : undefined;
-    if (breaker !== undefined) breakers.loosen(breaker);
-    if (own !== undefined) bulkheads.loosen(own);
+  private loosenOwn(settings: Settings, stages: Stages): () => void {
+    const own = this.catalog.shared().flatMap(({ instances: { stage }, registry }) => {
+      const policy = stages[stage] as NamedPolicy | undefined;
+      return policy && typeof settings[stage] === 'object' ? [{ registry, policy }] : [];
+    });
+    for (const { registry, policy } of own) registry.loosen(policy);
     return () => {
-      if (breaker !== undefined) breakers.remove(breaker);
-      if (own !== undefined) bulkheads.remove(own);
+      for (const { registry, policy } of own) registry.remove(policy);
     };
   }
 }

@@ -41,7 +41,7 @@ interface LatestOperation {
  * It exists before its options are known: Nest hands it to every instance that it makes.
  */
 export class ResilienceRuntime extends DispatchingRuntime {
-  private readonly shutdown = new Shutdown(() => this.rejectQueued());
+  private readonly shutdown = new Shutdown(() => this.catalog.shutdown());
   private readonly logger = new Logger('ResilienceModule');
   private configured: Configured | undefined = undefined;
   private readonly features = new Set<ResilienceFeatureOptions>();
@@ -68,7 +68,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     for (const feature of features) this.features.add(feature);
     const all = [configuration.options, ...features.map((feature) => checkFeatureOptions(feature))];
     for (const each of all) this.catalog.add(each);
-    for (const each of all) this.catalog.checkBudgets(each);
+    for (const each of all) this.catalog.checkNames(each);
     for (const each of all) programmatic.addServices(each); // a bundle may refer to what another module names
   }
 
@@ -78,7 +78,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
     const checked = checkFeatureOptions(options);
     this.features.add(options);
     this.catalog.add(checked);
-    this.catalog.checkBudgets(checked);
+    this.catalog.checkNames(checked);
     this.state.programmatic.addServices(checked);
   }
 
@@ -226,14 +226,14 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /** Waits for the calls that are left, within the grace. After that, none keeps the process alive. */
   async endShutdown(): Promise<void> {
     await this.shutdown.nothingLeft();
-    for (const { pipeline } of this.operations()) pipeline.plan.stages.timeout?.letProcessEnd();
+    for (const { pipeline } of this.operations())
+      for (const { name, ended } of this.catalog.stages) {
+        const policy = pipeline.plan.stages[name];
+        if (policy !== undefined) ended?.(policy);
+      }
     this.telemetry.tracker.closeLog();
     this.telemetry.circuitLog.close();
     await this.telemetry.alerts.flush(); // the last ones may be those that matter
-  }
-
-  private rejectQueued(): void {
-    for (const bulkhead of this.catalog.bulkheads.list()) bulkhead.shutdown();
   }
 
   /** For what is injected when the options are known; only calls can come before. */

@@ -1,14 +1,14 @@
-import { BulkheadRegistry } from '../bulkhead/bulkhead.registry.js';
-import { CircuitBreakerRegistry } from '../circuit-breaker/circuit-breaker.registry.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import type { Registry } from '../common/registry.js';
+import type { MetricsRecorder } from '../common/metrics.js';
 import { type RequestedToken, requestedTokens } from '../common/tokens.js';
 import { ErrorTracker } from '../observability/error-tracker.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
-import type { MetricsRecorder } from '../observability/metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
+import type { NamedPolicy } from '../stage/named-instances.js';
+import { STAGES } from '../stages.js';
 import { type Configuration, countErrors } from './configuration.js';
+import type { SharedStage } from './policy-catalog.js';
 
 /** What a test can put something else in the place of, so that calls use it too. */
 export function substitutable(): Set<unknown> {
@@ -18,8 +18,7 @@ export function substitutable(): Set<unknown> {
     ResilienceEvents,
     InMemoryMetrics,
     MetricsFanOut,
-    CircuitBreakerRegistry,
-    BulkheadRegistry,
+    ...STAGES.flatMap(({ instances }) => instances?.registry ?? []),
     ...policies,
   ]);
 }
@@ -36,7 +35,6 @@ export function substitute(
   { telemetry, catalog }: Configuration,
 ): void {
   const { tracker, events, metrics, recorders } = telemetry;
-  const { breakers, bulkheads } = catalog;
   if (typeof given !== 'object' || given === null) return; // nothing can be asked of it
   if (token === ErrorTracker) {
     leave(tracker, withCount(given));
@@ -49,44 +47,37 @@ export function substitute(
   } else if (token === InMemoryMetrics) {
     const replaced = recorders.find((each) => each instanceof InMemoryMetrics);
     if (replaced !== undefined) metrics.replace(replaced, given as MetricsRecorder);
-  } else if (token === CircuitBreakerRegistry) {
-    substituteAll(breakers, 'acquire', given);
-  } else if (token === BulkheadRegistry) {
-    substituteAll(bulkheads, 'tryAcquire', given);
   } else {
-    const policy = requestedTokens().find((each) => each.token === token);
-    if (policy !== undefined) substitutePolicy(policy, given, catalog);
+    for (const shared of catalog.shared())
+      if (token === shared.instances.registry) substituteAll(shared, given);
+    const requested = requestedTokens().find((each) => each.token === token);
+    if (requested !== undefined) substitutePolicy(requested, given, catalog);
   }
 }
 
 function substitutePolicy(
-  { kind, name }: RequestedToken,
+  { stage, name }: RequestedToken,
   given: object,
-  { breakers, bulkheads }: Configuration['catalog'],
+  catalog: Configuration['catalog'],
 ): void {
-  const isBreaker = kind === 'circuitBreaker';
-  const registry: Registry<{ readonly name: string }> = isBreaker ? breakers : bulkheads;
-  if (!registry.has(name)) return;
-  const what = `the circuit breaker "${name}"`;
-  if (isBreaker) needs('acquire', given, what, 'a CircuitBreakerPolicy');
-  else needs('tryAcquire', given, `the bulkhead "${name}"`, 'a BulkheadPolicy');
+  const shared = catalog.shared().find(({ instances }) => instances.stage === stage);
+  if (!shared?.registry.has(name)) return;
+  const { instances, registry } = shared;
+  const what = `the ${instances.title} "${name}"`;
+  needs(instances.needs, given, what, `a ${instances.policy.name}`);
   leave(registry.find(name, what), given);
-  registry.substitute(name, given as { readonly name: string });
+  registry.substitute(name, given as NamedPolicy);
 }
 
 /** Those that a substitute for a registry has under the names in use. */
-function substituteAll(
-  registry: Registry<{ readonly name: string }>,
-  method: string,
-  given: object,
-): void {
+function substituteAll({ instances, registry }: SharedStage, given: object): void {
   const other = given as { has?(name: string): boolean; get?(name: string): unknown };
   for (const { name } of registry.list()) {
     if (other.has?.(name) === false) continue;
     const policy = other.get?.(name);
-    if (typeof policy !== 'object' || policy === null || !(method in policy)) continue;
+    if (typeof policy !== 'object' || policy === null || !(instances.needs in policy)) continue;
     leave(registry.find(name, name), policy);
-    registry.substitute(name, policy as { readonly name: string });
+    registry.substitute(name, policy as NamedPolicy);
   }
 }
 

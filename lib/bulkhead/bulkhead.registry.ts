@@ -1,28 +1,43 @@
-import { Registry } from '../common/registry.js';
+import { type NamedInstances, PolicyRegistry } from '../stage/named-instances.js';
 import type { BulkheadHost } from './bulkhead.host.js';
 import {
   type BulkheadOptions,
   checkBulkheadOptions,
+  mergeBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
 import { BulkheadPolicy } from './bulkhead.policy.js';
+import { BulkheadTelemetry } from './bulkhead.telemetry.js';
 
 /** The bulkheads of an application: the named ones, and those that decorators made inline. */
-export class BulkheadRegistry extends Registry<BulkheadPolicy> {
+export class BulkheadRegistry extends PolicyRegistry<
+  BulkheadPolicy,
+  BulkheadOptions,
+  BulkheadHost
+> {
   /** @internal */
-  constructor(
-    private readonly hostFor: (name: string) => BulkheadHost,
-    onLeft: (name: string) => void = () => undefined,
-  ) {
-    super('bulkhead', 'bulkheads', onLeft);
-  }
-
-  /**
-   * @throws ResilienceConfigurationError where the options are wrong or the name is taken
-   * @internal
-   */
-  define(name: string, options: BulkheadOptions, place: string): BulkheadPolicy {
-    resolveBulkheadOptions(place, checkBulkheadOptions(place, options)); // with the place in the message
-    return this.add(new BulkheadPolicy(name, options, this.hostFor(name)), place);
+  constructor(hostFor: (name: string) => BulkheadHost, onLeft?: (name: string) => void) {
+    super(BULKHEADS, hostFor, onLeft);
   }
 }
+
+/** How bulkheads are named and made. */
+export const BULKHEADS: NamedInstances<BulkheadPolicy, BulkheadOptions, BulkheadHost> = {
+  stage: 'bulkhead',
+  title: 'bulkhead',
+  section: 'bulkheads',
+  policy: BulkheadPolicy,
+  needs: 'tryAcquire',
+  registry: BulkheadRegistry,
+  check: checkBulkheadOptions,
+  merge: mergeBulkheadOptions,
+  resolve: resolveBulkheadOptions,
+  make: (name, options, host) => new BulkheadPolicy(name, options, host),
+  host: (name, application) => ({
+    observer: new BulkheadTelemetry(name, application),
+    captureStackTrace: application.captureStackTrace,
+    inFlight: application.inFlight,
+  }),
+  left: (name, application) => BulkheadTelemetry.left(name, application),
+  shutdown: (bulkhead) => bulkhead.shutdown(),
+};

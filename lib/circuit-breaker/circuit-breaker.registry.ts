@@ -1,28 +1,51 @@
-import { Registry } from '../common/registry.js';
+import { fractionDoubt } from '../common/options.js';
+import { type NamedInstances, PolicyRegistry } from '../stage/named-instances.js';
 import type { CircuitBreakerHost } from './circuit-breaker.host.js';
 import {
   type CircuitBreakerOptions,
   checkCircuitBreakerOptions,
+  mergeCircuitBreakerOptions,
   resolveCircuitBreakerOptions,
 } from './circuit-breaker.options.js';
 import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
+import { CircuitBreakerTelemetry } from './circuit-breaker.telemetry.js';
 
 /** The circuit breakers of an application: the named ones, and those that decorators made inline. */
-export class CircuitBreakerRegistry extends Registry<CircuitBreakerPolicy> {
+export class CircuitBreakerRegistry extends PolicyRegistry<
+  CircuitBreakerPolicy,
+  CircuitBreakerOptions,
+  CircuitBreakerHost
+> {
   /** @internal */
-  constructor(
-    private readonly hostFor: (name: string) => CircuitBreakerHost,
-    onLeft: (name: string) => void = () => undefined,
-  ) {
-    super('circuit breaker', 'breakers', onLeft);
-  }
-
-  /**
-   * @throws ResilienceConfigurationError where the options are wrong or the name is taken
-   * @internal
-   */
-  define(name: string, options: CircuitBreakerOptions, place: string): CircuitBreakerPolicy {
-    resolveCircuitBreakerOptions(place, checkCircuitBreakerOptions(place, options)); // with the place in the message
-    return this.add(new CircuitBreakerPolicy(name, options, this.hostFor(name)), place);
+  constructor(hostFor: (name: string) => CircuitBreakerHost, onLeft?: (name: string) => void) {
+    super(BREAKERS, hostFor, onLeft);
   }
 }
+
+/** How circuit breakers are named and made. */
+export const BREAKERS: NamedInstances<
+  CircuitBreakerPolicy,
+  CircuitBreakerOptions,
+  CircuitBreakerHost
+> = {
+  stage: 'circuitBreaker',
+  title: 'circuit breaker',
+  section: 'breakers',
+  policy: CircuitBreakerPolicy,
+  needs: 'acquire',
+  registry: CircuitBreakerRegistry,
+  check: checkCircuitBreakerOptions,
+  merge: mergeCircuitBreakerOptions,
+  resolve: resolveCircuitBreakerOptions,
+  make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
+  host: (name, application) => ({
+    observer: new CircuitBreakerTelemetry(name, application),
+    captureStackTrace: application.captureStackTrace,
+    inFlight: application.inFlight,
+  }),
+  doubts: ({ name, options }) =>
+    (['failureRateThreshold', 'slowCallRateThreshold'] as const).flatMap((option) =>
+      fractionDoubt(`circuit breaker ${name}`, option, options[option]),
+    ),
+  left: (name, application) => CircuitBreakerTelemetry.left(name, application),
+};

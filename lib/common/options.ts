@@ -147,6 +147,32 @@ export function isAsyncFunction(value: unknown): boolean {
   return typeof value === 'function' && value.constructor.name === 'AsyncFunction';
 }
 
+/** A rule for what has a checker of its own, which says more exactly what is wrong. */
+export function checked(checker: (place: string, value: unknown) => unknown): Rule {
+  return (value, place) => {
+    checker(place, value);
+    return undefined;
+  };
+}
+
+/** A rule for the name of something, or for its options. */
+export function nameOr(checkOptions: (place: string, value: unknown) => unknown): Rule {
+  const options = checked(checkOptions);
+  return (value, place) => (typeof value === 'string' ? text : options)(value, place);
+}
+
+/** Percentages run from 0 to 100: what to say of one that looks like a fraction. */
+export function fractionDoubt(
+  place: string,
+  option: string,
+  percentage: number | undefined,
+): string[] {
+  if (percentage === undefined || percentage > 1) return [];
+  const meant = Number((percentage * 100).toPrecision(6));
+  const share = percentage === 0.5 ? 'half a percent' : `${percentage} percent`;
+  return [`${place}: ${option} ${percentage} is ${share}; did you mean ${meant}?`];
+}
+
 function countRule(minimum: number): Rule {
   return numberRule(
     (n) => Number.isInteger(n) && n >= minimum && n <= 1_000_000,

@@ -5,7 +5,8 @@ const REQUESTED = Symbol.for('nestjs-bulwark:requested-tokens');
 
 /** A policy that something in the process wants injected. */
 export interface RequestedToken {
-  kind: 'circuitBreaker' | 'bulkhead';
+  /** The stage's name: `circuitBreaker`. */
+  stage: string;
   name: string;
   token: string;
 }
@@ -18,15 +19,15 @@ const requested = shared[REQUESTED];
  * The injection token of a policy. It is remembered, because with `forRootAsync` the names are not
  * known when Nest wants to know the providers: it is offered those that somebody asks for.
  */
-export function policyToken(kind: RequestedToken['kind'], name: string): string {
-  const token = tokenOf(kind, name);
-  requested.set(token, { kind, name, token });
+export function policyToken(stage: string, name: string): string {
+  const token = tokenOf(stage, name);
+  requested.set(token, { stage, name, token });
   return token;
 }
 
 /** The same token, of which nobody has asked for the policy: it would be looked for in every later application. */
-export function tokenOf(kind: RequestedToken['kind'], name: string): string {
-  return `nestjs-bulwark:${kind}:${name}`;
+export function tokenOf(stage: string, name: string): string {
+  return `nestjs-bulwark:${stage}:${name}`;
 }
 
 export function requestedTokens(): RequestedToken[] {

@@ -10,13 +10,12 @@ import {
   type MethodDefinition,
   openClassSettings,
   ownDefinitions,
-  type Settings,
   say,
 } from './method-definition.js';
 import { openSlot, runsUnprotected, runtimeOf } from './runtime-slot.js';
 
 /** Says `value` for `stage`, of a method or of all methods of a class that it reaches. */
-export function decorate(stage: keyof Settings, value: unknown, decorator: string) {
+export function decorate(stage: string, value: unknown, decorator: string) {
   return (target: object, key?: PropertyKey, descriptor?: PropertyDescriptor): void => {
     refuseStandardDecorator(decorator, key);
     if (key === undefined) decorateClass(target as Class, stage, value);
@@ -28,7 +27,7 @@ function decorateMethod(
   prototype: object,
   key: PropertyKey,
   descriptor: PropertyDescriptor,
-  stage: keyof Settings,
+  stage: string,
   value: unknown,
   decorator: string,
 ): void {
@@ -57,7 +56,7 @@ function decorateMethod(
   say(definition.settings, stage, value);
 }
 
-function decorateClass(type: Class, stage: keyof Settings, value: unknown): void {
+function decorateClass(type: Class, stage: string, value: unknown): void {
   say(openClassSettings(type), stage, value);
   const prototype = type.prototype as object;
   const { include } = (value ?? {}) as { include?: unknown }; // of `@Resilience()`, as is checked at boot

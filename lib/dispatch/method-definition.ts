@@ -2,17 +2,11 @@ import 'reflect-metadata';
 
 /** What decorators can say about a method, stage by stage, as it was written; checked at boot. */
 export interface Settings {
-  retry?: unknown;
-  hedge?: unknown;
-  circuitBreaker?: unknown;
-  timeout?: unknown;
-  bulkhead?: unknown;
-  fallback?: unknown;
-  critical?: unknown;
   upstream?: unknown;
   /** The name of a bundle, or options. */
   resilience?: unknown;
   onDiscard?: unknown;
+  [stage: string]: unknown;
 }
 
 export type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
@@ -56,7 +50,7 @@ export class SaidTwice {
 }
 
 /** Says a value for a stage. */
-export function say(settings: Settings, stage: keyof Settings, value: unknown): void {
+export function say(settings: Settings, stage: string, value: unknown): void {
   const said = settings[stage];
   if (!(stage in settings)) settings[stage] = value;
   else

@@ -1,5 +1,5 @@
+import type { BoundMetric } from '../common/metrics.js';
 import type { TrackedError } from './error-tracker.js';
-import type { BoundMetric } from './metrics.js';
 import type { MetricsFanOut } from './metrics-fan-out.js';
 
 /** So many series are remembered; others are looked up each time. */

@@ -4,7 +4,7 @@ import type {
   MetricSeries,
   MetricsRecorder,
   MetricTags,
-} from './metrics.js';
+} from '../common/metrics.js';
 
 const NO_TAGS: MetricTags = Object.freeze({});
 

@@ -1,5 +1,5 @@
+import type { BoundMetric, MetricKind, MetricsRecorder, MetricTags } from '../common/metrics.js';
 import { Guard } from './guard.js';
-import type { BoundMetric, MetricKind, MetricsRecorder, MetricTags } from './metrics.js';
 
 /** So many gauges are remembered. */
 const MAX_GAUGES = 10_000;

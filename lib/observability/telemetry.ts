@@ -1,5 +1,6 @@
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
+import type { BoundMetric, MetricTags } from '../common/metrics.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
 import type { FailedCall, FailureOutcome, PipelineObserver } from '../pipeline/stages.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
@@ -8,7 +9,6 @@ import type { CircuitLog } from './circuit-log.js';
 import { errorType } from './error-record.js';
 import type { ErrorTracker } from './error-tracker.js';
 import { Guard } from './guard.js';
-import type { BoundMetric, MetricTags } from './metrics.js';
 import type { MetricsFanOut } from './metrics-fan-out.js';
 import type { ResilienceEvents } from './resilience-events.js';
 

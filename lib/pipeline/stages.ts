@@ -19,6 +19,8 @@ export interface Stages {
   readonly circuitBreaker?: CircuitBreakerPolicy | undefined;
   readonly timeout?: TimeoutPolicy | undefined;
   readonly bulkhead?: BulkheadPolicy | undefined;
+  /** Those that an application has defined. */
+  readonly [stage: string]: unknown;
 }
 
 /** How a failed call ended for its caller. */

@@ -1,19 +1,9 @@
-import { type BulkheadOptions, checkBulkheadOptions } from '../bulkhead/bulkhead.options.js';
-import {
-  type CircuitBreakerOptions,
-  checkCircuitBreakerOptions,
-} from '../circuit-breaker/circuit-breaker.options.js';
-import {
-  anyFunction,
-  boolean,
-  checkOptions,
-  duration,
-  type Rule,
-  type Rules,
-  text,
-} from '../common/options.js';
-import { checkHedgeOptions, type HedgeOptions } from '../hedge/hedge.options.js';
-import { checkRetryOptions, type RetryOptions } from '../retry/retry.options.js';
+import type { BulkheadOptions } from '../bulkhead/bulkhead.options.js';
+import type { CircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.options.js';
+import { anyFunction, checkOptions, type Rules, text } from '../common/options.js';
+import type { HedgeOptions } from '../hedge/hedge.options.js';
+import type { RetryOptions } from '../retry/retry.options.js';
+import { STAGES } from '../stages.js';
 
 /** All that protects the calls to one service, under one name. */
 export interface ServiceOptions {
@@ -41,30 +31,14 @@ export interface ServiceOptions {
   onDiscard?: (answer: unknown) => unknown;
 }
 
-const nameOr =
-  (checkObject: (place: string, options: unknown) => unknown): Rule =>
-  (value, place) => {
-    if (typeof value === 'string') return text(value, place);
-    checkObject(place, value); // says more exactly what is wrong
-    return undefined;
-  };
-
-const RULES: Rules<ServiceOptions> = {
-  critical: boolean,
-  upstream: text,
-  timeoutMs: duration,
-  retry: nameOr(checkRetryOptions),
-  hedge: (value, place) => {
-    checkHedgeOptions(place, value);
-    return undefined;
-  },
-  circuitBreaker: nameOr(checkCircuitBreakerOptions),
-  bulkhead: nameOr(checkBulkheadOptions),
-  fallback: anyFunction,
-  onDiscard: anyFunction,
-};
+const rules = (): Rules<ServiceOptions> =>
+  Object.fromEntries([
+    ...STAGES.map(({ name, key = name, rule }) => [key, rule]),
+    ['upstream', text],
+    ['onDiscard', anyFunction],
+  ]) as Rules<ServiceOptions>;
 
 /** @throws ResilienceConfigurationError */
 export function checkServiceOptions(place: string, options: unknown): ServiceOptions {
-  return checkOptions<ServiceOptions>(place, options, RULES);
+  return checkOptions<ServiceOptions>(place, options, rules());
 }

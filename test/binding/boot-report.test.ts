@@ -48,7 +48,7 @@ const lines = (logger: RecordingLogger, level: string) =>
   logger.messages(level, 'ResilienceModule') as string[];
 
 const SUMMARY =
-  '4 operations: 1 critical, 1 with retry, 1 with circuit breaker, 3 with timeout, 1 with fallback';
+  '4 operations: 1 critical, 1 with fallback, 1 with retry, 1 with circuit breaker, 3 with timeout';
 const services = { geo: { timeoutMs: 10 } };
 
 describe('Boot logs', () => {
@@ -139,7 +139,7 @@ describe('Boot logs', () => {
     }
     const { logger } = await boot({ providers: [Whole] }, { breakers });
     expect(lines(logger, 'log')).toEqual([
-      '2 operations: 1 critical, 1 with retry, 2 with hedge, 1 with circuit breaker, 1 with timeout, 2 with bulkhead, 1 with fallback',
+      '2 operations: 1 critical, 1 with fallback, 1 with retry, 2 with hedge, 1 with circuit breaker, 1 with timeout, 2 with bulkhead',
     ]);
     const { logger: other } = await boot({}, { services: { geo: {} } });
     expect(lines(other, 'log')).toEqual(['1 operation']);

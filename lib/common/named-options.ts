@@ -1,0 +1,45 @@
+import { ResilienceConfigurationError, unregistered } from './configuration.error.js';
+
+/** What one of the module's options gives names to, which others refer to. */
+export class NamedOptions<T> {
+  private readonly entries = new Map<string, T>();
+
+  /**
+   * @param kind for messages: `service`
+   * @param section the module's option: `services`
+   */
+  constructor(
+    private readonly kind: string,
+    private readonly section: string,
+  ) {}
+
+  names(): Iterable<string> {
+    return this.entries.keys();
+  }
+
+  /** @throws ResilienceConfigurationError where a name is taken */
+  add(entries: Readonly<Record<string, T>> | undefined): void {
+    for (const [name, entry] of Object.entries(entries ?? {})) {
+      if (this.entries.has(name))
+        throw new ResilienceConfigurationError(
+          `${this.section}.${name}`,
+          'is registered already; allowed: a name of its own',
+        );
+      this.entries.set(name, entry);
+    }
+  }
+
+  get(name: string): T | undefined {
+    return this.entries.get(name);
+  }
+
+  /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
+  find(name: string, place: string): T {
+    const entry = this.entries.get(name);
+    if (entry !== undefined) return entry;
+    throw new ResilienceConfigurationError(
+      place,
+      unregistered(this.kind, name, this.entries.keys(), this.section),
+    );
+  }
+}

@@ -1,0 +1,25 @@
+import { anyFunction, merge } from '../common/options.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
+import { type FallbackOptions, fallbackArgument } from './fallback.options.js';
+import { type FallbackFunction, FallbackPolicy } from './fallback.policy.js';
+
+/** Answers in place of a call that failed for good. */
+export const fallbackStage: StageDefinition<FallbackPolicy> = {
+  name: 'fallback',
+  title: 'fallback',
+  place: 'call',
+  rule: anyFunction,
+  catalog: () => ({
+    resolve({ place, values }) {
+      const layers = values.map((value) => fallbackArgument(place, value));
+      const { handler, when } = merge<FallbackOptions>(...layers);
+      return new FallbackPolicy(handler as PropertyKey | FallbackFunction, when);
+    },
+  }),
+  describe: (fallback) => ({ handler: handlerName(fallback) }),
+  summarize: (fallback) => `fallback ${handlerName(fallback)}`,
+};
+
+function handlerName({ handler }: FallbackPolicy): string {
+  return typeof handler === 'function' ? handler.name || 'a function' : String(handler);
+}

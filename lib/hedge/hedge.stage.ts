@@ -1,0 +1,33 @@
+import { checked, fractionDoubt } from '../common/options.js';
+import type { RetryPolicy } from '../retry/retry.policy.js';
+import { retryStage } from '../retry/retry.stage.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
+import { checkHedgeOptions, hedgeArgument, mergeHedges } from './hedge.options.js';
+import { HedgePolicy } from './hedge.policy.js';
+
+/** Makes a call that is slow to answer once more, beside the first. */
+export const hedgeStage: StageDefinition<HedgePolicy> = {
+  name: 'hedge',
+  title: 'hedge',
+  place: 'between',
+  rule: checked(checkHedgeOptions),
+  catalog: (application) => ({
+    /** Hedges count as retries, in the budget of the operation's own. */
+    resolve({ operation, upstream, place, values, outer }) {
+      const layers = values.map((value) => hedgeArgument(place, value));
+      const retry = outer.retry as RetryPolicy | undefined;
+      const budget =
+        retry === undefined
+          ? application.catalogOf(retryStage).budgetOf(operation, upstream, undefined, place)
+          : retry.budget;
+      return new HedgePolicy(mergeHedges(layers), place, budget);
+    },
+    doubts: (operations) =>
+      operations.flatMap(({ operation, stages }) => {
+        const hedge = stages.hedge as HedgePolicy | undefined;
+        return fractionDoubt(operation, 'afterPercentile', hedge?.options.afterPercentile);
+      }),
+  }),
+  describe: ({ options }) => ({ ...options }),
+  summarize: ({ options }) => `at most ${options.maxHedged} hedged`,
+};

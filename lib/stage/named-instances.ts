@@ -1,0 +1,73 @@
+import { Registry } from '../common/registry.js';
+import type { StageApplication } from './stage-definition.js';
+
+/** A policy that operations can share by its name. */
+export interface NamedPolicy {
+  readonly name: string;
+  /** The options without the defaults, for who builds on them. */
+  readonly given: object;
+}
+
+/** The instances of a stage that can have names, as the module and dependency injection know them. */
+export interface SharedInstances {
+  readonly stage: string;
+  /** For messages: `circuit breaker`. */
+  readonly title: string;
+  /** The module's option in which they are named: `breakers`. */
+  readonly section: string;
+  /** What they are, for who puts something else in their place, and the method that this needs. */
+  readonly policy: { readonly name: string };
+  readonly needs: string;
+  /** Injects all of an application. */
+  readonly registry: abstract new (
+    ...args: never[]
+  ) => Registry<NamedPolicy>;
+}
+
+/** How they are made. */
+export interface NamedInstances<P extends NamedPolicy, O extends object, H>
+  extends SharedInstances {
+  readonly registry: new (
+    hostFor: (name: string) => H,
+    onLeft: (name: string) => void,
+  ) => PolicyRegistry<P, O, H>;
+  check(place: string, options: unknown): O;
+  /** Later layers win. @default field by field */
+  merge?(...layers: (O | undefined)[]): O;
+  /** Checks the options of all layers together. */
+  resolve(place: string, options: O): unknown;
+  make(name: string, options: O, host: H): P;
+  host(name: string, application: StageApplication): H;
+  /** What is allowed of one, but is probably not what was meant. */
+  doubts?(policy: P): string[];
+  /** The application begins to close. */
+  shutdown?(policy: P): void;
+  /** One is there no more, of which gauges still tell. */
+  left(name: string, application: StageApplication): void;
+}
+
+/** The instances of one stage in an application: the named ones, and those that decorators made inline. */
+export abstract class PolicyRegistry<
+  P extends NamedPolicy,
+  O extends object,
+  H = unknown,
+> extends Registry<P> {
+  /** @internal */
+  protected constructor(
+    private readonly instances: NamedInstances<P, O, H>,
+    private readonly hostFor: (name: string) => H,
+    onLeft: (name: string) => void = () => undefined,
+  ) {
+    super(instances.title, instances.section, onLeft);
+  }
+
+  /**
+   * @throws ResilienceConfigurationError where the options are wrong or the name is taken
+   * @internal
+   */
+  define(name: string, options: O, place: string): P {
+    const { instances } = this;
+    instances.resolve(place, instances.check(place, options)); // with the place in the message
+    return this.add(instances.make(name, options, this.hostFor(name)), place);
+  }
+}

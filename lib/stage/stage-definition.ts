@@ -1,0 +1,130 @@
+import type { BoundMetric, MetricKind, MetricTags } from '../common/metrics.js';
+import type { Rule } from '../common/options.js';
+import type { InFlight } from '../shutdown/in-flight.js';
+import type { SharedInstances } from './named-instances.js';
+
+/**
+ * Where a stage stands: around the whole call, between its attempts, or around each of them. What stands
+ * around an attempt is an `AttemptStage`.
+ */
+export type StagePlace = 'call' | 'between' | 'attempt';
+
+/** Checks what options say at a place, by throwing a ResilienceConfigurationError. */
+export type Checker = (place: string, value: unknown) => unknown;
+
+/**
+ * All that the library knows of a stage. `P` is its policy: what an operation has that goes through it.
+ *
+ * Written with methods, so that definitions of different policies fit in one list.
+ */
+export interface StageDefinition<P = unknown> {
+  /** What the decorators say is kept by this name, and so are the policies of an operation. */
+  readonly name: string;
+  /** In words, for messages and the log: `circuit breaker`. */
+  readonly title: string;
+  readonly place: StagePlace;
+  /** What a bundle calls it. @default its name */
+  readonly key?: string;
+  /** What a bundle may say. */
+  readonly rule: Rule;
+  /** What fills in where options leave something out, and what `defaults` call it. */
+  readonly defaults?: { readonly key: string; readonly rule: Rule };
+  /** The options of the module that are its own, and how one entry of each is checked. */
+  readonly sections?: Readonly<Record<string, Checker>>;
+  /** Of a stage that has instances with names, which operations share. */
+  readonly instances?: SharedInstances;
+  /** What one application has of it. */
+  catalog(application: StageApplication): StageCatalog<P>;
+  /** For `OperationDescription.stages`; nothing of a stage that is no more than a label. */
+  describe?(policy: P): object;
+  /** In the log's line about an operation. */
+  summarize(policy: P): string;
+  /** In the log's line about all of them. @default `with <title>` */
+  count?(policy: P): string | undefined;
+  /** The application has ended: nothing of it may keep the process alive. */
+  ended?(policy: P): void;
+}
+
+/** What an application gives its stages. */
+export interface StageApplication extends StageHost {
+  /** What the module's `defaults` say, by key. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+  /** What it has of another stage. */
+  catalogOf<C>(definition: { readonly name: string; catalog(application: StageApplication): C }): C;
+}
+
+/** What a policy is made with: where it reports to, and what it shares with the application. */
+export interface StageHost {
+  readonly captureStackTrace: boolean;
+  /** Counts the calls that go through a policy by itself. */
+  readonly inFlight: InFlight;
+  readonly metrics: StageMetrics;
+  /** Tells those who listen to the application's events. */
+  report(event: StageEvent): void;
+}
+
+/** Something that a stage did. */
+export interface StageEvent {
+  readonly type: string;
+  readonly [detail: string]: unknown;
+}
+
+/** Where a stage's measurements go. */
+export interface StageMetrics {
+  increment(name: string, tags?: MetricTags, by?: number): void;
+  gauge(name: string, value: number, tags?: MetricTags): void;
+  bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric;
+}
+
+/** What one application has of a stage: what can be referred to by name, and how operations get their policy. */
+export interface StageCatalog<P = unknown> {
+  /**
+   * Takes in what checked options name.
+   *
+   * @throws ResilienceConfigurationError where a name is taken
+   */
+  add?(options: NamingOptions): void;
+  /**
+   * For when everything is known that has a name.
+   *
+   * @throws ResilienceConfigurationError on an unknown name
+   */
+  checkNames?(options: NamingOptions): void;
+  /**
+   * The policy of an operation.
+   *
+   * @param said has at least one value
+   * @throws ResilienceConfigurationError
+   */
+  resolve(said: Said): P | undefined;
+  /** What is allowed, but is probably not what was meant. */
+  doubts?(operations: readonly StagedOperation[]): string[];
+  /** The application begins to close. */
+  shutdown?(): void;
+}
+
+/** Options that give names, section by section. */
+export type NamingOptions = Readonly<Record<string, unknown>>;
+
+/** What was said of an operation for one stage. */
+export interface Said {
+  /** The operation's name, which is that of policies of its own. */
+  readonly operation: string;
+  readonly upstream: string | undefined;
+  /** Where it was said, for messages: `PaymentsService.charge @Retry()`. */
+  readonly place: string;
+  /**
+   * What was said, the class's before the method's. Also an `undefined` that somebody wrote: a constant
+   * that a circular import has not set yet.
+   */
+  readonly values: readonly unknown[];
+  /** The policies of the stages around this one, by name. */
+  readonly outer: Readonly<Record<string, unknown>>;
+}
+
+/** An operation, as the doubts about it see it. */
+export interface StagedOperation {
+  readonly operation: string;
+  readonly upstream: string | undefined;
+  readonly stages: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,32 @@
+import { bulkheadStage } from './bulkhead/bulkhead.stage.js';
+import { circuitBreakerStage } from './circuit-breaker/circuit-breaker.stage.js';
+import { criticalStage } from './criticality/critical.stage.js';
+import { fallbackStage } from './fallback/fallback.stage.js';
+import { hedgeStage } from './hedge/hedge.stage.js';
+import { retryStage } from './retry/retry.stage.js';
+import type { AttemptStage } from './stage/attempt-stage.js';
+import type { StageDefinition } from './stage/stage-definition.js';
+import { timeoutStage } from './timeout/timeout.stage.js';
+
+/** The stages of the library as they nest, outermost first; inside the last one is the method. */
+export const STAGES: readonly StageDefinition[] = [
+  criticalStage,
+  fallbackStage,
+  retryStage,
+  hedgeStage,
+  circuitBreakerStage,
+  timeoutStage,
+  bulkheadStage,
+];
+
+/**
+ * What runs around each attempt of an operation, outermost first.
+ *
+ * @param stages the operation's policies by name, in the order in which they nest
+ */
+export function attemptStagesOf(stages: object): AttemptStage[] {
+  return Object.values(stages).filter(
+    (policy): policy is AttemptStage =>
+      typeof (policy as Partial<AttemptStage> | undefined)?.admit === 'function',
+  );
+}
