@@ -83,10 +83,14 @@ export class MethodWork implements Work {
   /** That it has returned an Observable where a Promise was expected, until its caller is told. */
   surprise: ResilienceConfigurationError | undefined = undefined;
 
+  readonly needsScope: boolean;
+
   constructor(
     private readonly operation: MethodOperation,
     private readonly method: AnyMethod,
-  ) {}
+  ) {
+    this.needsScope = operation.signals.length > 0 || operation.mayCallItself;
+  }
 
   begin(self: unknown, given: unknown[], attempt: AttemptContext): unknown {
     const { signals, returns } = this.operation;

@@ -19,6 +19,8 @@ export interface MethodTraits {
   readonly guards: boolean;
   /** The positions of `@Signal()` parameters. */
   readonly signals: readonly number[];
+  /** Whether a call may be made inside of another, as far as the method's text tells. */
+  readonly mayCallItself: boolean;
   /** Whether it is a route that sends its response itself. */
   readonly sendsItself: boolean;
   /** Whether the response can begin, or be made for nobody, while it runs: a route, or an interceptor around one. */
@@ -41,6 +43,7 @@ export function traitsOf(type: Class, definition: MethodDefinition): MethodTrait
     narrows: narrowed(declaredReturnOf(definition)),
     guards: key === 'canActivate',
     signals: signalParameters(owner.prototype as object, key),
+    mayCallItself: definition.namesItself,
     sendsItself: sendsOwnResponse(type, key),
     responds: transportOfHandler(methodOf(definition)) === 'http' || key === 'intercept',
     isSafeCall: safeCallOf(definition),

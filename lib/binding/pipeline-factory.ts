@@ -1,7 +1,7 @@
 import { Guard } from '../observability/guard.js';
 import { type OperationLabels, OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
-import type { Plan } from '../pipeline/stages.js';
+import { Plan, type Trace } from '../pipeline/plan.js';
 import type { TracedOperation } from '../pipeline/tracer.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
 import type { Configuration } from './configuration.js';
@@ -31,7 +31,7 @@ export class PipelineFactory {
       breaker: stages.circuitBreaker?.name,
     };
     const guard = new Guard(`onDiscard of ${name}`);
-    return new Pipeline({
+    const plan = new Plan({
       operation: name,
       stages,
       observer: new OperationTelemetry(labels, telemetry),
@@ -40,10 +40,11 @@ export class PipelineFactory {
       trace: this.tracing(labels),
       onDiscard: onDiscard && ((answer) => guard.run(() => onDiscard(answer))),
     });
+    return new Pipeline(plan);
   }
 
   /** However a tracer behaves, the call is made once, and is the call. */
-  private tracing(labels: OperationLabels): Plan['trace'] {
+  private tracing(labels: OperationLabels): Trace | undefined {
     const { options, telemetry } = this.configuration;
     const { tracer } = options;
     if (tracer === undefined) return undefined;

@@ -55,6 +55,7 @@ export function callEitherWay(
 async function callProbing(operation: MethodOperation, work: Work, ways: Ways): Promise<unknown> {
   const probe = new AbortController();
   const probing: Work = {
+    needsScope: work.needsScope,
     begin(self, args, attempt) {
       const result = work.begin(self, args, attempt);
       if (!returnsStream(result)) return result;

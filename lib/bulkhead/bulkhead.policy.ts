@@ -1,6 +1,15 @@
 import { now } from '../common/clock.js';
 import { Turn } from '../common/turn.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import { Alone } from '../stage/alone.js';
+import {
+  type AttemptStage,
+  type Permit,
+  type Settlement,
+  type Admission as StageAdmission,
+  type StageAttempt,
+  WAIT,
+} from '../stage/attempt-stage.js';
 import { AdaptiveLimit } from './adaptive-limit.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
 import type { BulkheadHost } from './bulkhead.host.js';
@@ -11,8 +20,7 @@ import {
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
 import { Loans } from './loans.js';
-import { runAlone } from './run-alone.js';
-import { type RunEnd, RunTimes } from './run-times.js';
+import { endOfRun, type RunEnd, RunTimes } from './run-times.js';
 import { type Admission, Ticket } from './ticket.js';
 import { TicketQueue } from './ticket-queue.js';
 
@@ -28,6 +36,14 @@ export interface BulkheadSnapshot {
   rejected: number;
 }
 
+/** The permit of a run whose time is not taken; of others it is when they got their slot. */
+const UNTIMED = -1;
+
+/** The permit of a run in a slot that a call around it has lent to it. */
+class Borrowed {
+  constructor(readonly lender: Scope) {}
+}
+
 /** One in so many runs is timed where nobody waits: enough to know the load before it is too much. */
 const TIMED_RUNS = 8;
 
@@ -36,7 +52,7 @@ const TIMED_RUNS = 8;
  * it. What has no slot waits in a queue, as long as it can still be in time; enqueue, dequeue and
  * leaving are O(1).
  */
-export class BulkheadPolicy {
+export class BulkheadPolicy implements AttemptStage {
   readonly options: Readonly<ResolvedBulkheadOptions>;
   /** The options without the defaults, for who builds on them. @internal */
   readonly given: Readonly<BulkheadOptions>;
@@ -53,6 +69,9 @@ export class BulkheadPolicy {
   private readonly runTimes = new RunTimes();
   private readonly adaptive: AdaptiveLimit | undefined;
   private readonly queue: TicketQueue;
+  private alone: Alone | undefined = undefined;
+  /** A call made inside of one that holds a slot finds it, however full the bulkhead is. */
+  readonly needsScope = true;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: BulkheadOptions);
@@ -86,13 +105,59 @@ export class BulkheadPolicy {
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    return runAlone(this, fn, this.host.inFlight);
+    this.alone ??= new Alone(this, this.name, this.host.inFlight);
+    return this.alone.run(fn);
   }
 
   getSnapshot(): BulkheadSnapshot {
     const { name, running, rejected, queue, limit, options } = this;
     const { queueLimit } = options;
     return { name, running, queued: queue.size, maxConcurrent: limit, queueLimit, rejected };
+  }
+
+  admit(attempt: StageAttempt, at: number): Permit {
+    if (this.tryAcquire()) return this.timesRun() ? at : UNTIMED;
+    const lender = this.borrow(attempt.scope as Scope);
+    return lender === undefined ? WAIT : new Borrowed(lender);
+  }
+
+  wait({ scope }: StageAttempt, admitted: (ask: () => StageAdmission) => void): () => void {
+    const ticket = this.enqueue(scope as Scope, (admission) =>
+      admitted(() => {
+        if (typeof admission === 'string') return { refusal: this.refusal(admission, scope) };
+        const { lender } = ticket;
+        return { permit: lender === undefined ? admission : new Borrowed(lender) };
+      }),
+    );
+    return () => this.leave(ticket);
+  }
+
+  /** Who waits in the queue needs its answer to begin in time. */
+  settled(
+    permit: Permit,
+    attempt: StageAttempt,
+    _how: Settlement,
+    _error: unknown,
+    at: number,
+  ): void {
+    if (attempt.begun) this.measure(permit, attempt, true, at);
+  }
+
+  finished(permit: Permit, attempt: StageAttempt, answered: boolean): void {
+    const lender = permit instanceof Borrowed ? permit.lender : undefined;
+    if (!attempt.ran) {
+      this.release(undefined, undefined, lender);
+      return;
+    }
+    if (permit !== UNTIMED && !attempt.begun) this.measure(permit, attempt, answered, now());
+    this.release(undefined, attempt.scope, lender);
+  }
+
+  /** How long it has run in its slot, where that is measured. */
+  private measure(permit: Permit, { scope }: StageAttempt, answered: boolean, at: number): void {
+    if (typeof permit !== 'number' || permit === UNTIMED) return;
+    const end = endOfRun(scope, answered);
+    if (end !== undefined) this.measured(end, permit, at);
   }
 
   /**
@@ -179,7 +244,7 @@ export class BulkheadPolicy {
     if (this.adaptive.limit === this.limit) return;
     this.limit = this.adaptive.limit;
     this.host.observer?.onLimit(this, this.limit);
-    this.admit(at);
+    this.handOn(at);
     this.changed();
   }
 
@@ -223,7 +288,7 @@ export class BulkheadPolicy {
       return;
     }
     this.running--;
-    if (this.queue.size > 0) this.admit(at ?? now());
+    if (this.queue.size > 0) this.handOn(at ?? now());
     this.changed();
   }
 
@@ -244,7 +309,7 @@ export class BulkheadPolicy {
     this.changed();
   }
 
-  private admit(at: number): void {
+  private handOn(at: number): void {
     while (this.running < this.limit && !this.pausing) {
       const ticket = this.queue.first;
       if (ticket === undefined) return;
@@ -265,7 +330,7 @@ export class BulkheadPolicy {
     this.pausing = true;
     this.turn.next(() => {
       this.pausing = false;
-      this.admit(now());
+      this.handOn(now());
       this.changed();
     });
   }

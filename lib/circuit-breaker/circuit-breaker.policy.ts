@@ -2,6 +2,8 @@ import { now } from '../common/clock.js';
 import type { WindowCounts } from '../common/time-window.js';
 import { isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import { Alone } from '../stage/alone.js';
+import type { AttemptStage, Settlement, StageAttempt } from '../stage/attempt-stage.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import type { CircuitBreakerHost } from './circuit-breaker.host.js';
 import {
@@ -20,7 +22,6 @@ import { KnownFailures } from './known-failures.js';
 import { type Failure, Outcomes } from './outcomes.js';
 import { type Permit, Probes } from './probes.js';
 import { Recovery } from './recovery.js';
-import { runAlone } from './run-alone.js';
 import { countsAsFailure, isSlow, saysNothing } from './verdict.js';
 
 const NO_HOST: CircuitBreakerHost = Object.freeze({});
@@ -38,7 +39,7 @@ const UNCOUNTED: Permit = 0;
  * others only where they fail by something new; half-open, all of a probe is judged as one. It holds no
  * timer: whether it is time for a probe is asked when a call comes, on the monotonic clock.
  */
-export class CircuitBreakerPolicy {
+export class CircuitBreakerPolicy implements AttemptStage {
   readonly options: Readonly<ResolvedCircuitBreakerOptions>;
   /** The options without the defaults, for who builds on them. @internal */
   readonly given: Readonly<CircuitBreakerOptions>;
@@ -53,6 +54,11 @@ export class CircuitBreakerPolicy {
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   private outcomes: Outcomes | undefined = undefined;
   private knownFailures: KnownFailures | undefined = undefined;
+  private alone: Alone | undefined = undefined;
+  /** So many operations have it as a stage. */
+  private operations = 0;
+  /** Calls through it have been made inside of each other. */
+  private isNested = false;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: CircuitBreakerOptions);
@@ -79,7 +85,8 @@ export class CircuitBreakerPolicy {
    * @throws what `fn` throws, untouched
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    return runAlone(this, fn, this.host.inFlight);
+    this.alone ??= new Alone(this, this.name, this.host.inFlight);
+    return this.alone.run(fn);
   }
 
   getState(): CircuitState {
@@ -130,11 +137,38 @@ export class CircuitBreakerPolicy {
   }
 
   /**
-   * Whether it matters when a call begins: not while everybody is let through, unless calls can be slow.
-   * @internal
+   * Whether what happens inside of a call matters: not while everybody is let through, unless calls can be
+   * slow, or be made inside of each other.
    */
-  get asksWhenCallsBegin(): boolean {
-    return this.recovery !== undefined || this.options.slowCallDurationMs !== undefined;
+  get needsScope(): boolean {
+    return (
+      this.recovery !== undefined ||
+      this.isNested ||
+      this.options.slowCallDurationMs !== undefined ||
+      this.operations > (this.alone === undefined ? 1 : 0)
+    );
+  }
+
+  /** @internal */
+  joined(): void {
+    this.operations++;
+  }
+
+  admit({ scope }: StageAttempt, at: number): Permit {
+    return this.acquire(at, scope);
+  }
+
+  settled(
+    permit: Permit,
+    { startedAt, scope }: StageAttempt,
+    how: Settlement,
+    error: unknown,
+    at: number,
+  ): void {
+    if (how === 'success') this.succeeded(permit, startedAt, at, scope);
+    else if (how === 'failure') this.failed(permit, error, startedAt, at, scope);
+    else if (how === 'cut') this.cut(permit, error, startedAt, scope as Scope, at);
+    else this.release(permit);
   }
 
   /**
@@ -163,12 +197,11 @@ export class CircuitBreakerPolicy {
    * opened must not run after.
    *
    * @throws CircuitBreakerOpenError
-   * @internal
    */
-  confirm(permit: Permit, at: number, scope: Scope): void {
+  confirm(permit: Permit, { scope }: StageAttempt, at: number): void {
     if (this.state === CircuitState.CLOSED || this.state === CircuitState.DISABLED) return;
     const { probes } = this;
-    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, scope.around))) return;
+    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, scope?.around))) return;
     throw this.rejection(at, scope);
   }
 
@@ -263,14 +296,16 @@ export class CircuitBreakerPolicy {
 
   /** Calls around this one through the same breaker have its outcome as well. */
   private tellCallsAround(scope: Scope, failure: Failure | undefined): void {
-    for (let call = scope.callThrough(this); call !== undefined; call = call.callThrough(this))
+    for (let call = scope.callThrough(this); call !== undefined; call = call.callThrough(this)) {
+      this.isNested = true;
       call.noteOutcome(failure);
+    }
   }
 
   /** A call inside a probe needs no permit of its own, and is judged by the outcome of the probe. */
   private isPartOfProbe(probes: Probes, scope: Scope | undefined): boolean {
     for (let call = scope; call !== undefined; call = call.around)
-      if (probes.include(call.permitFor(this) ?? UNCOUNTED)) return true;
+      if (probes.include((call.permitFor(this) as Permit | undefined) ?? UNCOUNTED)) return true;
     return false;
   }
 
@@ -347,8 +382,8 @@ export class CircuitBreakerPolicy {
     for (let each = scope; each !== undefined; each = each.around) {
       const { failedBefore } = each;
       if (failedBefore === undefined) continue;
-      if (each.permitFor(this) !== undefined || this.knownFailures?.has(failedBefore))
-        return failedBefore;
+      const isThroughThis = each === scope || each.permitFor(this) !== undefined;
+      if (isThroughThis || this.knownFailures?.has(failedBefore)) return failedBefore;
     }
     return this.recovery?.openTime.cause;
   }

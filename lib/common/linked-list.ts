@@ -17,14 +17,23 @@ export class LinkedList<T extends Linked<T>> {
     this.last = entry;
   }
 
-  /** The entry has to be in this list. */
+  /** @param entry is in this list, or in none: then nothing happens */
   remove(entry: T): void {
     const { previous, next } = entry;
+    if (previous === undefined && this.first !== entry) return;
     if (previous === undefined) this.first = next;
     else previous.next = next;
     if (next === undefined) this.last = previous;
     else next.previous = previous;
     entry.previous = undefined;
     entry.next = undefined;
+  }
+
+  /** All entries, which from now on are in no list: each is let go of before the next is given. */
+  *taken(): Generator<T> {
+    for (let entry = this.first; entry !== undefined; entry = this.first) {
+      this.remove(entry);
+      yield entry;
+    }
   }
 }

@@ -39,11 +39,8 @@ export function runInScope<R, A extends unknown[]>(
 /** The async context of a call: what is to run in it later comes back to it. */
 export class CallContext extends AsyncResource {
   constructor() {
-    super('ResilientCall');
+    super('ResilientCall', 1); // without a trigger of its own, which Node would have to look up
   }
-
-  /** Whether a call that nobody needs to come back to gains by having one. */
-  static readonly isCheap = HAS_FRAMES;
 
   /** The same as `runInScope()`, for who is in this context. */
   runInScope<R, A extends unknown[]>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
@@ -73,33 +70,37 @@ export function enclosingScope(): Scope | undefined {
  */
 export function surroundings(): Scope | undefined {
   const scope = storage.getStore();
-  return (scope?.gone ? scope.around : scope) ?? scopeOfPlain();
+  if (scope === undefined) return scopeOfPlain();
+  return (scope.gone ? scope.around : scope) ?? scopeOfPlain();
 }
 
-let plainPolicy: object | undefined;
-let plainPermit = 0;
+/** A call that has no async context of its own. */
+export interface PlainCall {
+  permitFor(policy: object): unknown;
+}
+
+let plainCall: PlainCall | undefined;
 let plainScope: PolicyScope | undefined;
 
 /**
  * A call begins that has no async context: what it does before it waits for anything happens inside it, as
  * can be told without one. There is one such call at a time, since none that is made inside it is plain.
  */
-export function beginPlain(policy: object, permit: number): void {
-  plainPolicy = policy;
-  plainPermit = permit;
+export function beginPlain(call: PlainCall): void {
+  plainCall = call;
 }
 
 /** It has begun. @returns its scope, where something inside has asked for it */
 export function endPlain(): PolicyScope | undefined {
   const scope = plainScope;
-  plainPolicy = undefined;
+  plainCall = undefined;
   plainScope = undefined;
   return scope;
 }
 
 function scopeOfPlain(): PolicyScope | undefined {
-  if (plainPolicy === undefined) return undefined;
-  plainScope ??= new PolicyScope(plainPolicy, undefined, plainPermit);
+  if (plainCall === undefined) return undefined;
+  plainScope ??= new PolicyScope(plainCall, undefined);
   return plainScope;
 }
 

@@ -33,13 +33,12 @@ export function detached<T>(fn: () => T): T {
 }
 
 function apart<T>(fn: () => T): T {
-  const around = surroundings();
-  return runInScope(around === undefined ? undefined : new DetachedScope(around), fn);
+  return runInScope(new DetachedScope(surroundings()), fn);
 }
 
 /** It has no caller, but its calls still find the breakers and bulkheads that are around it. */
 class DetachedScope extends Scope {
-  constructor(around: Scope) {
+  constructor(around: Scope | undefined) {
     // Work that begins itself anew, detached, must not leave a longer and longer trail.
     super(
       1,
@@ -53,12 +52,17 @@ class DetachedScope extends Scope {
     return true;
   }
 
+  /** Also where nothing is around it, it tells that what it runs is detached. */
   override get gone(): boolean {
-    return this.around === undefined;
+    return false;
   }
 
   override get caller(): Scope | undefined {
     return undefined;
+  }
+
+  override get detached(): boolean {
+    return true;
   }
 }
 

@@ -6,6 +6,9 @@ const collected = new FinalizationRegistry<WeakRef<Flow>>((flow) => flow.deref()
 
 /** A stream that is read after the attempt which made it has ended well. Its signal ends with the caller. */
 export class Flow implements Dependent {
+  previous: Dependent | undefined = undefined;
+  next: Dependent | undefined = undefined;
+
   constructor(
     stream: OpenStream,
     private readonly controller: AbortController,

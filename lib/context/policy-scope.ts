@@ -1,16 +1,15 @@
 import { Scope } from './scope.js';
 
 /**
- * A call through a policy on its own, as that policy has to know it where it is met again further in.
- * For all else, what runs in it is inside its caller.
+ * A call through policies, as they have to know it where they are met again further in. For all else, what
+ * runs in it is inside its caller.
  */
 export class PolicyScope extends Scope {
   private left = false;
 
   constructor(
-    private readonly policy: object,
+    private readonly call: { permitFor(policy: object): unknown },
     around: Scope | undefined,
-    private readonly permit = 0,
   ) {
     super(1, around, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
   }
@@ -23,8 +22,8 @@ export class PolicyScope extends Scope {
     return this.left;
   }
 
-  override permitFor(policy: object): number | undefined {
-    return policy === this.policy ? this.permit : undefined;
+  override permitFor(policy: object): unknown {
+    return this.call.permitFor(policy);
   }
 
   /** The call has ended. */

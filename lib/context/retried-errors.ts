@@ -1,10 +1,22 @@
-import { setImmediate } from 'node:timers'; // browser-like environments have none
 import { now } from '../common/clock.js';
+import { onNextTurn } from '../common/next-turn.js';
 import { TURN_MS } from '../common/turn.js';
 import { errorChain } from './error-chain.js';
 
-/** A scope that makes calls in a loop for ever must not collect their errors for ever. */
-const MAX_ERRORS = 1_000;
+/** Counts how often any call has given up: what it stands at tells before from after. */
+let count = 0;
+
+/** How often any call has given up so far. */
+export function givenUp(): number {
+  return count;
+}
+
+/** An error that is handed on in this turn of the event loop only. */
+interface Passing {
+  readonly count: number;
+  /** On the monotonic clock. */
+  readonly untilMs: number;
+}
 
 /**
  * The errors by which calls inside a scope have failed, retried until they gave up.
@@ -15,25 +27,44 @@ const MAX_ERRORS = 1_000;
  * only: after that, whoever throws it has gone on.
  */
 export class RetriedErrors {
-  /** Until when each is taken for passed on, on the monotonic clock. */
-  private readonly errors = new Map<unknown, number>();
+  /** How often any call had given up when each was added. It keeps none of them alive. */
+  private readonly made = new WeakMap<object, number>();
+  private readonly passing = new Map<unknown, Passing>();
 
   add(error: unknown, isConstant: boolean): void {
-    if (this.errors.size >= MAX_ERRORS) return;
-    const isMade = typeof error === 'object' && error !== null && !isConstant;
-    this.errors.set(error, isMade ? Number.POSITIVE_INFINITY : now() + TURN_MS);
-    if (!isMade) setImmediate(() => this.errors.delete(error)).unref();
+    count++;
+    if (isObject(error) && !isConstant) {
+      this.made.set(error, count);
+      return;
+    }
+    this.passing.set(error, { count, untilMs: now() + TURN_MS });
+    onNextTurn(() => this.passing.delete(error));
   }
 
   /** Whether it is one that several attempts of a call inside failed by, passed on in this turn. */
   isConstant(error: unknown): boolean {
-    const until = this.errors.get(error);
-    return until !== undefined && until !== Number.POSITIVE_INFINITY;
+    return this.passing.has(error) && !(isObject(error) && this.made.has(error));
   }
 
-  /** Whether it, or an error that it was made of, is one of them. */
-  has(error: unknown): boolean {
+  /** Whether it, or an error that it was made of, was added when so many calls had given up, or later. */
+  has(error: unknown, since = 0): boolean {
     const at = now();
-    return errorChain(error).some((each) => at < (this.errors.get(each) ?? 0));
+    return errorChain(error).some((each) => {
+      if (isObject(each) && (this.made.get(each) ?? 0) > since) return true;
+      const passing = this.passing.get(each);
+      return passing !== undefined && passing.count > since && at < passing.untilMs;
+    });
   }
+
+  /** Whether it was added before so many calls had given up: then it is no error of one failure alone. */
+  hadBefore(error: unknown, since: number): boolean {
+    return isObject(error) && (this.made.get(error) ?? Number.POSITIVE_INFINITY) <= since;
+  }
+}
+
+/** Those of calls that are inside of no scope. */
+export const retriedOutside = new RetriedErrors();
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

@@ -1,5 +1,6 @@
 import { getMaxListeners, setMaxListeners } from 'node:events';
 import { now } from '../common/clock.js';
+import { type Linked, LinkedList } from '../common/linked-list.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { openStreamOf } from '../common/open-stream.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
@@ -16,8 +17,8 @@ export interface AttemptContext {
   readonly attempt: number;
 }
 
-/** A call that ends when the scope that it was made in is aborted. */
-export interface Dependent {
+/** A call that ends when the scope that it was made in is aborted. Of one scope at a time, which links it. */
+export interface Dependent extends Linked<Dependent> {
   cancel(reason: unknown): void;
   /** The scope has ended well. Without this, what outlives it is on its own. */
   moveOn?(caller: Scope | undefined): void;
@@ -28,6 +29,15 @@ const RESOLUTION_MS = 2;
 
 /** A scope that makes calls in a loop for ever must not collect their errors for ever. */
 const MAX_ERRORS = 1_000;
+
+/** What only some scopes need. */
+class Extras {
+  controller: AbortController | undefined = undefined;
+  retriedErrors: RetriedErrors | undefined = undefined;
+  queueTime: QueueTime | undefined = undefined;
+  /** Once its breaker has counted the outcome of a call inside, the errors of those that failed. */
+  outcomes: Set<unknown> | undefined = undefined;
+}
 
 /**
  * What a running piece of work (an attempt, an HTTP request) offers to the calls made inside it: a
@@ -40,12 +50,9 @@ export class Scope implements AttemptContext {
   aborted = false;
   reason: unknown = undefined;
   private ended = false;
-  private controller: AbortController | undefined = undefined;
-  private dependents: Set<Dependent> | undefined = undefined;
-  private retriedErrors: RetriedErrors | undefined = undefined;
-  private queueTime: QueueTime | undefined = undefined;
-  /** Once its breaker has counted the outcome of a call inside, the errors of those that failed. */
-  private outcomes: Set<unknown> | undefined = undefined;
+  private dependents: LinkedList<Dependent> | undefined = undefined;
+  /** Most calls end without any of it. */
+  private extras: Extras | undefined = undefined;
 
   constructor(
     readonly attempt: number,
@@ -131,7 +138,7 @@ export class Scope implements AttemptContext {
    * The permit of the call that it is through a breaker, or any number while it holds a slot of a bulkhead;
    * `undefined` where it has to do with neither.
    */
-  permitFor(_policy: object): number | undefined {
+  permitFor(_policy: object): unknown {
     return undefined;
   }
 
@@ -144,59 +151,63 @@ export class Scope implements AttemptContext {
 
   /** A call inside, through the same breaker, has been counted: by how it failed, or as one that went well. */
   noteOutcome(failure?: { readonly error: unknown }): void {
-    this.outcomes ??= new Set();
-    if (failure !== undefined && this.outcomes.size < MAX_ERRORS) this.outcomes.add(failure.error);
+    const extras = this.extra();
+    extras.outcomes ??= new Set();
+    const { outcomes } = extras;
+    if (failure !== undefined && outcomes.size < MAX_ERRORS) outcomes.add(failure.error);
   }
 
   get hasOutcomes(): boolean {
-    return this.outcomes !== undefined;
+    return this.extras?.outcomes !== undefined;
   }
 
   /** Whether an error, or one that it was made of, has been counted so. */
   hasOutcome(error: unknown): boolean {
-    const { outcomes } = this;
+    const outcomes = this.extras?.outcomes;
     return outcomes !== undefined && errorChain(error).some((each) => outcomes.has(each));
   }
 
   /** A call inside it begins to wait in a queue of ours, or it does itself. */
   beginWait(at: number): void {
-    this.queueTime ??= new QueueTime();
-    this.queueTime.begin(at);
+    const extras = this.extra();
+    extras.queueTime ??= new QueueTime();
+    extras.queueTime.begin(at);
     this.around?.beginWait(at);
   }
 
   endWait(at: number): void {
-    this.queueTime?.end(at);
+    this.extras?.queueTime?.end(at);
     this.around?.endWait(at);
   }
 
   /** How long it has waited in queues of ours, in ms. */
   queuedMs(at: number): number {
-    return this.queueTime?.totalMs(at) ?? 0;
+    return this.extras?.queueTime?.totalMs(at) ?? 0;
   }
 
   /** Whether it waits in a queue of ours, and has since it began, as good as. */
   isQueued(since: number, at: number): boolean {
-    return this.queueTime?.isWaiting === true && this.queuedMs(at) >= (at - since) * 0.9;
+    return this.extras?.queueTime?.isWaiting === true && this.queuedMs(at) >= (at - since) * 0.9;
   }
 
   get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      this.controller = new AbortController();
-      if (WARNS_OF_LISTENERS) allowListeners(this.controller.signal);
-      if (this.aborted) this.controller.abort(this.reason);
+    const extras = this.extra();
+    if (extras.controller === undefined) {
+      extras.controller = new AbortController();
+      if (WARNS_OF_LISTENERS) allowListeners(extras.controller.signal);
+      if (this.aborted) extras.controller.abort(this.reason);
     }
-    return this.controller.signal;
+    return extras.controller.signal;
   }
 
   /** From now on `dependent` is cancelled with this scope, until it is released. */
   adopt(dependent: Dependent): void {
-    this.dependents ??= new Set();
-    this.dependents.add(dependent);
+    this.dependents ??= new LinkedList();
+    this.dependents.append(dependent);
   }
 
   release(dependent: Dependent): void {
-    this.dependents?.delete(dependent);
+    this.dependents?.remove(dependent);
   }
 
   /**
@@ -205,18 +216,23 @@ export class Scope implements AttemptContext {
    * @param isConstant whether several of its attempts, or of those inside it, failed by the very same
    */
   noteRetried(error: unknown, isConstant = false): void {
-    this.retriedErrors ??= new RetriedErrors();
-    this.retriedErrors.add(error, isConstant);
+    const extras = this.extra();
+    extras.retriedErrors ??= new RetriedErrors();
+    extras.retriedErrors.add(error, isConstant);
   }
 
-  /** Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up. */
-  hasRetried(error: unknown): boolean {
-    return this.retriedErrors?.has(error) ?? false;
+  /**
+   * Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up.
+   *
+   * @param since only where that call has given up after this (`givenUp()`)
+   */
+  hasRetried(error: unknown, since?: number): boolean {
+    return this.extras?.retriedErrors?.has(error, since) ?? false;
   }
 
   /** Whether several attempts of a call inside failed by this very error. */
   hasRetriedConstant(error: unknown): boolean {
-    return this.retriedErrors?.isConstant(error) ?? false;
+    return this.extras?.retriedErrors?.isConstant(error) ?? false;
   }
 
   /**
@@ -229,8 +245,8 @@ export class Scope implements AttemptContext {
     this.reason = reason;
     const { dependents } = this;
     this.dependents = undefined;
-    if (dependents !== undefined) for (const dependent of dependents) dependent.cancel(reason);
-    this.controller?.abort(reason);
+    for (const dependent of dependents?.taken() ?? []) dependent.cancel(reason);
+    this.extras?.controller?.abort(reason);
   }
 
   /**
@@ -242,7 +258,7 @@ export class Scope implements AttemptContext {
     this.dependents = undefined;
     if (this.aborted) onNextTurn(() => this.leaveBehind());
     else this.leaveBehind();
-    if (dependents !== undefined) for (const each of dependents) each.moveOn?.(this.caller);
+    for (const each of dependents?.taken() ?? []) each.moveOn?.(this.caller);
   }
 
   /**
@@ -250,10 +266,22 @@ export class Scope implements AttemptContext {
    * aborted with the caller from now on.
    */
   flowOn(answer: unknown): void {
-    const { controller, caller } = this;
-    if (controller === undefined || caller === undefined) return;
+    const controller = this.extras?.controller;
+    if (controller === undefined) return;
+    const { caller } = this;
+    if (caller === undefined) return;
     const stream = openStreamOf(answer);
     if (stream !== undefined) new Flow(stream, controller, caller);
+  }
+
+  /** Whether what runs in it was detached from the calls around. */
+  get detached(): boolean {
+    return this.around?.detached ?? false;
+  }
+
+  private extra(): Extras {
+    this.extras ??= new Extras();
+    return this.extras;
   }
 
   private leaveBehind(): void {

@@ -54,6 +54,17 @@ export function functionKindOf(method: AnyMethod): string {
   return LOWERED_ASYNC.test(text) ? 'AsyncFunction' : method.constructor.name;
 }
 
+/**
+ * Whether a method's text, after its beginning, has its own name in it: then it may well call itself. Of a
+ * method without a text, or without a name, nobody knows, so it may.
+ */
+export function namesItself(key: PropertyKey, method: AnyMethod): boolean {
+  const text = Function.prototype.toString.call(method);
+  if (typeof key !== 'string' || text.includes('[native code]')) return true;
+  const name = key.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
+  return new RegExp(`(?<![\\w$])${name}(?![\\w$])`).test(text.slice(text.indexOf('(')));
+}
+
 /** What keeps `this` and `super` for the generator that a lowered body has become. */
 const PREAMBLE =
   /(?:(?:const|var|let) [\w$]+ ?= ?(?:this|Object\.create\(null, ?\{[^;]*\}\));\s*)*/;

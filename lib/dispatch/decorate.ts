@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { refuseStandardDecorator } from '../common/standard-decorators.js';
-import { functionKindOf, isAsynchronous, methodsOf } from './class-methods.js';
+import { functionKindOf, isAsynchronous, methodsOf, namesItself } from './class-methods.js';
 import { isHandler } from './handlers.js';
 import {
   type AnyMethod,
@@ -84,6 +84,7 @@ function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefini
     key,
     settings: undefined,
     functionKind: functionKindOf(method),
+    namesItself: namesItself(key, method),
     dispatcher: method,
     between: [],
   };

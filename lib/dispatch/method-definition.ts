@@ -24,6 +24,8 @@ export interface MethodDefinition {
   settings: Settings | undefined;
   /** The name of the constructor of the function as it was written: `AsyncFunction`, `AsyncGeneratorFunction`, … */
   readonly functionKind: string;
+  /** Whether the method's text has its own name in it, as that of one has which calls itself. */
+  readonly namesItself: boolean;
   /** The function that is in the class now. An earlier one, which another decorator wrapped, steps aside. */
   dispatcher: AnyMethod;
   /** Where decorators of others that replace the method stand between ours, from the lowest up. */

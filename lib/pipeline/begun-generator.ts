@@ -1,5 +1,5 @@
 import { runInScope } from '../context/ambient.js';
-import type { Scope } from '../context/scope.js';
+import type { Attempt } from '../stage/attempt.js';
 
 type Step<T> = Promise<IteratorResult<T, unknown>>;
 
@@ -8,11 +8,14 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
   private interrupt: ((reason: unknown) => void) | undefined = undefined;
   private cutBy: { reason: unknown } | undefined = undefined;
 
-  /** @param ended called when it has really ended */
+  /**
+   * @param attempt whose it is, where it is no fallback's
+   * @param ended called when it has really ended
+   */
   constructor(
     private readonly values: AsyncGenerator<T, unknown, unknown>,
     private first: IteratorResult<T, unknown> | undefined,
-    private readonly scope: Scope | undefined,
+    private readonly attempt: Attempt<unknown> | undefined,
     private readonly ended: () => void,
   ) {}
 
@@ -41,22 +44,25 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
     this.cutBy = { reason };
     this.interrupt?.(reason);
     // What it throws is dropped.
-    runInScope(this.scope, () => this.values.return(undefined)).then(this.ended, this.ended);
+    runInScope(this.attempt?.inside, () => this.values.return(undefined)).then(
+      this.ended,
+      this.ended,
+    );
   }
 
   private async step(take: () => Step<T>): Step<T> {
-    const { scope } = this;
+    const { attempt } = this;
     try {
       const step = await new Promise<IteratorResult<T, unknown>>((resolve, reject) => {
         if (this.cutBy !== undefined) throw this.cutBy.reason;
         this.interrupt = reject;
-        runInScope(scope, take).then(resolve, reject);
+        runInScope(attempt?.inside, take).then(resolve, reject);
       });
       if (step.done) this.ended();
       return step;
     } catch (error) {
       if (this.cutBy !== undefined) throw error; // it ends by itself
-      if (scope?.hasRetried(error)) scope.caller?.noteRetried(error);
+      if (attempt?.hasRetried(error)) attempt.caller?.noteRetried(error);
       this.ended();
       throw error;
     }

@@ -1,9 +1,9 @@
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
-import type { Attempt } from './attempt.js';
+import type { Attempt } from '../stage/attempt.js';
 import { Begun } from './begun-generator.js';
-import { Execution } from './execution.js';
-import type { Plan } from './stages.js';
+import { Call } from './call.js';
+import type { Plan } from './plan.js';
 import type { Work } from './work.js';
 
 /**
@@ -17,8 +17,8 @@ export async function* generate<T>(
   self: unknown,
   args: unknown[],
 ): AsyncGenerator<T, unknown, unknown> {
-  const execution = new GeneratorExecution<T>(plan, work, self, args, surroundings());
-  const begin = () => execution.run();
+  const call = new GeneratorCall<T>(plan, work, self, args, surroundings());
+  const begin = () => call.run();
   const begun: Begun<T> | T = await (plan.trace === undefined ? begin() : plan.trace(begin));
   if (begun instanceof Begun) return yield* begun;
   yield begun; // a fallback's answer
@@ -26,7 +26,7 @@ export async function* generate<T>(
 }
 
 /** An attempt succeeds by the first value. What follows ends with the caller. */
-class GeneratorExecution<T> extends Execution<Begun<T>> {
+class GeneratorCall<T> extends Call<Begun<T>> {
   private begun: Begun<T> | undefined = undefined;
 
   override invoke(attempt: Attempt<Begun<T>>): void {
@@ -42,7 +42,7 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
       const ended = () => attempt.finish();
       attempt.onAbandoned = () => {
         // What abandoned work throws is dropped.
-        runInScope(attempt, () => values.return(undefined)).then(ended, ended);
+        runInScope(attempt.inside, () => values.return(undefined)).then(ended, ended);
       };
       this.inScope(attempt, () => values.next()).then((first) => {
         if (attempt.aborted) {
@@ -50,7 +50,7 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
           return;
         }
         attempt.onAbandoned = undefined;
-        attempt.begun(this.goOn(values, first, attempt, ended));
+        attempt.begin(this.goOn(values, first, attempt, ended));
       }, fail);
     } catch (error) {
       fail(error);
@@ -63,13 +63,13 @@ class GeneratorExecution<T> extends Execution<Begun<T>> {
     this.begun?.cut(reason);
   }
 
-  /** A generator that has begun goes on when the execution has ended. */
+  /** A generator that has begun goes on when the call has ended. */
   protected override end(): void {
     if (this.begun === undefined) super.end();
   }
 
   /** A fallback that is a generator too has answered by its first value. */
-  protected override async accept(answer: unknown): Promise<unknown> {
+  override async accept(answer: unknown): Promise<unknown> {
     return isAsyncGenerator<T>(answer) ? this.goOn(answer, await answer.next()) : answer;
   }
 

@@ -4,15 +4,19 @@ import { isRejection } from '../common/resilience.error.js';
 import type { Scope } from '../context/scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { Wait } from '../shutdown/shutdown.js';
-import { Attempt, type AttemptOwner } from './attempt.js';
-import type { Plan } from './stages.js';
+import { Attempt, type AttemptOwner } from '../stage/attempt.js';
+import type { Plan } from './plan.js';
+
+/** The call that makes them. */
+interface HedgedOwner<T> extends AttemptOwner<T> {
+  readonly plan: Plan;
+}
 
 /**
  * An attempt that is made again, beside itself, where it is slow to answer. The first success is its
  * own, and the others are cancelled; it fails when all that were made have failed.
  */
 export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
-  readonly plan: Plan;
   private delayMs = 0;
   private readonly made: Attempt<T>[] = [];
   private running = 0;
@@ -22,13 +26,15 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   private readonly alarm = new Alarm(() => this.inContext(() => this.hedgeNow()));
 
   constructor(
-    private readonly owner: AttemptOwner<T>,
+    private readonly owner: HedgedOwner<T>,
     private readonly hedge: HedgePolicy,
     readonly attempt: number,
     private readonly madeIn: Scope | undefined,
     private readonly startedAt: number,
-  ) {
-    this.plan = owner.plan;
+  ) {}
+
+  get plan(): Plan {
+    return this.owner.plan;
   }
 
   get failedBefore(): unknown {
@@ -42,6 +48,10 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
 
   invoke(attempt: Attempt<T>): void {
     this.owner.invoke(attempt);
+  }
+
+  timedOut(timeoutMs: number): void {
+    this.owner.timedOut(timeoutMs);
   }
 
   abandoned(attempt: Attempt<T>): void {
@@ -92,14 +102,10 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   }
 
   private make(at: number): void {
-    const attempt = new Attempt(this, this.attempt, this.madeIn, at);
+    const attempt = new Attempt(this, this.attempt, this.madeIn, at, true);
     this.made.push(attempt);
     this.running++;
-    try {
-      attempt.start();
-    } catch (error) {
-      this.failed(error, attempt);
-    }
+    attempt.start();
   }
 
   private wait(): void {

@@ -2,8 +2,9 @@ import type { Observable, ObservableInput } from 'rxjs';
 import { surroundings } from '../context/ambient.js';
 import type { AttemptContext } from '../context/scope.js';
 import { generate } from './generator.js';
-import { PromiseExecution } from './promise-execution.js';
-import type { Plan } from './stages.js';
+import type { Plan } from './plan.js';
+import { PromiseCall } from './promise-call.js';
+import { callStraight } from './straight-call.js';
 import { observeStream } from './stream.js';
 import { traceStream } from './trace-stream.js';
 import { FUNCTION, type Work } from './work.js';
@@ -66,11 +67,24 @@ export class Pipeline {
 
   /** @internal */
   call<T>(work: Work, self: unknown, args: unknown[], signal?: AbortSignal): Promise<T> {
+    const { trace } = this.plan;
+    return trace === undefined
+      ? this.begin(work, self, args, signal)
+      : trace(() => this.begin(work, self, args, signal));
+  }
+
+  private begin<T>(
+    work: Work,
+    self: unknown,
+    args: unknown[],
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     const { plan } = this;
-    const execution = new PromiseExecution<T>(plan, work, self, args, surroundings());
-    return plan.trace === undefined
-      ? execution.run(signal)
-      : plan.trace(() => execution.run(signal));
+    const madeIn = surroundings();
+    const isStraight = madeIn === undefined && signal === undefined;
+    return isStraight && !work.needsScope && !plan.needsScope
+      ? callStraight(plan, work, self, args)
+      : new PromiseCall<T>(plan, work, self, args, madeIn).run(signal);
   }
 
   /**

@@ -3,7 +3,6 @@ import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.po
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { RetryPolicy, RetrySuppression } from '../retry/retry.policy.js';
-import type { Shutdown } from '../shutdown/shutdown.js';
 import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
 
 /**
@@ -77,16 +76,3 @@ export const NOBODY: PipelineObserver = {
   onFallbackFailure: () => undefined,
   onFailure: () => undefined,
 };
-
-/** All that an execution needs to know about its operation. */
-export interface Plan {
-  readonly operation: string;
-  readonly stages: Stages;
-  readonly observer: PipelineObserver;
-  readonly shutdown: Shutdown;
-  readonly captureStackTrace: boolean;
-  /** Takes an answer that came when nobody waited for it any more. It does not throw. */
-  readonly onDiscard?: ((answer: unknown) => unknown) | undefined;
-  /** Surrounds each call, where somebody traces. */
-  readonly trace?: (<T>(call: () => Promise<T>) => Promise<T>) | undefined;
-}

@@ -9,12 +9,12 @@ import {
 } from 'rxjs';
 import { runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
-import type { Attempt } from './attempt.js';
-import { Execution } from './execution.js';
-import type { Plan } from './stages.js';
+import type { Attempt } from '../stage/attempt.js';
+import { Call } from './call.js';
+import type { Plan } from './plan.js';
 import type { Work } from './work.js';
 
-/** What an execution resolves to when its stream has begun; a fallback's result is anything else. */
+/** What an call resolves to when its stream has begun; a fallback's result is anything else. */
 const STREAMING = Symbol('streaming');
 
 /**
@@ -29,11 +29,11 @@ export function observeStream<T>(
   signal?: AbortSignal,
 ): Observable<T> {
   return new Observable<T>((subscriber) =>
-    new StreamExecution(plan, work, self, args, surroundings(), subscriber).start(signal),
+    new StreamCall(plan, work, self, args, surroundings(), subscriber).start(signal),
   );
 }
 
-class StreamExecution<T> extends Execution<unknown> {
+class StreamCall<T> extends Call<unknown> {
   /** Of the stream that is being passed on, or of the attempt that hopes to be. */
   private subscription: Subscription | undefined = undefined;
   private ended = false;
@@ -73,10 +73,10 @@ class StreamExecution<T> extends Execution<unknown> {
     this.subscriber.error(reason);
   }
 
-  /** The stream goes on when the execution has ended, and is torn down with its caller until then. */
+  /** The stream goes on when the call has ended, and is torn down with its caller until then. */
   protected override end(): void {}
 
-  protected override accept(answer: unknown): unknown {
+  override accept(answer: unknown): unknown {
     return isObservable(answer) ? this.relay(answer as Observable<T>) : answer;
   }
 
@@ -94,7 +94,7 @@ class StreamExecution<T> extends Execution<unknown> {
     const { subscriber } = this;
     const events = {
       next: (value: T) => {
-        if (!begun) attempt.begun(STREAMING);
+        if (!begun) attempt.begin(STREAMING);
         begun = true;
         last = value;
         this.emit(() => subscriber.next(value));

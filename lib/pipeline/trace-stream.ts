@@ -1,11 +1,8 @@
 import { Observable, Subscription, takeWhile } from 'rxjs';
-import type { Plan } from './stages.js';
+import type { Trace } from './plan.js';
 
 /** A stream, traced from each subscription to its end. */
-export function traceStream<T>(
-  trace: NonNullable<Plan['trace']>,
-  stream: Observable<T>,
-): Observable<T> {
+export function traceStream<T>(trace: Trace, stream: Observable<T>): Observable<T> {
   return new Observable<T>((subscriber) => {
     const subscription = new Subscription();
     const ended = trace(

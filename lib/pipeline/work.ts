@@ -3,6 +3,8 @@ import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 
 /** What the calls of an operation run; each call has its own object and arguments. */
 export interface Work {
+  /** Whether what it runs has to find its attempt: it is given that, or may make the very same call inside. */
+  readonly needsScope: boolean;
   /** Begins the real work of an attempt. */
   begin(self: unknown, args: unknown[], attempt: AttemptContext): unknown;
   /** What a fallback answers instead. */
@@ -15,6 +17,7 @@ export interface Work {
 
 /** The only argument of a call is the function, which gets the attempt. */
 export const FUNCTION: Work = {
+  needsScope: true,
   begin: (_self, [fn], attempt) => (fn as (attempt: AttemptContext) => unknown)(attempt),
   answerBy: (fallback, error) => fallback.run(error, undefined, []),
   isCommitted: () => false,

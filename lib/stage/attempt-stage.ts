@@ -1,4 +1,8 @@
+import type { Expiring } from '../common/timer-queue.js';
 import type { Scope } from '../context/scope.js';
+
+/** Something that takes time, and is told when it has taken too much. */
+export interface Timed extends Expiring<Timed> {}
 
 /** What a stage gives an attempt that it lets in: it comes back with how the attempt went. */
 export type Permit = unknown;
@@ -20,12 +24,18 @@ export interface StageAttempt {
   readonly attempt: number;
   /** When it began, on the monotonic clock, in ms. */
   readonly startedAt: number;
+  /** Its work was begun. */
+  readonly ran: boolean;
+  /** It has answered by the first value of a stream, which flows on. */
+  readonly begun: boolean;
   /**
    * What it runs in, where it has one of its own: how much it matters, its deadline, and who is around it.
    *
    * @internal
    */
   readonly scope: Scope | undefined;
+  /** What a stage cuts that limits its time. @internal */
+  readonly timed: Timed | undefined;
 }
 
 /** How a wait ends: with the permit, or with the error by which the attempt is refused. */
@@ -39,6 +49,17 @@ export type Admission = { readonly permit: Permit } | { readonly refusal: unknow
  * really ended, which may be much later: until then it holds what it was given.
  */
 export interface AttemptStage {
+  /**
+   * Whether an attempt has to run in a scope at this moment: what is called inside, however deep, then
+   * finds it. Without, calls cost less.
+   *
+   * @default no
+   */
+  readonly needsScope?: boolean | undefined;
+  /** Told of each operation that it becomes a part of. @internal */
+  joined?(): void;
+  /** How long an attempt may take, where the stage cuts it: then it is told by `expire()`. @internal */
+  readonly delayMs?: number;
   /**
    * Lets an attempt begin.
    *

@@ -1,14 +1,24 @@
 import { check, duration } from '../common/options.js';
-import { type Expiring, TimerQueue } from '../common/timer-queue.js';
-
-/** Something that takes time, and is told when it has taken too much. */
-export interface Timed extends Expiring<Timed> {}
+import { TimerQueue } from '../common/timer-queue.js';
+import type { AttemptStage, Permit, StageAttempt, Timed } from '../stage/attempt-stage.js';
 
 /** The time that one attempt may take, and the one timer of all that are running. */
-export class TimeoutPolicy extends TimerQueue<Timed> {
+export class TimeoutPolicy extends TimerQueue<Timed> implements AttemptStage {
+  /** What is called inside has its deadline, and is cut with it. */
+  readonly needsScope = true;
+
   /** @throws ResilienceConfigurationError */
   constructor(timeoutMs: number, place = 'timeoutMs') {
     check(place, timeoutMs, duration);
     super(timeoutMs);
+  }
+
+  admit({ timed }: StageAttempt, at: number): Permit {
+    this.add(timed as Timed, at);
+    return this;
+  }
+
+  settled(_permit: Permit, { timed }: StageAttempt): void {
+    this.remove(timed as Timed);
   }
 }

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { join } from '../../lib/context/join.js';
+import { follow, unfollow } from '../../lib/context/followed-signals.js';
 import { QueueTime } from '../../lib/context/queue-time.js';
 import { refuseWithout } from '../../lib/context/refusal.js';
 import { type Dependent, innermost, Scope } from '../../lib/context/scope.js';
@@ -31,6 +31,8 @@ const request = (expiresAt: number) => new Request(1, undefined, expiresAt, 500)
 
 /** A call that notes what becomes of the scope that it was made in. */
 class Call implements Dependent {
+  previous: Dependent | undefined = undefined;
+  next: Dependent | undefined = undefined;
   readonly told: unknown[] = [];
   constructor(private readonly log: unknown[] = []) {}
   cancel(reason: unknown): void {
@@ -272,62 +274,57 @@ it('A scope that has ended well lets what can move on move on to its caller, and
   const outer = scope();
   const caller = scope(outer);
   const moved: unknown[] = [];
-  const moving = { cancel: () => undefined, moveOn: (to: unknown) => void moved.push(to) };
+  const moving = Object.assign(new Call(), { moveOn: (to: unknown) => void moved.push(to) });
   caller.adopt(moving);
   caller.adopt(new Call());
   caller.end();
   expect(moved).toEqual([outer]);
 });
 
-describe('A call that follows a signal and its caller', () => {
-  let caller: Scope;
+describe('A call that follows a signal', () => {
   let controller: AbortController;
   beforeEach(() => {
-    caller = scope();
     controller = new AbortController();
   });
   const listeners = () => getEventListeners(controller.signal, 'abort').length;
+  const following = (call = new Call()) => {
+    follow(controller.signal, call);
+    return call;
+  };
 
-  it('ends with either, until it leaves', () => {
-    const [byCaller, bySignal, left] = [new Call(), new Call(), new Call()];
-    join(byCaller, caller, undefined);
-    join(bySignal, undefined, controller.signal);
-    const leave = join(left, caller, controller.signal);
-    leave();
-    caller.abort('caller');
+  it('ends with it, until it leaves', () => {
+    const [follower, left] = [following(), following()];
+    unfollow(controller.signal, left);
     controller.abort('signal');
-    expect([byCaller.told, bySignal.told, left.told]).toEqual([['caller'], ['signal'], []]);
+    expect([follower.told, left.told]).toEqual([['signal'], []]);
   });
 
   it('ends at once by a signal that was aborted before', () => {
     controller.abort('before');
-    const call = new Call();
-    const leave = join(call, undefined, controller.signal);
+    const call = following();
     expect(call.told).toEqual(['before']);
     expect(listeners()).toBe(0);
-    leave();
+    unfollow(controller.signal, call);
   });
 
   it('shares one listener with all that follow the signal, which goes with the last of them', () => {
-    const leaves = [new Call(), new Call()].map((call) => join(call, caller, controller.signal));
+    const [first, second] = [following(), following()];
     expect(listeners()).toBe(1);
-    leaves[0]?.();
-    leaves[0]?.();
+    unfollow(controller.signal, first);
+    unfollow(controller.signal, first);
     expect(listeners()).toBe(1);
-    leaves[1]?.();
+    unfollow(controller.signal, second);
     expect(listeners()).toBe(0);
-    const call = new Call();
-    join(call, undefined, controller.signal);
+    const call = following();
     expect(listeners()).toBe(1);
     controller.abort('later');
     expect(call.told).toEqual(['later']);
   });
 
   it('can leave after the signal was aborted', () => {
-    const call = new Call();
-    const leave = join(call, undefined, controller.signal);
+    const call = following();
     controller.abort('signal');
-    leave();
+    unfollow(controller.signal, call);
     expect(call.told).toEqual(['signal']);
   });
 });

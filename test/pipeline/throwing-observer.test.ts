@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ServiceOptions } from '../../lib/index.js';
 import { Pipeline } from '../../lib/pipeline/pipeline.js';
+import { Plan } from '../../lib/pipeline/plan.js';
 import { NOBODY, type PipelineObserver } from '../../lib/pipeline/stages.js';
 import { booting, Deferred, elapse, flush, never, watch } from '../support/resilience-app.js';
 
@@ -40,7 +41,7 @@ describe('An observer that throws', () => {
     const { shutdown } = app.pipeline({}).plan;
     const calls = PIPELINES.flatMap((options) => {
       const { plan } = app.pipeline({ timeoutMs: 100, ...options });
-      const pipeline = new Pipeline({ ...plan, observer: throwingAt(hooks) });
+      const pipeline = new Pipeline(new Plan({ ...plan, observer: throwingAt(hooks) }));
       const caller = new AbortController();
       const begun = [
         watch(pipeline.execute(async () => 'answer')),

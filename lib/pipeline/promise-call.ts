@@ -1,11 +1,11 @@
 import { promised } from '../context/promised.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
-import type { Attempt } from './attempt.js';
-import { Execution } from './execution.js';
+import type { Attempt } from '../stage/attempt.js';
+import { Call } from './call.js';
 import type { Work } from './work.js';
 
 /** A call whose work is a promise. */
-export class PromiseExecution<T> extends Execution<T> {
+export class PromiseCall<T> extends Call<T> {
   protected override get hedge(): HedgePolicy | undefined {
     const { hedge } = this.plan.stages;
     return hedge !== undefined && this.mayRepeat ? hedge : undefined;
@@ -16,8 +16,7 @@ export class PromiseExecution<T> extends Execution<T> {
     try {
       result = this.inScope(attempt, begin<T>, this.work, this.self, this.args, attempt);
     } catch (error) {
-      attempt.finish();
-      attempt.fail(error);
+      this.failAttempt(attempt, error);
       return;
     }
     // Not in the attempt's scope any more, but in the async context of the call.
@@ -31,15 +30,18 @@ export class PromiseExecution<T> extends Execution<T> {
           this.broke(broken);
         }
       },
-      (error) => {
-        try {
-          attempt.finish();
-          attempt.fail(error);
-        } catch (broken) {
-          this.broke(broken);
-        }
-      },
+      (error) => this.failAttempt(attempt, error),
     );
+  }
+
+  /** The work of an attempt has ended by an error. */
+  failAttempt(attempt: Attempt<T>, error: unknown): void {
+    try {
+      attempt.finish();
+      attempt.fail(error);
+    } catch (broken) {
+      this.broke(broken);
+    }
   }
 }
 

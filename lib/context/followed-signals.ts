@@ -1,4 +1,4 @@
-import type { Dependent, Scope } from './scope.js';
+import type { Dependent } from './scope.js';
 
 /** The calls that follow a signal of somebody else's, and the one listener that serves them all. */
 interface Followers {
@@ -8,26 +8,12 @@ interface Followers {
 
 const followed = new WeakMap<AbortSignal, Followers>();
 
-/**
- * From now on `call` is cancelled with its caller, and by the signal, until it leaves.
- *
- * @returns leaves
- */
-export function join(
-  call: Dependent,
-  caller: Scope | undefined,
-  signal: AbortSignal | undefined,
-): () => void {
-  caller?.adopt(call);
-  if (signal?.aborted) call.cancel(signal.reason);
-  else if (signal !== undefined) follow(signal, call);
-  return () => {
-    caller?.release(call);
-    if (signal !== undefined) unfollow(signal, call);
-  };
-}
-
-function follow(signal: AbortSignal, call: Dependent): void {
+/** From now on `call` is cancelled by the signal, until it leaves; at once where that has aborted. */
+export function follow(signal: AbortSignal, call: Dependent): void {
+  if (signal.aborted) {
+    call.cancel(signal.reason);
+    return;
+  }
   let followers = followed.get(signal);
   if (followers === undefined) {
     const calls = new Set<Dependent>();
@@ -42,7 +28,7 @@ function follow(signal: AbortSignal, call: Dependent): void {
   followers.calls.add(call);
 }
 
-function unfollow(signal: AbortSignal, call: Dependent): void {
+export function unfollow(signal: AbortSignal, call: Dependent): void {
   const followers = followed.get(signal);
   if (!followers?.calls.delete(call) || followers.calls.size > 0) return;
   followed.delete(signal);

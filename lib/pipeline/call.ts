@@ -1,0 +1,273 @@
+import { now } from '../common/clock.js';
+import { openPromise } from '../common/open-promise.js';
+import { closeStream, openStreamOf } from '../common/open-stream.js';
+import { CallContext } from '../context/ambient.js';
+import { follow, unfollow } from '../context/followed-signals.js';
+import { retriedOutside } from '../context/retried-errors.js';
+import { type Dependent, innermost, type Scope } from '../context/scope.js';
+import type { HedgePolicy } from '../hedge/hedge.policy.js';
+import { Attempt, type AttemptOwner } from '../stage/attempt.js';
+import type { StraightAttempt } from '../stage/straight.js';
+import type { TimeoutError } from '../timeout/timeout.error.js';
+import { Failing, type FailingCall } from './failing.js';
+import { HedgedAttempts } from './hedged-attempts.js';
+import type { Plan } from './plan.js';
+import type { Work } from './work.js';
+
+/**
+ * One call through a pipeline: its attempts, one after the other, until it has its answer. What happens
+ * between them, and after the last, is told by `Failing`, which a call that goes well never needs.
+ *
+ * A call that goes well takes no more promises than the one that it returns and the reaction to its
+ * work: in a process with an AsyncLocalStorage each one costs. What fails goes on by `await`.
+ *
+ * It is its own async context: retries, fallbacks and listeners run in that of the caller, whoever ends
+ * the attempt.
+ */
+export abstract class Call<T>
+  extends CallContext
+  implements AttemptOwner<T>, FailingCall<T>, Dependent
+{
+  previous: Dependent | undefined = undefined;
+  next: Dependent | undefined = undefined;
+  startedAt = 0;
+  current: Attempt<T> | HedgedAttempts<T> | undefined = undefined;
+  /** Once an attempt has failed, or was refused. */
+  failing: Failing<T> | undefined = undefined;
+  /** By which it was cancelled. */
+  cut: { readonly reason: unknown } | undefined = undefined;
+  private settled = false;
+  /** Those whose work may still go on; told when the call has been answered. */
+  private leftBehind: Attempt<T>[] | undefined = undefined;
+  private adoptedBy: Scope | undefined = undefined;
+  private signal: AbortSignal | undefined = undefined;
+  private resolve!: (value: T) => void;
+  private reject!: (error: unknown) => void;
+
+  constructor(
+    readonly plan: Plan,
+    readonly work: Work,
+    readonly self: unknown,
+    readonly args: unknown[],
+    readonly madeIn: Scope | undefined,
+  ) {
+    super();
+  }
+
+  /** Starts the work of an attempt, which tells the attempt how it goes. */
+  abstract invoke(attempt: Attempt<T>): void;
+
+  /** What has to be made of a fallback's answer before it counts as one. */
+  accept(answer: unknown): unknown {
+    return answer;
+  }
+
+  /**
+   * @param signal cancels the call, like its caller
+   * @throws what the last attempt threw, untouched; the caller's reason where it gave up
+   */
+  run(signal?: AbortSignal): Promise<T> {
+    const { plan, caller } = this;
+    const answer = this.open();
+    plan.shutdown.enter();
+    if (caller !== undefined) {
+      this.adoptedBy = caller;
+      caller.adopt(this);
+    }
+    if (signal !== undefined) {
+      this.signal = signal;
+      follow(signal, this);
+    }
+    this.startedAt = now();
+    plan.budget?.recordFirstAttempt(this.startedAt);
+    this.begin(1, this.startedAt);
+    return answer;
+  }
+
+  /**
+   * Takes over from a call that has begun without all this, at its first attempt.
+   *
+   * @param goOn tells the attempt how it went
+   */
+  takeOver(begun: StraightAttempt, goOn: (attempt: Attempt<T>) => void): Promise<T> {
+    const answer = this.open();
+    this.startedAt = begun.startedAt;
+    const attempt = new Attempt<T>(this, 1, this.madeIn, begun.startedAt, false);
+    attempt.takeOver(begun);
+    this.current = attempt;
+    goOn(attempt);
+    return answer;
+  }
+
+  inContext(settle: () => void): void {
+    try {
+      this.runInAsyncScope(settle);
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  broke(error: unknown): void {
+    this.cancel(error); // attempts that go on would settle it again
+    if (!this.settled) this.refuse(error);
+  }
+
+  /** Runs `fn` in the scope of an attempt, where that has opened one; for who is in the async context of the call. */
+  protected inScope<R, A extends unknown[]>(
+    attempt: Attempt<T>,
+    fn: (...args: A) => R,
+    ...args: A
+  ): R {
+    return attempt.opened ? this.runInScope(attempt, fn, ...args) : fn(...args);
+  }
+
+  succeeded(value: T, at: number): void {
+    this.plan.observer.onSuccess(at - this.startedAt, at);
+    this.answer(value);
+  }
+
+  failed(error: unknown, attempt?: Attempt<T>): void {
+    this.failing ??= new Failing(this);
+    this.failing.attemptFailed(error, attempt);
+  }
+
+  timedOut(timeoutMs: number): void {
+    this.plan.observer.onTimeout(timeoutMs);
+  }
+
+  get failedBefore(): unknown {
+    return this.failing?.failedBefore;
+  }
+
+  abandoned(attempt: Attempt<T>): void {
+    if (this.settled) {
+      attempt.end();
+    } else {
+      this.leftBehind ??= [];
+      this.leftBehind.push(attempt);
+    }
+  }
+
+  /** Ends the call at once, whatever it is doing. */
+  cancel(reason: unknown): void {
+    if (this.cut !== undefined) return;
+    this.cut = { reason };
+    this.inContext(() => {
+      this.current?.cancel(reason);
+      this.failing?.cancel(reason);
+    });
+  }
+
+  /** An answer has come when nobody waits for it any more: what it reads from is freed. */
+  discard(answer: unknown): void {
+    const stream = openStreamOf(answer);
+    if (stream !== undefined) closeStream(stream);
+    this.plan.onDiscard?.(answer);
+  }
+
+  /** Only what is one promise can be made twice, side by side. */
+  protected get hedge(): HedgePolicy | undefined {
+    return undefined;
+  }
+
+  /** Nobody has to end the call any more. */
+  protected end(): void {
+    this.adoptedBy?.release(this);
+    if (this.signal !== undefined) unfollow(this.signal, this);
+  }
+
+  /** A call that outlives the one that it was made in belongs to the one around that, if any. */
+  get caller(): Scope | undefined {
+    return innermost(this.madeIn);
+  }
+
+  get mayRepeat(): boolean {
+    return this.work.mayRepeat(this.args, this.madeIn);
+  }
+
+  /** Whether its answer has begun: then it can be neither repeated nor replaced. */
+  get committed(): boolean {
+    return this.work.isCommitted(this.madeIn);
+  }
+
+  get attempts(): number {
+    return this.current?.attempt ?? 1;
+  }
+
+  begin(number: number, at: number): void {
+    try {
+      const { caller } = this;
+      if (caller?.aborted) this.cancel(caller.reason);
+      else if (caller !== undefined && caller.deadline <= at) this.cancel(this.outOfTime(caller));
+      if (this.cut !== undefined) throw this.cut.reason;
+      const { hedge } = this;
+      this.current =
+        hedge === undefined
+          ? new Attempt(this, number, this.madeIn, at, this.opensScope(number))
+          : new HedgedAttempts(this, hedge, number, this.madeIn, at);
+      this.current.start();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  answer(value: T): void {
+    this.settle();
+    this.resolve(value);
+  }
+
+  refuse(error: unknown): void {
+    this.noteRetried(error);
+    this.settle();
+    this.reject(error);
+  }
+
+  /** The first attempt of a call that nothing inside has to know of runs in the scope around it. */
+  private opensScope(attempt: number): boolean {
+    const { plan, signal, work } = this;
+    return attempt > 1 || signal !== undefined || work.needsScope || plan.needsScope;
+  }
+
+  private open(): Promise<T> {
+    const { promise, resolve, reject } = openPromise<T>();
+    this.resolve = resolve;
+    this.reject = reject;
+    return promise;
+  }
+
+  private outOfTime(caller: Scope): TimeoutError {
+    return caller.outOfTime(this.plan.operation, this.plan.captureStackTrace);
+  }
+
+  private settle(): void {
+    this.settled = true;
+    if (this.leftBehind !== undefined) for (const attempt of this.leftBehind) attempt.end();
+    this.leftBehind = undefined;
+    this.end();
+    this.plan.shutdown.leave();
+  }
+
+  /** That an error has been retried as far as it goes, here or further in: nobody further out should. */
+  private noteRetried(error: unknown): void {
+    const isRetried =
+      this.failing?.suppressed !== undefined ||
+      this.attempts > 1 ||
+      this.current?.hasRetried(error) === true;
+    if (!isRetried) return;
+    const { caller } = this;
+    if (caller !== undefined) {
+      // One that was cut itself fails by its own deadline, which no call inside has retried.
+      if (!caller.aborted) caller.noteRetried(error, this.isConstant(error));
+    } else if (this.madeIn?.detached !== true) {
+      retriedOutside.add(error, this.isConstant(error));
+    }
+  }
+
+  /** Whether several attempts have failed by this very error, here or further in. */
+  private isConstant(error: unknown): boolean {
+    return (
+      (this.attempts > 1 && error === this.failedBefore) ||
+      this.current?.hasRetriedConstant(error) === true
+    );
+  }
+}

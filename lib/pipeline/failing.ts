@@ -1,0 +1,240 @@
+import { now } from '../common/clock.js';
+import { isImpatience, isRejection } from '../common/resilience.error.js';
+import { isEvidence, runInScope } from '../context/ambient.js';
+import { errorChain } from '../context/error-chain.js';
+import type { Scope } from '../context/scope.js';
+import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
+import { FallbackScope } from '../fallback/fallback-scope.js';
+import type { RetryDecision, RetrySuppression } from '../retry/retry.policy.js';
+import type { Attempt } from '../stage/attempt.js';
+import { judgeFailure } from './final-failure.js';
+import { Pause } from './pause.js';
+import type { Plan } from './plan.js';
+import { type FailedCall, type FailureOutcome, NOBODY, type PipelineObserver } from './stages.js';
+import type { Work } from './work.js';
+
+/** A call, as what becomes of it has to know it. */
+export interface FailingCall<T> {
+  readonly plan: Plan;
+  readonly work: Work;
+  readonly self: unknown;
+  readonly args: unknown[];
+  readonly madeIn: Scope | undefined;
+  readonly caller: Scope | undefined;
+  readonly startedAt: number;
+  /** So many were begun. */
+  readonly attempts: number;
+  readonly current: { hasRetried(error: unknown): boolean } | undefined;
+  /** By which it was cancelled. */
+  readonly cut: { readonly reason: unknown } | undefined;
+  /** Whether making it again does no harm. */
+  readonly mayRepeat: boolean;
+  /** Whether its answer has begun: then it can be neither repeated nor replaced. */
+  readonly committed: boolean;
+  begin(attempt: number, at: number): void;
+  accept(answer: unknown): unknown;
+  discard(answer: unknown): void;
+  answer(value: T): void;
+  refuse(error: unknown): void;
+  broke(error: unknown): void;
+}
+
+/** What becomes of a call once an attempt has failed: a wait and another attempt, a fallback, or the end. */
+export class Failing<T> {
+  /** What the attempt before failed by; not that it was refused, which is no failure of its own. */
+  failedBefore: unknown = undefined;
+  suppressed: RetrySuppression | undefined = undefined;
+  /** The attempt that ended last. */
+  private last: Attempt<T> | undefined = undefined;
+  private delayMs: number | undefined = undefined;
+  /** Ends what the call waits for. */
+  private interrupt: ((reason: unknown) => void) | undefined = undefined;
+  /** Of the fallback, while it runs. */
+  private answering: FallbackScope | undefined = undefined;
+  /** What is called was reached by an attempt. */
+  private reached = false;
+  /** Another attempt would have followed, for which an impatient client left no time. */
+  private isCutShort = false;
+
+  constructor(private readonly call: FailingCall<T>) {}
+
+  /** An attempt failed: another one follows, or the end. */
+  attemptFailed(failure: unknown, attempt: Attempt<T> | undefined): void {
+    const { call } = this;
+    const { observer } = call.plan;
+    this.last = attempt?.opened ? attempt : undefined;
+    if (attempt?.ran && !errorChain(failure).some(isRejection)) this.reached = true;
+    let error = failure;
+    let decision: RetryDecision;
+    try {
+      decision = this.decide(error);
+    } catch (predicateError) {
+      error = predicateError;
+    }
+    if (decision === undefined) {
+      this.conclude(error);
+    } else if ('outOfTime' in decision) {
+      this.isCutShort = call.caller?.impatient === true;
+      this.conclude(error);
+    } else if ('suppressed' in decision) {
+      this.suppressed = decision.suppressed;
+      observer.onRetrySuppressed(error, call.attempts, decision.suppressed);
+      this.conclude(error);
+    } else {
+      this.delayMs = decision.delayMs;
+      if (!isRejection(error)) this.failedBefore = error;
+      observer.onRetry(error, call.attempts, this.delayMs);
+      this.retryAfter(this.delayMs, error).catch((broken) => call.broke(broken));
+    }
+  }
+
+  /** The caller gave up. */
+  cancel(reason: unknown): void {
+    this.answering?.abort(reason);
+    this.interrupt?.(reason);
+  }
+
+  private decide(error: unknown): RetryDecision {
+    const { call } = this;
+    const { plan } = call;
+    const { retry } = plan.stages;
+    if (retry === undefined || call.cut !== undefined || plan.shutdown.closed) return undefined;
+    if (call.committed || !(retry.options.idempotent || call.mayRepeat)) return undefined;
+    const at = now();
+    return retry.decide({
+      error,
+      attempt: call.attempts,
+      previousDelayMs: this.delayMs,
+      elapsedMs: at - call.startedAt,
+      remainingMs: (call.caller?.deadline ?? Number.POSITIVE_INFINITY) - at,
+      isNested: call.current?.hasRetried(error) === true,
+      at,
+    });
+  }
+
+  private async retryAfter(delayMs: number, failure: unknown): Promise<void> {
+    const { call } = this;
+    if ((await this.pause(delayMs)) && !call.committed) call.begin(call.attempts + 1, now());
+    else this.conclude(failure);
+  }
+
+  /** @returns whether to go on: not where the application closes or the caller gives up */
+  private async pause(delayMs: number): Promise<boolean> {
+    const { cut, plan } = this.call;
+    if (cut !== undefined || plan.shutdown.closed) return false; // by one who heard of the retry
+    const pause = new Pause(delayMs);
+    this.interrupt = () => pause.stop();
+    plan.shutdown.add(pause);
+    const goesOn = await pause.over;
+    plan.shutdown.delete(pause);
+    this.interrupt = undefined;
+    return goesOn;
+  }
+
+  /** The call failed for good: by API.md's table, an alert, a fallback, `null` or the error. */
+  private conclude(failure: unknown): void {
+    const { call } = this;
+    if (call.cut !== undefined) {
+      this.giveUp(call.cut.reason);
+      return;
+    }
+    const { stages } = call.plan;
+    const { error, isAnswer, fallback, critical } = judgeFailure(stages, failure, call.committed);
+    if (isAnswer) {
+      const at = now();
+      call.plan.observer.onSuccess(at - call.startedAt, at);
+      call.refuse(error);
+      return;
+    }
+    const observer = this.observerOf(failure);
+    if (critical && !this.isCutShort) observer.onCriticalFailure(error);
+    if (fallback !== undefined)
+      this.fallBack(fallback, error, critical, observer).catch((broken) => call.broke(broken));
+    else this.fail(error, error, critical, observer);
+  }
+
+  /** What a client's impatience did to the call is not told: it says nothing about the operation. */
+  private observerOf(failure: unknown): PipelineObserver {
+    const isImpatient = isImpatience(failure) || this.call.caller?.hasLostPatience();
+    return isImpatient ? NOBODY : this.call.plan.observer;
+  }
+
+  private async fallBack(
+    fallback: FallbackPolicy,
+    error: unknown,
+    critical: boolean | undefined,
+    observer: PipelineObserver,
+  ): Promise<void> {
+    const { call } = this;
+    let value: unknown;
+    try {
+      this.answering = new FallbackScope(call.plan, call.plan.operation, call.madeIn);
+      value = await this.interruptible(this.answering, () =>
+        call.work.answerBy(fallback, error, call.self, call.args),
+      );
+    } catch (fallbackError) {
+      if (call.cut !== undefined) {
+        this.giveUp(call.cut.reason);
+        return;
+      }
+      observer.onFallbackFailure(error, fallbackError);
+      if (critical !== false) linkCause(fallbackError, error);
+      this.fail(error, fallbackError, critical, observer);
+      return;
+    } finally {
+      this.answering?.end();
+    }
+    observer.onFailure(error, this.failedCall('fallback'));
+    call.answer(value as T);
+  }
+
+  /** @param surfaced what the caller sees, unless it is told nothing of the failure */
+  private fail(
+    error: unknown,
+    surfaced: unknown,
+    critical: boolean | undefined,
+    observer: PipelineObserver,
+  ): void {
+    const outcome = critical === false ? 'degraded' : 'failure';
+    observer.onFailure(error, this.failedCall(outcome));
+    if (critical === false) this.call.answer(null as T);
+    else this.call.refuse(surfaced);
+  }
+
+  /** A deadline is a failure; a caller who lost interest, or a client's patience, is nothing at all. */
+  private giveUp(reason: unknown): void {
+    const { observer, stages } = this.call.plan;
+    if (isEvidence(reason)) {
+      if (stages.critical) observer.onCriticalFailure(reason);
+      observer.onFailure(reason, this.failedCall('failure'));
+    }
+    this.call.refuse(reason);
+  }
+
+  private failedCall(outcome: FailureOutcome): FailedCall {
+    const { call } = this;
+    return {
+      outcome,
+      attempts: call.attempts,
+      durationMs: now() - call.startedAt,
+      reached: this.reached,
+      retrySuppressed: this.suppressed,
+      inside: this.last,
+      around: FallbackScope.callerOf(call.caller),
+    };
+  }
+
+  private interruptible(scope: Scope, work: () => unknown): Promise<unknown> {
+    const { call } = this;
+    return new Promise((resolve, reject) => {
+      this.interrupt = reject;
+      if (call.cut !== undefined) throw call.cut.reason; // by one who heard of the failure
+      Promise.resolve(runInScope(scope, work))
+        .then((answer) => runInScope(scope, () => call.accept(answer)))
+        .then(
+          (answer) => (call.cut !== undefined ? call.discard(answer) : resolve(answer)),
+          reject,
+        );
+    });
+  }
+}

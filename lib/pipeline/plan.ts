@@ -1,0 +1,66 @@
+import type { RetryBudget } from '../retry/retry-budget.js';
+import type { Shutdown } from '../shutdown/shutdown.js';
+import type { AttemptPlan } from '../stage/attempt.js';
+import type { AttemptStage } from '../stage/attempt-stage.js';
+import { type Hooks, hooksOf } from '../stage/hooks.js';
+import type { PipelineObserver, Stages } from './stages.js';
+
+/** Surrounds each call, where somebody traces. */
+export type Trace = <T>(call: () => Promise<T>) => Promise<T>;
+
+/** What an operation is made of. */
+export interface PlanParts {
+  readonly operation: string;
+  readonly stages: Stages;
+  readonly observer: PipelineObserver;
+  readonly shutdown: Shutdown;
+  readonly captureStackTrace: boolean;
+  /** Takes an answer that came when nobody waited for it any more. It does not throw. */
+  readonly onDiscard?: ((answer: unknown) => unknown) | undefined;
+  readonly trace?: Trace | undefined;
+}
+
+/** All that its calls have to know about an operation: what they need, and so what they pay for, is known at boot. */
+export class Plan implements AttemptPlan {
+  readonly operation: string;
+  readonly stages: Stages;
+  readonly hooks: Hooks;
+  readonly observer: PipelineObserver;
+  readonly shutdown: Shutdown;
+  readonly captureStackTrace: boolean;
+  readonly onDiscard: PlanParts['onDiscard'];
+  readonly trace: Trace | undefined;
+  readonly critical: boolean | undefined;
+  readonly timeoutMs: number;
+  /** Of retries and hedges. */
+  readonly budget: RetryBudget | undefined;
+  /** What it says flows inward, or there are several of an attempt at once. */
+  private readonly alwaysNeedsScope: boolean;
+
+  constructor(parts: PlanParts) {
+    const { critical, retry, hedge, timeout } = parts.stages;
+    this.operation = parts.operation;
+    this.stages = parts.stages;
+    this.hooks = hooksOf(attemptStagesOf(parts.stages));
+    this.observer = parts.observer;
+    this.shutdown = parts.shutdown;
+    this.captureStackTrace = parts.captureStackTrace;
+    this.onDiscard = parts.onDiscard;
+    this.trace = parts.trace;
+    this.critical = critical;
+    this.timeoutMs = timeout?.delayMs ?? Number.POSITIVE_INFINITY;
+    this.budget = (retry ?? hedge)?.budget;
+    for (const stage of this.hooks.stages) stage.joined?.();
+    this.alwaysNeedsScope = critical !== undefined || hedge !== undefined;
+  }
+
+  /** Whether the first attempt has to run in a scope of its own, which costs more than all the rest. */
+  get needsScope(): boolean {
+    return this.alwaysNeedsScope || this.hooks.needScope;
+  }
+}
+
+/** The outermost first. */
+function attemptStagesOf({ circuitBreaker, timeout, bulkhead }: Stages): AttemptStage[] {
+  return [circuitBreaker, timeout, bulkhead].filter((stage) => stage !== undefined);
+}

@@ -1,0 +1,219 @@
+import { now } from '../common/clock.js';
+import { type OpenPromise, openPromise } from '../common/open-promise.js';
+import { AMBIENT, beginPlain, CallContext, endPlain, surroundings } from '../context/ambient.js';
+import { promised } from '../context/promised.js';
+import { refuseWithout } from '../context/refusal.js';
+import { type AttemptContext, type Dependent, innermost, type Scope } from '../context/scope.js';
+import type { InFlight } from '../shutdown/in-flight.js';
+import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js';
+import type { AttemptStage } from './attempt-stage.js';
+import { ADMITTED, hooksOf } from './hooks.js';
+import { StraightAttempt } from './straight.js';
+
+type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
+
+/** Makes calls through one stage by itself, without a pipeline around it. */
+export class Alone {
+  private readonly plan: AttemptPlan;
+
+  /** @param inFlight counts the calls */
+  constructor(
+    private readonly stage: AttemptStage,
+    name: string,
+    private readonly inFlight: InFlight | undefined,
+  ) {
+    this.plan = {
+      operation: name,
+      hooks: hooksOf([stage]),
+      critical: undefined,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      captureStackTrace: false,
+    };
+  }
+
+  /**
+   * @throws what refuses the call, or what `work` throws, untouched; the reason of a caller that gave up
+   * before it began
+   */
+  run<T>(work: Work<T>): Promise<T> {
+    this.inFlight?.enter();
+    try {
+      const around = surroundings();
+      return around === undefined && this.stage.needsScope !== true
+        ? this.runPlain(work)
+        : new AloneCall(this.plan, around, work, this.inFlight).run();
+    } catch (error) {
+      this.inFlight?.leave();
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * A call that nobody can cut, and that has no scope: an async context of its own is more than all the rest.
+   *
+   * @throws what refuses it, or what `work` throws without making a promise
+   */
+  private runPlain<T>(work: Work<T>): Promise<T> {
+    const { inFlight, plan } = this;
+    const { hooks } = plan;
+    const attempt = new StraightAttempt(plan, 0);
+    if (hooks.admit(attempt, 0) !== ADMITTED)
+      return new AloneCall(plan, undefined, work, inFlight).run(); // which asks again
+    attempt.ran = true;
+    let result: Promise<T>;
+    beginPlain(attempt);
+    try {
+      result = promised(work(AMBIENT));
+    } catch (error) {
+      const scope = endPlain();
+      attempt.scope = scope;
+      hooks.finish(attempt, false);
+      hooks.settle(attempt, 'failure', error, now());
+      throw error;
+    }
+    const scope = endPlain();
+    attempt.scope = scope;
+    return result.then(
+      (value) => {
+        inFlight?.leave();
+        scope?.leave();
+        hooks.finish(attempt, true);
+        hooks.settle(attempt, 'success', undefined, now());
+        return value;
+      },
+      (error) => {
+        inFlight?.leave();
+        scope?.leave();
+        hooks.finish(attempt, false);
+        hooks.settle(attempt, 'failure', error, now());
+        throw error;
+      },
+    );
+  }
+}
+
+/** For all but its stage, what runs in it is inside its caller. */
+class AloneAttempt<T> extends Attempt<T> {
+  override get over(): boolean {
+    return true;
+  }
+}
+
+/**
+ * The same for a call that its caller may cut, that has to wait, or that has to know what happens inside.
+ * It ends when its work does: of its caller's end only its stage is told, and it waits no more.
+ */
+class AloneCall<T> extends CallContext implements AttemptOwner<T>, Dependent {
+  previous: Dependent | undefined = undefined;
+  next: Dependent | undefined = undefined;
+  private readonly attempt: Attempt<T>;
+  /** Whose deadline and abort it has. */
+  private readonly caller: Scope | undefined;
+  private answer: Promise<T> | undefined = undefined;
+  /** Of an answer that has to wait. */
+  private open: OpenPromise<T | Promise<T>> | undefined = undefined;
+  private isCut = false;
+  private failure: { readonly error: unknown } | undefined = undefined;
+
+  /** @throws the reason of a caller that has given up */
+  constructor(
+    readonly plan: AttemptPlan,
+    around: Scope | undefined,
+    private readonly work: Work<T>,
+    private readonly inFlight: InFlight | undefined,
+  ) {
+    super();
+    const at = now();
+    refuseWithout(around, at);
+    this.caller = innermost(around);
+    this.attempt = new AloneAttempt(this, this.caller?.attempt ?? 1, around, at, true);
+  }
+
+  get failedBefore(): unknown {
+    return undefined;
+  }
+
+  run(): Promise<T> {
+    this.caller?.adopt(this);
+    this.attempt.start();
+    if (this.answer !== undefined) return this.answer;
+    this.open = openPromise();
+    return this.open.promise as Promise<T>;
+  }
+
+  invoke(attempt: Attempt<T>): void {
+    const answer = this.begin(attempt).then(
+      (value) => {
+        this.end();
+        attempt.finish(true);
+        attempt.succeed(value);
+        if (this.failure !== undefined) throw this.failure.error;
+        return value;
+      },
+      (error) => {
+        this.end();
+        attempt.finish();
+        attempt.fail(error);
+        throw this.failure === undefined ? error : this.failure.error;
+      },
+    );
+    if (this.open === undefined) this.answer = answer;
+    else this.open.resolve(answer);
+  }
+
+  private begin(attempt: Attempt<T>): Promise<T> {
+    try {
+      if (this.open !== undefined) this.askAgain(attempt);
+      return this.runInScope(attempt, begin<T>, this.work);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @throws the reason of a caller whose time is up since */
+  private askAgain(attempt: Attempt<T>): void {
+    attempt.ran = false;
+    refuseWithout(this.caller);
+    attempt.ran = true;
+  }
+
+  succeeded(): void {}
+
+  failed(error: unknown, attempt: Attempt<T>): void {
+    if (attempt.ran) {
+      if (!this.isCut) this.failure = { error };
+      return; // the work has its own end, which is the answer
+    }
+    this.end();
+    if (this.open === undefined) this.answer = Promise.reject(error);
+    else this.open.reject(error);
+  }
+
+  timedOut(): void {}
+
+  abandoned(): void {}
+
+  inContext(settle: () => void): void {
+    settle();
+  }
+
+  broke(error: unknown): void {
+    this.open?.reject(error);
+  }
+
+  /** The caller gave up or ran out of time, perhaps long before the call ends. */
+  cancel(reason: unknown): void {
+    if (this.isCut) return;
+    this.isCut = true;
+    this.attempt.cancel(reason);
+  }
+
+  private end(): void {
+    this.inFlight?.leave();
+    this.caller?.release(this);
+  }
+}
+
+function begin<T>(work: Work<T>): Promise<T> {
+  return promised(work(AMBIENT));
+}
