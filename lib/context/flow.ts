@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { isNodeStream, type OpenStream } from '../common/open-stream.js';
 import type { Dependent, Scope } from './scope.js';
 
@@ -8,6 +9,8 @@ const collected = new FinalizationRegistry<WeakRef<Flow>>((flow) => flow.deref()
 export class Flow implements Dependent {
   previous: Dependent | undefined = undefined;
   next: Dependent | undefined = undefined;
+  /** Where the listeners of its signal are told, by whatever it ends. */
+  private readonly context = new AsyncResource('ResilientFlow');
 
   constructor(
     stream: OpenStream,
@@ -20,7 +23,7 @@ export class Flow implements Dependent {
   }
 
   cancel(reason: unknown): void {
-    this.controller.abort(reason);
+    this.context.runInAsyncScope(this.controller.abort, this.controller, reason);
   }
 
   /** The caller may hand the stream on to its own. */

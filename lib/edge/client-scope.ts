@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import type { ExecutionContext } from '@nestjs/common';
 import { now } from '../common/clock.js';
 import { onNextTurn } from '../common/next-turn.js';
@@ -15,12 +14,16 @@ import { isSafeCall } from './safe-call.js';
  * deadline and the criticality that the client gave it. It listens for the client's end only when
  * somebody wants to know.
  *
- * It is over when its handler has settled and its response is closed, be it that the client has gone:
+ * It is over when no handler of it runs and its response is closed, be it that the client has gone:
  * what was made in it and lives on (a connection, an interval) serves other requests.
  */
 export class ClientScope extends Scope {
+  private isListening = false;
   private stopListening: (() => void) | undefined = undefined;
-  private handled = false;
+  /** Where the listeners of its signal are told of the end: the event comes in the context of the connection. */
+  private context: CallContext | undefined = undefined;
+  /** How many handlers run for it: one may pass it on to another. */
+  private running = 0;
 
   constructor(
     private readonly connection: Connection,
@@ -44,8 +47,8 @@ export class ClientScope extends Scope {
    * returned may be a stream that is still sent; what comes over a shared connection is whole.
    */
   override get over(): boolean {
-    const { handled, connection } = this;
-    return handled && (connection.isShared || connection.isOver() || connection.isGone());
+    const { running, connection } = this;
+    return running === 0 && (connection.isShared || connection.isOver() || connection.isGone());
   }
 
   override get repeatable(): boolean {
@@ -61,6 +64,7 @@ export class ClientScope extends Scope {
   }
 
   override get signal(): AbortSignal {
+    this.context ??= new CallContext();
     this.listen();
     return super.signal;
   }
@@ -91,46 +95,43 @@ export class ClientScope extends Scope {
     if (!this.aborted) this.expiresAt = Number.POSITIVE_INFINITY;
   }
 
-  /** Its handler has settled, or was cut at the deadline. */
+  /** A handler begins to answer it. */
+  begin(): void {
+    this.running++;
+  }
+
+  /** That handler has settled, or was cut at the deadline. */
   override end(): void {
     if (!this.aborted && this.connection.isGone()) this.leave();
     // What it does in reaction to an abort is for nobody any more.
-    if (this.aborted) onNextTurn(() => this.wasHandled());
-    else this.wasHandled();
+    if (this.aborted) onNextTurn(() => this.settled());
+    else this.settled();
   }
 
-  private wasHandled(): void {
-    this.handled = true;
+  private settled(): void {
+    this.running--;
     if (this.over) this.stopListening?.();
   }
 
   private listen(): void {
-    if (this.stopListening !== undefined || this.over || this.aborted) return;
+    if (this.isListening || this.over || this.aborted) return;
     if (this.connection.isGone()) {
       this.leave();
       return;
     }
-    const { emitter, goneEvent, isShared } = this.connection;
-    // The event comes in the context of the connection; who listens is in that of the request.
-    const context = new CallContext();
-    const onEvent = () => context.runInAsyncScope(this.leave, this);
-    if (isShared) {
-      this.stopListening = onGone(emitter, goneEvent, onEvent);
-    } else {
-      emitter.on(goneEvent, onEvent);
-      // Assigned where it is written, V8 would put it, and with it the whole request, in the old generation.
-      const stopListening = () => emitter.off(goneEvent, onEvent);
-      this.stopListening = stopListening;
-    }
+    this.isListening = true;
+    this.stopListening = this.connection.onEnd(() => this.leave());
   }
 
   private leave(): void {
     if (this.connection.isOver()) return;
-    this.abort(
-      this.isTimeUp() ? this.outOfTime() : new DOMException('The client went away', 'AbortError'),
-    );
-    if (!this.handled) return;
-    this.handled = false; // what still sends the answer reacts to the abort
+    const reason = this.isTimeUp()
+      ? this.outOfTime()
+      : new DOMException('The client went away', 'AbortError');
+    if (this.context === undefined) this.abort(reason);
+    else this.context.runInAsyncScope(this.abort, this, reason);
+    if (this.running > 0) return;
+    this.begin(); // what still sends the answer reacts to the abort
     this.end();
   }
 
@@ -151,38 +152,7 @@ export function clientScopeOf(
   inbound: Inbound | undefined,
 ): ClientScope | undefined {
   const connection = connectionOf(context, transport);
-  return connection && new ClientScope(connection, inbound, context);
-}
-
-/** The calls that wait at a connection, and the one listener that serves them all. */
-interface Waiting {
-  callbacks: Set<() => void>;
-  onEvent: () => void;
-}
-
-const waiting = new WeakMap<EventEmitter, Waiting>();
-
-/** However many calls wait at one connection (messages, GraphQL fields), it has one listener of ours. */
-function onGone(emitter: EventEmitter, event: string, callback: () => void): () => void {
-  const { callbacks, onEvent } = waiting.get(emitter) ?? listenAt(emitter, event);
-  callbacks.add(callback);
-  return () => {
-    if (!callbacks.delete(callback) || callbacks.size > 0) return;
-    waiting.delete(emitter);
-    emitter.off(event, onEvent);
-  };
-}
-
-function listenAt(emitter: EventEmitter, event: string): Waiting {
-  const callbacks = new Set<() => void>();
-  const onEvent = () => {
-    waiting.delete(emitter);
-    const all = [...callbacks];
-    callbacks.clear();
-    for (const each of all) each();
-  };
-  const listening = { callbacks, onEvent };
-  waiting.set(emitter, listening);
-  emitter.once(event, onEvent);
-  return listening;
+  const scope = connection && new ClientScope(connection, inbound, context);
+  scope?.begin();
+  return scope;
 }

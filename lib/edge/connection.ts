@@ -6,13 +6,17 @@ import { grpcCallOf } from './transport.js';
 
 /** What a client waits at: it says when the client has gone. */
 export interface Connection {
-  readonly emitter: EventEmitter;
-  readonly goneEvent: string;
-  /** Whether other calls (messages, GraphQL fields) wait at the same emitter. */
+  /** Whether other calls (messages, GraphQL fields) wait at it as well. */
   readonly isShared: boolean;
-  /** Whether that event is the ordinary end, and nobody has left. */
+  /**
+   * Calls back once, when the client has gone or the connection has come to its ordinary end.
+   *
+   * @returns stops listening; `undefined` where there is no need to, because it ends with the answer
+   */
+  onEnd(callback: () => void): (() => void) | undefined;
+  /** Whether its end is the ordinary one, and nobody has left. */
   isOver(): boolean;
-  /** Whether the event has been, because the client left while a guard was asked. */
+  /** Whether it has ended, because the client left while a guard was asked. */
   isGone(): boolean;
   /** Whether the answer has begun. */
   isCommitted(): boolean;
@@ -21,13 +25,13 @@ export interface Connection {
 /** What the client of a call waits at; `undefined` where nothing tells that it has gone. */
 export function connectionOf(host: ExecutionContext, transport: Transport): Connection | undefined {
   if (transport === 'http') {
-    // An event stream sends its headers before it has anything to say.
-    const isStream = sendsEvents(host.getHandler());
-    return httpConnection(host.switchToHttp().getResponse(), false, isStream);
+    const connection = responseConnection(host.switchToHttp().getResponse(), false);
+    if (connection !== undefined) connection.sendsEvents = sendsEvents(host.getHandler());
+    return connection;
   }
   if (transport === 'graphql') {
     const context = host.getArgByIndex<GraphQLContext | undefined>(2);
-    const answer = httpConnection(context?.res ?? context?.reply ?? context?.req?.res, true);
+    const answer = responseConnection(context?.res ?? context?.reply ?? context?.req?.res, true);
     return answer ?? requestConnection(context?.req?.raw);
   }
   if (transport === 'ws') return socketConnection(host.switchToWs().getClient());
@@ -46,39 +50,45 @@ type RawRequest = Partial<Record<'stream' | 'socket', EventEmitter & { destroyed
 
 type Response = ServerResponse & { stream?: { destroyed: boolean } }; // of HTTP/2
 
-function httpConnection(
-  answer: unknown,
-  isShared: boolean,
-  isStream = false,
-): Connection | undefined {
-  const response = ((answer as { raw?: unknown } | undefined)?.raw ?? answer) as
+/** The response of Node in one of Express or Fastify; `undefined` where there is none to listen to. */
+export function rawResponse(response: unknown): Response | undefined {
+  const raw = ((response as { raw?: unknown } | undefined)?.raw ?? response) as
     | Response
     | undefined; // Fastify wraps it
-  return typeof response?.once === 'function'
-    ? new HttpConnection(response, isShared, isStream)
-    : undefined;
+  return typeof raw?.once === 'function' ? raw : undefined;
 }
 
-/** There is one for each request: it has no functions of its own. */
-class HttpConnection implements Connection {
-  readonly goneEvent = 'close';
+function responseConnection(response: unknown, isShared: boolean): ResponseConnection | undefined {
+  const raw = rawResponse(response);
+  return raw && new ResponseConnection(raw, isShared);
+}
+
+/** That of a request of HTTP. There is one for each: it has no functions of its own. */
+export class ResponseConnection implements Connection {
+  /** An event stream sends its headers before it has anything to say. */
+  sendsEvents = false;
 
   constructor(
-    readonly emitter: Response,
-    readonly isShared: boolean,
-    private readonly isStream: boolean,
+    private readonly response: Response,
+    readonly isShared = false,
   ) {}
 
+  onEnd(callback: () => void): (() => void) | undefined {
+    if (this.isShared) return listenTogether(this.response, 'close', callback);
+    this.response.on('close', callback);
+    return undefined;
+  }
+
   isOver(): boolean {
-    return this.emitter.writableEnded;
+    return this.response.writableEnded;
   }
 
   isGone(): boolean {
-    return this.emitter.destroyed || this.emitter.stream?.destroyed === true;
+    return this.response.destroyed || this.response.stream?.destroyed === true;
   }
 
   isCommitted(): boolean {
-    return !this.isStream && this.emitter.headersSent;
+    return !this.sendsEvents && this.response.headersSent;
   }
 }
 
@@ -112,11 +122,43 @@ function connection(
 ): Connection | undefined {
   if (typeof (emitter as EventEmitter | undefined)?.once !== 'function') return undefined;
   return {
-    emitter: emitter as EventEmitter,
-    goneEvent,
     isShared: true,
+    onEnd: (callback) => listenTogether(emitter as EventEmitter, goneEvent, callback),
     isOver: () => false,
     isGone,
     isCommitted: () => false,
   };
+}
+
+/** The calls that wait at a connection, and the one listener that serves them all. */
+interface Waiting {
+  callbacks: Set<() => void>;
+  onEvent: () => void;
+}
+
+const waiting = new WeakMap<EventEmitter, Waiting>();
+
+/** However many calls wait at one connection (messages, GraphQL fields), it has one listener of ours. */
+function listenTogether(emitter: EventEmitter, event: string, callback: () => void): () => void {
+  const { callbacks, onEvent } = waiting.get(emitter) ?? listenAt(emitter, event);
+  callbacks.add(callback);
+  return () => {
+    if (!callbacks.delete(callback) || callbacks.size > 0) return;
+    waiting.delete(emitter);
+    emitter.off(event, onEvent);
+  };
+}
+
+function listenAt(emitter: EventEmitter, event: string): Waiting {
+  const callbacks = new Set<() => void>();
+  const onEvent = () => {
+    waiting.delete(emitter);
+    const all = [...callbacks];
+    callbacks.clear();
+    for (const each of all) each();
+  };
+  const listening = { callbacks, onEvent };
+  waiting.set(emitter, listening);
+  emitter.once(event, onEvent);
+  return listening;
 }

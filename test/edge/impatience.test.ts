@@ -169,9 +169,11 @@ describe('What is called for a client that has a deadline', () => {
   function client(timeoutMs: number, trusted = false) {
     const emitter = new EventEmitter();
     const connection = {
-      emitter,
-      goneEvent: 'close',
       isShared: false,
+      onEnd: (callback: () => void) => {
+        emitter.on('close', callback);
+        return undefined;
+      },
       isOver: () => false,
       isGone: () => false,
       isCommitted: () => false,

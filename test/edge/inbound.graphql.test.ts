@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { jest } from '@jest/globals';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
@@ -169,9 +168,8 @@ it('The deadline of a request has passed for all its resolvers once one has hear
     critical: undefined,
   };
   const connection = {
-    emitter: new EventEmitter(),
-    goneEvent: 'close',
     isShared: true,
+    onEnd: () => undefined,
     isOver: () => false,
     isGone: () => false,
     isCommitted: () => false,
