@@ -9,6 +9,7 @@ import {
 import {
   APP_INTERCEPTOR,
   ApplicationConfig,
+  ExternalContextCreator,
   HttpAdapterHost,
   LazyModuleLoader,
   ModulesContainer,
@@ -25,10 +26,14 @@ import { substitutable } from './binding/substitutes.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { isGatewayClass } from './dispatch/handlers.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
+import { HttpEdge } from './edge/http-edge.js';
+import { resolveInboundOptions } from './edge/inbound.options.js';
 import { ResilienceExceptionFilter } from './edge/resilience.filter.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
+import { enterBefore } from './nest/entrance.js';
 import { takePartInInjection } from './nest/injector.js';
 import { ownFactory, watchOverrides } from './nest/overrides.js';
+import { takePartInRoutes } from './nest/routes.js';
 import { classesOf } from './nest/wrappers.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
@@ -165,6 +170,17 @@ function rootModule(
     inject: [READY, ApplicationConfig, HttpAdapterHost, ModulesContainer],
     useFactory: exceptionFilter,
   };
+  const http: Provider = {
+    provide: HttpEdge,
+    inject: [
+      READY,
+      ResilienceInterceptor,
+      ApplicationConfig,
+      HttpAdapterHost,
+      ExternalContextCreator,
+    ],
+    useFactory: httpEdge,
+  };
   const policies = () => [...namedProviders(named()), ...requestedProviders()];
   return {
     module: ResilienceModule,
@@ -176,6 +192,7 @@ function rootModule(
         ...injectables,
         ...policies(),
         filter,
+        http,
         { provide: APP_INTERCEPTOR, useExisting: ResilienceInterceptor },
       ];
     },
@@ -194,6 +211,19 @@ function exceptionFilter(
   if (options.mapErrors === false) return undefined;
   const classes = new Set([...classesOf(modules)].map(([type]) => type));
   return new ResilienceExceptionFilter(config, host, [...classes].filter(isGatewayClass));
+}
+
+function httpEdge(
+  { options }: ResilienceRuntime,
+  interceptor: ResilienceInterceptor,
+  config: ApplicationConfig,
+  host: HttpAdapterHost,
+  contexts: ExternalContextCreator,
+): HttpEdge {
+  const edge = new HttpEdge(resolveInboundOptions(options.inbound), options.mapErrors ?? true);
+  takePartInRoutes(contexts, config, interceptor, edge);
+  enterBefore(host, edge.enter);
+  return edge;
 }
 
 function fromRuntime<T>(

@@ -36,6 +36,11 @@ export function runInScope<R, A extends unknown[]>(
   return storage.run(scope, fn, ...args);
 }
 
+/** Whether this code runs in `scope`, and in no other inside it. */
+export function isCurrent(scope: Scope): boolean {
+  return storage.getStore() === scope;
+}
+
 /** The async context of a call: what is to run in it later comes back to it. */
 export class CallContext extends AsyncResource {
   constructor() {

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { type ExecutionContext, RequestMethod } from '@nestjs/common';
+import { RequestMethod } from '@nestjs/common';
 
 /** How a handler is reached; `grpc` and the other microservice transports report errors differently. */
 export type Transport = 'http' | 'graphql' | 'ws' | 'rpc' | 'grpc';
@@ -35,7 +35,12 @@ export function transportOfHandler(method: object): Transport | undefined {
   if (GRAPHQL.some(has)) return 'graphql';
   if (has(WS_MESSAGE)) return 'ws';
   if (has(RPC_PATTERN)) return isGrpc(method) ? 'grpc' : 'rpc';
-  return has(HTTP_PATH) && has(HTTP_METHOD) ? 'http' : undefined;
+  return isRoute(method) ? 'http' : undefined;
+}
+
+/** Whether HTTP reaches a method, be it in one way of several. */
+export function isRoute(method: object): boolean {
+  return Reflect.hasMetadata(HTTP_PATH, method) && Reflect.hasMetadata(HTTP_METHOD, method);
 }
 
 /** Whether a transport calls this method: a route, a resolver, a message or event handler. */
@@ -43,10 +48,9 @@ export function isHandler(method: object): boolean {
   return transportOfHandler(method) !== undefined;
 }
 
-/** Whether the handler of a call is an async function, or declared to return a Promise. */
-export function answersByPromise(context: ExecutionContext): boolean {
-  const handler = context.getHandler();
-  const { prototype } = context.getClass() as { prototype: object };
+/** Whether a handler is an async function, or declared to return a Promise. */
+export function answersByPromise(type: object, handler: { name: string }): boolean {
+  const { prototype } = type as { prototype: object };
   const declared: unknown = Reflect.getMetadata('design:returntype', prototype, handler.name);
   return declared === Promise || handler.constructor.name === 'AsyncFunction';
 }
@@ -73,7 +77,7 @@ export function safetyOf(method: object): 'safe' | 'unsafe' | 'by-call' {
   if (type !== undefined) ways.push(type === 'Query');
   if (GRAPHQL_FIELDS.some(has)) ways.push(undefined);
   if (has(WS_MESSAGE) || has(RPC_PATTERN)) ways.push(false);
-  if (has(HTTP_PATH) && has(HTTP_METHOD)) {
+  if (isRoute(method)) {
     const verb: unknown = Reflect.getMetadata(HTTP_METHOD, method);
     ways.push(verb === RequestMethod.ALL ? undefined : SAFE_METHODS.has(verb));
   }

@@ -39,7 +39,7 @@ export class ClientScope extends Scope {
   }
 
   override get impatient(): boolean {
-    return this.inbound?.trusted === false && this.expiresAt !== Number.POSITIVE_INFINITY;
+    return this.inbound?.trusted === false && this.isLimited;
   }
 
   /**
@@ -61,6 +61,11 @@ export class ClientScope extends Scope {
 
   override get committed(): boolean {
     return this.connection.isCommitted();
+  }
+
+  /** Whether its client has given it a deadline that still holds. */
+  get isLimited(): boolean {
+    return this.expiresAt !== Number.POSITIVE_INFINITY;
   }
 
   override get signal(): AbortSignal {
@@ -95,9 +100,15 @@ export class ClientScope extends Scope {
     if (!this.aborted) this.expiresAt = Number.POSITIVE_INFINITY;
   }
 
-  /** A handler begins to answer it. */
+  /** Whether a handler runs to answer it. */
+  get isHandled(): boolean {
+    return this.running > 0;
+  }
+
+  /** A handler begins to answer it. Where it is the second one, the deadline holds for that too. */
   begin(): void {
     this.running++;
+    if (!this.aborted) this.expiresAt = this.inbound?.expiresAt ?? Number.POSITIVE_INFINITY;
   }
 
   /** That handler has settled, or was cut at the deadline. */
@@ -131,7 +142,7 @@ export class ClientScope extends Scope {
     if (this.context === undefined) this.abort(reason);
     else this.context.runInAsyncScope(this.abort, this, reason);
     if (this.running > 0) return;
-    this.begin(); // what still sends the answer reacts to the abort
+    this.running++; // what still sends the answer reacts to the abort
     this.end();
   }
 
@@ -141,7 +152,7 @@ export class ClientScope extends Scope {
    */
   private isTimeUp(): boolean {
     const leftMs = this.expiresAt - now();
-    return leftMs <= this.timeoutMs / 10 && this.expiresAt !== Number.POSITIVE_INFINITY;
+    return leftMs <= this.timeoutMs / 10 && this.isLimited;
   }
 }
 

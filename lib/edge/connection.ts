@@ -88,7 +88,11 @@ export class ResponseConnection implements Connection {
   }
 
   isCommitted(): boolean {
-    return !this.sendsEvents && this.response.headersSent;
+    return !this.sendsEvents && this.headersSent;
+  }
+
+  get headersSent(): boolean {
+    return this.response.headersSent;
   }
 }
 

@@ -26,7 +26,8 @@ export interface Inbound {
   readonly critical: boolean | undefined;
 }
 
-interface Sender {
+export interface Sender {
+  method?: unknown;
   headers?: Record<string, unknown>;
 }
 
@@ -47,8 +48,16 @@ export function inboundOf(
   transport: Transport,
   options: ResolvedInboundOptions,
 ): Inbound | undefined {
-  if (transport === 'grpc') return ofGrpc(grpcCallOf(host) as GrpcCall, options);
-  const request = requestOf(host, transport);
+  return transport === 'grpc'
+    ? ofGrpc(grpcCallOf(host) as GrpcCall, options)
+    : inboundOfRequest(requestOf(host, transport), options);
+}
+
+/** The same for a request of HTTP. */
+export function inboundOfRequest(
+  request: Sender | undefined,
+  options: ResolvedInboundOptions,
+): Inbound | undefined {
   const headers = request?.headers;
   if (request === undefined || headers === undefined) return undefined;
   const timeoutMs = milliseconds(headers[REQUEST_TIMEOUT]);

@@ -1,14 +1,12 @@
-import {
-  type CallHandler,
-  type ExecutionContext,
-  HttpException,
-  type NestInterceptor,
-} from '@nestjs/common';
-import { Observable } from 'rxjs';
-import { isDeadline, runInScope } from '../context/ambient.js';
-import { answersByPromise, sendsEvents, type Transport } from '../dispatch/handlers.js';
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import { catchError, defer, isObservable, mergeMap, type Observable, of, throwError } from 'rxjs';
+import { runInScope } from '../context/ambient.js';
+import { answersByPromise, type Transport } from '../dispatch/handlers.js';
+import type { AnyMethod } from '../dispatch/method-definition.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
 import { httpError, transportError } from './edge-errors.js';
+import { HttpEdge } from './http-edge.js';
+import { inScope } from './in-scope.js';
 import { inboundOf } from './inbound.js';
 import {
   type InboundOptions,
@@ -16,18 +14,17 @@ import {
   resolveInboundOptions,
 } from './inbound.options.js';
 import { mapStreamErrors } from './map-stream-errors.js';
-import { forbidRetry, isRetried, withPushback } from './no-retry.js';
+import { isRetried, withPushback } from './no-retry.js';
+import { requestScopeOf } from './request-scope.js';
 import { transportOfCall } from './transport.js';
 import { withinDeadline } from './within-deadline.js';
 
-/** nginx's code for a client that has gone: nobody reads the answer. */
-const CLIENT_CLOSED_REQUEST = 499;
-
 /**
- * The edge of an application: it gives the calls made for a client the client's end and deadline,
- * ends the handler at that deadline, and turns resilience errors that leave it into those of the
- * transport. An answer whose failure was retried to the end already says so. (Decorated handlers run
- * their pipeline themselves, like any decorated method.)
+ * The edge of an application for all transports but HTTP, whose routes have one without an interceptor:
+ * it gives the calls made for a client the client's end and deadline, ends the handler at that deadline,
+ * and turns resilience errors that leave it into those of the transport. An answer whose failure was
+ * retried to the end already says so. (Decorated handlers run their pipeline themselves, like any
+ * decorated method.)
  */
 export class ResilienceInterceptor implements NestInterceptor {
   private readonly inbound: ResolvedInboundOptions;
@@ -42,26 +39,28 @@ export class ResilienceInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const transport = transportOfCall(context);
     if (transport === undefined) return next.handle();
+    if (transport === 'http') return this.onHttp(context, next);
     const inbound = inboundOf(context, transport, this.inbound);
     const scope = clientScopeOf(context, transport, inbound);
-    const handler = runInScope(scope, () => next.handle());
-    const handled =
-      scope === undefined || scope.expiresAt === Number.POSITIVE_INFINITY
-        ? handler
-        : withinDeadline(handler, scope, transport === 'grpc' || sendsEvents(context.getHandler()));
-    if (transport !== 'http')
-      return this.onTransport(inScope(handled, scope, context), transport, scope);
-    const response: unknown = context.switchToHttp().getResponse();
-    return inScope(handled, scope, context, (error) => this.http(error, scope, response));
+    const answer = runInScope(scope, () => next.handle());
+    if (scope === undefined) return this.onTransport(answer, transport, scope);
+    const handled = scope.isLimited ? withinDeadline(answer, scope, transport === 'grpc') : answer;
+    const isPromised = () => answersByPromise(context.getClass(), context.getHandler());
+    const inside = inScope(handled, scope, isPromised, (error) => error);
+    return this.onTransport(inside, transport, scope);
   }
 
-  /** What a client of HTTP sees. */
-  private http(error: unknown, scope: ClientScope | undefined, response: unknown): unknown {
-    if (isRetried(error, scope)) forbidRetry(response);
-    if (scope?.aborted && error === scope.reason && !isDeadline(error)) {
-      return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
-    }
-    return this.mapErrors && !scope?.committed ? httpError(error, response) : error;
+  /** Where it is called by hand. A route has the edge of its application already. */
+  private onHttp(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const [request, response] = context.getArgs<[unknown, unknown]>();
+    if (requestScopeOf(response)?.isHandled) return next.handle();
+    const edge = new HttpEdge(this.inbound, this.mapErrors);
+    const route = edge.routeEdge(context.getClass(), context.getHandler() as AnyMethod);
+    const answer = defer(() => route.answer(request, response, async () => next.handle()));
+    const values = answer.pipe(mergeMap((each) => (isObservable(each) ? each : of(each))));
+    return this.mapErrors
+      ? values.pipe(catchError((error: unknown) => throwError(() => httpError(error, response))))
+      : values;
   }
 
   private onTransport(
@@ -83,45 +82,4 @@ export class ResilienceInterceptor implements NestInterceptor {
     if (transport !== 'grpc' || !isRetried(error, scope)) return mapped;
     return (await withPushback(mapped ?? error, this.mapErrors)) ?? mapped;
   }
-}
-
-/**
- * What a handler's Observable does when it is subscribed to belongs to the call as well. The scope ends
- * when the handler has settled.
- *
- * @param map what becomes of an error. (Not by an operator: there is one of these for each request.)
- */
-function inScope<T>(
-  values: Observable<T>,
-  scope: ClientScope | undefined,
-  context: ExecutionContext,
-  map: (error: unknown) => unknown = (error) => error,
-): Observable<T> {
-  if (scope === undefined) return values;
-  return new Observable((subscriber) => {
-    let settled = false;
-    const settle = () => {
-      settled = true;
-      scope.end();
-    };
-    const subscription = runInScope(scope, () =>
-      values.subscribe({
-        next: (value) => subscriber.next(value),
-        error: (error) => {
-          settle();
-          subscriber.error(map(error));
-        },
-        complete: () => {
-          settle();
-          subscriber.complete();
-        },
-      }),
-    );
-    return () => {
-      // Unsubscribing ends an Observable, but not an async function: it goes on, and tells its end here.
-      if (settled || (scope.isForNobody && answersByPromise(context))) return;
-      subscription.unsubscribe();
-      settle();
-    };
-  });
 }

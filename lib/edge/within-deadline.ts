@@ -1,14 +1,53 @@
 import { Observable } from 'rxjs';
 import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
+import { closeStream, openStreamOf } from '../common/open-stream.js';
+import type { TimeoutError } from '../timeout/timeout.error.js';
 import type { ClientScope } from './client-scope.js';
+
+/**
+ * The deadline of a request, by which its answer has to begin. What has begun (a stream's first value,
+ * headers that were sent) flows on, rather than break off in the middle: a client that has lost interest
+ * leaves.
+ */
+class AnswerDeadline {
+  private readonly alarm = new Alarm(() => this.ring());
+
+  constructor(
+    private readonly scope: ClientScope,
+    private readonly expired: (error: TimeoutError) => void,
+  ) {}
+
+  /** @returns whether there is any time left; if not, it has expired by this */
+  begin(): boolean {
+    const leftMs = this.scope.expiresAt - now();
+    if (leftMs <= 0) {
+      this.expired(this.scope.expire());
+      return false;
+    }
+    this.alarm.letProcessEnd(); // whoever waits for the answer keeps the process alive, and nobody else does
+    this.alarm.set(leftMs);
+    return true;
+  }
+
+  answered(): void {
+    this.stop();
+    this.scope.answered();
+  }
+
+  stop(): void {
+    this.alarm.stop();
+  }
+
+  private ring(): void {
+    if (this.scope.committed) this.scope.answered();
+    else this.expired(this.scope.expire());
+  }
+}
 
 /**
  * What answers a request, ended at the request's deadline by a `TimeoutError`, as is all that runs
  * inside; not even begun where the deadline has passed.
- *
- * The deadline is for the answer's beginning. What has begun (a stream's first value, headers that
- * were sent) flows on, rather than break off in the middle: a client that has lost interest leaves.
  *
  * @param isStream whether the first value begins the answer, rather than the end
  */
@@ -18,32 +57,54 @@ export function withinDeadline<T>(
   isStream: boolean,
 ): Observable<T> {
   return new Observable<T>((subscriber) => {
-    const expire = () => subscriber.error(scope.expire());
-    const leftMs = scope.expiresAt - now();
-    if (leftMs <= 0) return expire();
-    const alarm = new Alarm(() => (scope.committed ? scope.answered() : expire()));
-    alarm.letProcessEnd(); // whoever waits for the answer keeps the process alive, and nobody else does
-    alarm.set(leftMs);
-    const answered = () => {
-      alarm.stop();
-      scope.answered();
-    };
-    subscriber.add(() => alarm.stop());
+    const deadline = new AnswerDeadline(scope, (error) => subscriber.error(error));
+    if (!deadline.begin()) return;
+    subscriber.add(() => deadline.stop());
     subscriber.add(
       handled.subscribe({
         next: (value) => {
-          if (isStream) answered();
+          if (isStream) deadline.answered();
           subscriber.next(value);
         },
         error: (error) => {
-          answered();
+          deadline.answered();
           subscriber.error(error);
         },
         complete: () => {
-          answered();
+          deadline.answered();
           subscriber.complete();
         },
       }),
     );
   });
+}
+
+/**
+ * The same for a promise. The deadline goes on to hold for an Observable that it resolves to; a file that
+ * comes too late is closed.
+ */
+export function promiseWithinDeadline(
+  begin: () => Promise<unknown>,
+  scope: ClientScope,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const deadline = new AnswerDeadline(scope, reject);
+    if (!deadline.begin()) return;
+    begin().then(
+      (answer) => {
+        deadline.stop();
+        if (scope.aborted) discard(answer);
+        resolve(answer);
+      },
+      (error) => {
+        deadline.stop();
+        reject(error);
+      },
+    );
+  });
+}
+
+function discard(answer: unknown): void {
+  const stream = openStreamOf(answer);
+  if (stream !== undefined) closeStream(stream);
 }

@@ -1196,7 +1196,7 @@ describe.each([EXPRESS, FASTIFY, ...HTTP2])('On $name', (platform) => {
       @Sse('promised')
       @Retry(TWICE)
       async promised(): Promise<Observable<{ data: string }>> {
-        await new Promise((resolve) => setTimeout(resolve, 10)); // by then Nest has sent the headers
+        await new Promise((resolve) => setTimeout(resolve, 10));
         if (++subscriptions === 1) throw new Error('down');
         return one;
       }
@@ -1212,8 +1212,15 @@ describe.each([EXPRESS, FASTIFY, ...HTTP2])('On $name', (platform) => {
       }
       @Sse('open')
       async open(): Promise<Observable<{ data: string }>> {
-        await new Promise((resolve) => setTimeout(resolve, 10)); // as above: too late for Retry-After
+        await new Promise((resolve) => setTimeout(resolve, 10));
         throw new CircuitBreakerOpenError('secret', 1_000);
+      }
+      @Sse('opened')
+      opened(): Observable<{ data: string }> {
+        return concat(
+          one,
+          throwError(() => new CircuitBreakerOpenError('secret', 1_000)),
+        );
       }
       @Sse('long')
       @Bulkhead({ maxConcurrent: 1, queueLimit: 0 })
@@ -1269,19 +1276,22 @@ describe.each([EXPRESS, FASTIFY, ...HTTP2])('On $name', (platform) => {
     it('that fail before the response has begun are an error response', async () => {
       const { call } = await boot(Events, [], SINGLE);
       expect(await call('/failed')).toMatchObject({ status: 500, body: INTERNAL });
+      const open = await call('/open');
+      expect(open).toMatchObject({ status: 503, body: BODIES.open });
+      expect(open.headers['retry-after']).toBe('1');
     });
 
     it.each([
-      ['/silent', BODIES.timeout.message],
-      ['/open', BODIES.open.message],
+      ['/silent', [BODIES.timeout.message]],
+      ['/opened', ['one', BODIES.open.message]],
     ])(
       'that fail after the headers say what a client is told, and no more (%s)',
-      async (path, message) => {
+      async (path, data) => {
         const { call } = await boot(Events, [], SINGLE);
         const { status, body } = await call(path);
         expect(status).toBe(200);
         expect(body).toContain('event: error');
-        expect(dataOf(body)).toEqual([message]);
+        expect(dataOf(body)).toEqual(data);
       },
     );
 

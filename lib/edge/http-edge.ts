@@ -1,0 +1,99 @@
+import { HttpException } from '@nestjs/common';
+import { isObservable } from 'rxjs';
+import { isCurrent, isDeadline, runInScope } from '../context/ambient.js';
+import { answersByPromise, sendsEvents } from '../dispatch/handlers.js';
+import type { AnyMethod, Class } from '../dispatch/method-definition.js';
+import type { RouteEdge } from '../nest/routes.js';
+import { httpError, originOf } from './edge-errors.js';
+import { inScope } from './in-scope.js';
+import type { ResolvedInboundOptions } from './inbound.options.js';
+import { forbidRetry, isRetried } from './no-retry.js';
+import { openRequestScope, type RequestScope, requestScopeOf } from './request-scope.js';
+import { promiseWithinDeadline, withinDeadline } from './within-deadline.js';
+
+/** nginx's code for a client that has gone: nobody reads the answer. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/**
+ * The edge of an application for HTTP. A request has its scope from before the application's own
+ * middleware; at its route, the handler ends at the client's deadline, and tells how it ended.
+ *
+ * It costs next to nothing where a route uses nothing of it, which no interceptor could: Nest wraps
+ * each into promises and Observables.
+ */
+export class HttpEdge {
+  constructor(
+    private readonly inbound: ResolvedInboundOptions,
+    readonly mapErrors: boolean,
+  ) {}
+
+  /** Middleware of Express, and a hook of Fastify: what follows runs in the scope of the request. */
+  readonly enter = (request: unknown, response: unknown, next: () => void): void => {
+    const scope = openRequestScope(request, response, this.inbound);
+    if (scope === undefined) next();
+    else runInScope(scope, next);
+  };
+
+  /** The scope of a request, which is made here where it came in by a way that `enter` is not at. */
+  scopeOf(request: unknown, response: unknown): RequestScope | undefined {
+    return requestScopeOf(response) ?? openRequestScope(request, response, this.inbound);
+  }
+
+  /** What is around a handler. */
+  routeEdge(type: Class, handler: AnyMethod): RouteEdge {
+    return new HandlerEdge(this, type, handler);
+  }
+}
+
+class HandlerEdge implements RouteEdge {
+  private readonly sendsEvents: boolean;
+
+  constructor(
+    private readonly edge: HttpEdge,
+    private readonly type: Class,
+    private readonly handler: AnyMethod,
+  ) {
+    this.sendsEvents = sendsEvents(handler);
+  }
+
+  async answer(
+    request: unknown,
+    response: unknown,
+    proceed: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const scope = this.edge.scopeOf(request, response);
+    if (scope === undefined) return proceed();
+    scope.begin(this.sendsEvents);
+    let answer: unknown;
+    try {
+      answer = await (isCurrent(scope)
+        ? this.begun(scope, proceed)
+        : runInScope(scope, () => this.begun(scope, proceed)));
+    } catch (error) {
+      scope.answered();
+      scope.end();
+      throw this.told(error, scope, response);
+    }
+    if (isObservable(answer)) {
+      const values = scope.isLimited ? withinDeadline(answer, scope, this.sendsEvents) : answer;
+      const isPromised = () => answersByPromise(this.type, this.handler);
+      return inScope(values, scope, isPromised, (error) => this.told(error, scope, response));
+    }
+    scope.answered();
+    scope.end();
+    return answer;
+  }
+
+  private begun(scope: RequestScope, proceed: () => Promise<unknown>): Promise<unknown> {
+    return scope.isLimited ? promiseWithinDeadline(proceed, scope) : proceed();
+  }
+
+  /** What the filters of the application are told; but events that have begun to be sent are past them. */
+  private told(error: unknown, scope: RequestScope, response: unknown): unknown {
+    if (isRetried(error, scope)) forbidRetry(response);
+    if (scope.aborted && error === scope.reason && !isDeadline(error))
+      return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
+    const isSent = this.sendsEvents && this.edge.mapErrors && scope.headersSent;
+    return isSent ? httpError(error, response) : originOf(error);
+  }
+}

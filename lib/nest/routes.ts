@@ -1,0 +1,97 @@
+import type { NestInterceptor } from '@nestjs/common';
+import type { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
+import { isRoute, transportOfHandler } from '../dispatch/handlers.js';
+import type { AnyMethod, Class } from '../dispatch/method-definition.js';
+
+/** What is around the handler of a route, and the pipes and interceptors before it. */
+export interface RouteEdge {
+  answer(request: unknown, response: unknown, proceed: () => Promise<unknown>): Promise<unknown>;
+}
+
+/** An application, which is around its routes by itself. */
+export interface Routing {
+  routeEdge(type: Class, handler: AnyMethod): RouteEdge;
+}
+
+type Chain = readonly unknown[];
+
+/** As they are in Nest 11.0 to 12: what comes after is passed on. */
+interface ChainCreator {
+  readonly config?: ApplicationConfig;
+  create(instance: object, handler: AnyMethod, ...context: unknown[]): Chain;
+}
+
+interface Consumer {
+  intercept(
+    chain: Chain,
+    args: unknown[],
+    instance: object,
+    handler: AnyMethod,
+    next: () => Promise<unknown>,
+    type?: string,
+  ): Promise<unknown>;
+}
+
+interface ContextCreatorInside {
+  readonly interceptorsContextCreator?: ChainCreator;
+  readonly interceptorsConsumer?: Consumer;
+}
+
+/** With the interceptor that is not for routes. */
+const routings = new WeakMap<ApplicationConfig, [Routing, NestInterceptor]>();
+/** By the chain of interceptors of a route. */
+const edges = new WeakMap<Chain, RouteEdge>();
+const takenOver = new WeakSet<object>();
+
+/**
+ * From now on an application is asked around each handler that a route of it calls, in the place of its
+ * interceptor. Nest makes two promises and several Observables of an interceptor, at every request.
+ *
+ * All applications of a process share the methods that are taken over here, once. Those that do not ask
+ * for it, and other transports, are served as ever.
+ */
+export function takePartInRoutes(
+  contexts: ExternalContextCreator,
+  config: ApplicationConfig,
+  interceptor: NestInterceptor,
+  routing: Routing,
+): void {
+  const { interceptorsContextCreator: creator, interceptorsConsumer: consumer } =
+    contexts as unknown as ContextCreatorInside;
+  if (creator === undefined || consumer === undefined) return; // the interceptor serves routes as well
+  routings.set(config, [routing, interceptor]);
+  takeOverCreator(Object.getPrototypeOf(creator) as ChainCreator);
+  takeOverConsumer(Object.getPrototypeOf(consumer) as Consumer);
+}
+
+function takeOverCreator(creators: ChainCreator): void {
+  if (takenOver.has(creators)) return;
+  takenOver.add(creators);
+  const { create } = creators;
+  creators.create = function (this: ChainCreator, instance, handler, ...context) {
+    const chain = create.call(this, instance, handler, ...context);
+    const served = this.config && routings.get(this.config);
+    if (served === undefined || !isRoute(handler)) return chain;
+    const [routing, interceptor] = served;
+    // Where a method is a handler of messages too, whose chain this is shows when it is called.
+    const isRouteOnly = transportOfHandler(handler) === 'http';
+    const own = isRouteOnly ? chain.filter((each) => each !== interceptor) : chain;
+    edges.set(own, routing.routeEdge(instance.constructor as Class, handler));
+    return own;
+  };
+}
+
+function takeOverConsumer(consumers: Consumer): void {
+  if (takenOver.has(consumers)) return;
+  takenOver.add(consumers);
+  const { intercept } = consumers;
+  consumers.intercept = function (this: Consumer, chain, args, instance, handler, next, type) {
+    const edge = type === 'http' ? edges.get(chain) : undefined;
+    if (edge === undefined) return intercept.call(this, chain, args, instance, handler, next, type);
+    const proceed =
+      chain.length === 0
+        ? next // as Nest does
+        : () => intercept.call(this, chain, args, instance, handler, next, type);
+    return edge.answer(args[0], args[1], proceed);
+  };
+}
