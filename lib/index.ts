@@ -27,12 +27,13 @@ export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
 export type {
   BoundMetric,
+  MetricDefinition,
   MetricKind,
   MetricSeries,
   MetricsRecorder,
   MetricTags,
 } from './common/metrics.js';
-export { ResilienceError, type ResilienceErrorCode } from './common/resilience.error.js';
+export { ResilienceError } from './common/resilience.error.js';
 export { currentSignal } from './context/ambient.js';
 export { detached } from './context/detached.js';
 export type { AttemptContext } from './context/scope.js';
@@ -55,6 +56,7 @@ export {
 export type { ErrorTrackerOptions } from './observability/error-tracker.options.js';
 export { InMemoryMetrics } from './observability/in-memory-metrics.js';
 export { LoggerAlertChannel } from './observability/logger-alert-channel.js';
+export { METRICS } from './observability/metric-catalogue.js';
 export { MetricsFanOut } from './observability/metrics-fan-out.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
@@ -81,6 +83,7 @@ export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';
 export type { ServiceOptions } from './service/service.options.js';
 export type { ShutdownOptions } from './shutdown/shutdown.options.js';
+export type { ResilienceErrorCode } from './stages.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';
 export {

@@ -9,7 +9,7 @@ import type { StageDefinition } from './stage/stage-definition.js';
 import { timeoutStage } from './timeout/timeout.stage.js';
 
 /** The stages of the library as they nest, outermost first; inside the last one is the method. */
-export const STAGES: readonly StageDefinition[] = [
+const NESTED = [
   criticalStage,
   fallbackStage,
   retryStage,
@@ -17,7 +17,16 @@ export const STAGES: readonly StageDefinition[] = [
   circuitBreakerStage,
   timeoutStage,
   bulkheadStage,
-];
+] as const;
+
+export const STAGES: readonly StageDefinition[] = NESTED;
+
+type ErrorOf<Definition> = Definition extends { error: abstract new (...args: never[]) => infer E }
+  ? E
+  : never;
+
+/** What tells the library's own errors apart, on every transport. */
+export type ResilienceErrorCode = ErrorOf<(typeof NESTED)[number]>['code'];
 
 /**
  * What runs around each attempt of an operation, outermost first.

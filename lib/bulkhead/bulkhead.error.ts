@@ -1,16 +1,19 @@
-import { ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
+
+export const BULKHEAD_REJECTION_REASONS = [
+  'full',
+  'queue-timeout',
+  'deadline',
+  'displaced',
+  'shutdown',
+] as const;
 
 /**
  * Why a bulkhead did not take a call: its queue was `full`; it had waited for `queueTimeoutMs`; its
  * `deadline` was nearer than a typical run takes; it was `displaced` from a full queue by a critical
  * call; the application closes.
  */
-export type BulkheadRejectionReason =
-  | 'full'
-  | 'queue-timeout'
-  | 'deadline'
-  | 'displaced'
-  | 'shutdown';
+export type BulkheadRejectionReason = (typeof BULKHEAD_REJECTION_REASONS)[number];
 
 const MESSAGES: Record<BulkheadRejectionReason, string> = {
   full: 'is full',
@@ -34,3 +37,10 @@ export class BulkheadRejectedError extends ResilienceError {
     super(`Bulkhead "${bulkhead}" ${MESSAGES[reason]}`, captureStackTrace);
   }
 }
+
+giveMeaning(BulkheadRejectedError, {
+  code: 'BULKHEAD_FULL',
+  http: 503,
+  grpc: 8,
+  message: 'The service is overloaded',
+});

@@ -1,6 +1,6 @@
-import type { BoundMetric } from '../common/metrics.js';
+import type { BoundMetric, Metrics } from '../common/metrics.js';
 import type { StageHost } from '../stage/stage-definition.js';
-import type { BulkheadRejectionReason } from './bulkhead.error.js';
+import { BULKHEAD_REJECTION_REASONS, type BulkheadRejectionReason } from './bulkhead.error.js';
 import type { BulkheadObserver } from './bulkhead.host.js';
 
 /** Reports what happens to one bulkhead. */
@@ -40,3 +40,31 @@ export class BulkheadTelemetry implements BulkheadObserver {
     this.limit(limit);
   }
 }
+
+/** What it records. */
+export const BULKHEAD_METRICS: Metrics = {
+  'bulkhead.running': {
+    kind: 'gauge',
+    help: 'Calls that hold a slot of the bulkhead.',
+    labels: ['bulkhead'],
+    announces: BULKHEAD_REJECTION_REASONS.map((reason) => ({
+      counter: 'bulkhead.rejected',
+      tags: { reason },
+    })),
+  },
+  'bulkhead.queued': {
+    kind: 'gauge',
+    help: 'Calls that wait for a slot of the bulkhead.',
+    labels: ['bulkhead'],
+  },
+  'bulkhead.limit': {
+    kind: 'gauge',
+    help: 'Calls that may hold a slot at a time, where the bulkhead finds that out itself (adaptive).',
+    labels: ['bulkhead'],
+  },
+  'bulkhead.rejected': {
+    kind: 'counter',
+    help: 'Attempts that the bulkhead rejected, by reason: full, queue-timeout, deadline, displaced or shutdown.',
+    labels: ['bulkhead', 'reason'],
+  },
+};

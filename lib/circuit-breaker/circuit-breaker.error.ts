@@ -1,4 +1,4 @@
-import { ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
 
 /**
  * The breaker did not let the call through: the dependency behind it was failing, or is ramping up.
@@ -26,3 +26,10 @@ export class CircuitBreakerOpenError extends ResilienceError {
     );
   }
 }
+
+giveMeaning(CircuitBreakerOpenError, {
+  code: 'CIRCUIT_OPEN',
+  http: 503,
+  grpc: 14,
+  message: 'The service is temporarily unavailable',
+});

@@ -1,4 +1,4 @@
-import type { BoundMetric, MetricTags } from '../common/metrics.js';
+import type { BoundMetric, Metrics, MetricTags } from '../common/metrics.js';
 import type { StageHost } from '../stage/stage-definition.js';
 import type { CircuitBreakerObserver } from './circuit-breaker.host.js';
 import {
@@ -60,3 +60,36 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
     this.host.report({ type: 'circuit-rejected', breaker: name, retryAfterMs });
   }
 }
+
+/** What it records. */
+export const CIRCUIT_BREAKER_METRICS: Metrics = {
+  'circuit.open': {
+    kind: 'counter',
+    help: 'How often the circuit breaker opened, by itself or by force.',
+    labels: ['breaker'],
+  },
+  'circuit.half_open': {
+    kind: 'counter',
+    help: 'How often the circuit breaker became half-open, to probe its dependency.',
+    labels: ['breaker'],
+  },
+  'circuit.closed': {
+    kind: 'counter',
+    help: 'How often the circuit breaker closed again.',
+    labels: ['breaker'],
+  },
+  'circuit.rejected': {
+    kind: 'counter',
+    help: 'Attempts that the circuit breaker rejected.',
+    labels: ['breaker'],
+  },
+  'circuit.state': {
+    kind: 'gauge',
+    help: 'State of the circuit breaker: 0 closed or disabled, 1 half-open, 2 open.',
+    labels: ['breaker'],
+    announces: ['circuit.open', 'circuit.half_open', 'circuit.closed', 'circuit.rejected'].map(
+      (counter) => ({ counter }),
+    ),
+    aggregator: 'max',
+  },
+};

@@ -14,6 +14,11 @@ export interface MetricsRecorder {
    * being looked up each time. Called once a series.
    */
   bind?(kind: MetricKind, name: string, tags: MetricTags): BoundMetric;
+  /**
+   * Optional, for who has to know a metric before its first value: told of those that stages of the
+   * application's own record. Those of the library are in `METRICS`.
+   */
+  define?(name: string, metric: MetricDefinition): void;
 }
 
 /** How a metric's values add up. */
@@ -21,6 +26,29 @@ export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 /** Takes the values of one series: what a counter grows by, a gauge is set to, a histogram observes. */
 export type BoundMetric = (value: number) => void;
+
+/** What a metric tells, for who exports it. Histograms are durations in ms. */
+export interface MetricDefinition {
+  readonly kind: MetricKind;
+  readonly help: string;
+  /** The one that the metric is about comes first; where there are too many, the last is given up first. */
+  readonly labels: readonly string[];
+  /** What it is called where names cannot have dots. @default its name with underscores */
+  readonly exported?: string;
+  /** Counters that begin at 0 when a series of this one begins: a rate misses the step of those that begin at 1. */
+  readonly announces?: readonly AnnouncedCounter[];
+  /** How the workers of a cluster add up. @default 'sum' */
+  readonly aggregator?: 'sum' | 'max';
+}
+
+export interface AnnouncedCounter {
+  readonly counter: string;
+  /** Besides the tags that the two have in common. */
+  readonly tags?: MetricTags;
+}
+
+/** By the name under which they are recorded. */
+export type Metrics = Readonly<Record<string, MetricDefinition>>;
 
 /** One series of a metric: a name with one set of tags. */
 export interface MetricSeries {

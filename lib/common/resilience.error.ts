@@ -1,11 +1,19 @@
 import { read } from './read.js';
 
-const BRAND = Symbol.for('nestjs-bulwark:error');
+/** By what it has here, an error of the library's own is known: what it means. */
+const MEANING = Symbol.for('nestjs-bulwark:error');
 
-const CODES = ['TIMEOUT', 'CIRCUIT_OPEN', 'BULKHEAD_FULL'] as const;
-
-/** What tells the library's own errors apart, on every transport. */
-export type ResilienceErrorCode = (typeof CODES)[number];
+/** What tells an error apart, and what a client is told by it: nothing of the inside, no names, no times. */
+export interface ErrorMeaning {
+  readonly code: string;
+  /** The status of HTTP. */
+  readonly http: number;
+  /** The status code of gRPC. */
+  readonly grpc: number;
+  readonly message: string;
+  /** Whether the call was refused without being made, which says nothing about the dependency. @default true */
+  readonly rejects?: boolean;
+}
 
 /**
  * Base of the errors by which a call is refused or cut.
@@ -14,7 +22,7 @@ export type ResilienceErrorCode = (typeof CODES)[number];
  * unless asked to (`forRoot({ captureStackTrace: true })`).
  */
 export abstract class ResilienceError extends Error {
-  abstract readonly code: ResilienceErrorCode;
+  abstract readonly code: string;
   /**
    * Whether it was for want of the client's time: by the deadline that a request brought along, where
    * `inbound.trustDeadline` does not say that it can be relied on. Nothing is learned from it.
@@ -29,16 +37,28 @@ export abstract class ResilienceError extends Error {
   }
 }
 
-Object.defineProperty(ResilienceError.prototype, BRAND, { value: true });
+/** Says what the errors of a class mean. */
+export function giveMeaning(
+  { prototype }: abstract new (...args: never[]) => ResilienceError,
+  meaning: ErrorMeaning,
+): void {
+  Object.defineProperty(prototype, MEANING, { value: meaning });
+}
 
 /**
- * Whether `error` is one of the library's own, of the given kind. Unlike `instanceof` it recognises
- * the errors of a second copy of the package (an ESM and a CommonJS one in the same process).
+ * What `error` means, if it is one of the library's own. Unlike `instanceof` it recognises the errors
+ * of a second copy of the package (an ESM and a CommonJS one in the same process).
  */
-export function isResilienceError(error: unknown, code?: ResilienceErrorCode): boolean {
-  if (read(error, BRAND) !== true) return false; // a proxy may answer anything, but hardly that
-  const own = read(error, 'code');
-  return code === undefined ? CODES.includes(own as ResilienceErrorCode) : own === code;
+export function meaningOf(error: unknown): ErrorMeaning | undefined {
+  const meaning = read(error, MEANING);
+  // A proxy may answer anything, but hardly that.
+  return typeof read(meaning, 'code') === 'string' ? (meaning as ErrorMeaning) : undefined;
+}
+
+/** Whether `error` is one of the library's own, of the given kind. */
+export function isResilienceError(error: unknown, code?: string): boolean {
+  const meaning = meaningOf(error);
+  return meaning !== undefined && (code === undefined || meaning.code === code);
 }
 
 /**
@@ -51,5 +71,6 @@ export function isImpatience(error: unknown): boolean {
 
 /** Whether a call was refused without being made: it says nothing about the dependency. */
 export function isRejection(error: unknown): boolean {
-  return isResilienceError(error, 'CIRCUIT_OPEN') || isResilienceError(error, 'BULKHEAD_FULL');
+  const meaning = meaningOf(error);
+  return meaning !== undefined && meaning.rejects !== false;
 }

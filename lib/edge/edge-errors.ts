@@ -1,35 +1,10 @@
-import type { ServerResponse } from 'node:http';
-import { type ArgumentsHost, HttpException, HttpStatus } from '@nestjs/common';
-import {
-  isResilienceError,
-  type ResilienceError,
-  type ResilienceErrorCode,
-} from '../common/resilience.error.js';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { type ArgumentsHost, HttpException } from '@nestjs/common';
+import { read } from '../common/read.js';
+import { type ErrorMeaning, meaningOf } from '../common/resilience.error.js';
 import type { Transport } from '../dispatch/handlers.js';
 import { optionalPeer } from './optional-peer.js';
 import { transportOfCall } from './transport.js';
-
-interface Answer {
-  status: HttpStatus;
-  error: string;
-  message: string;
-  /** The status code of gRPC. */
-  grpc: number;
-}
-
-const UNAVAILABLE = { status: HttpStatus.SERVICE_UNAVAILABLE, error: 'Service Unavailable' };
-
-/** What a client is told. Nothing of the inside: no names of breakers, no timeouts. */
-const ANSWERS: Record<ResilienceErrorCode, Answer> = {
-  TIMEOUT: {
-    status: HttpStatus.GATEWAY_TIMEOUT,
-    error: 'Gateway Timeout',
-    message: 'The request took too long',
-    grpc: 4,
-  },
-  CIRCUIT_OPEN: { ...UNAVAILABLE, message: 'The service is temporarily unavailable', grpc: 14 },
-  BULKHEAD_FULL: { ...UNAVAILABLE, message: 'The service is overloaded', grpc: 8 },
-};
 
 type ErrorOf<Argument> = new (argument: Argument) => Error;
 
@@ -42,21 +17,22 @@ export function originOf(error: unknown): unknown {
 }
 
 /**
- * The HTTP exception that a resilience error becomes, and any other error as it is. An open circuit
- * says by `Retry-After` when to come again: whole seconds, rounded up, at least 1.
+ * The HTTP exception that a resilience error becomes, and any other error as it is. One that knows, as
+ * that of an open circuit does, says by `Retry-After` when to come again: whole seconds, rounded up, at
+ * least 1.
  */
 export function httpError(given: unknown, response: unknown): unknown {
   const error = originOf(given);
-  if (!isResilienceError(error)) return error;
-  const { code } = error as ResilienceError;
-  const { status, error: name, message } = ANSWERS[code];
-  if (isResilienceError(error, 'CIRCUIT_OPEN')) {
-    const seconds = Math.ceil((error as { retryAfterMs: number }).retryAfterMs / 1_000);
+  const meaning = meaningOf(error);
+  if (meaning === undefined) return error;
+  const { code, http, message } = meaning;
+  const retryAfterMs = read(error, 'retryAfterMs');
+  if (typeof retryAfterMs === 'number') {
+    const seconds = Math.ceil(retryAfterMs / 1_000);
     setHeader(response, 'Retry-After', String(Math.max(1, seconds)));
   }
-  return new HttpException({ statusCode: status, error: name, message, code }, status, {
-    cause: error,
-  });
+  const body = { statusCode: http, error: STATUS_CODES[http], message, code };
+  return new HttpException(body, http, { cause: error });
 }
 
 /**
@@ -71,9 +47,10 @@ export async function transportError(
   transport: Exclude<Transport, 'http'>,
 ): Promise<Error | undefined> {
   const error = originOf(given);
-  if (!isResilienceError(error)) return undefined;
-  const mapped = await errorFor(transport, (error as ResilienceError).code);
-  if (mapped === undefined) return error as ResilienceError;
+  const meaning = meaningOf(error);
+  if (meaning === undefined) return undefined;
+  const mapped = await errorFor(transport, meaning);
+  if (mapped === undefined) return error as Error;
   origins.set(mapped, error);
   return mapped;
 }
@@ -81,9 +58,8 @@ export async function transportError(
 /** The transport's own error; `undefined` where its package is not there. */
 async function errorFor(
   transport: Exclude<Transport, 'http'>,
-  code: ResilienceErrorCode,
+  { code, message, grpc }: ErrorMeaning,
 ): Promise<Error | undefined> {
-  const { message, grpc } = ANSWERS[code];
   if (transport === 'graphql') {
     const peer = await optionalPeer<{
       GraphQLError: new (message: string, options: object) => Error;
@@ -103,7 +79,7 @@ async function errorFor(
 }
 
 /** Metadata that tells a client of gRPC the code in so many letters: several share a status code. */
-async function trailer(code: ResilienceErrorCode): Promise<unknown> {
+async function trailer(code: string): Promise<unknown> {
   const grpc = await optionalPeer<{
     Metadata: new () => { set(key: string, value: string): void };
   }>('@grpc/grpc-js');

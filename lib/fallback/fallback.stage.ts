@@ -18,6 +18,18 @@ export const fallbackStage: StageDefinition<FallbackPolicy> = {
   }),
   describe: (fallback) => ({ handler: handlerName(fallback) }),
   summarize: (fallback) => `fallback ${handlerName(fallback)}`,
+  metrics: {
+    'service.fallback_success': {
+      kind: 'counter',
+      help: 'Failed calls that were answered by their fallback.',
+      labels: ['operation'],
+    },
+    'service.fallback_failed': {
+      kind: 'counter',
+      help: 'Failed calls whose fallback failed too.',
+      labels: ['operation'],
+    },
+  },
 };
 
 function handlerName({ handler }: FallbackPolicy): string {

@@ -30,4 +30,12 @@ export const hedgeStage: StageDefinition<HedgePolicy> = {
   }),
   describe: ({ options }) => ({ ...options }),
   summarize: ({ options }) => `at most ${options.maxHedged} hedged`,
+  metrics: {
+    'hedge.attempt': {
+      kind: 'counter',
+      exported: 'hedge_attempts',
+      help: 'Attempts that were made beside one that was slow to answer.',
+      labels: ['operation'],
+    },
+  },
 };

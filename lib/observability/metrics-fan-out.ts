@@ -1,4 +1,10 @@
-import type { BoundMetric, MetricKind, MetricsRecorder, MetricTags } from '../common/metrics.js';
+import type {
+  BoundMetric,
+  MetricDefinition,
+  MetricKind,
+  MetricsRecorder,
+  MetricTags,
+} from '../common/metrics.js';
 import { Guard } from './guard.js';
 
 /** So many gauges are remembered. */
@@ -19,6 +25,8 @@ interface GaugeState {
 export class MetricsFanOut implements MetricsRecorder {
   private readonly guard = new Guard('A metrics recorder');
   private readonly gauges = new Map<string, GaugeState>();
+  /** Of an application's own stages. */
+  private readonly defined = new Map<string, MetricDefinition>();
 
   /** @internal */
   constructor(private recorders: readonly MetricsRecorder[]) {}
@@ -41,11 +49,19 @@ export class MetricsFanOut implements MetricsRecorder {
    */
   add(recorder: MetricsRecorder): () => void {
     this.recorders = [...this.recorders, recorder]; // a copy: somebody may be in the middle of the list
+    for (const [name, metric] of this.defined)
+      this.guard.run(() => recorder.define?.(name, metric));
     for (const { name, tags, value } of this.gauges.values())
       if (value !== undefined) this.guard.run(() => recorder.gauge(name, value, tags));
     return () => {
       this.recorders = this.recorders.filter((each) => each !== recorder);
     };
+  }
+
+  /** @throws ResilienceConfigurationError where a recorder has one of the name already */
+  define(name: string, metric: MetricDefinition): void {
+    this.defined.set(name, metric);
+    for (const recorder of this.recorders) recorder.define?.(name, metric);
   }
 
   increment(name: string, tags?: MetricTags, by?: number): void {

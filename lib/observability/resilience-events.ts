@@ -45,27 +45,26 @@ export type ResilienceEvent = { timestamp: string } & (
 type WithoutTimestamp<E> = E extends unknown ? Omit<E, 'timestamp'> : never;
 export type NewResilienceEvent = WithoutTimestamp<ResilienceEvent>;
 
-type EventChannels = Record<ResilienceEvent['type'], Channel>;
+const EVERYTHING = channel('nestjs-bulwark:event');
+const channels = new Map<string, Channel>();
 
-const EVENT_CHANNELS: EventChannels = {
-  retry: channel('nestjs-bulwark:retry'),
-  'retry-suppressed': channel('nestjs-bulwark:retry-suppressed'),
-  hedge: channel('nestjs-bulwark:hedge'),
-  timeout: channel('nestjs-bulwark:timeout'),
-  'circuit-state': channel('nestjs-bulwark:circuit-state'),
-  'circuit-rejected': channel('nestjs-bulwark:circuit-rejected'),
-  'bulkhead-rejected': channel('nestjs-bulwark:bulkhead-rejected'),
-  fallback: channel('nestjs-bulwark:fallback'),
-  degraded: channel('nestjs-bulwark:degraded'),
-  alert: channel('nestjs-bulwark:alert'),
-};
+function channelOf(type: string): Channel {
+  let known = channels.get(type);
+  if (known === undefined) {
+    known = channel(`nestjs-bulwark:${type}`);
+    channels.set(type, known);
+  }
+  return known;
+}
 
 /**
  * Everything that the library does about failures, as it happens. Nothing is kept.
  *
- * Each event also goes to the channel `nestjs-bulwark:<type>` of `node:diagnostics_channel`, for tools
- * that are not part of the application: it hears of all applications in the process. (What a
- * subscriber there throws, Node makes an uncaught exception.)
+ * Each event also goes to the channels `nestjs-bulwark:<type>` and `nestjs-bulwark:event` of
+ * `node:diagnostics_channel`, for tools that are not part of the application: they hear of all
+ * applications in the process. (What a subscriber there throws, Node makes an uncaught exception.)
+ *
+ * Events of an application's own stages come here as well, of whatever types these report.
  */
 export class ResilienceEvents {
   private readonly source = new Broadcast<ResilienceEvent>('A subscriber of ResilienceEvents');
@@ -73,11 +72,12 @@ export class ResilienceEvents {
 
   /** @internal */
   emit(event: NewResilienceEvent): void {
-    const published = EVENT_CHANNELS[event.type];
-    if (!this.source.observed && !published.hasSubscribers) return;
+    const ofType = channelOf(event.type);
+    if (!this.source.observed && !ofType.hasSubscribers && !EVERYTHING.hasSubscribers) return;
     const value = { ...event, timestamp: timestamp() } as ResilienceEvent;
     this.source.send(value);
-    if (published.hasSubscribers) published.publish(value);
+    if (ofType.hasSubscribers) ofType.publish(value);
+    if (EVERYTHING.hasSubscribers) EVERYTHING.publish(value);
   }
 }
 

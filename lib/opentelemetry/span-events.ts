@@ -2,19 +2,6 @@ import { subscribe } from 'node:diagnostics_channel';
 import { type Attributes, type Span, trace } from '@opentelemetry/api';
 import { describeError, type ResilienceEvent } from '../index.js';
 
-const TYPES: ResilienceEvent['type'][] = [
-  'retry',
-  'retry-suppressed',
-  'hedge',
-  'timeout',
-  'circuit-state',
-  'circuit-rejected',
-  'bulkhead-rejected',
-  'fallback',
-  'degraded',
-  'alert',
-];
-
 /** The spans of resilient calls: no others get our events. */
 const spans = new WeakSet<Span>();
 let listening = false;
@@ -24,8 +11,7 @@ export function rememberSpan(span: Span): void {
   spans.add(span);
   if (listening) return;
   listening = true; // once in the process: which call an event belongs to is for the active span to say
-  for (const type of TYPES)
-    subscribe(`nestjs-bulwark:${type}`, (event) => addEvent(event as ResilienceEvent));
+  subscribe('nestjs-bulwark:event', (event) => addEvent(event as ResilienceEvent));
 }
 
 function addEvent(event: ResilienceEvent): void {

@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import type { PrometheusContentType, Registry, RegistryContentType } from 'prom-client';
-import { ResilienceConfigurationError } from '../index.js';
-import { METRIC_CATALOGUE } from './metric-catalogue.js';
+import { METRICS, type MetricDefinition, ResilienceConfigurationError } from '../index.js';
 
 export interface PrometheusMetricsOptions<
   Format extends RegistryContentType = PrometheusContentType,
@@ -86,13 +85,25 @@ function checkRegistry(registry: Pick<Registry, 'getSingleMetric' | 'registerMet
   }
 }
 
-/** Also what a histogram is split into. */
-function exportedNames(): string[] {
-  return Object.values(METRIC_CATALOGUE).flatMap(({ kind, name }) =>
-    kind === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
-  );
+/** What Prometheus calls a metric: with its unit, or how it adds up. */
+export function exportedName(
+  recorded: string,
+  { kind, exported = recorded.replaceAll('.', '_') }: MetricDefinition,
+): string {
+  const suffix = { counter: '_total', gauge: '', histogram: '_seconds' }[kind];
+  return `resilience_${exported}${exported.endsWith(suffix) ? '' : suffix}`;
 }
 
-function wrong(place: string, problem: string): ResilienceConfigurationError {
+/** Also what a histogram is split into. */
+function exportedNames(): string[] {
+  return Object.entries(METRICS).flatMap(([recorded, metric]) => {
+    const name = exportedName(recorded, metric);
+    return metric.kind === 'histogram'
+      ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]
+      : [name];
+  });
+}
+
+export function wrong(place: string, problem: string): ResilienceConfigurationError {
   return new ResilienceConfigurationError(`PrometheusMetrics.${place}`, problem);
 }

@@ -6,12 +6,13 @@ import {
   Registry,
   type RegistryContentType,
 } from 'prom-client';
-import type { MetricsRecorder, MetricTags } from '../index.js';
+import { METRICS, type MetricDefinition, type MetricsRecorder, type MetricTags } from '../index.js';
 import { LabelSpace, type Labels, MetricLabels, OTHER } from './bounded-labels.js';
-import { METRIC_CATALOGUE, type MetricDefinition } from './metric-catalogue.js';
 import {
+  exportedName,
   type PrometheusMetricsOptions,
   resolvePrometheusOptions,
+  wrong,
 } from './prometheus-metrics.options.js';
 
 const NO_TAGS: MetricTags = {};
@@ -23,7 +24,6 @@ type GaugeStates = Map<Labels, number>;
 interface Exported<M> {
   readonly metric: M;
   readonly labels: MetricLabels;
-  readonly divisor: number;
 }
 
 /**
@@ -31,7 +31,8 @@ interface Exported<M> {
  * are in seconds, and a tag that is missing is an empty label. Memory is bounded, whatever the labels:
  * what is too much is counted under `__other__`.
  *
- * Only the library's own metrics are exported; those that others record are left out.
+ * Only the metrics of the library and of an application's own stages are exported; those that others
+ * record are left out.
  *
  * @example
  * const prometheus = new PrometheusMetrics();
@@ -45,17 +46,29 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
   private readonly counters = new Map<string, Exported<Counter>>();
   private readonly gauges = new Map<string, Exported<GaugeStates>>();
   private readonly histograms = new Map<string, Exported<Histogram>>();
+  private readonly space: LabelSpace;
+  private readonly buckets: readonly number[];
 
   /** @throws ResilienceConfigurationError where an option is wrong, or the registry has one of the names already */
   constructor(options: PrometheusMetricsOptions<Format> = {}) {
     const { registry, buckets, maxLabelValues } = resolvePrometheusOptions(options);
     this.registry = registry ?? new Registry<Format>();
-    const space = new LabelSpace(maxLabelValues);
-    for (const [recorded, definition] of Object.entries(METRIC_CATALOGUE)) {
-      const begins = (labels: Labels) => this.announce(definition, labels);
-      const labels = new MetricLabels(definition.labels, space, begins);
-      this.register(recorded, definition, labels, buckets);
-    }
+    this.space = new LabelSpace(maxLabelValues);
+    this.buckets = buckets;
+    for (const [recorded, metric] of Object.entries(METRICS)) this.define(recorded, metric);
+  }
+
+  /** @throws ResilienceConfigurationError where the registry has a metric of its name already */
+  define(recorded: string, metric: MetricDefinition): void {
+    if ([this.counters, this.gauges, this.histograms].some((known) => known.has(recorded))) return;
+    const name = exportedName(recorded, metric);
+    if (this.registry.getSingleMetric(name) !== undefined)
+      throw wrong(
+        'registry',
+        `has a metric ${JSON.stringify(name)} already, as which ${recorded} would be exported; allowed: a name of its own`,
+      );
+    const begins = (labels: Labels) => this.announce(metric, labels);
+    this.register(recorded, name, metric, new MetricLabels(metric.labels, this.space, begins));
   }
 
   increment(name: string, tags: MetricTags = NO_TAGS, by = 1): void {
@@ -69,12 +82,13 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
     if (gauge === undefined) return;
     const labels = gauge.labels.of(tags);
     for (const label in labels) if (labels[label] === OTHER) return;
-    gauge.metric.set(labels, value / gauge.divisor);
+    gauge.metric.set(labels, value);
   }
 
+  /** Durations, in ms. */
   observe(name: string, value: number, tags: MetricTags = NO_TAGS): void {
     const histogram = this.histograms.get(name);
-    histogram?.metric.observe(histogram.labels.of(tags), value / histogram.divisor);
+    histogram?.metric.observe(histogram.labels.of(tags), value / 1_000);
   }
 
   private announce({ announces = [] }: MetricDefinition, labels: Labels): void {
@@ -83,14 +97,14 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
 
   private register(
     recorded: string,
+    name: string,
     definition: MetricDefinition,
     labels: MetricLabels,
-    buckets: readonly number[],
   ): void {
-    const { kind, name, help, divisor = 1, aggregator = 'sum' } = definition;
+    const { kind, help, aggregator = 'sum' } = definition;
     const registers = [this.registry as Registry]; // whatever its format
     const configuration = { name, help, labelNames: definition.labels, registers, aggregator };
-    const exported = { labels, divisor };
+    const exported = { labels };
     if (kind === 'counter')
       this.counters.set(recorded, { metric: new Counter(configuration), ...exported });
     else if (kind === 'gauge') {
@@ -103,7 +117,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
       });
       this.gauges.set(recorded, { metric: states, ...exported });
     } else {
-      const metric = new Histogram({ ...configuration, buckets: [...buckets] });
+      const metric = new Histogram({ ...configuration, buckets: [...this.buckets] });
       this.histograms.set(recorded, { metric, ...exported });
     }
   }

@@ -20,4 +20,17 @@ export const retryStage = {
     budget: budget ? { name: budget.name, ...budget.options } : false,
   }),
   summarize: ({ options }) => `at most ${options.maxAttempts} attempts`,
+  metrics: {
+    'retry.attempt': {
+      kind: 'counter',
+      exported: 'retry_attempts',
+      help: 'Attempts that failed and were followed by another; attempt is the number of the failed one, from 1.',
+      labels: ['operation', 'error_type', 'attempt'],
+    },
+    'retry.suppressed': {
+      kind: 'counter',
+      help: 'Attempts that failed, were worth another and got none, by reason: the budget was spent, or a call inside (nested) had retried already.',
+      labels: ['operation', 'reason'],
+    },
+  },
 } satisfies StageDefinition<RetryPolicy>;

@@ -1,5 +1,6 @@
-import type { BoundMetric, MetricKind, MetricTags } from '../common/metrics.js';
+import type { BoundMetric, MetricKind, Metrics, MetricTags } from '../common/metrics.js';
 import type { Rule } from '../common/options.js';
+import type { ResilienceError } from '../common/resilience.error.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import type { SharedInstances } from './named-instances.js';
 
@@ -33,6 +34,12 @@ export interface StageDefinition<P = unknown> {
   readonly sections?: Readonly<Record<string, Checker>>;
   /** Of a stage that has instances with names, which operations share. */
   readonly instances?: SharedInstances;
+  /** The class of the errors by which it refuses or cuts an attempt. */
+  readonly error?: abstract new (
+    ...args: never[]
+  ) => ResilienceError;
+  /** What it records. */
+  readonly metrics?: Metrics;
   /** What one application has of it. */
   catalog(application: StageApplication): StageCatalog<P>;
   /** For `OperationDescription.stages`; nothing of a stage that is no more than a label. */

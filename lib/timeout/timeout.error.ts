@@ -1,4 +1,4 @@
-import { ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
 
 /** The attempt, or the call around it, ran out of time. */
 export class TimeoutError extends ResilienceError {
@@ -16,3 +16,11 @@ export class TimeoutError extends ResilienceError {
     super(`Operation timed out after ${timeoutMs} ms`, captureStackTrace);
   }
 }
+
+giveMeaning(TimeoutError, {
+  code: 'TIMEOUT',
+  http: 504,
+  grpc: 4,
+  message: 'The request took too long',
+  rejects: false,
+});

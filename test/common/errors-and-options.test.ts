@@ -142,7 +142,7 @@ describe("the library's own errors", () => {
       readonly code = 'TIMEOUT';
     }
     Object.defineProperty(SecondCopy.prototype, Symbol.for('nestjs-bulwark:error'), {
-      value: true,
+      value: { code: 'TIMEOUT', http: 504, grpc: 4, message: 'The request took too long' },
     });
     expect(isResilienceError(new SecondCopy(), 'TIMEOUT')).toBe(true);
   });
