@@ -29,6 +29,9 @@ export const GOALS = {
 
   // × a plain async call, in a process that never loads the library.
   plainBesideLibrary: { atMost: 1.05 },
+  /** What they took before the stages had one contract. */
+  circuitBreakerPolicy: byNode({ 20: 4, 22: 4, 24: 3.2, 26: 3.9 }),
+  bulkheadPolicy: byNode({ 20: 9.3, 22: 9.3, 24: 9.9, 26: 11.7 }),
 
   // × an Error thrown by an async function.
   rejection: { atMost: 0.6 },
@@ -67,6 +70,11 @@ export function holds({ atMost, atLeast }: Goal, value: number): boolean {
   return (
     value <= (atMost ?? Number.POSITIVE_INFINITY) && value >= (atLeast ?? Number.NEGATIVE_INFINITY)
   );
+}
+
+function byNode(atMost: Record<20 | 22 | 24 | 26, number>): Goal {
+  const goals = Object.entries(atMost).map(([node, most]) => [node, { atMost: most }]);
+  return { atMost: atMost[26], onNode: Object.fromEntries(goals) };
 }
 
 /** Since Node 24, which keeps async contexts in frames, they are cheap; before, they are not. */

@@ -37,7 +37,7 @@ export class Race {
     onRound: (round: number, host: Host) => void,
   ): Promise<Race> {
     const race = new Race(lab);
-    const { rounds } = lab.effort;
+    const rounds = cases.length > 0 ? lab.effort.rounds : 0;
     for (let round = 1; round <= rounds; round++) onRound(round, await race.round(cases));
     for (let round = rounds + 1; round <= 2 * rounds && !lab.isQuick; round++) {
       const unlucky = cases.filter((each) => !race.metCalmHost(each));
@@ -57,15 +57,14 @@ export class Race {
 
   /** Whether there was a process for it that the host let run as fast as it can. */
   metCalmHost(of: Case): boolean {
-    const { fastest } = this.host();
-    return this.timingsOf(of).some(({ plain }) => plain <= fastest * SLOW);
+    const limit = this.slowFrom();
+    return this.timingsOf(of).some(({ plain }) => plain <= limit);
   }
 
-  host(of: readonly Timing[] = [...this.timings.values()].flat()): Host {
-    const all = [...this.timings.values()].flat().map(({ plain }) => plain);
-    const limit = Math.min(...all) * SLOW;
+  host(of: readonly Timing[] = this.all()): Host {
     const plains = of.map(({ plain }) => plain);
     const { minimum, median } = figureOf(plains, 'ns');
+    const limit = this.slowFrom();
     return {
       fastest: minimum,
       median,
@@ -85,6 +84,14 @@ export class Race {
       this.timings.set(each, [...this.timingsOf(each), timing]);
     }
     return this.host(timings);
+  }
+
+  private slowFrom(): number {
+    return SLOW * Math.min(...this.all().map(({ plain }) => plain));
+  }
+
+  private all(): Timing[] {
+    return [...this.timings.values()].flat();
   }
 
   private timingsOf(of: Case): readonly Timing[] {

@@ -15,7 +15,8 @@ export interface Result extends Row {
 export interface Run {
   readonly node: string;
   readonly effort: Effort;
-  readonly host: Host;
+  /** Nothing where no calls were timed. */
+  readonly host?: Host;
   readonly sections: readonly { readonly title: string; readonly rows: readonly Result[] }[];
 }
 
@@ -26,7 +27,8 @@ export async function measureAll(
   say: (progress: string) => void,
 ): Promise<Run> {
   const comparisons = sections.filter((each) => 'rows' in each);
-  const race = await Race.run(lab, casesIn(comparisons), (round, host) =>
+  const cases = casesIn(comparisons);
+  const race = await Race.run(lab, cases, (round, host) =>
     say(`calls, round ${round}: ${describeHost(host)}`),
   );
   const measured = [];
@@ -38,7 +40,12 @@ export async function measureAll(
       rows: rows.map((row) => judge(row, lab.runtime.major)),
     });
   }
-  return { node: lab.runtime.version, effort: lab.effort, host: race.host(), sections: measured };
+  return {
+    node: lab.runtime.version,
+    effort: lab.effort,
+    ...(cases.length > 0 && { host: race.host() }),
+    sections: measured,
+  };
 }
 
 export function machine(): string {

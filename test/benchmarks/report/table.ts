@@ -30,10 +30,8 @@ export function verdict(run: Run): string {
       `  ${title}: ${row.name.trim()}: ${full(row.compared ?? row.takes)} (goal ${bound(row.goal)})`,
   );
   const kept = judged.length - missed.length;
-  return [
-    `Node ${run.node}: ${kept} of ${judged.length} goals hold; ${describeHost(run.host)}.`,
-    ...lines,
-  ].join('\n');
+  const host = run.host === undefined ? '' : `; ${describeHost(run.host)}`;
+  return [`Node ${run.node}: ${kept} of ${judged.length} goals hold${host}.`, ...lines].join('\n');
 }
 
 function cells({ name, takes, compared, goal, holds, isDoubtful = false }: Result): string[] {

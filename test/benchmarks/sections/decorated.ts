@@ -42,7 +42,7 @@ export const singleStages: Comparison = {
 };
 
 export const callsInsideScope: Comparison = {
-  title: "The same inside a caller's scope, as in every HTTP route",
+  title: "The same inside a caller's scope, as in every handler",
   rows: [
     times(TIMER, '@Retry', insideScope.retry, GOALS.stageInsideScope),
     times(TIMER, 'all six stages', insideScope.allStages, GOALS.allStagesInsideScope),

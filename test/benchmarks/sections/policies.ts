@@ -7,8 +7,13 @@ import { peersWith } from '../peers/peers.js';
 import type { Comparison } from '../report/section.js';
 import { against, PLAIN, times } from './rows.js';
 
-const BREAKER = times(PLAIN, 'breaker.execute', policies.circuitBreaker);
-const BULKHEAD = times(PLAIN, 'bulkhead.execute', policies.bulkhead);
+const BREAKER = times(
+  PLAIN,
+  'breaker.execute',
+  policies.circuitBreaker,
+  GOALS.circuitBreakerPolicy,
+);
+const BULKHEAD = times(PLAIN, 'bulkhead.execute', policies.bulkhead, GOALS.bulkheadPolicy);
 
 export const policiesAlone: Comparison = {
   title: 'A policy by itself, beside every peer',

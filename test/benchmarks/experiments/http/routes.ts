@@ -52,7 +52,7 @@ function routesOf(platform: Platform): Experiment {
 
 /** Each variant has a process of its own; one of them is asked at a time. */
 async function measureInTurns(lab: Lab, platform: Platform): Promise<Record<Variant, Figure>> {
-  const requests = lab.isQuick ? 1_000 : 5_000;
+  const requests = lab.isQuick ? 1_000 : 20_000;
   const servers = new Map<Variant, Server>();
   const samples = new Samples<Variant>();
   try {
@@ -60,7 +60,7 @@ async function measureInTurns(lab: Lab, platform: Platform): Promise<Record<Vari
       const child = await lab.start<typeof import('./server.js')>(SERVER);
       const server = { child, port: await child.call('serve', platform, variant) };
       servers.set(variant, server);
-      await cpuPerRequest(server, lab.isQuick ? requests : 2 * requests); // to warm up
+      await cpuPerRequest(server, requests); // to warm up
     }
     for (let round = 0; round < lab.effort.rounds; round++) {
       for (const [variant, server] of servers) {
