@@ -33,6 +33,7 @@ export type {
   MetricsRecorder,
   MetricTags,
 } from './common/metrics.js';
+export { type Rule, rules } from './common/options.js';
 export { ResilienceError } from './common/resilience.error.js';
 export { currentSignal } from './context/ambient.js';
 export { detached } from './context/detached.js';
@@ -83,6 +84,16 @@ export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';
 export type { ServiceOptions } from './service/service.options.js';
 export type { ShutdownOptions } from './shutdown/shutdown.options.js';
+export {
+  type AnyStage,
+  decoratorOf,
+  defineStage,
+  getStageToken,
+  InjectStage,
+  type Stage,
+  type StageInstance,
+  type StageReporter,
+} from './stage/define-stage.js';
 export type { ResilienceErrorCode } from './stages.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';

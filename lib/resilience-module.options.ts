@@ -25,11 +25,21 @@ import type { RetryOptions } from './retry/retry.options.js';
 import type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
 import { checkShutdownOptions, type ShutdownOptions } from './shutdown/shutdown.options.js';
+import type { AnyStage, DefaultsOf, NamesOf } from './stage/define-stage.js';
+import { nest } from './stage/nesting.js';
+import type { StageDefinition } from './stage/stage-definition.js';
 import { STAGES } from './stages.js';
 import type { TimeoutHierarchy } from './timeout/timeout-hierarchy.js';
 
-/** What decorators and services refer to by name. */
-export interface ResilienceFeatureOptions {
+/** What decorators and services refer to by name, also of stages of your own. */
+export type ResilienceFeatureOptions<Stages extends readonly AnyStage[] = []> = NamesOf<Stages> &
+  NamedPolicies & {
+    /** Bundles, for `@Resilience(name)` and `ResilienceService.execute(name, …)`. */
+    services?: Record<string, ServiceOptions<Stages>>;
+  };
+
+/** What has names of the library's own stages. */
+export interface NamedPolicies {
   /** Circuit breakers, for `@CircuitBreaker(name)` and `@InjectCircuitBreaker(name)`. */
   breakers?: Record<string, CircuitBreakerOptions>;
   /** Bulkheads, for `@Bulkhead(name)` and `@InjectBulkhead(name)`. */
@@ -43,8 +53,6 @@ export interface ResilienceFeatureOptions {
   retryBudgets?: Record<string, RetryBudgetOptions>;
   /** Hierarchies of timeouts in ms, for `@Timeout('<name>.<layer>')`. */
   timeouts?: Record<string, TimeoutHierarchy>;
-  /** Bundles, for `@Resilience(name)` and `ResilienceService.execute(name, …)`. */
-  services?: Record<string, ServiceOptions>;
 }
 
 /** What fills in where options leave something out. It never switches a stage on. */
@@ -60,8 +68,16 @@ export interface ResilienceDefaults {
 export type BootLog = 'summary' | 'operations' | 'none';
 
 /** What `ResilienceModule.forRoot()` takes. All of it is checked when the application boots. */
-export interface ResilienceModuleOptions extends ResilienceFeatureOptions {
-  defaults?: ResilienceDefaults;
+export type ResilienceModuleOptions<Stages extends readonly AnyStage[] = []> =
+  ResilienceFeatureOptions<Stages> &
+    ApplicationOptions & {
+      /** Stages of your own, made by `defineStage()`. */
+      stages?: Stages;
+      defaults?: ResilienceDefaults & DefaultsOf<Stages>;
+    };
+
+/** What is said of the whole application. */
+export interface ApplicationOptions {
   errorTracker?: ErrorTrackerOptions;
   /** Adds to every error's context, e.g. `requestId` and `userId` from nestjs-cls. Called at the failure. */
   errorContext?: () => Partial<ErrorContext>;
@@ -128,25 +144,23 @@ const oneOrMore = (names: readonly string[], what: string): Rule =>
       : `${what} (an object with ${names.join(', ')}), or an array of them`,
   );
 
-const defaultsRules = (): Rules<ResilienceDefaults> =>
+const defaultsRules = (stages: readonly StageDefinition[]) =>
   Object.fromEntries(
-    STAGES.flatMap(({ defaults }) => (defaults ? [[defaults.key, defaults.rule]] : [])),
+    stages.flatMap(({ defaults }) => (defaults ? [[defaults.key, defaults.rule]] : [])),
   ) as Rules<ResilienceDefaults>;
 
-const featureRules = (): Rules<ResilienceFeatureOptions> => {
-  const sections = STAGES.flatMap((stage) => Object.entries(stage.sections ?? {}));
-  const rules = sections.map(([section, checker]) => [section, recordOf(checker)]);
-  return Object.fromEntries([
-    ...rules,
-    ['services', recordOf(checkServiceOptions)],
-  ]) as Rules<ResilienceFeatureOptions>;
+const featureRules = (stages: readonly StageDefinition[]) => {
+  const sections = stages.flatMap((stage) => Object.entries(stage.sections ?? {}));
+  const services = (place: string, value: unknown) => checkServiceOptions(place, value, stages);
+  return Object.fromEntries(
+    [...sections, ['services', services] as const].map(([section, checker]) => [
+      section,
+      recordOf(checker),
+    ]),
+  ) as Rules<ResilienceFeatureOptions>;
 };
 
-const moduleRules = (): Rules<ResilienceModuleOptions> => ({
-  ...featureRules(),
-  defaults: checked((place, value) =>
-    checkOptions<ResilienceDefaults>(place, value, defaultsRules()),
-  ),
+const APPLICATION_RULES: Rules<ApplicationOptions> = {
   errorTracker: checked(checkErrorTrackerOptions),
   errorContext: predicate,
   metrics: oneOrMore(['increment', 'gauge', 'observe'], 'a MetricsRecorder'),
@@ -159,20 +173,44 @@ const moduleRules = (): Rules<ResilienceModuleOptions> => ({
   bootLog: oneOf('summary', 'operations', 'none'),
   isGlobal: boolean,
   captureStackTrace: boolean,
+};
+
+const moduleRules = (stages: readonly StageDefinition[]): Rules<ResilienceModuleOptions> => ({
+  ...featureRules(stages),
+  defaults: checked((place, value) => checkOptions(place, value, defaultsRules(stages))),
+  ...APPLICATION_RULES,
+  stages: () => undefined, // checked before, since all others follow from them
 });
 
-/** @throws ResilienceConfigurationError */
-export function checkModuleOptions(options: unknown): ResilienceModuleOptions {
-  return checkAll<ResilienceModuleOptions>('ResilienceModule.forRoot()', options, moduleRules());
+/** Words that an application's own stages cannot be called by. */
+const TAKEN = [
+  ...Object.keys(APPLICATION_RULES),
+  ...['defaults', 'stages', 'services', 'upstream', 'resilience', 'onDiscard', 'name'],
+];
+
+/**
+ * The stages of an application as they nest, outermost first.
+ *
+ * @throws ResilienceConfigurationError
+ */
+export function stagesOf(options: unknown): readonly StageDefinition[] {
+  return nest(STAGES, (options as { stages?: unknown } | null | undefined)?.stages, TAKEN);
 }
 
 /** @throws ResilienceConfigurationError */
-export function checkFeatureOptions(options: unknown): ResilienceFeatureOptions {
-  return checkAll<ResilienceFeatureOptions>(
-    'ResilienceModule.forFeature()',
-    options,
-    featureRules(),
-  );
+export function checkModuleOptions(
+  options: unknown,
+  stages: readonly StageDefinition[],
+): ResilienceModuleOptions {
+  return checkAll('ResilienceModule.forRoot()', options, moduleRules(stages));
+}
+
+/** @throws ResilienceConfigurationError */
+export function checkFeatureOptions(
+  options: unknown,
+  stages: readonly StageDefinition[],
+): ResilienceFeatureOptions {
+  return checkAll('ResilienceModule.forFeature()', options, featureRules(stages));
 }
 
 /** Places inside the options are named from their top: `breakers.payments.timeoutMs`. */

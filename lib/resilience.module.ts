@@ -49,6 +49,7 @@ import type {
   ResilienceFeatureOptions,
   ResilienceModuleOptions,
 } from './resilience-module.options.js';
+import type { AnyStage } from './stage/define-stage.js';
 import { STAGES } from './stages.js';
 
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
@@ -77,7 +78,9 @@ export class ResilienceModule {
   }
 
   /** With options that are known now; without any, decorators carry everything inline. */
-  static forRoot(options: ResilienceModuleOptions = {}): DynamicModule {
+  static forRoot<const Stages extends readonly AnyStage[] = []>(
+    options: ResilienceModuleOptions<Stages> = {} as ResilienceModuleOptions<Stages>,
+  ): DynamicModule {
     const given: Provider = { provide: GIVEN, useValue: options };
     const ready: Provider = {
       provide: READY,
@@ -103,7 +106,9 @@ export class ResilienceModule {
   }
 
   /** More named policies, options and bundles, next to the feature that uses them. */
-  static forFeature(options: ResilienceFeatureOptions): DynamicModule {
+  static forFeature<const Stages extends readonly AnyStage[] = []>(
+    options: ResilienceFeatureOptions<Stages>,
+  ): DynamicModule {
     const feature: Provider = { provide: FEATURE, useValue: options };
     const source = Symbol('ResilienceFeature');
     const registered: Provider = {

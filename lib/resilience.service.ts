@@ -3,6 +3,8 @@ import type { ResilienceRuntime } from './binding/runtime.js';
 import type { AttemptContext } from './context/scope.js';
 import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 import type { ServiceOptions } from './service/service.options.js';
+import type { AnyStage } from './stage/define-stage.js';
+import { isInline } from './stage/named-instances.js';
 
 /** Resilient calls of code that no decorator is on, and a view of all operations. Injectable. */
 export class ResilienceService {
@@ -37,7 +39,10 @@ export class ResilienceService {
    * those with a breaker or a bulkhead of their own are numbered.
    * @throws ResilienceConfigurationError where options are wrong, a name is unknown or taken
    */
-  pipeline({ name, ...options }: ServiceOptions & { name?: string }): Pipeline {
+  pipeline<Stages extends readonly AnyStage[] = []>(
+    given: ServiceOptions<Stages> & { name?: string },
+  ): Pipeline {
+    const { name, ...options } = given as ServiceOptions & { name?: string };
     return this.runtime.addPipeline(name ?? this.nameFor(options), options).pipeline;
   }
 
@@ -45,7 +50,7 @@ export class ResilienceService {
     const given = options as Record<string, unknown>;
     const hasOwn = this.runtime.catalog
       .shared()
-      .some(({ instances }) => typeof given[instances.stage] === 'object');
+      .some(({ instances }) => isInline(given[instances.stage]));
     return hasOwn ? `pipeline-${++this.unnamed}` : 'pipeline';
   }
 

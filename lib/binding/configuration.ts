@@ -13,7 +13,11 @@ import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
 import { stageReports } from '../observability/stage-reports.js';
 import type { Telemetry } from '../observability/telemetry.js';
-import { checkModuleOptions, type ResilienceModuleOptions } from '../resilience-module.options.js';
+import {
+  checkModuleOptions,
+  type ResilienceModuleOptions,
+  stagesOf,
+} from '../resilience-module.options.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { STAGES } from '../stages.js';
 import { PolicyCatalog } from './policy-catalog.js';
@@ -31,10 +35,13 @@ export interface Configuration {
 
 /** @throws ResilienceConfigurationError */
 export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlight): Configuration {
-  const options = checkModuleOptions(given);
+  const stages = stagesOf(given);
+  const options = checkModuleOptions(given, stages);
   const { captureStackTrace = false, defaults = {} } = options;
   const telemetry = telemetryOf(options);
-  const catalog = new PolicyCatalog(STAGES, {
+  for (const { metrics = {} } of stages.filter((stage) => !STAGES.includes(stage)))
+    for (const [name, metric] of Object.entries(metrics)) telemetry.metrics.define(name, metric);
+  const catalog = new PolicyCatalog(stages, {
     defaults: { ...defaults },
     captureStackTrace,
     inFlight,

@@ -1,7 +1,7 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
   type AnyMethod,
-  decoratorOf,
+  decoratorName,
   type MethodDefinition,
   SaidTwice,
   type Settings,
@@ -19,7 +19,7 @@ export function checkSaidOnce(place: string, settings: Settings = {}): void {
     if (!(said instanceof SaidTwice)) continue;
     const values = said.values.map(display).reverse().join(' and ');
     throw new ResilienceConfigurationError(
-      `${place} ${decoratorOf(stage)}`,
+      `${place} ${decoratorName(stage)}`,
       `is written ${said.values.length} times here, with ${values}; allowed: once (on a class and again on a method, the method's overrides)`,
     );
   }
@@ -37,7 +37,7 @@ export function orderWarnings(
 ): string[] {
   const ours = Object.keys(stages)
     .filter((stage) => stages[stage] !== undefined)
-    .map(decoratorOf);
+    .map(decoratorName);
   const warnings = definition.between.map(({ above, below, wrapper }) => {
     const other = nameOf(wrapper, definition.key);
     return (
@@ -60,7 +60,7 @@ export function orderWarnings(
 
 function saidBy(layers: readonly Settings[]): string[] {
   const stages = new Set(layers.flatMap((layer) => Object.keys(layer)));
-  return [...stages].map(decoratorOf);
+  return [...stages].map(decoratorName);
 }
 
 /** A decorator has no name at run time; what it put in the method's place may have one. */

@@ -77,6 +77,11 @@ export class PolicyCatalog {
     return [...this.catalogs.values()].flatMap((catalog) => catalog.doubts?.(operations) ?? []);
   }
 
+  /** The application has ended. */
+  ended(): void {
+    for (const catalog of this.catalogs.values()) catalog.ended?.();
+  }
+
   /** The application begins to close. */
   shutdown(): void {
     for (const catalog of this.catalogs.values()) catalog.shutdown?.();

@@ -3,9 +3,9 @@ import { ModulesContainer } from '@nestjs/core';
 import { type RequestedToken, requestedTokens, tokenOf } from '../common/tokens.js';
 import { ownFactory } from '../nest/overrides.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
-import type { NamedPolicy } from '../stage/named-instances.js';
+import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
-import type { PolicyCatalog } from './policy-catalog.js';
+import type { PolicyCatalog, SharedStage } from './policy-catalog.js';
 import type { ResilienceRuntime } from './runtime.js';
 
 /** Injects the application's runtime when it is configured. */
@@ -24,8 +24,8 @@ export function namedProviders(
   const bundles = Object.entries(options.services ?? {});
   return STAGES.flatMap(({ instances }) => {
     if (instances === undefined) return [];
-    const { stage, section } = instances;
-    const shared = bundles.filter(([, bundle]) => typeof bundle?.[stage] === 'object');
+    const { stage, section = '' } = instances;
+    const shared = bundles.filter(([, bundle]) => isInline(bundle?.[stage]));
     const names = [...Object.keys(options[section] ?? {}), ...shared.map(([name]) => name)];
     return names.map((name) => providerOf({ stage, name, token: tokenOf(stage, name) }, source));
   });
@@ -43,11 +43,11 @@ type Module = ReturnType<ModulesContainer['get']> & object;
 
 /** Makes the policies that nobody asked for by then available too, to `app.get()` and to lazily loaded modules. */
 export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): void {
-  for (const { instances, registry } of catalog.shared()) {
-    for (const policy of registry.list()) {
-      const token = tokenOf(instances.stage, policy.name);
+  for (const shared of catalog.shared()) {
+    for (const policy of shared.registry.list()) {
+      const token = tokenOf(shared.instances.stage, policy.name);
       if (module.providers.has(token)) continue;
-      module.addProvider({ provide: token, useValue: policy });
+      module.addProvider({ provide: token, useValue: injectedOf(shared, policy) });
       module.exports.add(token);
     }
   }
@@ -82,11 +82,15 @@ function policyOf(
   catalog: PolicyCatalog,
   { stage, name, token }: RequestedToken,
   modules: ModulesContainer,
-): NamedPolicy | undefined {
-  const registry = catalog.registry(stage);
-  if (registry?.has(name)) return registry.get(name);
+): unknown {
+  const shared = catalog.shared().find(({ instances }) => instances.stage === stage);
+  if (shared?.registry.has(name)) return injectedOf(shared, shared.registry.get(name));
   const consumer = consumerOf(token, modules);
-  return consumer === undefined ? undefined : registry?.find(name, consumer);
+  return consumer === undefined ? undefined : shared?.registry.find(name, consumer);
+}
+
+function injectedOf({ instances }: SharedStage, policy: NamedPolicy): unknown {
+  return instances.injected ? instances.injected(policy) : policy;
 }
 
 /** The class or provider of this application that has the token injected. */

@@ -10,7 +10,7 @@ import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
-import type { NamedPolicy } from '../stage/named-instances.js';
+import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import type { Operation } from './operation.js';
 import { OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
@@ -68,7 +68,8 @@ export class ProgrammaticOperations {
     check('the name of a pipeline', name, text);
     const place = `pipeline ${display(name)}`;
     this.names.claim(name, 'a pipeline');
-    const settings = settingsOf(checkServiceOptions(place, options), this.catalog.stages);
+    const { stages } = this.catalog;
+    const settings = settingsOf(checkServiceOptions(place, options, stages), stages);
     const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
     const operation = this.operation(name, resolved);
     const { pipeline } = operation;
@@ -98,7 +99,7 @@ export class ProgrammaticOperations {
   private loosenOwn(settings: Settings, stages: Stages): () => void {
     const own = this.catalog.shared().flatMap(({ instances: { stage }, registry }) => {
       const policy = stages[stage] as NamedPolicy | undefined;
-      return policy && typeof settings[stage] === 'object' ? [{ registry, policy }] : [];
+      return policy && isInline(settings[stage]) ? [{ registry, policy }] : [];
     });
     for (const { registry, policy } of own) registry.loosen(policy);
     return () => {

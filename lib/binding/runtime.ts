@@ -66,7 +66,10 @@ export class ResilienceRuntime extends DispatchingRuntime {
     const classes = new ClassOperations(configuration, factory, programmatic.names);
     this.configured = { configuration, classes, programmatic };
     for (const feature of features) this.features.add(feature);
-    const all = [configuration.options, ...features.map((feature) => checkFeatureOptions(feature))];
+    const all = [
+      configuration.options,
+      ...features.map((feature) => checkFeatureOptions(feature, this.catalog.stages)),
+    ];
     for (const each of all) this.catalog.add(each);
     for (const each of all) this.catalog.checkNames(each);
     for (const each of all) programmatic.addServices(each); // a bundle may refer to what another module names
@@ -75,7 +78,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /** Takes in the options of a `forFeature()`; again is no harm. */
   addFeature(options: ResilienceFeatureOptions): void {
     if (this.features.has(options)) return;
-    const checked = checkFeatureOptions(options);
+    const checked = checkFeatureOptions(options, this.catalog.stages);
     this.features.add(options);
     this.catalog.add(checked);
     this.catalog.checkNames(checked);
@@ -226,6 +229,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /** Waits for the calls that are left, within the grace. After that, none keeps the process alive. */
   async endShutdown(): Promise<void> {
     await this.shutdown.nothingLeft();
+    this.catalog.ended();
     for (const { pipeline } of this.operations())
       for (const { name, ended } of this.catalog.stages) {
         const policy = pipeline.plan.stages[name];

@@ -1,17 +1,22 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { check, defined, text } from '../common/options.js';
-import { decoratorOf, type Settings } from '../dispatch/method-definition.js';
+import { decoratorName, type Settings } from '../dispatch/method-definition.js';
 import type { Stages } from '../pipeline/stages.js';
 import { resilienceArgument } from '../service/resilience.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
+import { isInline } from '../stage/named-instances.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { PolicyCatalog } from './policy-catalog.js';
+
+/** What is said beside stages. */
+const LABELS = ['upstream', 'resilience', 'onDiscard'];
 
 /** Where settings stand, by the stage that they are for. */
 type PlaceOf = (setting: string, stage?: StageDefinition) => string;
 
 /** Where settings stand that decorators said: `PaymentsService.charge @Retry()`. */
 export function atDecorators(place: string): PlaceOf {
-  return (setting) => `${place} ${decoratorOf(setting)}`;
+  return (setting) => `${place} ${decoratorName(setting)}`;
 }
 
 /** Where settings stand that options say: `services.payments.retry`. */
@@ -56,6 +61,7 @@ export class StageResolver {
 
   /** @throws ResilienceConfigurationError */
   resolve(): ResolvedOperation {
+    this.checkKnown();
     const upstream = this.upstream();
     const stages: Record<string, unknown> = {};
     for (const stage of this.catalog.stages) {
@@ -68,6 +74,17 @@ export class StageResolver {
     // The options that bring it have been checked.
     const onDiscard = this.values('onDiscard').at(-1) as ResolvedOperation['onDiscard'];
     return { stages, service: this.service, upstream, onDiscard };
+  }
+
+  /** A decorator can be written where the stage that it is for was forgotten. */
+  private checkKnown(): void {
+    const known = new Set([...LABELS, ...this.catalog.stages.map(({ name }) => name)]);
+    const unknown = this.layers.flatMap((layer) => Object.keys(layer)).find((it) => !known.has(it));
+    if (unknown === undefined) return;
+    throw new ResilienceConfigurationError(
+      this.placeOf(unknown),
+      `is of a stage that this application does not have; add it in the root module: ResilienceModule.forRoot({ stages: [${unknown}] })`,
+    );
   }
 
   private upstream(): string | undefined {
@@ -107,7 +124,7 @@ export function settingsOf(
     const value = settings[key];
     if (value === undefined) continue;
     delete settings[key];
-    const isShared = stage.instances !== undefined && typeof value === 'object';
+    const isShared = stage.instances !== undefined && isInline(value);
     settings[stage.name] = isShared ? (name ?? value) : value;
   }
   return settings;

@@ -3,7 +3,11 @@ import { display, kindOf, ResilienceConfigurationError } from './configuration.e
 import { numberMeant } from './spelling.js';
 
 /** Says what is allowed where `value` is not; `undefined` where it is fine. */
-export type Rule = (value: unknown, place: string) => string | undefined;
+export interface Rule<Value = unknown> {
+  (value: unknown, place: string): string | undefined;
+  /** Of types only: what it allows. */
+  readonly allows?: Value;
+}
 
 /** A rule for each option that there is. */
 export type Rules<T extends object> = Record<keyof T, Rule>;
@@ -91,30 +95,31 @@ export function merge<T extends object>(...layers: (T | undefined)[]): T {
   ) as T;
 }
 
-export const duration: Rule = numberRule(
+export const duration: Rule<number> = numberRule(
   (n) => n > 0 && n <= MAX_TIMER_MS,
   `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}`,
 );
-export const durationOrZero: Rule = numberRule(
+export const durationOrZero: Rule<number> = numberRule(
   (n) => n >= 0 && n <= MAX_TIMER_MS,
   `a number of milliseconds from 0 to ${MAX_TIMER_MS}`,
 );
-export const positiveCount: Rule = countRule(1);
-export const countOrZero: Rule = countRule(0);
-export const percentage: Rule = numberRule(
+export const positiveCount: Rule<number> = countRule(1);
+export const countOrZero: Rule<number> = countRule(0);
+export const percentage: Rule<number> = numberRule(
   (n) => n > 0 && n <= 100,
   'a percentage above 0 and at most 100',
 );
-export const factorRule: Rule = numberRule(
+export const factorRule: Rule<number> = numberRule(
   (n) => n >= 1 && Number.isFinite(n),
   'a finite number of at least 1',
 );
-export const nonNegative: Rule = numberRule(
+export const nonNegative: Rule<number> = numberRule(
   (n) => n >= 0 && Number.isFinite(n),
   'a finite number of at least 0',
 );
-export const boolean: Rule = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
-export const text: Rule = (value) =>
+export const boolean: Rule<boolean> = (value) =>
+  typeof value === 'boolean' ? undefined : 'true or false';
+export const text: Rule<string> = (value) =>
   typeof value === 'string' && value.trim() !== '' ? undefined : 'a non-empty string';
 export const anyFunction: Rule = (value) =>
   typeof value === 'function' ? undefined : 'a function';
@@ -125,9 +130,9 @@ export const predicate: Rule = (value) =>
     ? undefined
     : 'a function that returns its answer at once (not an async one)';
 
-export function oneOf(...allowed: readonly string[]): Rule {
+export function oneOf<const Value extends string>(...allowed: readonly Value[]): Rule<Value> {
   return (value) =>
-    allowed.includes(value as string) ? undefined : allowed.map((name) => `'${name}'`).join(' | ');
+    allowed.includes(value as Value) ? undefined : allowed.map((name) => `'${name}'`).join(' | ');
 }
 
 /**
@@ -173,13 +178,25 @@ export function fractionDoubt(
   return [`${place}: ${option} ${percentage} is ${share}; did you mean ${meant}?`];
 }
 
-function countRule(minimum: number): Rule {
+function countRule(minimum: number): Rule<number> {
   return numberRule(
     (n) => Number.isInteger(n) && n >= minimum && n <= 1_000_000,
     `a whole number from ${minimum} to 1000000`,
   );
 }
 
-function numberRule(allows: (value: number) => boolean, allowed: string): Rule {
+function numberRule(allows: (value: number) => boolean, allowed: string): Rule<number> {
   return (value) => (typeof value === 'number' && allows(value) ? undefined : allowed);
 }
+
+/** Rules for the options of stages of one's own. */
+export const rules = {
+  boolean,
+  count: positiveCount,
+  countOrZero,
+  duration,
+  durationOrZero,
+  oneOf,
+  percentage,
+  text,
+};

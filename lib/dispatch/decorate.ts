@@ -6,7 +6,7 @@ import { isHandler } from './handlers.js';
 import {
   type AnyMethod,
   type Class,
-  decoratorOf,
+  decoratorName,
   type MethodDefinition,
   openClassSettings,
   ownDefinitions,
@@ -43,7 +43,7 @@ function decorateMethod(
   let definition = definitions.get(key);
   if (definition?.dispatcher !== method) {
     // The first of our decorators here, or one above a decorator that wrapped our dispatcher.
-    const below = Object.keys(definition?.settings ?? {}).map(decoratorOf);
+    const below = Object.keys(definition?.settings ?? {}).map(decoratorName);
     if (definition === undefined)
       definition = define(prototype.constructor as Class, key, method as AnyMethod);
     else definition.between.push({ above: decorator, below, wrapper: method as AnyMethod });

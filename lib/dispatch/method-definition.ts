@@ -42,7 +42,7 @@ export interface Between {
 }
 
 /** The decorator that says something for a stage. */
-export function decoratorOf(stage: string): string {
+export function decoratorName(stage: string): string {
   return `@${stage.charAt(0).toUpperCase()}${stage.slice(1)}()`;
 }
 

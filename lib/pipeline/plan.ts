@@ -1,8 +1,8 @@
 import type { RetryBudget } from '../retry/retry-budget.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
 import type { AttemptPlan } from '../stage/attempt.js';
-import type { AttemptStage } from '../stage/attempt-stage.js';
 import { type Hooks, hooksOf } from '../stage/hooks.js';
+import { attemptStagesOf } from '../stages.js';
 import type { PipelineObserver, Stages } from './stages.js';
 
 /** Surrounds each call, where somebody traces. */
@@ -58,9 +58,4 @@ export class Plan implements AttemptPlan {
   get needsScope(): boolean {
     return this.alwaysNeedsScope || this.hooks.needScope;
   }
-}
-
-/** The outermost first. */
-function attemptStagesOf({ circuitBreaker, timeout, bulkhead }: Stages): AttemptStage[] {
-  return [circuitBreaker, timeout, bulkhead].filter((stage) => stage !== undefined);
 }

@@ -3,10 +3,15 @@ import type { CircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.o
 import { anyFunction, checkOptions, type Rules, text } from '../common/options.js';
 import type { HedgeOptions } from '../hedge/hedge.options.js';
 import type { RetryOptions } from '../retry/retry.options.js';
-import { STAGES } from '../stages.js';
+import type { AnyStage, ArgumentsOf } from '../stage/define-stage.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
 
-/** All that protects the calls to one service, under one name. */
-export interface ServiceOptions {
+/** All that protects the calls to one service, under one name, with stages of your own. */
+export type ServiceOptions<Stages extends readonly AnyStage[] = []> = ArgumentsOf<Stages> &
+  Protection;
+
+/** What the library's own stages do. */
+export interface Protection {
   /** `true`: the final failure alerts; `false`: it degrades to `null`. @default neither */
   critical?: boolean;
   /** The dependency, for errors and metrics. */
@@ -31,14 +36,16 @@ export interface ServiceOptions {
   onDiscard?: (answer: unknown) => unknown;
 }
 
-const rules = (): Rules<ServiceOptions> =>
-  Object.fromEntries([
-    ...STAGES.map(({ name, key = name, rule }) => [key, rule]),
+/** @throws ResilienceConfigurationError */
+export function checkServiceOptions(
+  place: string,
+  options: unknown,
+  stages: readonly StageDefinition[],
+): ServiceOptions {
+  const rules = Object.fromEntries([
+    ...stages.map(({ name, key = name, rule }) => [key, rule]),
     ['upstream', text],
     ['onDiscard', anyFunction],
   ]) as Rules<ServiceOptions>;
-
-/** @throws ResilienceConfigurationError */
-export function checkServiceOptions(place: string, options: unknown): ServiceOptions {
-  return checkOptions<ServiceOptions>(place, options, rules());
+  return checkOptions<ServiceOptions>(place, options, rules);
 }

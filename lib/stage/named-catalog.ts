@@ -1,5 +1,10 @@
 import { merge } from '../common/options.js';
-import type { NamedInstances, NamedPolicy, PolicyRegistry } from './named-instances.js';
+import {
+  isInline,
+  type NamedInstances,
+  type NamedPolicy,
+  type PolicyRegistry,
+} from './named-instances.js';
 import type { NamingOptions, Said, StageApplication, StageCatalog } from './stage-definition.js';
 
 /** The catalog of a stage whose instances have names: an operation shares one, or has one of its own. */
@@ -21,13 +26,16 @@ export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements
   }
 
   /** What a bundle says inline is shared under the bundle's name. */
-  add({ [this.instances.section]: named, services }: NamingOptions): void {
-    const { section, stage } = this.instances;
+  add(options: NamingOptions): void {
+    const { section = '', stage } = this.instances;
+    const { [section]: named, services } = options;
     for (const [name, options] of Object.entries((named ?? {}) as Record<string, O>))
       this.define(name, options, `${section}.${name}`);
     for (const [name, service] of Object.entries((services ?? {}) as Record<string, NamingOptions>))
-      if (typeof service[stage] === 'object')
-        this.define(name, service[stage] as O, `services.${name}.${stage}`);
+      if (isInline(service[stage])) {
+        const place = `services.${name}.${stage}`;
+        this.define(name, this.instances.check(place, service[stage]), place);
+      }
   }
 
   resolve({ operation, place, values }: Said): P {
@@ -38,6 +46,10 @@ export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements
 
   doubts(): string[] {
     return this.registry.list().flatMap((policy) => this.instances.doubts?.(policy) ?? []);
+  }
+
+  ended(): void {
+    for (const policy of this.registry.list()) this.instances.dispose?.(policy);
   }
 
   shutdown(): void {

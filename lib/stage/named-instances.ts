@@ -1,5 +1,5 @@
 import { Registry } from '../common/registry.js';
-import type { StageApplication } from './stage-definition.js';
+import type { HealthLevel, StageApplication } from './stage-definition.js';
 
 /** A policy that operations can share by its name. */
 export interface NamedPolicy {
@@ -9,12 +9,12 @@ export interface NamedPolicy {
 }
 
 /** The instances of a stage that can have names, as the module and dependency injection know them. */
-export interface SharedInstances {
+export interface SharedInstances<P extends NamedPolicy = NamedPolicy> {
   readonly stage: string;
   /** For messages: `circuit breaker`. */
   readonly title: string;
-  /** The module's option in which they are named: `breakers`. */
-  readonly section: string;
+  /** The module's option in which they are named: `breakers`. None where each operation has its own. */
+  readonly section: string | undefined;
   /** What they are, for who puts something else in their place, and the method that this needs. */
   readonly policy: { readonly name: string };
   readonly needs: string;
@@ -22,11 +22,20 @@ export interface SharedInstances {
   readonly registry: abstract new (
     ...args: never[]
   ) => Registry<NamedPolicy>;
+  /** What is injected by a name. @default the policy */
+  injected?(policy: P): unknown;
+  snapshot?(policy: P): object;
+  health?(snapshot: object): HealthLevel;
+}
+
+/** Whether options or a decorator say something of one's own, and not the name of something shared. */
+export function isInline(said: unknown): boolean {
+  return said !== undefined && typeof said !== 'string';
 }
 
 /** How they are made. */
 export interface NamedInstances<P extends NamedPolicy, O extends object, H>
-  extends SharedInstances {
+  extends SharedInstances<P> {
   readonly registry: new (
     hostFor: (name: string) => H,
     onLeft: (name: string) => void,
@@ -42,6 +51,8 @@ export interface NamedInstances<P extends NamedPolicy, O extends object, H>
   doubts?(policy: P): string[];
   /** The application begins to close. */
   shutdown?(policy: P): void;
+  /** It is used no more. */
+  dispose?(policy: P): void;
   /** One is there no more, of which gauges still tell. */
   left(name: string, application: StageApplication): void;
 }
@@ -58,7 +69,7 @@ export abstract class PolicyRegistry<
     private readonly hostFor: (name: string) => H,
     onLeft: (name: string) => void = () => undefined,
   ) {
-    super(instances.title, instances.section, onLeft);
+    super(instances.title, instances.section ?? instances.stage, onLeft);
   }
 
   /**
@@ -69,5 +80,11 @@ export abstract class PolicyRegistry<
     const { instances } = this;
     instances.resolve(place, instances.check(place, options)); // with the place in the message
     return this.add(instances.make(name, options, this.hostFor(name)), place);
+  }
+
+  /** @internal */
+  override remove(policy: P): void {
+    super.remove(policy);
+    this.instances.dispose?.(policy);
   }
 }

@@ -10,6 +10,9 @@ import type { SharedInstances } from './named-instances.js';
  */
 export type StagePlace = 'call' | 'between' | 'attempt';
 
+/** How well something is. `degraded`: something does not get through, and the instance serves all the same. */
+export type HealthLevel = 'up' | 'degraded' | 'down';
+
 /** Checks what options say at a place, by throwing a ResilienceConfigurationError. */
 export type Checker = (place: string, value: unknown) => unknown;
 
@@ -24,6 +27,8 @@ export interface StageDefinition<P = unknown> {
   /** In words, for messages and the log: `circuit breaker`. */
   readonly title: string;
   readonly place: StagePlace;
+  /** Of an application's own: the stage that it stands right inside of. */
+  readonly inside?: string | undefined;
   /** What a bundle calls it. @default its name */
   readonly key?: string;
   /** What a bundle may say. */
@@ -80,6 +85,7 @@ export interface StageEvent {
 export interface StageMetrics {
   increment(name: string, tags?: MetricTags, by?: number): void;
   gauge(name: string, value: number, tags?: MetricTags): void;
+  observe(name: string, value: number, tags?: MetricTags): void;
   bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric;
 }
 
@@ -108,6 +114,8 @@ export interface StageCatalog<P = unknown> {
   doubts?(operations: readonly StagedOperation[]): string[];
   /** The application begins to close. */
   shutdown?(): void;
+  /** It has ended. */
+  ended?(): void;
 }
 
 /** Options that give names, section by section. */

@@ -1,0 +1,378 @@
+import { channel } from 'node:diagnostics_channel';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get, Injectable, Scope } from '@nestjs/common';
+import { lastValueFrom, Observable, of } from 'rxjs';
+import request from 'supertest';
+import {
+  Bulkhead,
+  decoratorOf,
+  defineStage,
+  getStageToken,
+  InjectStage,
+  InMemoryMetrics,
+  type ResilienceEvent,
+  ResilienceEvents,
+  ResilienceModule,
+  ResilienceService,
+  Retry,
+  rules,
+} from '../../lib/index.js';
+import { PrometheusMetrics } from '../../lib/prometheus/index.js';
+import { bootBare, closeAll } from '../binding/support.js';
+import { latch } from '../edge/waiting.js';
+
+afterEach(closeAll);
+
+/** Tells how many calls of an operation run at once, and lets no more than so many in. */
+const concurrency = defineStage({
+  name: 'concurrency',
+  place: 'attempt',
+  inside: 'bulkhead',
+  named: 'concurrencies',
+  options: { warnAbove: rules.countOrZero, refuseAbove: rules.count },
+  defaults: { warnAbove: 1 },
+  short: (warnAbove: number) => ({ warnAbove }),
+  make(name, { warnAbove, refuseAbove = 100 }, host) {
+    let running = 0;
+    let most = 0;
+    return {
+      admit() {
+        if (running >= refuseAbove) {
+          host.count('concurrency.refused');
+          throw host.refusal({ message: `${running} run in ${name} already` });
+        }
+        running++;
+        most = Math.max(most, running);
+        host.gauge('concurrency.running', running);
+        if (running > warnAbove) host.report({ type: 'crowded', running });
+        return running;
+      },
+      finished() {
+        running--;
+        host.gauge('concurrency.running', running);
+      },
+      snapshot: () => ({ running, most }),
+    };
+  },
+  metrics: {
+    'concurrency.running': {
+      kind: 'gauge',
+      help: 'Calls that run.',
+      labels: ['concurrency'],
+      announces: [{ counter: 'concurrency.refused' }],
+    },
+    'concurrency.refused': {
+      kind: 'counter',
+      help: 'Calls that were refused.',
+      labels: ['concurrency'],
+    },
+  },
+  error: { code: 'TOO_MANY', http: 429, grpc: 8, message: 'Too many at once' },
+  health: ({ running }) => (running > 1 ? 'degraded' : 'up'),
+});
+const Concurrency = decoratorOf(concurrency);
+
+const QUIET = {
+  errorTracker: { log: false },
+  bootLog: 'operations',
+  shutdown: { graceMs: 0 },
+} as const;
+
+/** Boots with the stage, and `db` as the name of an instance. */
+function boot(
+  metadata: Parameters<typeof bootBare>[0],
+  options: Partial<Parameters<typeof ResilienceModule.forRoot<[typeof concurrency]>>[0]> = {},
+) {
+  const module = ResilienceModule.forRoot({
+    ...QUIET,
+    stages: [concurrency],
+    concurrencies: { db: { refuseAbove: 2 } },
+    ...options,
+  });
+  return bootBare({ ...metadata, imports: [module, ...(metadata.imports ?? [])] });
+}
+
+const messageOf = async (booting: Promise<unknown>) => {
+  try {
+    await booting;
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'nothing was thrown';
+};
+
+describe('A stage of a user’s own', () => {
+  it('is described, counted and logged at boot, with the options in force', async () => {
+    @Injectable()
+    class Orders {
+      @Concurrency({ refuseAbove: 5 })
+      @Bulkhead({ maxConcurrent: 2 })
+      @Retry(2)
+      async own(): Promise<void> {}
+
+      @Concurrency('db')
+      async shared(): Promise<void> {}
+
+      @Concurrency(7)
+      async short(): Promise<void> {}
+    }
+    const { app, logger } = await boot({ providers: [Orders] });
+    const described = app.get(ResilienceService).describe();
+    expect(described.map(({ stages }) => (stages as Record<string, unknown>).concurrency)).toEqual([
+      { name: 'Orders.own', warnAbove: 1, refuseAbove: 5 },
+      { name: 'db', warnAbove: 1, refuseAbove: 2 },
+      { name: 'Orders.short', warnAbove: 7 },
+    ]);
+    const lines = logger.messages('log', 'ResilienceModule');
+    expect(lines).toContain('3 operations: 1 with retry, 1 with bulkhead, 3 with concurrency');
+    expect(lines).toContain(
+      'Orders.own (provider): at most 2 attempts, bulkhead Orders.own (2), concurrency Orders.own',
+    );
+  });
+
+  it('stands at its place around attempts, and shares an instance by its name', async () => {
+    const { open, opened } = latch();
+    @Injectable()
+    class Orders {
+      @Concurrency('db')
+      async one(): Promise<void> {
+        await opened;
+      }
+
+      @Retry({ maxAttempts: 2, baseDelayMs: 0 })
+      @Concurrency('db')
+      async two(): Promise<void> {
+        await opened;
+      }
+    }
+    const { app } = await boot({ providers: [Orders] });
+    const orders = app.get(Orders);
+    const running = [orders.one(), orders.two()];
+    await expect(orders.one()).rejects.toMatchObject({
+      name: 'ConcurrencyError',
+      code: 'TOO_MANY',
+      message: '2 run in db already',
+    });
+    await expect(orders.one()).rejects.toBeInstanceOf(concurrency.Error);
+    expect(app.get(InMemoryMetrics).get('concurrency.refused', { concurrency: 'db' })).toBe(2);
+    open();
+    await Promise.all(running);
+    expect(app.get(InMemoryMetrics).get('concurrency.running', { concurrency: 'db' })).toBe(0);
+  });
+
+  it.each(['default', 'request', 'transient'] as const)(
+    'protects Promises, Observables and async generators of providers of %s scope',
+    async (scope) => {
+      const scopes = {
+        default: Scope.DEFAULT,
+        request: Scope.REQUEST,
+        transient: Scope.TRANSIENT,
+      };
+      @Injectable({ scope: scopes[scope] })
+      class Orders {
+        @Concurrency({ refuseAbove: 1 })
+        async promise(inside: () => unknown): Promise<unknown> {
+          return inside();
+        }
+
+        @Concurrency({ refuseAbove: 1 })
+        observable(inside: () => unknown): Observable<unknown> {
+          return new Observable((subscriber) => of(inside()).subscribe(subscriber));
+        }
+
+        @(Concurrency({ refuseAbove: 1 }) as MethodDecorator) // the types know no generators
+        async *generator(inside: () => unknown): AsyncGenerator<unknown> {
+          yield inside();
+        }
+      }
+      const { app } = await boot({ providers: [Orders] });
+      const orders = scope === 'default' ? app.get(Orders) : await app.resolve(Orders);
+      const metrics = app.get(InMemoryMetrics);
+      const runningIn = (method: string) => () =>
+        metrics.get('concurrency.running', { concurrency: `Orders.${method}` });
+      expect(await orders.promise(runningIn('promise'))).toBe(1);
+      expect(await lastValueFrom(orders.observable(runningIn('observable')))).toBe(1);
+      for await (const value of orders.generator(runningIn('generator'))) expect(value).toBe(1);
+      for (const method of ['promise', 'observable', 'generator'])
+        expect(runningIn(method)()).toBe(0);
+    },
+  );
+
+  it('is part of bundles, of pipelines that are made in code, and of what is injected', async () => {
+    @Injectable()
+    class Orders {
+      constructor(@InjectStage(concurrency, 'db') readonly db: { snapshot(): { most: number } }) {}
+    }
+    const { app } = await boot(
+      { providers: [Orders] },
+      {
+        services: { pay: { concurrency: 'db' }, ship: { concurrency: { refuseAbove: 1 } } },
+        defaults: { concurrency: { warnAbove: 9 } },
+      },
+    );
+    const resilience = app.get(ResilienceService);
+    expect(await resilience.execute('pay', async () => 'paid')).toBe('paid');
+    expect(app.get(Orders).db.snapshot()).toEqual({ running: 0, most: 1 });
+    const ship = app.get<{ snapshot(): object }>(getStageToken(concurrency, 'ship'));
+    expect(ship.snapshot()).toEqual({ running: 0, most: 0 });
+    const pipeline = resilience.pipeline<[typeof concurrency]>({ name: 'own', concurrency: {} });
+    expect(await pipeline.execute(async () => 'done')).toBe('done');
+    expect(resilience.describe().map(({ stages }) => stages)).toEqual(
+      [
+        { concurrency: { name: 'pay', warnAbove: 9, refuseAbove: 2 } },
+        { concurrency: { name: 'ship', warnAbove: 9, refuseAbove: 1 } },
+        { concurrency: { name: 'own', warnAbove: 9 } },
+      ].map(({ concurrency: it }) => ({
+        concurrency: { ...it, name: it.name === 'pay' ? 'db' : it.name },
+      })),
+    );
+  });
+
+  it('tells events to whoever listens, and metrics to exporters', async () => {
+    @Injectable()
+    class Orders {
+      @Concurrency({ warnAbove: 0 })
+      async run(): Promise<void> {}
+    }
+    const prometheus = new PrometheusMetrics();
+    const { app } = await boot({ providers: [Orders] }, { metrics: prometheus });
+    const events: unknown[] = [];
+    app.get(ResilienceEvents).events$.subscribe((event) => events.push(event));
+    const published: unknown[] = [];
+    const listen = (event: unknown) => published.push((event as ResilienceEvent).type);
+    channel('nestjs-bulwark:crowded').subscribe(listen);
+    try {
+      await app.get(Orders).run();
+    } finally {
+      channel('nestjs-bulwark:crowded').unsubscribe(listen);
+    }
+    const crowded = { type: 'crowded', concurrency: 'Orders.run', running: 1 };
+    expect(events).toMatchObject([crowded]);
+    expect(published).toEqual(['crowded']);
+    const scraped = await prometheus.registry.metrics();
+    expect(scraped).toContain('resilience_concurrency_running{concurrency="Orders.run"} 0');
+    expect(scraped).toContain('resilience_concurrency_refused_total{concurrency="Orders.run"} 0');
+  });
+
+  it('answers clients of HTTP by what its error means', async () => {
+    const { open, opened } = latch();
+    const { open: begin, opened: begun } = latch();
+    @Controller()
+    class Orders {
+      @Get()
+      @Concurrency({ refuseAbove: 1 })
+      async find(): Promise<string> {
+        begin();
+        await opened;
+        return 'found';
+      }
+    }
+    const { app } = await boot({ controllers: [Orders] });
+    await app.listen(0);
+    const server = app.getHttpServer() as Parameters<typeof request>[0];
+    const first = request(server)
+      .get('/')
+      .then(({ text }) => text);
+    await begun;
+    const { status, body } = await request(server).get('/');
+    expect([status, body]).toEqual([
+      429,
+      {
+        statusCode: 429,
+        error: 'Too Many Requests',
+        message: 'Too many at once',
+        code: 'TOO_MANY',
+      },
+    ]);
+    open();
+    expect(await first).toBe('found');
+  });
+});
+
+describe('What is wrong with a stage of a user’s own fails the boot', () => {
+  const decorated = (decorator: ReturnType<typeof Concurrency>) => {
+    @Injectable()
+    class Orders {
+      @decorator
+      async run(): Promise<void> {}
+    }
+    return { providers: [Orders] };
+  };
+
+  it.each([
+    [
+      'a wrong option',
+      Concurrency({ refuseAbove: 0 }),
+      'Orders.run @Concurrency().refuseAbove: is 0; allowed: a whole number from 1 to 1000000',
+    ],
+    [
+      'an unknown option',
+      Concurrency({ refuseabove: 1 } as object),
+      'Orders.run @Concurrency().refuseabove: there is no such option; known: warnAbove, refuseAbove; did you mean refuseAbove?',
+    ],
+    [
+      'an unknown name',
+      Concurrency('bd'),
+      'Orders.run @Concurrency(): there is no concurrency "bd"; known: db; did you mean db?',
+    ],
+    [
+      'something short that is wrong',
+      Concurrency(-1),
+      'Orders.run @Concurrency().warnAbove: is -1; allowed: a whole number from 0 to 1000000',
+    ],
+  ])('%s', async (_what, decorator, message) => {
+    expect(await messageOf(boot(decorated(decorator)))).toContain(message);
+  });
+
+  it('options that name, bundle or fill in', async () => {
+    const wrong = { refuseAbove: 'many' } as unknown as { refuseAbove: number };
+    expect(await messageOf(boot({}, { concurrencies: { db: wrong } }))).toContain(
+      'concurrencies.db.refuseAbove: is "many"; allowed: a whole number',
+    );
+    expect(await messageOf(boot({}, { services: { pay: { concurrency: wrong } } }))).toContain(
+      'services.pay.concurrency.refuseAbove: is "many"',
+    );
+    expect(await messageOf(boot({}, { services: { pay: { concurrency: 'bd' } } }))).toContain(
+      'services.pay.concurrency: there is no concurrency "bd"',
+    );
+    expect(await messageOf(boot({}, { defaults: { concurrency: wrong } }))).toContain(
+      'defaults.concurrency.refuseAbove: is "many"',
+    );
+  });
+
+  it('a decorator whose stage was forgotten', async () => {
+    const imports = [ResilienceModule.forRoot({ ...QUIET })];
+    expect(await messageOf(bootBare({ imports, ...decorated(Concurrency()) }))).toBe(
+      'Orders.run @Concurrency(): is of a stage that this application does not have; add it in the root module: ResilienceModule.forRoot({ stages: [concurrency] })',
+    );
+  });
+
+  it('a name that is taken, a place that there is not, and what is no stage', async () => {
+    const make = () => ({ admit: () => undefined });
+    const failing = (stages: unknown) =>
+      messageOf(
+        bootBare({
+          imports: [ResilienceModule.forRoot({ ...QUIET, stages: stages as [typeof concurrency] })],
+        }),
+      );
+    expect(await failing([defineStage({ name: 'bulkhead', options: {}, make })])).toBe(
+      'stages[0] (bulkhead): is called bulkhead, which is taken; allowed: a name, and one for the module’s option, that nothing else has'.replace(
+        '’',
+        "'",
+      ),
+    );
+    const named = defineStage({ name: 'own', named: 'services', options: {}, make });
+    expect(await failing([named])).toContain('is called services, which is taken');
+    expect(await failing([concurrency, concurrency])).toContain('is called concurrency');
+    const misplaced = defineStage({ name: 'own', inside: 'bulkheads', options: {}, make });
+    expect(await failing([misplaced])).toBe(
+      'stages[0].inside: is "bulkheads", which no attempt is inside of; known: hedge, circuitBreaker, timeout, bulkhead; did you mean bulkhead?',
+    );
+    expect(await failing([{}])).toContain(
+      'stages[0]: is {}; allowed: an array of what defineStage',
+    );
+    expect(await failing([defineStage({ name: 'Own', options: {}, make })])).toContain(
+      'stages[0].name: is "Own"; allowed: a word',
+    );
+  });
+});
