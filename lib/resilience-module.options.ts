@@ -91,7 +91,7 @@ export interface ApplicationOptions {
   alertIntervalMs?: number;
   /** Whether resilience errors that leave a handler become the transport's own (HTTP 503, 504). @default true */
   mapErrors?: boolean;
-  /** What the interceptor believes of a request's headers: its deadline, its criticality. */
+  /** What is believed of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
   shutdown?: ShutdownOptions;

@@ -24,7 +24,6 @@ import {
 import { ResilienceRuntime } from './binding/runtime.js';
 import { substitutable } from './binding/substitutes.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
-import { isGatewayClass } from './dispatch/handlers.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
 import { HttpEdge } from './edge/http-edge.js';
 import { resolveInboundOptions } from './edge/inbound.options.js';
@@ -34,7 +33,6 @@ import { enterBefore } from './nest/entrance.js';
 import { takePartInInjection } from './nest/injector.js';
 import { ownFactory, watchOverrides } from './nest/overrides.js';
 import { takePartInRoutes } from './nest/routes.js';
-import { classesOf } from './nest/wrappers.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
 import { MetricsFanOut } from './observability/metrics-fan-out.js';
@@ -213,9 +211,9 @@ function exceptionFilter(
   host: HttpAdapterHost,
   modules: ModulesContainer,
 ): ResilienceExceptionFilter | undefined {
-  if (options.mapErrors === false) return undefined;
-  const classes = new Set([...classesOf(modules)].map(([type]) => type));
-  return new ResilienceExceptionFilter(config, host, [...classes].filter(isGatewayClass));
+  return options.mapErrors === false
+    ? undefined
+    : new ResilienceExceptionFilter(config, host, modules);
 }
 
 function httpEdge(

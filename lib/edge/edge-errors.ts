@@ -88,13 +88,15 @@ async function trailer(code: string): Promise<unknown> {
   return metadata;
 }
 
-/** The same for a guard or an interceptor, which may be around ours: for whatever call it is at. */
+/**
+ * The same for a guard or an interceptor, which may be around ours: for whatever call it is at. On HTTP it
+ * stays what it is, for the filters of the application.
+ */
 export async function guardError(error: unknown, host: ArgumentsHost): Promise<Error | undefined> {
   const transport = transportOfCall(host);
-  if (transport === undefined) return undefined;
-  if (transport !== 'http') return transportError(error, transport);
-  const mapped = httpError(error, host.switchToHttp().getResponse());
-  return mapped === error ? undefined : (mapped as Error);
+  return transport === undefined || transport === 'http'
+    ? undefined
+    : transportError(error, transport);
 }
 
 /**

@@ -1,6 +1,8 @@
 import 'reflect-metadata';
 import type { ExceptionFilter } from '@nestjs/common';
+import type { ModulesContainer } from '@nestjs/core';
 import type { Class } from '../dispatch/method-definition.js';
+import type { Handling } from './request-scope.js';
 
 /** The keys by which `@Catch()` and `@UseFilters()` leave what they say. */
 const CATCHES = '__filterCatchExceptions__';
@@ -9,6 +11,25 @@ const FILTERS = '__exceptionFilters__';
 /** The classes of errors that a filter says it is for; none where it is for all. */
 export function catchesOf(filter: ExceptionFilter): Class[] {
   return (Reflect.getMetadata(CATCHES, filter.constructor) as Class[] | undefined) ?? [];
+}
+
+/** The filters that `@UseFilters()` has bound to a handler and its class; the last one is asked first. */
+export function filtersOf({ type, handler }: Handling, modules: ModulesContainer) {
+  const bound = [type, handler].flatMap(
+    (each) => (Reflect.getMetadata(FILTERS, each) as (ExceptionFilter | Class)[] | undefined) ?? [],
+  );
+  const filters = bound.map((each) =>
+    typeof each === 'function' ? provided(each, modules) : each,
+  );
+  return filters.filter((each) => each !== undefined);
+}
+
+/** Of a class that is bound; one for each request is not there any more. */
+function provided(type: Class, modules: ModulesContainer): ExceptionFilter | undefined {
+  const wrappers = [...modules.values()].map(({ injectables }) => injectables.get(type));
+  return wrappers.find((each) => each?.isDependencyTreeStatic())?.instance as
+    | ExceptionFilter
+    | undefined;
 }
 
 /**

@@ -8,7 +8,12 @@ import { httpError, originOf } from './edge-errors.js';
 import { inScope } from './in-scope.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
 import { forbidRetry, isRetried } from './no-retry.js';
-import { openRequestScope, type RequestScope, requestScopeOf } from './request-scope.js';
+import {
+  type Handling,
+  openRequestScope,
+  type RequestScope,
+  requestScopeOf,
+} from './request-scope.js';
 import { promiseWithinDeadline, withinDeadline } from './within-deadline.js';
 
 /** nginx's code for a client that has gone: nobody reads the answer. */
@@ -45,13 +50,13 @@ export class HttpEdge {
   }
 }
 
-class HandlerEdge implements RouteEdge {
-  private readonly sendsEvents: boolean;
+class HandlerEdge implements RouteEdge, Handling {
+  readonly sendsEvents: boolean;
 
   constructor(
     private readonly edge: HttpEdge,
-    private readonly type: Class,
-    private readonly handler: AnyMethod,
+    readonly type: Class,
+    readonly handler: AnyMethod,
   ) {
     this.sendsEvents = sendsEvents(handler);
   }
@@ -63,7 +68,7 @@ class HandlerEdge implements RouteEdge {
   ): Promise<unknown> {
     const scope = this.edge.scopeOf(request, response);
     if (scope === undefined) return proceed();
-    scope.begin(this.sendsEvents);
+    scope.beginBy(this);
     let answer: unknown;
     try {
       answer = await (isCurrent(scope)

@@ -1,6 +1,6 @@
 import { boolean, checkOptions, duration, merge, type Rules } from '../common/options.js';
 
-/** What the interceptor believes of what callers say about their requests. */
+/** What is believed of what callers say about their requests. */
 export interface InboundOptions {
   /**
    * The longest deadline that a request can bring along (`x-request-timeout-ms`, `grpc-timeout`), in

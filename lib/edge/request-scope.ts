@@ -1,3 +1,4 @@
+import type { AnyMethod, Class } from '../dispatch/method-definition.js';
 import { ClientScope } from './client-scope.js';
 import { ResponseConnection, rawResponse } from './connection.js';
 import { inboundOfRequest, type Sender } from './inbound.js';
@@ -8,8 +9,18 @@ const SCOPE = Symbol('nestjs-bulwark:request-scope');
 
 type Carrier = { [SCOPE]?: RequestScope };
 
+/** What answers a request. */
+export interface Handling {
+  readonly type: Class;
+  readonly handler: AnyMethod;
+  readonly sendsEvents: boolean;
+}
+
 /** A request of HTTP, from before the application's own middleware to the end of its response. */
 export class RequestScope extends ClientScope {
+  /** The last one that has begun to answer it. */
+  handling: Handling | undefined = undefined;
+
   constructor(
     private readonly request: Sender | undefined,
     private readonly exchange: ResponseConnection,
@@ -26,10 +37,10 @@ export class RequestScope extends ClientScope {
     return this.exchange.headersSent;
   }
 
-  /** A handler begins to answer it. */
-  override begin(sendsEvents = false): void {
-    this.exchange.sendsEvents = sendsEvents;
-    super.begin();
+  beginBy(handling: Handling): void {
+    this.handling = handling;
+    this.exchange.sendsEvents = handling.sendsEvents;
+    this.begin();
   }
 }
 

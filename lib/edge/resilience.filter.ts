@@ -1,13 +1,20 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, type OnModuleInit } from '@nestjs/common';
-import { type ApplicationConfig, BaseExceptionFilter, type HttpAdapterHost } from '@nestjs/core';
+import {
+  type ApplicationConfig,
+  BaseExceptionFilter,
+  type HttpAdapterHost,
+  type ModulesContainer,
+} from '@nestjs/core';
 import { from, mergeMap, type Observable, throwError } from 'rxjs';
 import { isResilienceError } from '../common/resilience.error.js';
-import type { Class } from '../dispatch/method-definition.js';
+import { isGatewayClass } from '../dispatch/handlers.js';
 import { mapInBaseFilter } from '../nest/base-filter.js';
+import { classesOf } from '../nest/wrappers.js';
 import { httpError, transportError } from './edge-errors.js';
-import { catchesOf, filterGateways } from './filters.js';
+import { catchesOf, filterGateways, filtersOf } from './filters.js';
 import { forbidRetry, isRetried, withPushback } from './no-retry.js';
 import { optionalPeer } from './optional-peer.js';
+import { requestScopeOf } from './request-scope.js';
 import { transportOfCall } from './transport.js';
 
 /** What is caught: the library's own errors, also those of a second copy of the package. */
@@ -18,26 +25,27 @@ abstract class AnyResilienceError {
 }
 
 /**
- * The last resort for resilience errors that no interceptor of ours has seen, such as those of guards,
- * middleware and interceptors around it: it answers them as those of handlers.
+ * The last resort for resilience errors that no interceptor of ours has seen: all those of HTTP, and on
+ * other transports those of guards and of interceptors around it.
  *
  * It comes after every filter of the application, which sees the error as it was thrown. Where none
- * has caught it, it becomes the error of its transport, which a global filter may be for.
+ * has caught it, it becomes the error of its transport, which a filter may be for: a global one, or one of
+ * the route that has failed.
  */
 @Catch(AnyResilienceError)
 export class ResilienceExceptionFilter extends BaseExceptionFilter implements OnModuleInit {
   private readonly release: () => void;
 
-  /** @param gateways the application's, since no global filter is for them */
   constructor(
     private readonly config: ApplicationConfig,
     protected override readonly httpAdapterHost: HttpAdapterHost,
-    gateways: readonly Class[],
+    private readonly modules: ModulesContainer,
   ) {
     super();
     // Nest asks the last one first. An APP_FILTER of ours would come before those of the root module.
     config.getGlobalFilters().unshift(this);
-    this.release = filterGateways(gateways, this);
+    const classes = new Set([...classesOf(modules)].map(([type]) => type));
+    this.release = filterGateways([...classes].filter(isGatewayClass), this); // no global one is for them
   }
 
   onModuleInit(): void {
@@ -65,7 +73,8 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
 
   private answer(error: unknown, host: ArgumentsHost): unknown {
     const exception = toldByHttp(error, host);
-    const filter = this.filterFor(exception);
+    const handling = requestScopeOf(host.switchToHttp().getResponse())?.handling;
+    const filter = this.filterFor(exception, handling && filtersOf(handling, this.modules));
     return filter === undefined ? super.catch(exception, host) : filter.catch(exception, host);
   }
 
@@ -82,11 +91,14 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
     return answer ?? throwError(() => (exception as RpcException).getError());
   }
 
-  /** A global filter of the application's that is for what the error has become. */
-  private filterFor(exception: unknown): ExceptionFilter | undefined {
+  /** A filter of the application's that is for what the error has become. */
+  private filterFor(
+    exception: unknown,
+    bound: ExceptionFilter[] = [],
+  ): ExceptionFilter | undefined {
     const isFor = (filter: ExceptionFilter) =>
       filter !== this && catchesOf(filter).some((type) => exception instanceof type);
-    return this.config.getGlobalFilters().findLast(isFor);
+    return [...this.config.getGlobalFilters(), ...bound].findLast(isFor);
   }
 }
 

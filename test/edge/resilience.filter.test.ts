@@ -39,6 +39,7 @@ import {
   CircuitBreaker,
   CircuitBreakerOpenError,
   CircuitBreakerRegistry,
+  Critical,
   type ResilienceModuleOptions,
   Timeout,
 } from '../../lib/index.js';
@@ -145,6 +146,21 @@ class Plain {
 }
 
 @Controller()
+class Handling {
+  constructor(private readonly vault: Vault) {}
+
+  @Get('handler')
+  handle(): Promise<boolean> {
+    return this.vault.ask();
+  }
+  @Get('decorated')
+  @Critical()
+  async decorated(): Promise<boolean> {
+    return this.vault.ask();
+  }
+}
+
+@Controller()
 @UseGuards(Guard)
 class GuardedClass {
   @Get('class')
@@ -196,6 +212,9 @@ class ByGlobalGuard {}
 @Module({ controllers: [GuardedClass, GuardedMethods], providers: [Vault] })
 class Guarded {}
 
+@Module({ controllers: [Handling], providers: [Vault] })
+class Handled {}
+
 const EDGES: [string, Type, string][] = [
   ['a guard for all', ByGlobalGuard, '/fine'],
   ['a guard of the controller', Guarded, '/class'],
@@ -204,6 +223,8 @@ const EDGES: [string, Type, string][] = [
   ['an interceptor', Guarded, '/interceptor'],
   ['a middleware class', ByClassMiddleware, '/fine'],
   ['a middleware function', ByFunctionalMiddleware, '/fine'],
+  ['a handler', Handled, '/handler'],
+  ['a decorated handler', Handled, '/decorated'],
 ];
 
 const causeOf = ({ cause }: Error) => (cause as Error | undefined)?.name;
@@ -259,6 +280,13 @@ class CatchForbidden extends Telling {
   }
 }
 
+@Catch(HttpException)
+class TellingOfMethod implements ExceptionFilter {
+  catch(_error: unknown, host: ArgumentsHost): void {
+    host.switchToHttp().getResponse<{ send(body: string): void }>().send('of the method');
+  }
+}
+
 @Catch(CircuitBreakerOpenError)
 class CatchOpenOfGraphQL implements ExceptionFilter {
   catch(): Error {
@@ -285,7 +313,7 @@ describe.each([EXPRESS, FASTIFY])('On $name, a resilience error of', (platform) 
     Vault.refusal = 'open';
   });
 
-  it.each(EDGES)('%s is answered as that of a handler', async (_edge, module, path) => {
+  it.each(EDGES)('%s is answered by what it means to HTTP', async (_edge, module, path) => {
     const { call } = await serve([module]);
     for (const refusal of REFUSALS) {
       Vault.refusal = refusal;
@@ -303,16 +331,19 @@ describe.each([EXPRESS, FASTIFY])('On $name, a resilience error of', (platform) 
   });
 
   describe.each([
-    ['a guard', ByGlobalGuard],
-    ['a middleware class', ByClassMiddleware],
-  ] as const)('%s', (_edge, module) => {
+    ['a guard', ByGlobalGuard, '/fine'],
+    ['a middleware class', ByClassMiddleware, '/fine'],
+    ['a pipe', Guarded, '/pipe/1'],
+    ['a handler', Handled, '/handler'],
+    ['a decorated handler', Handled, '/decorated'],
+  ] as const)('%s', (_edge, module, path) => {
     it.each([
       ['for all errors', CatchAll, 'all'],
       ['for open breakers', CatchOpen, 'open'],
     ])('is caught by a filter of the application %s, as it is', async (_for, filter, told) => {
       const caught = { told, caught: 'CircuitBreakerOpenError' };
       const provided = await serve([module], {}, [{ provide: APP_FILTER, useClass: filter }]);
-      expect(await provided.call('/fine')).toMatchObject({ status: 418, body: caught });
+      expect(await provided.call(path)).toMatchObject({ status: 418, body: caught });
     });
 
     it('is answered as that of a handler by a filter for all errors that leaves the answer to Nest', async () => {
@@ -325,26 +356,26 @@ describe.each([EXPRESS, FASTIFY])('On $name, a resilience error of', (platform) 
         }
       }
       const { call } = await serve([module], {}, [{ provide: APP_FILTER, useClass: Reporting }]);
-      const { status, body, headers } = await call('/fine');
+      const { status, body, headers } = await call(path);
       expect({ status, body }).toEqual(ANSWERS.open);
       expect(headers['retry-after']).toBe('60');
       expect(seen).toEqual(['CircuitBreakerOpenError']);
       const plain = await serve([module], { mapErrors: false }, [
         { provide: APP_FILTER, useClass: Reporting },
       ]);
-      expect((await plain.call('/fine')).status).toBe(500);
+      expect((await plain.call(path)).status).toBe(500);
     });
 
     it('passes by filters for other errors', async () => {
       const { call } = await serve([module], {}, [
         { provide: APP_FILTER, useClass: CatchForbidden },
       ]);
-      expect(await call('/fine')).toMatchObject(ANSWERS.open);
+      expect(await call(path)).toMatchObject(ANSWERS.open);
     });
 
     it('is told by a filter for what it becomes, with the status of that', async () => {
       const { call } = await serve([module], {}, [{ provide: APP_FILTER, useClass: CatchHttp }]);
-      expect(await call('/fine')).toMatchObject({
+      expect(await call(path)).toMatchObject({
         status: 418,
         body: { told: 'http', caught: 'HttpException', cause: 'CircuitBreakerOpenError' },
       });
@@ -400,6 +431,32 @@ describe.each([EXPRESS, FASTIFY])('On $name, a resilience error of', (platform) 
     expect((await call('/caught')).body).toMatchObject({ told: 'all' });
     expect((await call('/caught/by-method')).body).toMatchObject({ told: 'open' });
     expect((await call('/class')).body).toMatchObject({ told: 'all of the request' });
+  });
+
+  it('a handler is told by a filter of the method or of the controller for what it becomes', async () => {
+    @Controller()
+    @UseFilters(CatchHttp)
+    class OfClass {
+      constructor(private readonly vault: Vault) {}
+      @Get('by-class')
+      @UseFilters(CatchForbidden)
+      byClass(): Promise<boolean> {
+        return this.vault.ask();
+      }
+      @Get('by-method')
+      @UseFilters(new TellingOfMethod())
+      byMethod(): Promise<boolean> {
+        return this.vault.ask();
+      }
+    }
+    @Module({ controllers: [OfClass], providers: [Vault] })
+    class Filtered {}
+    const { call } = await serve([Filtered, Handled], {}, [
+      { provide: APP_FILTER, useClass: CatchForbidden },
+    ]);
+    expect((await call('/by-class')).body).toMatchObject({ told: 'http', caught: 'HttpException' });
+    expect(String((await call('/by-method')).body)).toBe('of the method');
+    expect(await call('/handler')).toMatchObject(ANSWERS.open);
   });
 
   it('a guard, which says that it was retried to the end, is passed on so', async () => {
