@@ -1,12 +1,14 @@
 export type { OperationDescription, OperationKind } from './binding/operation.js';
 export { Bulkhead } from './bulkhead/bulkhead.decorator.js';
 export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
+export type { BulkheadHealth } from './bulkhead/bulkhead.health.js';
 export type { BulkheadOptions, ResolvedBulkheadOptions } from './bulkhead/bulkhead.options.js';
 export { BulkheadPolicy, type BulkheadSnapshot } from './bulkhead/bulkhead.policy.js';
 export { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
 export { getBulkheadToken, InjectBulkhead } from './bulkhead/inject-bulkhead.js';
 export { CircuitBreaker } from './circuit-breaker/circuit-breaker.decorator.js';
 export { CircuitBreakerOpenError } from './circuit-breaker/circuit-breaker.error.js';
+export type { BreakerHealth } from './circuit-breaker/circuit-breaker.health.js';
 export type {
   CircuitBreakerOptions,
   ResolvedCircuitBreakerOptions,
@@ -94,6 +96,8 @@ export {
   type StageInstance,
   type StageReporter,
 } from './stage/define-stage.js';
+export type { HealthLevel } from './stage/stage-definition.js';
+export type { InstanceView, StageInstances } from './stage/stage-instances.js';
 export type { ResilienceErrorCode } from './stages.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';

@@ -11,18 +11,21 @@ import type {
   ResilienceModuleOptions,
   ResilienceOptionsFactory,
 } from './resilience-module.options.js';
+import type { AnyStage } from './stage/define-stage.js';
 
 /** Injects the options of `forRootAsync()`. */
 export const OPTIONS = Symbol('ResilienceModuleOptions');
 
 /** How `forRootAsync` gets its options: by exactly one of `useFactory`, `useClass` and `useExisting`. */
-export interface ResilienceModuleAsyncOptions {
+export interface ResilienceModuleAsyncOptions<Stages extends readonly AnyStage[] = []> {
   imports?: DynamicModule['imports'];
   /** What is injected into `useFactory`. */
   inject?: (InjectionToken | OptionalFactoryDependency)[];
-  // biome-ignore lint/suspicious/noExplicitAny: what is injected is for the user to know
-  useFactory?: (...args: any[]) => ResilienceModuleOptions | Promise<ResilienceModuleOptions>;
-  useClass?: Type<ResilienceOptionsFactory>;
+  useFactory?: (
+    // biome-ignore lint/suspicious/noExplicitAny: what is injected is for the user to know
+    ...args: any[]
+  ) => ResilienceModuleOptions<Stages> | Promise<ResilienceModuleOptions<Stages>>;
+  useClass?: Type<ResilienceOptionsFactory<Stages>>;
   useExisting?: InjectionToken;
   /** Whether the injectables are visible to every module. @default true */
   isGlobal?: boolean;

@@ -107,8 +107,10 @@ export interface ApplicationOptions {
 }
 
 /** A class that makes the options, for `forRootAsync({ useClass })` and `useExisting`. */
-export interface ResilienceOptionsFactory {
-  createResilienceOptions(): ResilienceModuleOptions | Promise<ResilienceModuleOptions>;
+export interface ResilienceOptionsFactory<Stages extends readonly AnyStage[] = []> {
+  createResilienceOptions():
+    | ResilienceModuleOptions<Stages>
+    | Promise<ResilienceModuleOptions<Stages>>;
 }
 
 const recordOf =

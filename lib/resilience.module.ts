@@ -89,14 +89,16 @@ export class ResilienceModule {
   }
 
   /** With options that other providers are needed for. */
-  static forRootAsync(options: ResilienceModuleAsyncOptions): DynamicModule {
+  static forRootAsync<const Stages extends readonly AnyStage[] = []>(
+    options: ResilienceModuleAsyncOptions<Stages>,
+  ): DynamicModule {
     const ready: Provider = {
       provide: READY,
       inject: [RUNTIME, OPTIONS, ModulesContainer],
       useFactory: configured,
     };
     return rootModule(
-      [...optionsProviders(options), ready],
+      [...optionsProviders(options as ResilienceModuleAsyncOptions), ready],
       options?.imports,
       options?.isGlobal,
       () => ({}),

@@ -5,6 +5,7 @@ import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 import type { ServiceOptions } from './service/service.options.js';
 import type { AnyStage } from './stage/define-stage.js';
 import { isInline } from './stage/named-instances.js';
+import type { StageInstances } from './stage/stage-instances.js';
 
 /** Resilient calls of code that no decorator is on, and a view of all operations. Injectable. */
 export class ResilienceService {
@@ -60,5 +61,13 @@ export class ResilienceService {
     return this.runtime
       .operations()
       .map((operation) => describeOperation(operation, catalog.stages));
+  }
+
+  /**
+   * The circuit breakers, the bulkheads, and the instances of your own stages, as they stand: what health
+   * checks and dashboards show.
+   */
+  instances(): StageInstances[] {
+    return this.runtime.catalog.instances();
   }
 }

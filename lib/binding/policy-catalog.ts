@@ -9,6 +9,7 @@ import type {
   StageDefinition,
   StagedOperation,
 } from '../stage/stage-definition.js';
+import type { InstanceView, StageInstances } from '../stage/stage-instances.js';
 
 /** A stage of an application whose instances have names. */
 export interface SharedStage {
@@ -60,6 +61,20 @@ export class PolicyCatalog {
       const registry = this.registry(name);
       return instances && registry ? [{ instances, registry }] : [];
     });
+  }
+
+  /** All that operations share, or have of their own, as health checks and dashboards see it. */
+  instances(): StageInstances[] {
+    return this.shared().map(({ instances: kind, registry }) => ({
+      stage: kind.stage,
+      section: kind.section ?? kind.stage,
+      instances: registry.list().map((policy): InstanceView => {
+        const snapshot = () => kind.snapshot?.(policy) ?? {};
+        const health: InstanceView['health'] = (isDecisive = false) =>
+          kind.health?.(snapshot(), isDecisive) ?? { status: 'up' };
+        return { name: policy.name, snapshot, health };
+      }),
+    }));
   }
 
   /** Of a stage whose instances have names. */

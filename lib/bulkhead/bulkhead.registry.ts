@@ -1,4 +1,5 @@
 import { type NamedInstances, PolicyRegistry } from '../stage/named-instances.js';
+import { bulkheadHealth } from './bulkhead.health.js';
 import type { BulkheadHost } from './bulkhead.host.js';
 import {
   type BulkheadOptions,
@@ -38,6 +39,8 @@ export const BULKHEADS: NamedInstances<BulkheadPolicy, BulkheadOptions, Bulkhead
     captureStackTrace: application.captureStackTrace,
     inFlight: application.inFlight,
   }),
+  snapshot: (bulkhead) => bulkhead.getSnapshot(),
+  health: bulkheadHealth,
   left: (name, application) => BulkheadTelemetry.left(name, application),
   shutdown: (bulkhead) => bulkhead.shutdown(),
 };

@@ -1,5 +1,6 @@
 import { fractionDoubt } from '../common/options.js';
 import { type NamedInstances, PolicyRegistry } from '../stage/named-instances.js';
+import { breakerHealth } from './circuit-breaker.health.js';
 import type { CircuitBreakerHost } from './circuit-breaker.host.js';
 import {
   type CircuitBreakerOptions,
@@ -43,6 +44,8 @@ export const BREAKERS: NamedInstances<
     captureStackTrace: application.captureStackTrace,
     inFlight: application.inFlight,
   }),
+  snapshot: (breaker) => breaker.getSnapshot(),
+  health: breakerHealth,
   doubts: ({ name, options }) =>
     (['failureRateThreshold', 'slowCallRateThreshold'] as const).flatMap((option) =>
       fractionDoubt(`circuit breaker ${name}`, option, options[option]),

@@ -1,7 +1,14 @@
 import type { Subscription } from 'rxjs';
-import type { OperationDescription } from '../index.js';
+import type { InstanceView, OperationDescription } from '../index.js';
 import { ErrorGroups } from './error-groups.js';
-import type { BreakerRow, BulkheadRow, ErrorGroup, OperationRow, Transition } from './frame.js';
+import {
+  type BreakerRow,
+  type ErrorGroup,
+  type OperationRow,
+  type StageRow,
+  type Transition,
+  tableOf,
+} from './frame.js';
 import { OperationCollector } from './operation-collector.js';
 import type { Sources } from './sources.js';
 import { Transitions } from './transitions.js';
@@ -32,7 +39,7 @@ export class DashboardState {
   }
 
   /** All operations that there are, called or not, and whatever else was called. */
-  operations(): OperationRow[] {
+  private operations(): OperationRow[] {
     const stats = this.collector.read();
     const rows = this.sources.resilience.describe().map((description): OperationRow => {
       const { operation: name } = description;
@@ -43,7 +50,7 @@ export class DashboardState {
     return [...rows, ...[...stats].map(([name, own]) => ({ name, ...own }))];
   }
 
-  breakers(): BreakerRow[] {
+  private breakers(): BreakerRow[] {
     return this.sources.breakers.list().map((breaker): BreakerRow => {
       const { name, state, calls, failures, failureRate, openedAt, ...snapshot } =
         breaker.getSnapshot();
@@ -60,8 +67,13 @@ export class DashboardState {
     });
   }
 
-  bulkheads(): BulkheadRow[] {
-    return this.sources.bulkheads.list().map((bulkhead) => bulkhead.getSnapshot());
+  /** Rows with a name each, by where they are shown. */
+  tables(): [table: string, rows: { name: string }[]][] {
+    const stages = this.sources.resilience.instances().map(({ section, instances }) => {
+      const rows = section === 'breakers' ? this.breakers() : instances.map(rowOf);
+      return [tableOf(section), rows] as [string, { name: string }[]];
+    });
+    return [['operations', this.operations()], ...stages];
   }
 
   /** Newest first. */
@@ -82,11 +94,28 @@ export class DashboardState {
   }
 }
 
-function labelsOf({ upstream, critical, stages }: OperationDescription): Partial<OperationRow> {
+function labelsOf({
+  upstream,
+  critical,
+  ...description
+}: OperationDescription): Partial<OperationRow> {
   const labels: Partial<OperationRow> = {};
   if (upstream !== undefined) labels.upstream = upstream;
   if (critical !== undefined) labels.critical = critical;
-  if (stages.circuitBreaker !== undefined) labels.breaker = stages.circuitBreaker.name;
-  if (stages.bulkhead !== undefined) labels.bulkhead = stages.bulkhead.name;
+  const stages = Object.entries(description.stages as Record<string, { name?: string }>);
+  const shared = stages.filter(
+    ([, { name }]) => name !== undefined && name !== description.operation,
+  );
+  if (shared.length > 0)
+    labels.shares = shared.map(([stage, { name }]) => `${inWords(stage)} ${name}`);
   return labels;
+}
+
+/** `circuitBreaker` as `circuit breaker`. */
+function inWords(stage: string): string {
+  return stage.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+function rowOf({ name, snapshot, health }: InstanceView): StageRow {
+  return { ...snapshot(), name, status: health().status };
 }

@@ -1,4 +1,4 @@
-import type { CircuitState, CircuitTransitionReason } from '../index.js';
+import type { CircuitState, CircuitTransitionReason, HealthLevel } from '../index.js';
 import type { OperationStats } from './rolling-stats.js';
 
 /** What the page is sent. Rows replace those of the same name; lists replace the list before. */
@@ -8,6 +8,8 @@ export interface Frame {
   operations?: OperationRow[];
   breakers?: BreakerRow[];
   bulkheads?: BulkheadRow[];
+  /** Of stages for which the page has no table of their own, by the module's option. */
+  [stage: `stage:${string}`]: StageRow[] | undefined;
   errors?: ErrorGroup[];
   transitions?: Transition[];
 }
@@ -16,8 +18,8 @@ export interface OperationRow extends OperationStats {
   name: string;
   upstream?: string;
   critical?: boolean;
-  breaker?: string;
-  bulkhead?: string;
+  /** What it shares with others: `circuit breaker payments`. */
+  shares?: string[];
 }
 
 export interface BreakerRow {
@@ -42,8 +44,13 @@ export interface BreakerRow {
   halfOpenInS?: number;
 }
 
-export interface BulkheadRow {
+/** An instance of a stage, with its snapshot. */
+export interface StageRow {
   name: string;
+  status: HealthLevel;
+}
+
+export interface BulkheadRow extends StageRow {
   running: number;
   queued: number;
   maxConcurrent: number;
@@ -96,4 +103,12 @@ export interface Transition {
   reopened?: number;
   /** By what it opened again the last time. */
   latest?: Failure;
+}
+
+/** The page has tables of their own for these. */
+const TABLES = ['breakers', 'bulkheads'];
+
+/** Where the page shows the instances that the module's option gives names. */
+export function tableOf(section: string): string {
+  return TABLES.includes(section) ? section : `stage:${section}`;
 }

@@ -1,7 +1,5 @@
 import type { DashboardState } from './dashboard-state.js';
 
-/** Sections of rows with a name each, of which those that have changed are sent. */
-const ROWS = ['operations', 'breakers', 'bulkheads'] as const;
 /** Sections that are sent as a whole. */
 const LISTS = ['errors', 'transitions'] as const;
 
@@ -14,14 +12,16 @@ export class Frames {
 
   /** A `Frame` with everything. It does not count as sent: others may still have to hear of it. */
   full(): string {
-    return frame([...ROWS, ...LISTS].map((section) => [section, json(this.state[section]())]));
+    const lists = LISTS.map((section) => [section, this.state[section]()] as const);
+    return frame([...this.state.tables(), ...lists].map(([section, it]) => [section, json(it)]));
   }
 
   /** A `Frame` with what is new; nothing where nothing has changed. */
   changes(): string | undefined {
     const sections: [string, string][] = [];
-    for (const section of ROWS) {
-      const rows = this.state[section]().map((row) => ({ name: row.name, text: json(row) }));
+    for (const [section, all] of this.state.tables()) {
+      // Those that have changed are sent.
+      const rows = all.map((row) => ({ name: row.name, text: json(row) }));
       const changed = rows.filter(({ name, text }) => this.isNew(`${section} ${name}`, text));
       if (changed.length > 0)
         sections.push([section, `[${changed.map(({ text }) => text).join(',')}]`]);

@@ -1,6 +1,5 @@
 import type { ModuleRef } from '@nestjs/core';
 import {
-  BulkheadRegistry,
   CircuitBreakerRegistry,
   ErrorTracker,
   MetricsFanOut,
@@ -12,7 +11,6 @@ import {
 /** The injectables of `ResilienceModule` that the dashboard shows. */
 export interface Sources {
   readonly breakers: CircuitBreakerRegistry;
-  readonly bulkheads: BulkheadRegistry;
   readonly errors: ErrorTracker;
   readonly events: ResilienceEvents;
   readonly metrics: MetricsFanOut;
@@ -29,7 +27,6 @@ export function sourcesIn(moduleRef: ModuleRef): Sources {
   try {
     return {
       breakers: moduleRef.get(CircuitBreakerRegistry, find),
-      bulkheads: moduleRef.get(BulkheadRegistry, find),
       errors: moduleRef.get(ErrorTracker, find),
       events: moduleRef.get(ResilienceEvents, find),
       metrics: moduleRef.get(MetricsFanOut, find),

@@ -25,7 +25,7 @@ export interface SharedInstances<P extends NamedPolicy = NamedPolicy> {
   /** What is injected by a name. @default the policy */
   injected?(policy: P): unknown;
   snapshot?(policy: P): object;
-  health?(snapshot: object): HealthLevel;
+  health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
 }
 
 /** Whether options or a decorator say something of one's own, and not the name of something shared. */

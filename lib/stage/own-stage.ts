@@ -77,8 +77,11 @@ export function definitionOf(specification: AnySpecification): {
     },
     host: (_name, application) => application,
     injected: (policy) => (policy instanceof OwnStage ? policy.instance : policy),
-    snapshot: ({ instance }) => instance.snapshot?.() ?? {},
-    health: (snapshot) => health?.(snapshot as never) ?? 'up',
+    snapshot: ({ instance }) => harmless(() => instance.snapshot?.() ?? {}, {}),
+    health: (snapshot) => ({
+      status: harmless(() => health?.(snapshot as never) ?? 'up', 'degraded'),
+      ...snapshot,
+    }),
     dispose: ({ instance }) => instance.dispose?.(),
     left(instance, application) {
       for (const [metric, { kind }] of Object.entries(metrics ?? {}))
@@ -101,6 +104,15 @@ export function definitionOf(specification: AnySpecification): {
     summarize: (policy) => `${title} ${policy.name}`,
   };
   return { definition, errorClass };
+}
+
+/** They are asked every second, and must not end the process. */
+function harmless<T>(ask: () => T, otherwise: T): T {
+  try {
+    return ask();
+  } catch {
+    return otherwise;
+  }
 }
 
 /** The options that something shorter stands for. */

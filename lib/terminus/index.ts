@@ -1,4 +1,4 @@
-export type { BreakerHealth, BulkheadHealth, HealthLevel } from './policy-health.js';
+export type { BreakerHealth, BulkheadHealth, HealthLevel } from '../index.js';
 export {
   ResilienceHealthIndicator,
   type ResilienceHealthOptions,

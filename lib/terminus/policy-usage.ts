@@ -1,6 +1,6 @@
 import type { OperationDescription } from '../index.js';
 
-/** Who uses a breaker or a bulkhead. */
+/** Who uses an instance of a stage. */
 export interface PolicyUsage {
   /** `true` where one of them is critical, `false` where all are nice to have. */
   critical: boolean | undefined;
@@ -8,17 +8,17 @@ export interface PolicyUsage {
   operations: string[];
 }
 
-/** Of a policy that no operation uses: it was injected, and is called by hand. */
+/** Of one that no operation uses: it was injected, and is called by hand. */
 export const UNUSED: PolicyUsage = { critical: undefined, operations: [] };
 
-/** By the name of the policy. */
+/** By the name of the instance. */
 export function usageOf(
-  stage: 'circuitBreaker' | 'bulkhead',
+  stage: string,
   operations: readonly OperationDescription[],
 ): Map<string, PolicyUsage> {
   const usages = new Map<string, PolicyUsage>();
   for (const { operation, critical, stages } of operations) {
-    const name = stages[stage]?.name;
+    const { name } = (stages as Record<string, { name?: string } | undefined>)[stage] ?? {};
     if (name === undefined) continue;
     const usage = usages.get(name);
     if (usage === undefined) {

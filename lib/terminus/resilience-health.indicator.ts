@@ -1,25 +1,11 @@
 import { inspect } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import {
-  BulkheadRegistry,
-  CircuitBreakerRegistry,
-  ResilienceConfigurationError,
-  ResilienceService,
-} from '../index.js';
-import {
-  type BreakerHealth,
-  type BulkheadHealth,
-  breakerHealth,
-  bulkheadHealth,
-  type HealthLevel,
-} from './policy-health.js';
-import { UNUSED, usageOf } from './policy-usage.js';
+import { type HealthLevel, ResilienceConfigurationError, ResilienceService } from '../index.js';
+import { type PolicyUsage, UNUSED, usageOf } from './policy-usage.js';
 
-interface Healths {
-  breakers: Record<string, BreakerHealth>;
-  bulkheads: Record<string, BulkheadHealth>;
-}
+/** By the module's option, and the name in it. */
+type Healths = Record<string, Record<string, { status: HealthLevel }>>;
 
 export interface ResilienceHealthOptions {
   /**
@@ -32,7 +18,7 @@ export interface ResilienceHealthOptions {
 }
 
 /**
- * Health of an application's breakers and bulkheads, for `@nestjs/terminus`.
+ * Health of an application's breakers, bulkheads and stages of its own, for `@nestjs/terminus`.
  *
  * An open or half-open breaker degrades, and so does a bulkhead whose queue is full: the instance goes
  * on serving. Only the breaker of a critical operation takes it down, and only if `downOnCritical` asks
@@ -49,13 +35,11 @@ export class ResilienceHealthIndicator {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly resilience: ResilienceService,
-    private readonly breakers: CircuitBreakerRegistry,
-    private readonly bulkheads: BulkheadRegistry,
   ) {}
 
   /**
-   * How all breakers and bulkheads are now: each with its status in `breakers` and `bulkheads`, and
-   * where something is wrong, the names of what is `degraded` and `down`.
+   * How all of them are now: each with its status in `breakers`, `bulkheads` and so on, and where
+   * something is wrong, the names of what is `degraded` and `down`.
    *
    * @param key under which terminus shows it
    * @throws ResilienceConfigurationError where an option is wrong
@@ -77,32 +61,30 @@ export class ResilienceHealthIndicator {
 
   private healths(downOnCritical: boolean): Healths {
     const operations = this.resilience.describe();
-    const ofBreakers = usageOf('circuitBreaker', operations);
-    const ofBulkheads = usageOf('bulkhead', operations);
-    return {
-      breakers: byName(this.breakers.list(), (breaker) =>
-        breakerHealth(breaker, ofBreakers.get(breaker.name) ?? UNUSED, downOnCritical),
-      ),
-      bulkheads: byName(this.bulkheads.list(), (bulkhead) =>
-        bulkheadHealth(bulkhead, ofBulkheads.get(bulkhead.name) ?? UNUSED),
-      ),
-    };
+    return Object.fromEntries(
+      this.resilience.instances().map(({ stage, section, instances }) => {
+        const usages = usageOf(stage, operations);
+        const healths = instances.map(({ name, health }) => {
+          const usage = usages.get(name) ?? UNUSED;
+          const own = health(downOnCritical && usage.critical === true);
+          return [name, own.status === 'up' ? own : { ...own, ...whom(usage) }];
+        });
+        return [section, Object.fromEntries(healths)];
+      }),
+    ) as Healths;
   }
 }
 
-function byName<P extends { readonly name: string }, H>(
-  policies: P[],
-  healthOf: (policy: P) => H,
-): Record<string, H> {
-  return Object.fromEntries(policies.map((policy) => [policy.name, healthOf(policy)]));
+function whom({ critical, operations }: PolicyUsage): Partial<PolicyUsage> {
+  return critical === undefined ? { operations } : { critical, operations };
 }
 
 /** `breakers.payments`, `bulkheads.write`; nothing where there is none. */
-function namesOf({ breakers, bulkheads }: Healths, level: HealthLevel): string[] | undefined {
-  const names = Object.entries({ breakers, bulkheads }).flatMap(([kind, healths]) =>
-    Object.entries(healths)
+function namesOf(healths: Healths, level: HealthLevel): string[] | undefined {
+  const names = Object.entries(healths).flatMap(([section, byName]) =>
+    Object.entries(byName)
       .filter(([, { status }]) => status === level)
-      .map(([name]) => `${kind}.${name}`),
+      .map(([name]) => `${section}.${name}`),
   );
   return names.length === 0 ? undefined : names;
 }

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Injectable, Scope } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
 import { lastValueFrom, Observable, of } from 'rxjs';
 import request from 'supertest';
 import {
@@ -13,12 +14,15 @@ import {
   type ResilienceEvent,
   ResilienceEvents,
   ResilienceModule,
+  type ResilienceModuleOptions,
   ResilienceService,
   Retry,
   rules,
 } from '../../lib/index.js';
 import { PrometheusMetrics } from '../../lib/prometheus/index.js';
+import { ResilienceHealthIndicator } from '../../lib/terminus/index.js';
 import { bootBare, closeAll } from '../binding/support.js';
+import { DashboardApp } from '../dashboard/support.js';
 import { latch } from '../edge/waiting.js';
 
 afterEach(closeAll);
@@ -228,6 +232,31 @@ describe('A stage of a user’s own', () => {
     );
   });
 
+  it('can come with options that other providers are needed for, and get names from features', async () => {
+    @Injectable()
+    class Orders {
+      @Concurrency('db')
+      @Retry({ maxAttempts: 1 })
+      async run(): Promise<void> {}
+
+      @Concurrency('files')
+      async read(): Promise<void> {}
+    }
+    const module = ResilienceModule.forRootAsync({
+      useFactory: async () => ({ ...QUIET, stages: [concurrency], concurrencies: { db: {} } }),
+    });
+    const feature = ResilienceModule.forFeature<[typeof concurrency]>({
+      concurrencies: { files: { refuseAbove: 4 } },
+    });
+    const { app } = await bootBare({ imports: [module, feature], providers: [Orders] });
+    await app.get(Orders).run();
+    const [stage] = app.get(ResilienceService).instances().slice(-1);
+    expect(stage?.instances.map(({ name, snapshot }) => [name, snapshot()])).toEqual([
+      ['db', { running: 0, most: 1 }],
+      ['files', { running: 0, most: 0 }],
+    ]);
+  });
+
   it('tells events to whoever listens, and metrics to exporters', async () => {
     @Injectable()
     class Orders {
@@ -286,6 +315,125 @@ describe('A stage of a user’s own', () => {
     ]);
     open();
     expect(await first).toBe('found');
+  });
+});
+
+describe('How its instances stand', () => {
+  const two = async () => {
+    const { open, opened } = latch();
+    @Injectable()
+    class Orders {
+      @Concurrency('db')
+      async wait(): Promise<void> {
+        await opened;
+      }
+    }
+    return { Orders, open };
+  };
+
+  it('is a row of the dashboard', async () => {
+    const { Orders, open } = await two();
+    const dashboard = await DashboardApp.start(
+      { public: true },
+      {
+        providers: [Orders],
+        resilience: {
+          ...QUIET,
+          stages: [concurrency],
+          concurrencies: { db: {} },
+        } as unknown as ResilienceModuleOptions,
+      },
+    );
+    const watcher = await dashboard.watch();
+    const full = await watcher.frame(() => true);
+    const idle = { name: 'db', status: 'up', running: 0, most: 0 };
+    expect(full['stage:concurrencies']).toEqual([idle]);
+    expect(full.operations).toEqual([expect.objectContaining({ shares: ['concurrency db'] })]);
+    const orders = dashboard.app.get(Orders);
+    const running = [orders.wait(), orders.wait()];
+    const busy = { name: 'db', status: 'degraded', running: 2, most: 2 };
+    const rows = await watcher.frame((frame) => frame !== full && 'stage:concurrencies' in frame);
+    expect(rows['stage:concurrencies']).toEqual([busy]);
+    open();
+    await Promise.all(running);
+  });
+
+  it('is part of a health check, with who uses what is not well', async () => {
+    const { Orders, open } = await two();
+    const { app } = await boot({
+      imports: [TerminusModule],
+      providers: [Orders, ResilienceHealthIndicator],
+    });
+    const health = app.get(ResilienceHealthIndicator);
+    expect((await health.isHealthy()).resilience).toMatchObject({
+      status: 'up',
+      concurrencies: { db: { status: 'up', running: 0, most: 0 } },
+    });
+    const running = [app.get(Orders).wait(), app.get(Orders).wait()];
+    expect((await health.isHealthy()).resilience).toMatchObject({
+      status: 'degraded',
+      degraded: ['concurrencies.db'],
+      concurrencies: { db: { status: 'degraded', running: 2, operations: ['Orders.wait'] } },
+    });
+    open();
+    await Promise.all(running);
+  });
+
+  it('is asked without harm where a stage cannot say it', async () => {
+    const broken = defineStage({
+      name: 'broken',
+      options: {},
+      make: () => ({
+        admit: () => undefined,
+        snapshot(): { running: number } {
+          throw new Error('no');
+        },
+      }),
+      health: ({ running }) => (running > 1 ? 'down' : 'up'),
+    });
+    const Broken = decoratorOf(broken);
+    @Injectable()
+    class Orders {
+      @Broken()
+      async run(): Promise<void> {}
+    }
+    const module = ResilienceModule.forRoot({ ...QUIET, stages: [broken] });
+    const { app } = await bootBare({ imports: [module], providers: [Orders] });
+    const stage = app.get(ResilienceService).instances().at(-1);
+    expect(stage).toMatchObject({ stage: 'broken', section: 'broken' });
+    expect(stage?.instances.map((it) => [it.name, it.snapshot(), it.health()])).toEqual([
+      ['Orders.run', {}, { status: 'up' }],
+    ]);
+  });
+
+  it('is told no more when an instance is disposed of, with its pipeline or the application', async () => {
+    const disposed: string[] = [];
+    const owned = defineStage({
+      name: 'owned',
+      named: 'owners',
+      options: {},
+      make: (name) => ({ admit: () => undefined, dispose: () => disposed.push(name) }),
+    });
+    const module = ResilienceModule.forRoot({ ...QUIET, stages: [owned], owners: { db: {} } });
+    const { app } = await bootBare({ imports: [module] });
+    const resilience = app.get(ResilienceService);
+    const pipeline = resilience.pipeline<[typeof owned]>({ name: 'own', owned: {} });
+    expect(
+      resilience
+        .instances()
+        .at(-1)
+        ?.instances.map(({ name }) => name),
+    ).toEqual(['db', 'own']);
+    pipeline.dispose();
+    expect(disposed).toEqual(['own']);
+    expect(
+      resilience
+        .instances()
+        .at(-1)
+        ?.instances.map(({ name }) => name),
+    ).toEqual(['db']);
+    await app.close();
+    expect(disposed).toEqual(['own', 'db']);
   });
 });
 

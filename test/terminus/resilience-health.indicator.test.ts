@@ -9,7 +9,6 @@ import {
 } from '@nestjs/terminus';
 import {
   Bulkhead,
-  BulkheadRegistry,
   CircuitBreaker,
   CircuitBreakerRegistry,
   CircuitState,
@@ -353,8 +352,6 @@ describe('ResilienceHealthIndicator with terminus 11, which leaves out what is d
     const indicator = new ResilienceHealthIndicator(
       { check: of } as unknown as HealthIndicatorService,
       app.get(ResilienceService),
-      app.get(CircuitBreakerRegistry),
-      app.get(BulkheadRegistry),
     );
     expect((await indicator.isHealthy('it')).it).toMatchObject({
       status: 'up',

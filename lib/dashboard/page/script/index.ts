@@ -1,6 +1,6 @@
 import { errors, transitions } from './lists.js';
 import { live } from './live.js';
-import { breakers, bulkheads, operations } from './sections.js';
+import { breakers, bulkheads, operations, stages } from './sections.js';
 import { table } from './table.js';
 import { tools } from './tools.js';
 
@@ -11,5 +11,5 @@ import { tools } from './tools.js';
  */
 export const script = `(function () {
 'use strict';
-${[tools, table, operations, breakers, bulkheads, transitions, errors, live].join('\n')}
+${[tools, table, operations, breakers, bulkheads, stages, transitions, errors, live].join('\n')}
 })();`;

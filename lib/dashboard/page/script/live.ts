@@ -59,6 +59,7 @@ function receive(event) {
   operations.update(frame.operations || []);
   breakers.update(frame.breakers || []);
   bulkheads.update(frame.bulkheads || []);
+  updateStages(frame);
   if (frame.errors) errors.update(frame.errors);
   if (frame.transitions) {
     transitions.update(frame.transitions);
@@ -70,7 +71,7 @@ function receive(event) {
 
 byId('filter').addEventListener('input', function (event) {
   query = event.target.value.trim().toLowerCase();
-  [operations, breakers, bulkheads, transitions, errors].forEach(function (each) { each.filter(); });
+  [operations, breakers, bulkheads, transitions, errors].concat(Array.from(stages.values())).forEach(function (each) { each.filter(); });
 });
 
 function ask(heading, text, action, then) {

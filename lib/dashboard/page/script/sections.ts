@@ -19,8 +19,7 @@ function details(row) {
   return [
     row.critical === true ? 'critical' : row.critical === false ? 'nice to have' : '',
     row.upstream ? 'calls ' + row.upstream : '',
-    row.breaker && row.breaker !== row.name ? 'breaker ' + row.breaker : '',
-    row.bulkhead && row.bulkhead !== row.name ? 'bulkhead ' + row.bulkhead : ''
+    (row.shares || []).join(' · ')
   ].filter(Boolean).join(' · ');
 }
 
@@ -125,4 +124,44 @@ var bulkheads = new Table('bulkheads', 'Bulkheads', [
   used('Running', 'running', 'maxConcurrent'),
   used('Queued', 'queued', 'queueLimit')
 ], 1, 'There is no bulkhead.', function (row) { return row.name; });
+`;
+
+/** Stages that have no table of their own: a column for each value of their snapshots. */
+export const stages = `
+var stages = new Map();
+
+function words(name) { return name.replace(/[A-Z]/g, function (letter) { return ' ' + letter.toLowerCase(); }); }
+function title(name) { return name.charAt(0).toUpperCase() + words(name).slice(1); }
+
+function valueColumn(key) {
+  return { title: title(key), class: 'number', value: function (row) { return row[key]; },
+    show: function (cell, row) { setText(cell, typeof row[key] === 'number' ? number(row[key]) : row[key] === undefined ? '–' : row[key]); } };
+}
+
+function statusColumn() {
+  return { title: 'Status', value: function (row) { return ['up', 'degraded', 'down'].indexOf(row.status); },
+    show: function (cell, row) { setText(cell, row.status); setClass(cell, 'bad', row.status !== 'up'); } };
+}
+
+/** The panel is made when its first rows come. */
+function stageTable(key, rows) {
+  var id = 'stage-' + key;
+  var heading = make('div', { class: 'head' }, [make('h2', { id: id + '-heading' }, [title(key)]), make('p', {}, ['now']),
+    make('p', { class: 'count', id: id + '-count' })]);
+  var body = make('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-labelledby': id + '-heading', id: id + '-body' });
+  byId('errors').before(make('section', { class: 'panel', id: id, 'aria-labelledby': id + '-heading' }, [heading, body]));
+  var keys = Object.keys(rows[0]).filter(function (it) { return it !== 'name' && it !== 'status'; });
+  var columns = [{ title: 'Name', build: nameCell, value: function (row) { return row.name; },
+    show: function (cell, row) { showName(cell, row.name, ''); } }, statusColumn()].concat(keys.map(valueColumn));
+  return new Table(id, title(key), columns, 1, '', function (row) { return row.name; });
+}
+
+function updateStages(frame) {
+  Object.keys(frame).forEach(function (member) {
+    if (member.indexOf('stage:') !== 0 || frame[member].length === 0) return;
+    var key = member.slice(6);
+    if (!stages.has(key)) stages.set(key, stageTable(key, frame[member]));
+    stages.get(key).update(frame[member]);
+  });
+}
 `;

@@ -1,0 +1,25 @@
+import type { HealthLevel } from '../stage/stage-definition.js';
+import type { BulkheadSnapshot } from './bulkhead.policy.js';
+
+export interface BulkheadHealth {
+  status: HealthLevel;
+  running: number;
+  queued: number;
+  maxConcurrent: number;
+  queueLimit: number;
+  /** The following only where it is not `up`. */
+  critical?: boolean;
+  /** What does not get through. */
+  operations?: string[];
+}
+
+/** Full is for a moment, so it never takes an instance down: the load would only move to the others. */
+export function bulkheadHealth({
+  running,
+  queued,
+  maxConcurrent,
+  queueLimit,
+}: BulkheadSnapshot): BulkheadHealth {
+  const full = running >= maxConcurrent && queued >= queueLimit;
+  return { status: full ? 'degraded' : 'up', running, queued, maxConcurrent, queueLimit };
+}

@@ -1,0 +1,39 @@
+import type { HealthLevel } from '../stage/stage-definition.js';
+import { type CircuitBreakerSnapshot, CircuitState } from './circuit-state.js';
+
+export interface BreakerHealth {
+  status: HealthLevel;
+  state: CircuitState;
+  /** The following only where it is not `up`. */
+  critical?: boolean;
+  /** What does not get through. */
+  operations?: string[];
+  /** Failed calls in the window, 0 to 100. */
+  failureRate?: number;
+  /** ISO 8601. */
+  openedAt?: string;
+  /** Until the first probe, in ms. */
+  retryAfterMs?: number;
+}
+
+/** @param isDecisive whether the instance is of no use while the breaker rejects all */
+export function breakerHealth(
+  { state, failureRate, openedAt, retryAfterMs }: CircuitBreakerSnapshot,
+  isDecisive: boolean,
+): BreakerHealth {
+  if (state === CircuitState.CLOSED || state === CircuitState.DISABLED)
+    return { status: 'up', state };
+  const down = isDecisive && rejectsAll(state, retryAfterMs);
+  const health: BreakerHealth = { status: down ? 'down' : 'degraded', state, failureRate };
+  if (openedAt !== undefined) health.openedAt = openedAt;
+  if (retryAfterMs !== undefined) health.retryAfterMs = retryAfterMs;
+  return health;
+}
+
+/**
+ * A breaker leaves its open state by the first call that comes when the time has passed. An instance
+ * that was down until then would get no calls, and never recover: from then on it is only degraded.
+ */
+function rejectsAll(state: CircuitState, retryAfterMs = 0): boolean {
+  return state === CircuitState.FORCED_OPEN || (state === CircuitState.OPEN && retryAfterMs > 0);
+}

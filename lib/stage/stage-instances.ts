@@ -1,0 +1,23 @@
+import type { HealthLevel } from './stage-definition.js';
+
+/** The instances of one stage: what operations share by name, or have of their own. */
+export interface StageInstances {
+  /** The stage's name: `circuitBreaker`. */
+  readonly stage: string;
+  /** The module's option in which they get names: `breakers`. */
+  readonly section: string;
+  readonly instances: readonly InstanceView[];
+}
+
+/** One of them, as health checks and dashboards see it. */
+export interface InstanceView {
+  readonly name: string;
+  /** How it stands. Plain values. */
+  snapshot(): object;
+  /**
+   * How well it is, and what a health check says of it.
+   *
+   * @param isDecisive whether the application is of no use while it lets nothing through. @default false
+   */
+  health(isDecisive?: boolean): { status: HealthLevel };
+}
