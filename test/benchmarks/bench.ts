@@ -20,7 +20,7 @@ import { machine, measureAll, type Run } from './report/results.js';
 import { table, verdict } from './report/table.js';
 
 const NODES = [20, 22, 24, 26];
-const THOROUGH: Effort = { rounds: 5, batches: 8, batchMs: 30, warmUpMs: 300 };
+const THOROUGH: Effort = { rounds: 5, batches: 24, batchMs: 10, warmUpMs: 300 };
 const QUICK: Effort = { rounds: 1, batches: 3, batchMs: 10, warmUpMs: 150 };
 
 const { values: flags } = parseArgs({

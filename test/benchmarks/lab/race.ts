@@ -17,7 +17,7 @@ export interface Host {
   readonly median: number;
   readonly slowest: number;
   readonly processes: number;
-  /** How many of them began while the host was slow. */
+  /** How many of them began while the host was slow, or never had a core for themselves. */
   readonly slow: number;
 }
 
@@ -55,10 +55,10 @@ export class Race {
     );
   }
 
-  /** Whether there was a process for it that the host let run as fast as it can. */
+  /** Whether there was a process for it that the host let run as fast as it can, undisturbed. */
   metCalmHost(of: Case): boolean {
     const limit = this.slowFrom();
-    return this.timingsOf(of).some(({ plain }) => plain <= limit);
+    return this.timingsOf(of).some((each) => !each.wasDisturbed && each.plain <= limit);
   }
 
   host(of: readonly Timing[] = this.all()): Host {
@@ -70,7 +70,7 @@ export class Race {
       median,
       slowest: Math.max(...plains),
       processes: plains.length,
-      slow: plains.filter((plain) => plain > limit).length,
+      slow: of.filter((each) => each.wasDisturbed || each.plain > limit).length,
     };
   }
 
