@@ -8,6 +8,7 @@ export class BulkheadTelemetry implements BulkheadObserver {
   private readonly running: BoundMetric;
   private readonly queued: BoundMetric;
   private readonly limit: BoundMetric;
+  private lastQueued = 0;
 
   constructor(
     bulkhead: string,
@@ -28,6 +29,8 @@ export class BulkheadTelemetry implements BulkheadObserver {
 
   onChange(_bulkhead: unknown, running: number, queued: number): void {
     this.running(running);
+    if (queued === this.lastQueued) return; // nobody waits, mostly
+    this.lastQueued = queued;
     this.queued(queued);
   }
 

@@ -3,67 +3,109 @@ import { onNextTurn } from '../common/next-turn.js';
 import { TURN_MS } from '../common/turn.js';
 import { errorChain } from './error-chain.js';
 
-/** Counts how often any call has given up: what it stands at tells before from after. */
+/** So many reactions of promises may lie between the end of a call and that of the one around it. */
+const REACTIONS = 32;
+
+/** Counts failures of attempts, and calls that have given up: what it stands at tells before from after. */
 let count = 0;
 
-/** How often any call has given up so far. */
-export function givenUp(): number {
+/** So many failures there have been so far. */
+export function failuresSoFar(): number {
   return count;
 }
 
-/** An error that is handed on in this turn of the event loop only. */
+/** When each error first failed an attempt. */
+const firstFailures = new WeakMap<object, number>();
+const constants = new WeakSet<object>();
+
+/**
+ * An attempt has failed that began when there had been so many failures. If its error had failed another
+ * by then, it was not made for this failure: it is a constant.
+ */
+export function noteFailure(error: unknown, since: number): void {
+  if (!isObject(error)) return;
+  const first = firstFailures.get(error);
+  if (first === undefined) firstFailures.set(error, ++count);
+  else if (first <= since) constants.add(error);
+}
+
+/** Whether several failures have the very same error. */
+export function isConstant(error: unknown): boolean {
+  return !isObject(error) || constants.has(error);
+}
+
+/** A constant that is handed on in this turn of the event loop only. */
 interface Passing {
   readonly count: number;
   /** On the monotonic clock. */
   readonly untilMs: number;
+  /** Those who wait for the call that has failed by it may not have gone on yet. */
+  isFresh: boolean;
 }
 
 /**
  * The errors by which calls inside a scope have failed, retried until they gave up.
  *
  * An error that was made for one failure is that failure, wherever and however late it comes up. A
- * constant is not: who handled it may throw it again for a failure of its own. So one that several
- * attempts failed by, and whatever is no object, counts as passed on in the same turn of the event loop
- * only: after that, whoever throws it has gone on.
+ * constant is not: who handled it may throw it again for a failure of its own. So a constant, and whatever
+ * is no object, counts as passed on in the same turn of the event loop only: after that, whoever throws it
+ * has gone on.
  */
 export class RetriedErrors {
-  /** How often any call had given up when each was added. It keeps none of them alive. */
+  /** When each was added. It keeps none of them alive. */
   private readonly made = new WeakMap<object, number>();
   private readonly passing = new Map<unknown, Passing>();
 
-  add(error: unknown, isConstant: boolean): void {
+  /** @param passes whether it is a constant, handed on */
+  add(error: unknown, passes: boolean): void {
     count++;
-    if (isObject(error) && !isConstant) {
+    if (isObject(error) && !passes) {
       this.made.set(error, count);
       return;
     }
-    this.passing.set(error, { count, untilMs: now() + TURN_MS });
+    const passing = { count, untilMs: now() + TURN_MS, isFresh: true };
+    this.passing.set(error, passing);
+    age(passing, REACTIONS);
     onNextTurn(() => this.passing.delete(error));
   }
 
-  /** Whether it is one that several attempts of a call inside failed by, passed on in this turn. */
-  isConstant(error: unknown): boolean {
-    return this.passing.has(error) && !(isObject(error) && this.made.has(error));
+  /** Whether it, or an error that it was made of, is one of them. */
+  has(error: unknown): boolean {
+    const at = now();
+    return errorChain(error).some(
+      (each) => this.timeOf(each) > 0 || at < (this.passing.get(each)?.untilMs ?? 0),
+    );
   }
 
-  /** Whether it, or an error that it was made of, was added when so many calls had given up, or later. */
-  has(error: unknown, since = 0): boolean {
-    const at = now();
+  /**
+   * The same for an attempt that has no scope of its own, which began when there had been so many failures:
+   * others may be beside it that fail by the same constant.
+   */
+  hasSince(error: unknown, since: number): boolean {
     return errorChain(error).some((each) => {
-      if (isObject(each) && (this.made.get(each) ?? 0) > since) return true;
       const passing = this.passing.get(each);
-      return passing !== undefined && passing.count > since && at < passing.untilMs;
+      return this.timeOf(each) > since || (passing?.isFresh === true && passing.count > since);
     });
   }
 
-  /** Whether it was added before so many calls had given up: then it is no error of one failure alone. */
-  hadBefore(error: unknown, since: number): boolean {
-    return isObject(error) && (this.made.get(error) ?? Number.POSITIVE_INFINITY) <= since;
+  /** Whether it is a constant, passed on in this turn. */
+  passes(error: unknown): boolean {
+    return this.passing.has(error);
+  }
+
+  private timeOf(error: unknown): number {
+    return isObject(error) ? (this.made.get(error) ?? 0) : 0;
   }
 }
 
 /** Those of calls that are inside of no scope. */
 export const retriedOutside = new RetriedErrors();
+
+/** No timer and no input comes between the reactions that lead to one another. */
+function age(passing: Passing, left: number): void {
+  if (left === 0) passing.isFresh = false;
+  else queueMicrotask(() => age(passing, left - 1));
+}
 
 function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';

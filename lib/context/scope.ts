@@ -213,26 +213,22 @@ export class Scope implements AttemptContext {
   /**
    * A call made inside has been retried until it gave up, with this error.
    *
-   * @param isConstant whether several of its attempts, or of those inside it, failed by the very same
+   * @param passes whether it is a constant, handed on
    */
-  noteRetried(error: unknown, isConstant = false): void {
+  noteRetried(error: unknown, passes = false): void {
     const extras = this.extra();
     extras.retriedErrors ??= new RetriedErrors();
-    extras.retriedErrors.add(error, isConstant);
+    extras.retriedErrors.add(error, passes);
   }
 
-  /**
-   * Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up.
-   *
-   * @param since only where that call has given up after this (`givenUp()`)
-   */
-  hasRetried(error: unknown, since?: number): boolean {
-    return this.extras?.retriedErrors?.has(error, since) ?? false;
+  /** Whether an error, or one that it was made of, comes from a call inside that was retried until it gave up. */
+  hasRetried(error: unknown): boolean {
+    return this.retriedErrors?.has(error) ?? false;
   }
 
-  /** Whether several attempts of a call inside failed by this very error. */
-  hasRetriedConstant(error: unknown): boolean {
-    return this.extras?.retriedErrors?.isConstant(error) ?? false;
+  /** Those of calls inside. */
+  get retriedErrors(): RetriedErrors | undefined {
+    return this.extras?.retriedErrors;
   }
 
   /**

@@ -29,8 +29,8 @@ export class FallbackScope extends Scope {
   }
 
   /** It surfaces from the fallback, and so from the call. */
-  override noteRetried(error: unknown, isConstant = false): void {
-    this.caller?.noteRetried(error, isConstant);
+  override noteRetried(error: unknown, passes = false): void {
+    this.caller?.noteRetried(error, passes);
   }
 
   /** What it did not wait for may call in the same turn of the event loop, and go in a circle as well. */

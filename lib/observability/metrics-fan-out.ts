@@ -90,21 +90,26 @@ export class MetricsFanOut implements MetricsRecorder {
 
   private toAll(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
     let boundTo: readonly MetricsRecorder[] = [];
-    let series: BoundMetric[] = [];
+    let first: BoundMetric | undefined;
+    let others: BoundMetric[] = [];
     return (value) => {
       if (boundTo !== this.recorders) {
         boundTo = this.recorders;
-        series = boundTo.map((recorder) => this.seriesOf(recorder, kind, name, tags));
+        [first, ...others] = boundTo.map((recorder) => this.seriesOf(recorder, kind, name, tags));
       }
-      for (let index = 0; index < series.length; index++) {
-        try {
-          const result = (series[index] as BoundMetric)(value) as unknown;
-          if (result !== undefined) this.guard.run(() => result); // a promise, which may be rejected
-        } catch (error) {
-          this.guard.warn(error);
-        }
-      }
+      // Mostly there is one recorder; a loop for it would cost as much as it does.
+      if (first !== undefined) this.tell(first, value);
+      if (others.length > 0) for (const other of others) this.tell(other, value);
     };
+  }
+
+  private tell(series: BoundMetric, value: number): void {
+    try {
+      const result = series(value) as unknown;
+      if (result !== undefined) this.guard.run(() => result); // a promise, which may be rejected
+    } catch (error) {
+      this.guard.warn(error);
+    }
   }
 
   private seriesOf(

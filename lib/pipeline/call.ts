@@ -3,7 +3,7 @@ import { openPromise } from '../common/open-promise.js';
 import { closeStream, openStreamOf } from '../common/open-stream.js';
 import { CallContext } from '../context/ambient.js';
 import { follow, unfollow } from '../context/followed-signals.js';
-import { retriedOutside } from '../context/retried-errors.js';
+import { isConstant, retriedOutside } from '../context/retried-errors.js';
 import { type Dependent, innermost, type Scope } from '../context/scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import { Attempt, type AttemptOwner } from '../stage/attempt.js';
@@ -255,19 +255,12 @@ export abstract class Call<T>
       this.current?.hasRetried(error) === true;
     if (!isRetried) return;
     const { caller } = this;
+    const passes = isConstant(error) || this.current?.passesRetried(error) === true;
     if (caller !== undefined) {
       // One that was cut itself fails by its own deadline, which no call inside has retried.
-      if (!caller.aborted) caller.noteRetried(error, this.isConstant(error));
+      if (!caller.aborted) caller.noteRetried(error, passes);
     } else if (this.madeIn?.detached !== true) {
-      retriedOutside.add(error, this.isConstant(error));
+      retriedOutside.add(error, passes);
     }
-  }
-
-  /** Whether several attempts have failed by this very error, here or further in. */
-  private isConstant(error: unknown): boolean {
-    return (
-      (this.attempts > 1 && error === this.failedBefore) ||
-      this.current?.hasRetriedConstant(error) === true
-    );
   }
 }

@@ -64,6 +64,7 @@ export class Failing<T> {
     const { observer } = call.plan;
     this.last = attempt?.opened ? attempt : undefined;
     if (attempt?.ran && !errorChain(failure).some(isRejection)) this.reached = true;
+    if (call.plan.stages.retry !== undefined) attempt?.noteFailure(failure);
     let error = failure;
     let decision: RetryDecision;
     try {

@@ -40,16 +40,16 @@ class GeneratorCall<T> extends Call<Begun<T>> {
         () => this.work.begin(this.self, this.args, attempt) as AsyncGenerator<T>,
       );
       const ended = () => attempt.finish();
-      attempt.onAbandoned = () => {
+      attempt.watch(() => {
         // What abandoned work throws is dropped.
         runInScope(attempt.inside, () => values.return(undefined)).then(ended, ended);
-      };
+      });
       this.inScope(attempt, () => values.next()).then((first) => {
         if (attempt.aborted) {
           if (!first.done) this.discard(first.value); // it has been told to stop
           return;
         }
-        attempt.onAbandoned = undefined;
+        attempt.watch(undefined);
         attempt.begin(this.goOn(values, first, attempt, ended));
       }, fail);
     } catch (error) {

@@ -97,8 +97,8 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
     return this.made.some((attempt) => attempt.hasRetried(error));
   }
 
-  hasRetriedConstant(error: unknown): boolean {
-    return this.made.some((attempt) => attempt.hasRetriedConstant(error));
+  passesRetried(error: unknown): boolean {
+    return this.made.some((attempt) => attempt.passesRetried(error));
   }
 
   private make(at: number): void {

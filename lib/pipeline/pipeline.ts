@@ -4,7 +4,7 @@ import type { AttemptContext } from '../context/scope.js';
 import { generate } from './generator.js';
 import type { Plan } from './plan.js';
 import { PromiseCall } from './promise-call.js';
-import { callStraight } from './straight-call.js';
+import { StraightCall } from './straight-call.js';
 import { observeStream } from './stream.js';
 import { traceStream } from './trace-stream.js';
 import { FUNCTION, type Work } from './work.js';
@@ -83,7 +83,7 @@ export class Pipeline {
     const madeIn = surroundings();
     const isStraight = madeIn === undefined && signal === undefined;
     return isStraight && !work.needsScope && !plan.needsScope
-      ? callStraight(plan, work, self, args)
+      ? new StraightCall<T>(plan, work, self, args).run()
       : new PromiseCall<T>(plan, work, self, args, madeIn).run(signal);
   }
 

@@ -13,55 +13,71 @@ import type { Work } from './work.js';
  * a timeout or whatever else needs one. It knows only "let in at once, and answered". From whatever else
  * becomes of it, a `PromiseCall` goes on, at the same attempt with the same permits.
  */
-export function callStraight<T>(
-  plan: Plan,
-  work: Work,
-  self: unknown,
-  args: unknown[],
-): Promise<T> {
-  const { hooks, observer, shutdown } = plan;
-  const at = now();
-  const attempt = new StraightAttempt(plan, at);
-  const takeOver = (goOn: (call: PromiseCall<T>, attempt: Attempt<T>) => void): Promise<T> => {
-    const call = new PromiseCall<T>(plan, work, self, args, undefined);
-    return call.takeOver(attempt, (taken) => goOn(call, taken));
-  };
-  shutdown.enter();
-  plan.budget?.recordFirstAttempt(at);
-  let waitsAt: number;
-  try {
-    waitsAt = hooks.admit(attempt, at);
-  } catch (refusal) {
-    return takeOver((_, taken) => taken.refuse(refusal, 'failure'));
+export class StraightCall<T> extends StraightAttempt {
+  constructor(
+    protected override readonly plan: Plan,
+    private readonly work: Work,
+    private readonly self: unknown,
+    private readonly args: unknown[],
+  ) {
+    super(plan, now());
   }
-  if (waitsAt !== ADMITTED) return takeOver((_, taken) => taken.goOn(waitsAt));
-  attempt.ran = true;
-  let result: Promise<T>;
-  beginPlain(attempt);
-  try {
-    result = promised(work.begin(self, args, AMBIENT));
-  } catch (error) {
-    attempt.scope = endPlain();
-    return takeOver((call, taken) => call.failAttempt(taken, error));
+
+  run(): Promise<T> {
+    const { plan, startedAt } = this;
+    plan.shutdown.enter();
+    plan.budget?.recordFirstAttempt(startedAt);
+    let waitsAt: number;
+    try {
+      waitsAt = plan.hooks.admit(this, startedAt);
+    } catch (refusal) {
+      return this.handOver((_, attempt) => attempt.refuse(refusal, 'failure'));
+    }
+    if (waitsAt !== ADMITTED) return this.handOver((_, attempt) => attempt.goOn(waitsAt));
+    let result: Promise<T>;
+    try {
+      result = this.begin();
+    } catch (error) {
+      return this.handOver((call, attempt) => call.failAttempt(attempt, error));
+    }
+    return result.then(
+      (value) => this.succeeded(value),
+      (error) => this.failed(error),
+    );
   }
-  const scope = endPlain();
-  attempt.scope = scope;
-  return result.then(
-    (value) => {
-      try {
-        const end = now();
-        scope?.leave();
-        hooks.finish(attempt, true);
-        hooks.settle(attempt, 'success', undefined, end);
-        observer.onSuccess(end - at, end);
-      } finally {
-        shutdown.leave();
-      }
-      return value;
-    },
-    (error) => {
-      scope?.leave();
-      return takeOver((call, taken) => call.failAttempt(taken, error));
-    },
-  );
+
+  /** @throws what the method throws without making a promise */
+  private begin(): Promise<T> {
+    this.ran = true;
+    beginPlain(this);
+    try {
+      return promised(this.work.begin(this.self, this.args, AMBIENT));
+    } finally {
+      this.scope = endPlain();
+    }
+  }
+
+  private succeeded(value: T): T {
+    const { plan } = this;
+    try {
+      const at = now();
+      this.scope?.leave();
+      plan.hooks.finish(this, true);
+      plan.hooks.settle(this, 'success', undefined, at);
+      plan.observer.onSuccess(at - this.startedAt, at);
+    } finally {
+      plan.shutdown.leave();
+    }
+    return value;
+  }
+
+  private failed(error: unknown): Promise<T> {
+    this.scope?.leave();
+    return this.handOver((call, attempt) => call.failAttempt(attempt, error));
+  }
+
+  private handOver(goOn: (call: PromiseCall<T>, attempt: Attempt<T>) => void): Promise<T> {
+    const call = new PromiseCall<T>(this.plan, this.work, this.self, this.args, undefined);
+    return call.takeOver(this, (attempt) => goOn(call, attempt));
+  }
 }

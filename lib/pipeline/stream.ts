@@ -83,12 +83,12 @@ class StreamCall<T> extends Call<unknown> {
   override invoke(attempt: Attempt<unknown>): void {
     const subscription = new Subscription();
     this.subscription = subscription;
-    attempt.onAbandoned = () => {
+    attempt.watch(() => {
       try {
         subscription.unsubscribe();
       } catch {} // what an abandoned attempt throws is dropped
       attempt.finish(); // an unsubscribed source has really ended
-    };
+    });
     let begun = false;
     let last: T | undefined;
     const { subscriber } = this;

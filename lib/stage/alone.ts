@@ -163,18 +163,11 @@ class AloneCall<T> extends CallContext implements AttemptOwner<T>, Dependent {
 
   private begin(attempt: Attempt<T>): Promise<T> {
     try {
-      if (this.open !== undefined) this.askAgain(attempt);
+      if (this.open !== undefined) refuseWithout(this.caller); // whose time may be up since
       return this.runInScope(attempt, begin<T>, this.work);
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** @throws the reason of a caller whose time is up since */
-  private askAgain(attempt: Attempt<T>): void {
-    attempt.ran = false;
-    refuseWithout(this.caller);
-    attempt.ran = true;
   }
 
   succeeded(): void {}

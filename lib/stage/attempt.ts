@@ -1,5 +1,10 @@
 import { now } from '../common/clock.js';
-import { givenUp, retriedOutside } from '../context/retried-errors.js';
+import {
+  failuresSoFar,
+  noteFailure,
+  type RetriedErrors,
+  retriedOutside,
+} from '../context/retried-errors.js';
 import { Scope } from '../context/scope.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import type { Admission, AttemptStage, Permit, Settlement, Timed } from './attempt-stage.js';
@@ -36,24 +41,45 @@ export interface AttemptOwner<T> {
   broke(error: unknown): void;
 }
 
-/** How far an attempt has come. */
-export enum Phase {
+/**
+ * How far an attempt has come. Two ends are told apart: its caller knows how it went, and the work behind it
+ * has really ended, which may be much later.
+ */
+enum Phase {
   /** Its stages are asked to let it in. */
   New,
   /** One of them lets it wait. */
   Queued,
   /** Its work runs, and its caller waits for that. */
   Running,
-  /** Its caller knows how it went. Its work may still run: it was cut, or is a stream that has begun. */
+  /** Its work has ended; its caller is told at once. */
+  Finished,
+  /** Its caller knows, and its work still runs: it was cut, or is a stream that has begun. */
   Settled,
+  /** Its caller knows, and its work has ended. */
+  Over,
+  /** Its caller knows that it does not begin. */
+  Refused,
+}
+
+/** What only some attempts need. */
+class Rare {
+  /** Gives up the place in a queue. */
+  leaveQueue: (() => void) | undefined = undefined;
+  /** Called when nobody waits for the work any more. */
+  onAbandoned: ((reason: unknown) => void) | undefined = undefined;
+  /** By whom it was cut while its stages were asked. */
+  cutEarly: { readonly reason: unknown } | undefined = undefined;
+  /** Where what it began before this attempt took over has met what is inside. */
+  metIn: Scope | undefined = undefined;
+  begun = false;
 }
 
 /**
  * One attempt: in through its stages, its work, and out through them again.
  *
- * Two ends are told apart. The attempt *settles* once: by its result, by its timeout, or because the
- * caller gave up. The work behind it *finishes* when it really ends, perhaps much later; until then it
- * holds what its stages gave it.
+ * The attempt *settles* once: by its result, by its timeout, or because the caller gave up. The work behind
+ * it *finishes* when it really ends; until then it holds what its stages gave it.
  */
 export class Attempt<T> extends Scope implements Admitted, Timed {
   previous: Timed | undefined = undefined;
@@ -62,19 +88,11 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   permit0: Permit = undefined;
   permit1: Permit = undefined;
   permit2: Permit = undefined;
-  permit3: Permit = undefined;
   morePermits: Permit[] | undefined = undefined;
-  scope: Scope = this;
-  ran = false;
-  begun = false;
-  /** Called when nobody waits for the work any more. */
-  onAbandoned: ((reason: unknown) => void) | undefined = undefined;
   private phase = Phase.New;
-  private finished = false;
-  private leaveQueue: (() => void) | undefined = undefined;
-  private cutEarly: { readonly reason: unknown } | undefined = undefined;
-  /** So many calls had given up when it began. */
-  private since = givenUp();
+  private rare: Rare | undefined = undefined;
+  /** So many failures there had been when it began. */
+  private since = failuresSoFar();
 
   /** @param opened whether its work runs in it; else what is called inside finds the scope around it */
   constructor(
@@ -92,8 +110,20 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
     return this.owner.plan.operation;
   }
 
+  get scope(): Scope {
+    return this.rare?.metIn ?? this;
+  }
+
   get timed(): Timed {
     return this;
+  }
+
+  get ran(): boolean {
+    return this.phase >= Phase.Running && this.phase !== Phase.Refused;
+  }
+
+  get begun(): boolean {
+    return this.rare?.begun === true;
   }
 
   /** What its work runs in. */
@@ -110,33 +140,40 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   }
 
   override get gone(): boolean {
-    return super.over && (this.finished || !this.ran || !this.owner.plan.hooks.hold);
+    return super.over && !(this.holds && this.owner.plan.hooks.hold);
   }
 
   override permitFor(stage: object): Permit {
-    const { hooks } = this.owner.plan;
-    const holds = (stage as { finished?: unknown }).finished !== undefined;
-    return holds && (this.finished || !this.ran) ? undefined : hooks.permitOf(stage, this);
+    const { finished } = stage as { finished?: unknown };
+    return finished !== undefined && !this.holds
+      ? undefined
+      : this.owner.plan.hooks.permitOf(stage, this);
   }
 
   override isQueued(since: number, at: number): boolean {
-    return this.leaveQueue !== undefined || super.isQueued(since, at);
+    return this.rare?.leaveQueue !== undefined || super.isQueued(since, at);
   }
 
   override hasRetried(error: unknown): boolean {
     if (this.opened) return super.hasRetried(error);
-    const { caller } = this;
-    return caller === undefined
-      ? retriedOutside.has(error, this.since)
-      : caller.hasRetried(error, this.since);
+    return this.retriedInside?.hasSince(error, this.since) ?? false;
   }
 
-  override hasRetriedConstant(error: unknown): boolean {
-    if (this.opened) return super.hasRetriedConstant(error);
+  /** Whether it is a constant, which a call inside that gave up has handed on. */
+  passesRetried(error: unknown): boolean {
+    return this.retriedInside?.passes(error) ?? false;
+  }
+
+  /** It has failed by this error. */
+  noteFailure(error: unknown): void {
+    noteFailure(error, this.since);
+  }
+
+  /** Errors of calls inside, among those of others where it has no scope of its own. */
+  private get retriedInside(): RetriedErrors | undefined {
+    if (this.opened) return this.retriedErrors;
     const { caller } = this;
-    return caller === undefined
-      ? retriedOutside.isConstant(error) || retriedOutside.hadBefore(error, this.since)
-      : caller.hasRetriedConstant(error);
+    return caller === undefined ? retriedOutside : caller.retriedErrors;
   }
 
   start(): void {
@@ -156,18 +193,38 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
     this.permit0 = begun.permit0;
     this.permit1 = begun.permit1;
     this.permit2 = begun.permit2;
-    this.permit3 = begun.permit3;
     this.morePermits = begun.morePermits;
     this.since = begun.since;
-    this.scope = begun.scope ?? this;
-    this.ran = begun.ran;
+    if (begun.scope !== undefined) this.rarely().metIn = begun.scope;
     if (begun.ran) this.phase = Phase.Running;
+  }
+
+  /** @param waitsAt the stage that lets it wait, or `ADMITTED` */
+  goOn(waitsAt: number): void {
+    const cutEarly = this.rare?.cutEarly;
+    if (cutEarly !== undefined) {
+      this.phase = Phase.Queued;
+      this.cancel(cutEarly.reason);
+    } else if (waitsAt === ADMITTED) {
+      this.phase = Phase.Running;
+      this.owner.invoke(this);
+    } else {
+      this.wait(waitsAt);
+    }
+  }
+
+  /** It does not begin: what it was given for its work goes back. */
+  refuse(refusal: unknown, how: Settlement): void {
+    if (!this.isAwaited) return;
+    const surfaced = this.settle(this.hasLostPatience() ? 'nothing' : how, refusal);
+    this.giveBack();
+    this.owner.failed(surfaced, this);
   }
 
   /** @returns whether anybody waited for it */
   succeed(value: T): boolean {
     if (!this.isAwaited) return false;
-    this.phase = Phase.Settled;
+    this.phase = this.settledPhase;
     const at = now();
     try {
       this.owner.plan.hooks.settle(this, 'success', undefined, at);
@@ -181,7 +238,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
 
   /** The same for a stream that flows on: from now on only its caller's deadline holds. */
   begin(value: T): void {
-    this.begun = true;
+    this.rarely().begun = true;
     this.succeed(value);
     this.expiresAt = Number.POSITIVE_INFINITY;
   }
@@ -200,9 +257,10 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
    */
   finish(answered = false): void {
     this.end();
-    this.onAbandoned = undefined;
-    if (this.finished) return;
-    this.finished = true;
+    if (this.phase === Phase.Running) this.phase = Phase.Finished;
+    else if (this.phase === Phase.Settled) this.phase = Phase.Over;
+    else return;
+    if (this.rare !== undefined) this.rare.onAbandoned = undefined;
     this.owner.plan.hooks.finish(this, answered);
   }
 
@@ -215,14 +273,17 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
         ? this.outOfTime(operation, captureStackTrace) // the client's time was up before, and its timer is late
         : new TimeoutError(this.ownTimeoutMs, operation, captureStackTrace);
       if (!error.byClient) this.owner.timedOut(error.timeoutMs);
-      if (this.isAwaited) this.cut(error); // else by one who heard of it
+      if (!this.isAwaited) return; // it was cut by one who heard of it
+      const surfaced = this.settle('cut', error);
+      this.abandon(error);
+      this.owner.failed(surfaced, this);
     });
   }
 
   /** The caller gave up, or ran out of time. */
   cancel(reason: unknown): void {
     if (this.phase === Phase.New) {
-      this.cutEarly ??= { reason }; // by one who heard of it: first all stages are asked
+      this.rarely().cutEarly ??= { reason }; // by one who heard of it: first all stages are asked
       return;
     }
     const { isAwaited } = this;
@@ -231,19 +292,28 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
     if (isAwaited) this.owner.failed(reason, this);
   }
 
-  private cut(reason: unknown): void {
-    const surfaced = this.settle('cut', reason);
-    this.abandon(reason);
-    this.owner.failed(surfaced, this);
+  /** Has `onAbandoned` called when nobody waits for the work any more; nothing, where somebody always will. */
+  watch(onAbandoned: ((reason: unknown) => void) | undefined): void {
+    this.rarely().onAbandoned = onAbandoned;
   }
 
   private get isAwaited(): boolean {
-    return this.phase !== Phase.Settled;
+    return this.phase <= Phase.Finished;
+  }
+
+  /** Whether it holds what its stages gave it for its work. */
+  private get holds(): boolean {
+    return this.phase === Phase.Running || this.phase === Phase.Settled;
+  }
+
+  private get settledPhase(): Phase {
+    if (this.phase === Phase.Running) return Phase.Settled;
+    return this.phase === Phase.Finished ? Phase.Over : Phase.Refused;
   }
 
   /** @returns the error to surface: that of a stage's predicate where it throws */
   private settle(how: Settlement, error: unknown): unknown {
-    this.phase = Phase.Settled;
+    this.phase = this.settledPhase;
     try {
       this.owner.plan.hooks.settle(this, how, error, now());
       return error;
@@ -253,39 +323,33 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   }
 
   private abandon(reason: unknown): void {
-    this.leaveQueue?.();
-    this.leaveQueue = undefined;
+    const { rare } = this;
+    rare?.leaveQueue?.();
+    if (rare !== undefined) rare.leaveQueue = undefined;
     try {
       this.abort(reason);
-      this.onAbandoned?.(reason);
+      rare?.onAbandoned?.(reason);
     } catch {} // whatever those who hear of it throw is dropped
     this.owner.abandoned(this);
-    if (!this.ran) this.finish();
+    if (this.phase === Phase.Refused) this.giveBack();
   }
 
-  /** @param waitsAt the stage that lets it wait, or `ADMITTED` */
-  goOn(waitsAt: number): void {
-    const { cutEarly } = this;
-    if (cutEarly !== undefined) {
-      this.phase = Phase.Queued;
-      this.cancel(cutEarly.reason);
-    } else if (waitsAt === ADMITTED) {
-      this.phase = Phase.Running;
-      this.ran = true;
-      this.owner.invoke(this);
-    } else {
-      this.wait(waitsAt);
-    }
+  /** What it was given for work that does not begin. */
+  private giveBack(): void {
+    this.end();
+    this.owner.plan.hooks.finish(this, false);
+    this.admitted = 0;
   }
 
   /** The wait is a promise, so that the work starts in its own async context, not in that of the one before it. */
   private wait(place: number): void {
     this.phase = Phase.Queued;
     const stage = this.owner.plan.hooks.stages[place] as AttemptStage;
+    const rare = this.rarely();
     const admitted = new Promise<() => Admission>((settle) => {
-      this.leaveQueue = stage.wait?.(this, settle);
+      rare.leaveQueue = stage.wait?.(this, settle);
     }).then((ask) => {
-      this.leaveQueue = undefined;
+      rare.leaveQueue = undefined;
       const admission = ask();
       if ('refusal' in admission) this.refuse(admission.refusal, 'failure');
       else if (this.isAwaited) this.admittedLate(place, admission.permit);
@@ -316,11 +380,8 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
     this.goOn(waitsAt);
   }
 
-  /** It does not begin: what it was given for its work goes back. */
-  refuse(refusal: unknown, how: Settlement): void {
-    if (!this.isAwaited) return;
-    const surfaced = this.settle(this.hasLostPatience() ? 'nothing' : how, refusal);
-    this.finish();
-    this.owner.failed(surfaced, this);
+  private rarely(): Rare {
+    this.rare ??= new Rare();
+    return this.rare;
   }
 }

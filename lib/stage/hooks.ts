@@ -6,14 +6,13 @@ import {
   WAIT,
 } from './attempt-stage.js';
 
-/** An attempt, with the permits of its stages, by their places. The first four have fields of their own. */
+/** An attempt, with the permits of its stages, by their places. The first three have fields of their own. */
 export interface Admitted extends StageAttempt {
   /** So many stages have let it in. */
   admitted: number;
   permit0: Permit;
   permit1: Permit;
   permit2: Permit;
-  permit3: Permit;
   morePermits: Permit[] | undefined;
 }
 
@@ -62,10 +61,9 @@ export class Hooks {
     if (place === 0) attempt.permit0 = permit;
     else if (place === 1) attempt.permit1 = permit;
     else if (place === 2) attempt.permit2 = permit;
-    else if (place === 3) attempt.permit3 = permit;
     else {
       attempt.morePermits ??= [];
-      attempt.morePermits[place - 4] = permit;
+      attempt.morePermits[place - 3] = permit;
     }
     attempt.admitted = place + 1;
   }
@@ -109,8 +107,7 @@ export class Hooks {
 function permitAt(place: number, attempt: Admitted): Permit {
   if (place === 0) return attempt.permit0;
   if (place === 1) return attempt.permit1;
-  if (place === 2) return attempt.permit2;
-  return place === 3 ? attempt.permit3 : attempt.morePermits?.[place - 4];
+  return place === 2 ? attempt.permit2 : attempt.morePermits?.[place - 3];
 }
 
 /** Of operations without any such stage. */

@@ -1,6 +1,6 @@
 import type { PlainCall } from '../context/ambient.js';
-import { givenUp } from '../context/retried-errors.js';
-import type { Scope } from '../context/scope.js';
+import type { PolicyScope } from '../context/policy-scope.js';
+import { failuresSoFar } from '../context/retried-errors.js';
 import type { Permit } from './attempt-stage.js';
 import type { Admitted, Hooks } from './hooks.js';
 
@@ -13,16 +13,15 @@ export class StraightAttempt implements Admitted, PlainCall {
   permit0: Permit = undefined;
   permit1: Permit = undefined;
   permit2: Permit = undefined;
-  permit3: Permit = undefined;
   morePermits: Permit[] | undefined = undefined;
   ran = false;
   /** Of what has been called in it before it waited for anything, where that has asked for it. */
-  scope: Scope | undefined = undefined;
-  /** So many calls had given up when it began. */
-  readonly since = givenUp();
+  scope: PolicyScope | undefined = undefined;
+  /** So many failures there had been when it began. */
+  readonly since = failuresSoFar();
 
   constructor(
-    private readonly plan: { readonly operation: string; readonly hooks: Hooks },
+    protected readonly plan: { readonly operation: string; readonly hooks: Hooks },
     readonly startedAt: number,
   ) {}
 
