@@ -1,5 +1,5 @@
 import { now } from '../common/clock.js';
-import { openPromise } from '../common/open-promise.js';
+import { type OpenPromise, openPromise } from '../common/open-promise.js';
 import { closeStream, openStreamOf } from '../common/open-stream.js';
 import { CallContext } from '../context/ambient.js';
 import { follow, unfollow } from '../context/followed-signals.js';
@@ -41,8 +41,7 @@ export abstract class Call<T>
   private leftBehind: Attempt<T>[] | undefined = undefined;
   private adoptedBy: Scope | undefined = undefined;
   private signal: AbortSignal | undefined = undefined;
-  private resolve!: (value: T) => void;
-  private reject!: (error: unknown) => void;
+  private opened: OpenPromise<T> | undefined = undefined;
 
   constructor(
     readonly plan: Plan,
@@ -67,8 +66,14 @@ export abstract class Call<T>
    * @throws what the last attempt threw, untouched; the caller's reason where it gave up
    */
   run(signal?: AbortSignal): Promise<T> {
-    const { plan, caller } = this;
     const answer = this.open();
+    this.enter(signal);
+    return answer;
+  }
+
+  /** Makes the first attempt. */
+  protected enter(signal?: AbortSignal): void {
+    const { plan, caller } = this;
     plan.shutdown.enter();
     if (caller !== undefined) {
       this.adoptedBy = caller;
@@ -81,7 +86,17 @@ export abstract class Call<T>
     this.startedAt = now();
     plan.budget?.recordFirstAttempt(this.startedAt);
     this.begin(1, this.startedAt);
-    return answer;
+  }
+
+  /** The promise of the answer. A call that goes well may do without one of its own. */
+  protected open(): Promise<T> {
+    this.opened ??= openPromise<T>();
+    return this.opened.promise;
+  }
+
+  /** What the work's own promise is to answer: the call's value, or its promise where that has one. */
+  protected answerOf(value: T): T | Promise<T> {
+    return this.opened?.promise ?? value;
   }
 
   /**
@@ -127,6 +142,7 @@ export abstract class Call<T>
   }
 
   failed(error: unknown, attempt?: Attempt<T>): void {
+    void this.open(); // what its work answers is not the answer
     this.failing ??= new Failing(this);
     this.failing.attemptFailed(error, attempt);
   }
@@ -213,26 +229,20 @@ export abstract class Call<T>
 
   answer(value: T): void {
     this.settle();
-    this.resolve(value);
+    this.opened?.resolve(value);
   }
 
   refuse(error: unknown): void {
     this.noteRetried(error);
     this.settle();
-    this.reject(error);
+    void this.open();
+    this.opened?.reject(error);
   }
 
   /** The first attempt of a call that nothing inside has to know of runs in the scope around it. */
   private opensScope(attempt: number): boolean {
     const { plan, signal, work } = this;
     return attempt > 1 || signal !== undefined || work.needsScope || plan.needsScope;
-  }
-
-  private open(): Promise<T> {
-    const { promise, resolve, reject } = openPromise<T>();
-    this.resolve = resolve;
-    this.reject = reject;
-    return promise;
   }
 
   private outOfTime(caller: Scope): TimeoutError {

@@ -54,6 +54,11 @@ export class Plan implements AttemptPlan {
     this.alwaysNeedsScope = critical !== undefined || hedge !== undefined;
   }
 
+  /** Whether something of its own can end a call before its work does. */
+  get mayBeCut(): boolean {
+    return this.timeoutMs !== Number.POSITIVE_INFINITY || this.stages.hedge !== undefined;
+  }
+
   /** Whether the first attempt has to run in a scope of its own, which costs more than all the rest. */
   get needsScope(): boolean {
     return this.alwaysNeedsScope || this.hooks.needScope;
