@@ -1,5 +1,3 @@
-import type { BulkheadOptions } from './bulkhead/bulkhead.options.js';
-import type { CircuitBreakerOptions } from './circuit-breaker/circuit-breaker.options.js';
 import { display, ResilienceConfigurationError } from './common/configuration.error.js';
 import type { ErrorContext } from './common/error-context.js';
 import type { MetricsRecorder } from './common/metrics.js';
@@ -21,15 +19,13 @@ import {
   type ErrorTrackerOptions,
 } from './observability/error-tracker.options.js';
 import type { OperationTracer } from './pipeline/tracer.js';
-import type { RetryOptions } from './retry/retry.options.js';
-import type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
 import { checkShutdownOptions, type ShutdownOptions } from './shutdown/shutdown.options.js';
 import type { AnyStage, DefaultsOf, NamesOf } from './stage/define-stage.js';
 import { nest } from './stage/nesting.js';
 import type { StageDefinition } from './stage/stage-definition.js';
-import { STAGES } from './stages.js';
-import type { TimeoutHierarchy } from './timeout/timeout-hierarchy.js';
+import type { AllOf } from './stage/stage-types.js';
+import { type OurTypes, STAGES } from './stages.js';
 
 /** What decorators and services refer to by name, also of stages of your own. */
 export type ResilienceFeatureOptions<Stages extends readonly AnyStage[] = []> = NamesOf<Stages> &
@@ -39,30 +35,10 @@ export type ResilienceFeatureOptions<Stages extends readonly AnyStage[] = []> = 
   };
 
 /** What has names of the library's own stages. */
-export interface NamedPolicies {
-  /** Circuit breakers, for `@CircuitBreaker(name)` and `@InjectCircuitBreaker(name)`. */
-  breakers?: Record<string, CircuitBreakerOptions>;
-  /** Bulkheads, for `@Bulkhead(name)` and `@InjectBulkhead(name)`. */
-  bulkheads?: Record<string, BulkheadOptions>;
-  /** Options for `@Retry(name)`. */
-  retries?: Record<string, RetryOptions>;
-  /**
-   * Budgets for `@Retry({ budget: name })`. One that is named like an `@Upstream` is the budget of
-   * everything that calls it.
-   */
-  retryBudgets?: Record<string, RetryBudgetOptions>;
-  /** Hierarchies of timeouts in ms, for `@Timeout('<name>.<layer>')`. */
-  timeouts?: Record<string, TimeoutHierarchy>;
-}
+export interface NamedPolicies extends AllOf<OurTypes, 'names'> {}
 
 /** What fills in where options leave something out. It never switches a stage on. */
-export interface ResilienceDefaults {
-  retry?: RetryOptions;
-  circuitBreaker?: CircuitBreakerOptions;
-  /** For `@Timeout()` without an argument, in ms. */
-  timeoutMs?: number;
-  bulkhead?: BulkheadOptions;
-}
+export interface ResilienceDefaults extends AllOf<OurTypes, 'defaults'> {}
 
 /** What is logged at boot. */
 export type BootLog = 'summary' | 'operations' | 'none';

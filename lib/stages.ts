@@ -6,6 +6,7 @@ import { hedgeStage } from './hedge/hedge.stage.js';
 import { retryStage } from './retry/retry.stage.js';
 import type { AttemptStage } from './stage/attempt-stage.js';
 import type { StageDefinition } from './stage/stage-definition.js';
+import type { AnyOf } from './stage/stage-types.js';
 import { timeoutStage } from './timeout/timeout.stage.js';
 
 /** The stages of the library as they nest, outermost first; inside the last one is the method. */
@@ -21,12 +22,11 @@ const NESTED = [
 
 export const STAGES: readonly StageDefinition[] = NESTED;
 
-type ErrorOf<Definition> = Definition extends { error: abstract new (...args: never[]) => infer E }
-  ? E
-  : never;
+/** The types of all of them. */
+export type OurTypes = NonNullable<(typeof NESTED)[number]['types']>;
 
 /** What tells the library's own errors apart, on every transport. */
-export type ResilienceErrorCode = ErrorOf<(typeof NESTED)[number]>['code'];
+export type ResilienceErrorCode = AnyOf<OurTypes, 'error'>['code'];
 
 /**
  * What runs around each attempt of an operation, outermost first.

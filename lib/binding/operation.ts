@@ -1,5 +1,7 @@
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
+import type { DescriptionsOf } from '../stage/stage-types.js';
+import type { OurTypes } from '../stages.js';
 
 /** Who calls an operation: the application's code, a transport, or `ResilienceService`. */
 export type OperationKind = 'provider' | 'handler' | 'service';
@@ -12,17 +14,8 @@ export interface OperationDescription {
   kind: OperationKind;
   critical?: boolean;
   upstream?: string;
-  stages: {
-    retry?: object;
-    hedge?: object;
-    /** With the `name` that it is shared by. */
-    circuitBreaker?: { name: string };
-    timeout?: { timeoutMs: number };
-    /** With the `name` that it is shared by. */
-    bulkhead?: { name: string };
-    /** The handler's name. */
-    fallback?: { handler: string };
-  };
+  /** The options in force, and the name of what is shared by one. */
+  stages: DescriptionsOf<OurTypes>;
 }
 
 /** Something that goes through a pipeline. */

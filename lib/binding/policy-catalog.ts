@@ -27,7 +27,8 @@ export class PolicyCatalog {
     readonly stages: readonly StageDefinition[],
     application: Omit<StageApplication, 'catalogOf'>,
   ) {
-    const catalogOf: StageApplication['catalogOf'] = ({ name }) => this.catalogs.get(name) as never;
+    const catalogOf: StageApplication['catalogOf'] = (type) =>
+      [...this.catalogs.values()].find((catalog) => catalog instanceof type) as never;
     for (const stage of stages)
       this.catalogs.set(stage.name, stage.catalog({ ...application, catalogOf }));
   }

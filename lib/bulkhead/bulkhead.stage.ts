@@ -1,14 +1,37 @@
 import { checked, nameOr } from '../common/options.js';
 import { NamedCatalog } from '../stage/named-catalog.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
-import { BulkheadRejectedError } from './bulkhead.error.js';
-import { checkBulkheadOptions, type ResolvedBulkheadOptions } from './bulkhead.options.js';
+import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
+import {
+  type BulkheadOptions,
+  checkBulkheadOptions,
+  type ResolvedBulkheadOptions,
+} from './bulkhead.options.js';
 import type { BulkheadPolicy } from './bulkhead.policy.js';
 import { BULKHEADS } from './bulkhead.registry.js';
 import { BULKHEAD_METRICS } from './bulkhead.telemetry.js';
 
+/** What is typed of it. */
+export interface BulkheadTypes {
+  name: 'bulkhead';
+  policy: BulkheadPolicy;
+  error: BulkheadRejectedError;
+  service: {
+    /** Options for a bulkhead shared under the service's name, or the name of one in `bulkheads`. */
+    bulkhead?: BulkheadOptions | string;
+  };
+  names: {
+    /** Bulkheads, for `@Bulkhead(name)` and `@InjectBulkhead(name)`. */
+    bulkheads?: Record<string, BulkheadOptions>;
+  };
+  defaults: { bulkhead?: BulkheadOptions };
+  /** With the `name` that it is shared by. */
+  described: { name: string };
+  event: { type: 'bulkhead-rejected'; bulkhead: string; reason: BulkheadRejectionReason };
+}
+
 /** Limits how many calls run at a time. */
-export const bulkheadStage = {
+export const bulkheadStage: StageDefinition<BulkheadTypes> = {
   name: 'bulkhead',
   title: 'bulkhead',
   place: 'attempt',
@@ -21,7 +44,7 @@ export const bulkheadStage = {
   describe: ({ name, options }) => ({ name, ...options }),
   summarize: ({ name, options }) => `bulkhead ${name} (${slotsOf(options)})`,
   metrics: BULKHEAD_METRICS,
-} satisfies StageDefinition<BulkheadPolicy>;
+};
 
 function slotsOf({ adaptive, minConcurrent, maxConcurrent }: ResolvedBulkheadOptions): string {
   return adaptive ? `${minConcurrent} to ${maxConcurrent}, adaptive` : `${maxConcurrent}`;

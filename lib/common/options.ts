@@ -130,7 +130,8 @@ export const predicate: Rule = (value) =>
     ? undefined
     : 'a function that returns its answer at once (not an async one)';
 
-export function oneOf<const Value extends string>(...allowed: readonly Value[]): Rule<Value> {
+/** (`& object` keeps TypeScript from taking the value's type from where the rule goes.) */
+export function oneOf<const Value extends string>(...allowed: Value[]): Rule<Value> & object {
   return (value) =>
     allowed.includes(value as Value) ? undefined : allowed.map((name) => `'${name}'`).join(' | ');
 }

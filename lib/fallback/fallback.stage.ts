@@ -3,8 +3,27 @@ import type { StageDefinition } from '../stage/stage-definition.js';
 import { type FallbackOptions, fallbackArgument } from './fallback.options.js';
 import { type FallbackFunction, FallbackPolicy } from './fallback.policy.js';
 
+/** What is typed of it. */
+export interface FallbackTypes {
+  name: 'fallback';
+  policy: FallbackPolicy;
+  service: {
+    /** Answers in place of a call that failed for good. */
+    fallback?: (error: unknown) => unknown;
+  };
+  /** The handler's name. */
+  described: { handler: string };
+  event: {
+    type: 'fallback';
+    operation: string;
+    error: unknown;
+    succeeded: boolean;
+    fallbackError?: unknown;
+  };
+}
+
 /** Answers in place of a call that failed for good. */
-export const fallbackStage: StageDefinition<FallbackPolicy> = {
+export const fallbackStage: StageDefinition<FallbackTypes> = {
   name: 'fallback',
   title: 'fallback',
   place: 'call',

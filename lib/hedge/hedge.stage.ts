@@ -1,12 +1,29 @@
 import { checked, fractionDoubt } from '../common/options.js';
 import type { RetryPolicy } from '../retry/retry.policy.js';
-import { retryStage } from '../retry/retry.stage.js';
+import { RetryCatalog } from '../retry/retry-catalog.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
-import { checkHedgeOptions, hedgeArgument, mergeHedges } from './hedge.options.js';
+import {
+  checkHedgeOptions,
+  type HedgeOptions,
+  hedgeArgument,
+  mergeHedges,
+} from './hedge.options.js';
 import { HedgePolicy } from './hedge.policy.js';
 
+/** What is typed of it. */
+export interface HedgeTypes {
+  name: 'hedge';
+  policy: HedgePolicy;
+  service: {
+    /** For reads that may be made twice at once; what `observe()` runs is not. @default no hedge */
+    hedge?: HedgeOptions;
+  };
+  described: object;
+  event: { type: 'hedge'; operation: string; number: number; delayMs: number };
+}
+
 /** Makes a call that is slow to answer once more, beside the first. */
-export const hedgeStage: StageDefinition<HedgePolicy> = {
+export const hedgeStage: StageDefinition<HedgeTypes> = {
   name: 'hedge',
   title: 'hedge',
   place: 'between',
@@ -18,7 +35,7 @@ export const hedgeStage: StageDefinition<HedgePolicy> = {
       const retry = outer.retry as RetryPolicy | undefined;
       const budget =
         retry === undefined
-          ? application.catalogOf(retryStage).budgetOf(operation, upstream, undefined, place)
+          ? application.catalogOf(RetryCatalog).budgetOf(operation, upstream, undefined, place)
           : retry.budget;
       return new HedgePolicy(mergeHedges(layers), place, budget);
     },

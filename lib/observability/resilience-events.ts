@@ -1,46 +1,12 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
-import type { BulkheadRejectionReason } from '../bulkhead/bulkhead.error.js';
-import type {
-  CircuitState,
-  CircuitTransitionDetails,
-  CircuitTransitionReason,
-} from '../circuit-breaker/circuit-state.js';
 import { timestamp } from '../common/timestamp.js';
-import type { RetrySuppression } from '../retry/retry.policy.js';
+import type { AnyOf } from '../stage/stage-types.js';
+import type { OurTypes } from '../stages.js';
 import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */
-export type ResilienceEvent = { timestamp: string } & (
-  | { type: 'retry'; operation: string; error: unknown; attempt: number; delayMs: number }
-  | {
-      type: 'retry-suppressed';
-      operation: string;
-      error: unknown;
-      attempt: number;
-      reason: RetrySuppression;
-    }
-  | { type: 'hedge'; operation: string; number: number; delayMs: number }
-  | { type: 'timeout'; operation: string; timeoutMs: number }
-  | ({
-      type: 'circuit-state';
-      breaker: string;
-      from: CircuitState;
-      to: CircuitState;
-      reason: CircuitTransitionReason;
-    } & CircuitTransitionDetails)
-  | { type: 'circuit-rejected'; breaker: string; retryAfterMs: number }
-  | { type: 'bulkhead-rejected'; bulkhead: string; reason: BulkheadRejectionReason }
-  | {
-      type: 'fallback';
-      operation: string;
-      error: unknown;
-      succeeded: boolean;
-      fallbackError?: unknown;
-    }
-  | { type: 'degraded'; operation: string; error: unknown }
-  | { type: 'alert'; operation: string; error: unknown; suppressed: number }
-);
+export type ResilienceEvent = { timestamp: string } & AnyOf<OurTypes, 'event'>;
 
 type WithoutTimestamp<E> = E extends unknown ? Omit<E, 'timestamp'> : never;
 export type NewResilienceEvent = WithoutTimestamp<ResilienceEvent>;

@@ -1,24 +1,9 @@
-import type { BulkheadPolicy } from '../bulkhead/bulkhead.policy.js';
-import type { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
-import type { FallbackPolicy } from '../fallback/fallback.policy.js';
-import type { HedgePolicy } from '../hedge/hedge.policy.js';
-import type { RetryPolicy, RetrySuppression } from '../retry/retry.policy.js';
-import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
+import type { RetrySuppression } from '../retry/retry.policy.js';
+import type { PoliciesOf } from '../stage/stage-types.js';
+import type { OurTypes } from '../stages.js';
 
-/**
- * What protects an operation, outermost first:
- * Critical → Fallback → Retry → Hedge → CircuitBreaker → Timeout → Bulkhead → the method.
- */
-export interface Stages {
-  /** `true`: the final failure alerts; `false`: it degrades to `null`. */
-  readonly critical?: boolean | undefined;
-  readonly fallback?: FallbackPolicy | undefined;
-  readonly retry?: RetryPolicy | undefined;
-  readonly hedge?: HedgePolicy | undefined;
-  readonly circuitBreaker?: CircuitBreakerPolicy | undefined;
-  readonly timeout?: TimeoutPolicy | undefined;
-  readonly bulkhead?: BulkheadPolicy | undefined;
-  /** Those that an application has defined. */
+/** What protects an operation, outermost first, also by stages of an application's own. */
+export interface Stages extends PoliciesOf<OurTypes> {
   readonly [stage: string]: unknown;
 }
 

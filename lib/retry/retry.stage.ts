@@ -1,12 +1,42 @@
 import { checked, nameOr } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
-import { checkRetryOptions } from './retry.options.js';
-import type { RetryPolicy } from './retry.policy.js';
-import { checkRetryBudgetOptions } from './retry-budget.options.js';
+import { checkRetryOptions, type RetryOptions } from './retry.options.js';
+import type { RetryPolicy, RetrySuppression } from './retry.policy.js';
+import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.options.js';
 import { RetryCatalog } from './retry-catalog.js';
 
+/** What is typed of it. */
+export interface RetryTypes {
+  name: 'retry';
+  policy: RetryPolicy;
+  service: {
+    /** Options, or the name of some in `retries`. @default no retry */
+    retry?: RetryOptions | string;
+  };
+  names: {
+    /** Options for `@Retry(name)`. */
+    retries?: Record<string, RetryOptions>;
+    /**
+     * Budgets for `@Retry({ budget: name })`. One that is named like an `@Upstream` is the budget of
+     * everything that calls it.
+     */
+    retryBudgets?: Record<string, RetryBudgetOptions>;
+  };
+  defaults: { retry?: RetryOptions };
+  described: object;
+  event:
+    | { type: 'retry'; operation: string; error: unknown; attempt: number; delayMs: number }
+    | {
+        type: 'retry-suppressed';
+        operation: string;
+        error: unknown;
+        attempt: number;
+        reason: RetrySuppression;
+      };
+}
+
 /** Repeats a call that failed. */
-export const retryStage = {
+export const retryStage: StageDefinition<RetryTypes> = {
   name: 'retry',
   title: 'retry',
   place: 'between',
@@ -33,4 +63,4 @@ export const retryStage = {
       labels: ['operation', 'reason'],
     },
   },
-} satisfies StageDefinition<RetryPolicy>;
+};

@@ -38,14 +38,9 @@ export interface RefusalDetails {
   retryAfterMs?: number;
 }
 
-/** The options that some rules are for. */
-export type OptionsOf<Rules> = {
-  [Option in keyof Rules]?: Rules[Option] extends Rule<infer Value> ? Value : never;
-};
-
-/** The same, with those that are always there. */
-export type OptionsInForce<Rules, Defaults> = OptionsOf<Rules> &
-  Required<Pick<OptionsOf<Rules>, keyof Defaults & keyof Rules>>;
+/** Options, of which those with defaults are always there. */
+export type OptionsInForce<Options, Defaults> = Partial<Options> &
+  Required<Pick<Options, keyof Defaults & keyof Options>>;
 
 type SnapshotOf<Instance> = Instance extends { snapshot(): infer Snapshot } ? Snapshot : never;
 
@@ -53,8 +48,8 @@ type SnapshotOf<Instance> = Instance extends { snapshot(): infer Snapshot } ? Sn
 export interface StageSpecification<
   Name extends string,
   Section extends string,
-  Rules extends Record<string, Rule>,
-  Defaults extends OptionsOf<Rules>,
+  Options extends object,
+  Defaults extends Partial<Options>,
   Short,
   Instance extends StageInstance,
 > {
@@ -67,12 +62,12 @@ export interface StageSpecification<
   /** The module's option in which its instances get names. @default they have none: each operation has its own */
   named?: Section;
   /** A rule for each option, such as `rules.count`. */
-  options: Rules;
+  options: { [Option in keyof Options]: Rule<Options[Option]> };
   defaults?: Defaults;
   /** The options that something shorter in their place stands for: a number, for instance. */
-  short?(value: Short): OptionsOf<Rules>;
+  short?(value: Short): NoInfer<Partial<Options>>;
   /** Makes an instance: for a name, or for an operation that has its own. */
-  make(name: string, options: OptionsInForce<Rules, Defaults>, host: StageReporter): Instance;
+  make(name: string, options: OptionsInForce<Options, Defaults>, host: StageReporter): Instance;
   /** What it records. Labels begin with the stage's name. */
   metrics?: Metrics;
   /** What its error means on every transport. */
@@ -133,14 +128,14 @@ export type DefaultsOf<Stages extends readonly AnyStage[]> = {
  */
 export function defineStage<
   const Name extends string,
-  Rules extends Record<string, Rule>,
+  Options extends object,
   Instance extends StageInstance,
   const Section extends string = never,
-  Defaults extends OptionsOf<Rules> = Record<never, never>,
+  Defaults extends Partial<Options> = Record<never, never>,
   Short = never,
 >(
-  specification: StageSpecification<Name, Section, Rules, Defaults, Short, Instance>,
-): Stage<Name, Section, OptionsOf<Rules>, Short, Instance> {
+  specification: StageSpecification<Name, Section, Options, Defaults, Short, Instance>,
+): Stage<Name, Section, Partial<Options>, Short, Instance> {
   const { name } = specification;
   const { definition, errorClass } = definitionOf(specification as unknown as AnySpecification);
   return { name, Error: errorClass, definition };
@@ -150,7 +145,7 @@ export function defineStage<
 export type AnySpecification = StageSpecification<
   string,
   string,
-  Record<string, Rule>,
+  Record<string, unknown>,
   object,
   unknown,
   StageInstance

@@ -88,7 +88,7 @@ export function definitionOf(specification: AnySpecification): {
         if (kind === 'gauge') application.metrics.gauge(metric, 0, { [name]: instance });
     },
   };
-  const definition: StageDefinition<OwnStage> = {
+  const definition: StageDefinition<{ name: string; policy: OwnStage }> = {
     name,
     title,
     place: 'attempt',

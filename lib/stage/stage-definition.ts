@@ -1,8 +1,8 @@
 import type { BoundMetric, MetricKind, Metrics, MetricTags } from '../common/metrics.js';
 import type { Rule } from '../common/options.js';
-import type { ResilienceError } from '../common/resilience.error.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import type { SharedInstances } from './named-instances.js';
+import type { StageTypes } from './stage-types.js';
 
 /**
  * Where a stage stands: around the whole call, between its attempts, or around each of them. What stands
@@ -17,13 +17,15 @@ export type HealthLevel = 'up' | 'degraded' | 'down';
 export type Checker = (place: string, value: unknown) => unknown;
 
 /**
- * All that the library knows of a stage. `P` is its policy: what an operation has that goes through it.
+ * All that the library knows of a stage. Its policy is what an operation has that goes through it.
  *
  * Written with methods, so that definitions of different policies fit in one list.
  */
-export interface StageDefinition<P = unknown> {
+export interface StageDefinition<T extends StageTypes = StageTypes> {
+  /** Of types only. */
+  readonly types?: T;
   /** What the decorators say is kept by this name, and so are the policies of an operation. */
-  readonly name: string;
+  readonly name: T['name'];
   /** In words, for messages and the log: `circuit breaker`. */
   readonly title: string;
   readonly place: StagePlace;
@@ -42,19 +44,19 @@ export interface StageDefinition<P = unknown> {
   /** The class of the errors by which it refuses or cuts an attempt. */
   readonly error?: abstract new (
     ...args: never[]
-  ) => ResilienceError;
+  ) => NonNullable<T['error']>;
   /** What it records. */
   readonly metrics?: Metrics;
   /** What one application has of it. */
-  catalog(application: StageApplication): StageCatalog<P>;
+  catalog(application: StageApplication): StageCatalog<T['policy']>;
   /** For `OperationDescription.stages`; nothing of a stage that is no more than a label. */
-  describe?(policy: P): object;
+  describe?(policy: T['policy']): object;
   /** In the log's line about an operation. */
-  summarize(policy: P): string;
+  summarize(policy: T['policy']): string;
   /** In the log's line about all of them. @default `with <title>` */
-  count?(policy: P): string | undefined;
+  count?(policy: T['policy']): string | undefined;
   /** The application has ended: nothing of it may keep the process alive. */
-  ended?(policy: P): void;
+  ended?(policy: T['policy']): void;
 }
 
 /** What an application gives its stages. */
@@ -62,7 +64,7 @@ export interface StageApplication extends StageHost {
   /** What the module's `defaults` say, by key. */
   readonly defaults: Readonly<Record<string, unknown>>;
   /** What it has of another stage. */
-  catalogOf<C>(definition: { readonly name: string; catalog(application: StageApplication): C }): C;
+  catalogOf<C extends StageCatalog>(type: abstract new (...args: never[]) => C): C;
 }
 
 /** What a policy is made with: where it reports to, and what it shares with the application. */

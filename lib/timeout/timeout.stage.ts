@@ -5,8 +5,29 @@ import type { TimeoutPolicy } from './timeout.policy.js';
 import { TimeoutCatalog } from './timeout-catalog.js';
 import { type TimeoutHierarchy, validateTimeouts } from './timeout-hierarchy.js';
 
+/** What is typed of it. */
+export interface TimeoutTypes {
+  name: 'timeout';
+  policy: TimeoutPolicy;
+  error: TimeoutError;
+  service: {
+    /** What one attempt may take, in ms. @default no timeout */
+    timeoutMs?: number;
+  };
+  names: {
+    /** Hierarchies of timeouts in ms, for `@Timeout('<name>.<layer>')`. */
+    timeouts?: Record<string, TimeoutHierarchy>;
+  };
+  defaults: {
+    /** For `@Timeout()` without an argument, in ms. */
+    timeoutMs?: number;
+  };
+  described: { timeoutMs: number };
+  event: { type: 'timeout'; operation: string; timeoutMs: number };
+}
+
 /** Ends an attempt that takes too long. */
-export const timeoutStage = {
+export const timeoutStage: StageDefinition<TimeoutTypes> = {
   name: 'timeout',
   title: 'timeout',
   place: 'attempt',
@@ -28,4 +49,4 @@ export const timeoutStage = {
       labels: ['operation'],
     },
   },
-} satisfies StageDefinition<TimeoutPolicy>;
+};

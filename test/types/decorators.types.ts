@@ -12,6 +12,8 @@ import {
   type CircuitBreakerPolicy,
   Critical,
   currentSignal,
+  decoratorOf,
+  defineStage,
   type ErrorTracker,
   Fallback,
   type InMemoryMetrics,
@@ -21,6 +23,7 @@ import {
   ResilienceModule,
   type ResilienceService,
   Retry,
+  rules,
   Timeout,
   Upstream,
 } from '../../lib/index.js';
@@ -304,3 +307,78 @@ export class Subtypes<Entity> {
     return streams ? of(1) : Promise.resolve(1);
   }
 }
+
+const concurrency = defineStage({
+  name: 'concurrency',
+  named: 'concurrencies',
+  options: { atMost: rules.count, how: rules.oneOf('strictly', 'loosely') },
+  defaults: { atMost: 10 },
+  short: (atMost: number) => ({ atMost }),
+  make(name, { atMost, how }, host) {
+    expectTypeOf(name).toEqualTypeOf<string>();
+    expectTypeOf(atMost).toEqualTypeOf<number>();
+    expectTypeOf(how).toEqualTypeOf<'strictly' | 'loosely' | undefined>();
+    let running = 0;
+    return {
+      admit(attempt) {
+        expectTypeOf(attempt.operation).toEqualTypeOf<string>();
+        if (++running > atMost) throw host.refusal({ retryAfterMs: 5 });
+        return running;
+      },
+      finished: () => void running--,
+      snapshot: () => ({ running }),
+    };
+  },
+  health: ({ running }) => (running > 10 ? 'degraded' : 'up'),
+});
+const unnamed = defineStage({
+  name: 'unnamed',
+  options: {},
+  make: () => ({ admit: () => undefined }),
+});
+const Concurrency = decoratorOf(concurrency);
+const Unnamed = decoratorOf(unnamed);
+
+export class UsesOwnStages {
+  @Concurrency()
+  @Unnamed()
+  async none(): Promise<void> {}
+  @Concurrency('db')
+  async name(): Promise<void> {}
+  @Concurrency(5)
+  async short(): Promise<void> {}
+  @Concurrency({ how: 'strictly' })
+  async options(): Promise<void> {}
+  // @ts-expect-error an unknown option
+  @Concurrency({ atmost: 1 })
+  async unknown(): Promise<void> {}
+  // @ts-expect-error an option of another type
+  @Concurrency({ how: 'often' })
+  async wrong(): Promise<void> {}
+  // @ts-expect-error its instances have no names
+  @Unnamed('db')
+  async nameless(): Promise<void> {}
+  // @ts-expect-error no Promise and no Observable
+  @Concurrency()
+  plain(): void {}
+}
+
+ResilienceModule.forRoot({
+  stages: [concurrency, unnamed],
+  concurrencies: { db: { atMost: 5 } },
+  defaults: { concurrency: { atMost: 5 }, retry: { maxAttempts: 2 } },
+  services: { pay: { concurrency: 'db', unnamed: {}, retry: 2 as unknown as string } },
+});
+ResilienceModule.forFeature<[typeof concurrency]>({ concurrencies: { db: { how: 'loosely' } } });
+ResilienceModule.forRootAsync({
+  useFactory: () => ({ stages: [concurrency], concurrencies: { db: { atMost: 5 } } }),
+});
+// @ts-expect-error the stage is not among the application's
+ResilienceModule.forRoot({ stages: [unnamed], concurrencies: {} });
+// @ts-expect-error an option of another type
+ResilienceModule.forRoot({ stages: [concurrency], concurrencies: { db: { atMost: '5' } } });
+ResilienceModule.forRoot({
+  stages: [concurrency],
+  // @ts-expect-error what a bundle says of it is of another type
+  services: { pay: { concurrency: { atMost: true } } },
+});
