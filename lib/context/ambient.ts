@@ -36,9 +36,9 @@ export function runInScope<R, A extends unknown[]>(
   return storage.run(scope, fn, ...args);
 }
 
-/** Whether this code runs in `scope`, and in no other inside it. */
-export function isCurrent(scope: Scope): boolean {
-  return storage.getStore() === scope;
+/** The innermost scope around this code, be it over. */
+export function currentScope(): Scope | undefined {
+  return storage.getStore();
 }
 
 /** The async context of a call: what is to run in it later comes back to it. */

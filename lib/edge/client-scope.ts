@@ -113,7 +113,7 @@ export class ClientScope extends Scope {
 
   /** That handler has settled, or was cut at the deadline. */
   override end(): void {
-    if (!this.aborted && this.connection.isGone()) this.leave();
+    if (this.isListening && !this.aborted && this.connection.isGone()) this.leave();
     // What it does in reaction to an abort is for nobody any more.
     if (this.aborted) onNextTurn(() => this.settled());
     else this.settled();
@@ -121,7 +121,7 @@ export class ClientScope extends Scope {
 
   private settled(): void {
     this.running--;
-    if (this.over) this.stopListening?.();
+    if (this.stopListening !== undefined && this.over) this.stopListening();
   }
 
   private listen(): void {

@@ -48,12 +48,12 @@ interface GraphQLContext {
 /** The stream is that of HTTP/2. */
 type RawRequest = Partial<Record<'stream' | 'socket', EventEmitter & { destroyed: boolean }>>;
 
-type Response = ServerResponse & { stream?: { destroyed: boolean } }; // of HTTP/2
+export type RawResponse = ServerResponse & { stream?: { destroyed: boolean } }; // of HTTP/2
 
 /** The response of Node in one of Express or Fastify; `undefined` where there is none to listen to. */
-export function rawResponse(response: unknown): Response | undefined {
+export function rawResponse(response: unknown): RawResponse | undefined {
   const raw = ((response as { raw?: unknown } | undefined)?.raw ?? response) as
-    | Response
+    | RawResponse
     | undefined; // Fastify wraps it
   return typeof raw?.once === 'function' ? raw : undefined;
 }
@@ -69,7 +69,7 @@ export class ResponseConnection implements Connection {
   sendsEvents = false;
 
   constructor(
-    private readonly response: Response,
+    private readonly response: RawResponse,
     readonly isShared = false,
   ) {}
 

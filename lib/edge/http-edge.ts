@@ -1,19 +1,17 @@
 import { HttpException } from '@nestjs/common';
 import { isObservable } from 'rxjs';
-import { isCurrent, isDeadline, runInScope } from '../context/ambient.js';
+import { isResilienceError } from '../common/resilience.error.js';
+import { currentScope, isDeadline, runInScope } from '../context/ambient.js';
 import { answersByPromise, sendsEvents } from '../dispatch/handlers.js';
 import type { AnyMethod, Class } from '../dispatch/method-definition.js';
 import type { RouteEdge } from '../nest/routes.js';
+import type { RawResponse } from './connection.js';
 import { httpError, originOf } from './edge-errors.js';
 import { inScope } from './in-scope.js';
+import type { Sender } from './inbound.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
 import { forbidRetry, isRetried } from './no-retry.js';
-import {
-  type Handling,
-  openRequestScope,
-  type RequestScope,
-  requestScopeOf,
-} from './request-scope.js';
+import { RequestScope, requestScopeOf } from './request-scope.js';
 import { promiseWithinDeadline, withinDeadline } from './within-deadline.js';
 
 /** nginx's code for a client that has gone: nobody reads the answer. */
@@ -28,21 +26,19 @@ const CLIENT_CLOSED_REQUEST = 499;
  */
 export class HttpEdge {
   constructor(
-    private readonly inbound: ResolvedInboundOptions,
+    readonly inbound: ResolvedInboundOptions,
     readonly mapErrors: boolean,
   ) {}
 
-  /** Middleware of Express, and a hook of Fastify: what follows runs in the scope of the request. */
-  readonly enter = (request: unknown, response: unknown, next: () => void): void => {
-    const scope = openRequestScope(request, response, this.inbound);
-    if (scope === undefined) next();
-    else runInScope(scope, next);
+  /** What follows runs in the scope of the request. */
+  readonly enter = (
+    request: unknown,
+    response: unknown,
+    raw: RawResponse,
+    next: () => void,
+  ): void => {
+    runInScope(new RequestScope(request as Sender, response, raw, this.inbound), next);
   };
-
-  /** The scope of a request, which is made here where it came in by a way that `enter` is not at. */
-  scopeOf(request: unknown, response: unknown): RequestScope | undefined {
-    return requestScopeOf(response) ?? openRequestScope(request, response, this.inbound);
-  }
 
   /** What is around a handler. */
   routeEdge(type: Class, handler: AnyMethod): RouteEdge {
@@ -50,8 +46,22 @@ export class HttpEdge {
   }
 }
 
+/** What answers a request. */
+export interface Handling {
+  readonly type: Class;
+  readonly handler: AnyMethod;
+}
+
+/** What handlers have failed by. */
+const failures = new WeakMap<object, Handling>();
+
+/** What failed by an error that has come out of a route. */
+export function handlingOf(error: unknown): Handling | undefined {
+  return failures.get(error as object);
+}
+
 class HandlerEdge implements RouteEdge, Handling {
-  readonly sendsEvents: boolean;
+  private readonly sendsEvents: boolean;
 
   constructor(
     private readonly edge: HttpEdge,
@@ -66,12 +76,13 @@ class HandlerEdge implements RouteEdge, Handling {
     response: unknown,
     proceed: () => Promise<unknown>,
   ): Promise<unknown> {
-    const scope = this.edge.scopeOf(request, response);
+    const scope = requestScopeOf(request, response, this.edge.inbound);
     if (scope === undefined) return proceed();
-    scope.beginBy(this);
+    scope.begin();
+    if (this.sendsEvents) scope.sendEvents();
     let answer: unknown;
     try {
-      answer = await (isCurrent(scope)
+      answer = await (currentScope() === scope
         ? this.begun(scope, proceed)
         : runInScope(scope, () => this.begun(scope, proceed)));
     } catch (error) {
@@ -99,6 +110,9 @@ class HandlerEdge implements RouteEdge, Handling {
     if (scope.aborted && error === scope.reason && !isDeadline(error))
       return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
     const isSent = this.sendsEvents && this.edge.mapErrors && scope.headersSent;
-    return isSent ? httpError(error, response) : originOf(error);
+    if (isSent) return httpError(error, response);
+    const told = originOf(error);
+    if (isResilienceError(told)) failures.set(told as object, this);
+    return told;
   }
 }

@@ -1,32 +1,24 @@
-import type { AnyMethod, Class } from '../dispatch/method-definition.js';
+import { currentScope } from '../context/ambient.js';
 import { ClientScope } from './client-scope.js';
-import { ResponseConnection, rawResponse } from './connection.js';
+import { type RawResponse, ResponseConnection, rawResponse } from './connection.js';
 import { inboundOfRequest, type Sender } from './inbound.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
 import { isSafeRequest } from './safe-call.js';
 
-const SCOPE = Symbol('nestjs-bulwark:request-scope');
-
-type Carrier = { [SCOPE]?: RequestScope };
-
-/** What answers a request. */
-export interface Handling {
-  readonly type: Class;
-  readonly handler: AnyMethod;
-  readonly sendsEvents: boolean;
-}
-
 /** A request of HTTP, from before the application's own middleware to the end of its response. */
 export class RequestScope extends ClientScope {
-  /** The last one that has begun to answer it. */
-  handling: Handling | undefined = undefined;
+  private readonly exchange: ResponseConnection;
 
+  /** @param response as Nest hands it on, of Express or Fastify */
   constructor(
     private readonly request: Sender | undefined,
-    private readonly exchange: ResponseConnection,
+    readonly response: unknown,
+    raw: RawResponse,
     options: ResolvedInboundOptions,
   ) {
+    const exchange = new ResponseConnection(raw);
     super(exchange, inboundOfRequest(request, options));
+    this.exchange = exchange;
   }
 
   override get repeatable(): boolean {
@@ -37,27 +29,31 @@ export class RequestScope extends ClientScope {
     return this.exchange.headersSent;
   }
 
-  beginBy(handling: Handling): void {
-    this.handling = handling;
-    this.exchange.sendsEvents = handling.sendsEvents;
-    this.begin();
+  /** What answers it is an event stream. */
+  sendEvents(): void {
+    this.exchange.sendsEvents = true;
   }
 }
 
-/** Makes the scope of a request; `undefined` where nothing tells that its client has gone. */
-export function openRequestScope(
+/**
+ * The scope of a request, which is made here where this code is in that of none: the request came in by
+ * a way of its own, or its async context was lost. `undefined` where nothing tells that its client has
+ * gone.
+ */
+export function requestScopeOf(
   request: unknown,
   response: unknown,
   options: ResolvedInboundOptions,
 ): RequestScope | undefined {
+  const around = scopeAround(response);
+  if (around !== undefined) return around;
   const raw = rawResponse(response);
-  if (raw === undefined) return undefined;
-  const scope = new RequestScope(request as Sender, new ResponseConnection(raw), options);
-  (raw as Carrier)[SCOPE] = scope;
-  return scope;
+  return raw && new RequestScope(request as Sender, response, raw, options);
 }
 
-/** The scope that was made for the request of a response. */
-export function requestScopeOf(response: unknown): RequestScope | undefined {
-  return (rawResponse(response) as Carrier | undefined)?.[SCOPE];
+/** The scope of a request that this code is in. (A mark on the response would cost more, above all on Express.) */
+export function scopeAround(response: unknown): RequestScope | undefined {
+  for (let scope = currentScope(); scope !== undefined; scope = scope.around)
+    if (scope instanceof RequestScope && scope.response === response) return scope;
+  return undefined;
 }

@@ -12,9 +12,9 @@ import { mapInBaseFilter } from '../nest/base-filter.js';
 import { classesOf } from '../nest/wrappers.js';
 import { httpError, transportError } from './edge-errors.js';
 import { catchesOf, filterGateways, filtersOf } from './filters.js';
+import { handlingOf } from './http-edge.js';
 import { forbidRetry, isRetried, withPushback } from './no-retry.js';
 import { optionalPeer } from './optional-peer.js';
-import { requestScopeOf } from './request-scope.js';
 import { transportOfCall } from './transport.js';
 
 /** What is caught: the library's own errors, also those of a second copy of the package. */
@@ -73,7 +73,7 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
 
   private answer(error: unknown, host: ArgumentsHost): unknown {
     const exception = toldByHttp(error, host);
-    const handling = requestScopeOf(host.switchToHttp().getResponse())?.handling;
+    const handling = handlingOf(error);
     const filter = this.filterFor(exception, handling && filtersOf(handling, this.modules));
     return filter === undefined ? super.catch(exception, host) : filter.catch(exception, host);
   }

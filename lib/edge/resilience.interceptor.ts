@@ -15,7 +15,7 @@ import {
 } from './inbound.options.js';
 import { mapStreamErrors } from './map-stream-errors.js';
 import { isRetried, withPushback } from './no-retry.js';
-import { requestScopeOf } from './request-scope.js';
+import { scopeAround } from './request-scope.js';
 import { transportOfCall } from './transport.js';
 import { withinDeadline } from './within-deadline.js';
 
@@ -53,7 +53,7 @@ export class ResilienceInterceptor implements NestInterceptor {
   /** Where it is called by hand. A route has the edge of its application already. */
   private onHttp(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const [request, response] = context.getArgs<[unknown, unknown]>();
-    if (requestScopeOf(response)?.isHandled) return next.handle();
+    if (scopeAround(response)?.isHandled) return next.handle();
     const edge = new HttpEdge(this.inbound, this.mapErrors);
     const route = edge.routeEdge(context.getClass(), context.getHandler() as AnyMethod);
     const answer = defer(() => route.answer(request, response, async () => next.handle()));

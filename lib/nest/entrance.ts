@@ -1,16 +1,18 @@
+import type { ServerResponse } from 'node:http';
 import type { HttpAdapterHost } from '@nestjs/core';
 
-/** Middleware, as Express has it; the hooks of Fastify have the same shape. */
-type Enter = (request: unknown, response: unknown, next: () => void) => void;
+type Enter = (request: unknown, response: unknown, raw: ServerResponse, next: () => void) => void;
 
 interface Adapter {
   getType(): string;
   getInstance(): unknown;
-  use(middleware: Enter): unknown;
+  use(middleware: (request: unknown, response: ServerResponse, next: () => void) => void): unknown;
 }
 
+type Hook = (request: unknown, reply: { raw: ServerResponse }, done: () => void) => void;
+
 interface Fastify {
-  addHook(name: 'onRequest', hook: Enter): unknown;
+  addHook(name: 'onRequest', hook: Hook): unknown;
 }
 
 /** Puts `enter` before all that an application does with a request, from when it has an HTTP server. */
@@ -18,8 +20,11 @@ export function enterBefore(host: HttpAdapterHost, enter: Enter): void {
   host.init$.subscribe(() => {
     const adapter = host.httpAdapter as Adapter | null | undefined;
     if (adapter == null) return;
-    if (adapter.getType() === 'fastify') hookOn(adapter.getInstance() as Fastify, enter);
-    else adapter.use(enter);
+    if (adapter.getType() === 'fastify')
+      hookOn(adapter.getInstance() as Fastify, (request, reply, done) =>
+        enter(request, reply, reply.raw, done),
+      );
+    else adapter.use((request, response, next) => enter(request, response, response, next));
   });
 }
 
@@ -27,15 +32,15 @@ export function enterBefore(host: HttpAdapterHost, enter: Enter): void {
  * Nest's adapter makes middleware a hook of Fastify's before an application can add one of its own, so
  * this one is put before those that are there already.
  */
-function hookOn(fastify: Fastify, enter: Enter): void {
+function hookOn(fastify: Fastify, hook: Hook): void {
   const hooks = hooksOf(fastify);
-  if (hooks === undefined) fastify.addHook('onRequest', enter);
-  else hooks.unshift(enter);
+  if (hooks === undefined) fastify.addHook('onRequest', hook);
+  else hooks.unshift(hook);
 }
 
-function hooksOf(fastify: object): Enter[] | undefined {
+function hooksOf(fastify: object): Hook[] | undefined {
   const symbols = Object.getOwnPropertySymbols(fastify);
   const key = symbols.find(({ description }) => description === 'fastify.hooks');
-  const hooks = key && (fastify as Record<symbol, { onRequest?: Enter[] } | undefined>)[key];
+  const hooks = key && (fastify as Record<symbol, { onRequest?: Hook[] } | undefined>)[key];
   return Array.isArray(hooks?.onRequest) ? hooks.onRequest : undefined;
 }
