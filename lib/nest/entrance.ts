@@ -15,17 +15,24 @@ interface Fastify {
   addHook(name: 'onRequest', hook: Hook): unknown;
 }
 
-/** Puts `enter` before all that an application does with a request, from when it has an HTTP server. */
+/** Puts `enter` before all that an application does with a request. */
 export function enterBefore(host: HttpAdapterHost, enter: Enter): void {
-  host.init$.subscribe(() => {
-    const adapter = host.httpAdapter as Adapter | null | undefined;
-    if (adapter == null) return;
-    if (adapter.getType() === 'fastify')
-      hookOn(adapter.getInstance() as Fastify, (request, reply, done) =>
-        enter(request, reply, reply.raw, done),
-      );
-    else adapter.use((request, response, next) => enter(request, response, response, next));
-  });
+  if (host.httpAdapter != null) {
+    enterAt(host.httpAdapter as unknown as Adapter, enter);
+    return;
+  }
+  // A testing module gets its adapter later. (Nest 11.0 does not say when: there, requests are entered at
+  // their handlers.)
+  const { init$ } = host as Partial<HttpAdapterHost>;
+  init$?.subscribe(() => enterAt(host.httpAdapter as unknown as Adapter | null, enter));
+}
+
+function enterAt(adapter: Adapter | null, enter: Enter): void {
+  if (adapter?.getType() === 'fastify')
+    hookOn(adapter.getInstance() as Fastify, (request, reply, done) =>
+      enter(request, reply, reply.raw, done),
+    );
+  else adapter?.use((request, response, next) => enter(request, response, response, next));
 }
 
 /**

@@ -13,7 +13,10 @@ export interface Routing {
   routeEdge(type: Class, handler: AnyMethod): RouteEdge;
 }
 
-type Chain = readonly unknown[];
+/** The interceptors around a handler. */
+type Chain = unknown[] & { [EDGE]?: RouteEdge };
+
+const EDGE = Symbol('nestjs-bulwark:route-edge');
 
 /** As they are in Nest 11.0 to 12: what comes after is passed on. */
 interface ChainCreator {
@@ -39,8 +42,6 @@ interface ContextCreatorInside {
 
 /** With the interceptor that is not for routes. */
 const routings = new WeakMap<ApplicationConfig, [Routing, NestInterceptor]>();
-/** By the chain of interceptors of a route. */
-const edges = new WeakMap<Chain, RouteEdge>();
 const takenOver = new WeakSet<object>();
 
 /**
@@ -75,8 +76,8 @@ function takeOverCreator(creators: ChainCreator): void {
     const [routing, interceptor] = served;
     // Where a method is a handler of messages too, whose chain this is shows when it is called.
     const isRouteOnly = transportOfHandler(handler) === 'http';
-    const own = isRouteOnly ? chain.filter((each) => each !== interceptor) : chain;
-    edges.set(own, routing.routeEdge(instance.constructor as Class, handler));
+    const own: Chain = isRouteOnly ? chain.filter((each) => each !== interceptor) : chain;
+    own[EDGE] = routing.routeEdge(instance.constructor as Class, handler);
     return own;
   };
 }
@@ -86,7 +87,7 @@ function takeOverConsumer(consumers: Consumer): void {
   takenOver.add(consumers);
   const { intercept } = consumers;
   consumers.intercept = function (this: Consumer, chain, args, instance, handler, next, type) {
-    const edge = type === 'http' ? edges.get(chain) : undefined;
+    const edge = type === 'http' ? chain?.[EDGE] : undefined;
     if (edge === undefined) return intercept.call(this, chain, args, instance, handler, next, type);
     const proceed =
       chain.length === 0
