@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers'; // browser-like environments have none
 import { areTimersFaked, type ClockFollower, clock, now } from './clock.js';
+import { nodeSetImmediate } from './next-turn.js';
 
 /** In one a connection is found to be made, and in the next what has come over it. */
 const INPUT_TURNS = 2;
@@ -97,7 +97,7 @@ export class Alarm implements ClockFollower {
   private afterTurns(left: number, handle: Handle | undefined): void {
     if (handle !== this.handle) return; // it was stopped
     if (left === 0) this.onDue();
-    else setImmediate(() => this.afterTurns(left - 1, handle));
+    else nodeSetImmediate(() => this.afterTurns(left - 1, handle));
   }
 
   private onDue(): void {

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers';
 
-const nodeSetImmediate = setImmediate; // before a test can put a fake in its place
+/** Node's own, also where a test puts a fake into the global object or the module later. */
+export const nodeSetImmediate = setImmediate;
 
 let waiting: (() => void)[] | undefined;
 

@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers';
 import { now } from './clock.js';
+import { nodeSetImmediate } from './next-turn.js';
 
 /** So long, in ms, what waits for others of its kind may keep the event loop to itself. */
 export const TURN_MS = 5;
@@ -28,7 +28,7 @@ export class Turn {
 
   /** Runs `fn` when timers and I/O have had their turn. */
   next(fn: () => void): void {
-    setImmediate(() => {
+    nodeSetImmediate(() => {
       this.steps = 0;
       fn();
     });
