@@ -1,14 +1,14 @@
+import type { Class } from '../common/class.js';
 import { known, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { methodsOf } from '../dispatch/class-methods.js';
-import { isHandler, isHandlerClass } from '../dispatch/handlers.js';
 import {
   allDefinitionsOf,
-  type Class,
   classSettings,
   type MethodDefinition,
   type Settings,
 } from '../dispatch/method-definition.js';
 import { fallbackMethodOf } from '../fallback/fallback.options.js';
+import { isHandler, isHandlerClass } from '../nest/handlers.js';
 import { type ResilienceOptions, resilienceArgument } from '../service/resilience.options.js';
 import { checkSaidOnce } from './decorator-order.js';
 import { methodOf } from './method-traits.js';

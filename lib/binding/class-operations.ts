@@ -1,4 +1,5 @@
-import { type Class, definitionsOf, type MethodDefinition } from '../dispatch/method-definition.js';
+import type { Class } from '../common/class.js';
+import { definitionsOf, type MethodDefinition } from '../dispatch/method-definition.js';
 import { ClassCoverage, type CoverageReport } from './class-coverage.js';
 import type { Configuration } from './configuration.js';
 import { type MethodOperation, type MethodPlan, planClass } from './method-planner.js';

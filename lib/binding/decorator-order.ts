@@ -1,6 +1,6 @@
+import type { AnyMethod } from '../common/class.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
-  type AnyMethod,
   decoratorName,
   type MethodDefinition,
   SaidTwice,

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
+import type { AnyMethod } from '../common/class.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
-import type { AnyMethod } from '../dispatch/method-definition.js';
 import type { ErrorMapping } from '../edge/edge-errors.js';
 import { mapStreamErrors } from '../edge/map-stream-errors.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';

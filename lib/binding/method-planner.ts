@@ -1,7 +1,8 @@
 import 'reflect-metadata';
+import type { Class } from '../common/class.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isHandler, safetyOf } from '../dispatch/handlers.js';
-import type { Class, MethodDefinition, Settings } from '../dispatch/method-definition.js';
+import type { MethodDefinition, Settings } from '../dispatch/method-definition.js';
+import { isHandler, safetyOf } from '../nest/handlers.js';
 import type { Stages } from '../pipeline/stages.js';
 import type { ClassCoverage } from './class-coverage.js';
 import { checkSaidOnce, orderWarnings } from './decorator-order.js';

@@ -1,13 +1,14 @@
 import 'reflect-metadata';
 import type { ArgumentsHost } from '@nestjs/common';
+import type { Class } from '../common/class.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Scope } from '../context/scope.js';
 import { isObservableClass } from '../dispatch/class-methods.js';
-import { isHandler, safetyOf, sendsOwnResponse, transportOfHandler } from '../dispatch/handlers.js';
-import type { Class, MethodDefinition } from '../dispatch/method-definition.js';
+import type { MethodDefinition } from '../dispatch/method-definition.js';
 import { type ErrorMapping, guardError, transportError } from '../edge/edge-errors.js';
 import { isOfQuery, isSafeCall, isSafeRequest } from '../edge/safe-call.js';
 import { signalParameters } from '../edge/signal.decorator.js';
+import { isHandler, safetyOf, sendsOwnResponse, transportOfHandler } from '../nest/handlers.js';
 
 /** What calling a method needs to know, beside its pipeline. */
 export interface MethodTraits {

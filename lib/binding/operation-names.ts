@@ -1,9 +1,6 @@
+import type { Class } from '../common/class.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import {
-  type Class,
-  type MethodDefinition,
-  ownClassSettings,
-} from '../dispatch/method-definition.js';
+import { type MethodDefinition, ownClassSettings } from '../dispatch/method-definition.js';
 import { methodResilienceArgument, resilienceArgument } from '../service/resilience.options.js';
 import type { Operation } from './operation.js';
 

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import type { AnyMethod, Class, MethodDefinition } from '../dispatch/method-definition.js';
+import type { AnyMethod, Class } from '../common/class.js';
+import type { MethodDefinition } from '../dispatch/method-definition.js';
 import { DispatchingRuntime, fillSlot } from '../dispatch/runtime-slot.js';
 import {
   checkFeatureOptions,

@@ -1,11 +1,10 @@
 import 'reflect-metadata';
+import type { AnyMethod, Class } from '../common/class.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { refuseStandardDecorator } from '../common/standard-decorators.js';
+import { isHandler } from '../nest/handlers.js';
 import { functionKindOf, isAsynchronous, methodsOf, namesItself } from './class-methods.js';
-import { isHandler } from './handlers.js';
 import {
-  type AnyMethod,
-  type Class,
   decoratorName,
   type MethodDefinition,
   openClassSettings,

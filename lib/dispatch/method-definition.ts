@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { AnyMethod, Class } from '../common/class.js';
 
 /** What decorators can say about a method, stage by stage, as it was written; checked at boot. */
 export interface Settings {
@@ -9,16 +10,10 @@ export interface Settings {
   [stage: string]: unknown;
 }
 
-export type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
-
-export type Class = abstract new (...args: never[]) => unknown;
-
 /** A method that goes through a pipeline where its object belongs to an application with the module. */
 export interface MethodDefinition {
   /** The class that declares the method. */
-  readonly owner: abstract new (
-    ...args: never[]
-  ) => unknown;
+  readonly owner: Class;
   readonly key: PropertyKey;
   /** From the method's own decorators; `undefined` where only a class decorator reaches it. */
   settings: Settings | undefined;

@@ -1,6 +1,7 @@
 import { Inject, Logger, Optional } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { AnyMethod, Class, MethodDefinition } from './method-definition.js';
+import type { AnyMethod, Class } from '../common/class.js';
+import type { MethodDefinition } from './method-definition.js';
 
 /** The injection token of an application's runtime. `Symbol.for`, so that two copies of the package agree. */
 export const RUNTIME = Symbol.for('nestjs-bulwark:runtime');

@@ -3,7 +3,7 @@ import { now } from '../common/clock.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { CallContext } from '../context/ambient.js';
 import { type Dependent, Scope } from '../context/scope.js';
-import type { Transport } from '../dispatch/handlers.js';
+import type { Transport } from '../nest/handlers.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import { type Connection, connectionOf } from './connection.js';
 import type { Inbound } from './inbound.js';

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { ExecutionContext } from '@nestjs/common';
-import { sendsEvents, type Transport } from '../dispatch/handlers.js';
+import { sendsEvents, type Transport } from '../nest/handlers.js';
 import { grpcCallOf } from './transport.js';
 
 /** What a client waits at: it says when the client has gone. */

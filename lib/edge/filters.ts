@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { ExceptionFilter } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
-import type { Class } from '../dispatch/method-definition.js';
+import type { Class } from '../common/class.js';
 import type { Handling } from './http-edge.js';
 
 /** The keys by which `@Catch()` and `@UseFilters()` leave what they say. */

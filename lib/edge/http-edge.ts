@@ -1,9 +1,9 @@
 import { HttpException } from '@nestjs/common';
 import { isObservable } from 'rxjs';
+import type { AnyMethod, Class } from '../common/class.js';
 import { isResilienceError } from '../common/resilience.error.js';
 import { currentScope, isDeadline, runInScope } from '../context/ambient.js';
-import { answersByPromise, sendsEvents } from '../dispatch/handlers.js';
-import type { AnyMethod, Class } from '../dispatch/method-definition.js';
+import { answersByPromise, sendsEvents } from '../nest/handlers.js';
 import type { RouteEdge } from '../nest/routes.js';
 import type { RawResponse } from './connection.js';
 import { httpError, originOf } from './edge-errors.js';

@@ -8,7 +8,7 @@ import {
   REQUEST_TIMEOUT_ORIGIN,
   SHEDDABLE,
 } from '../common/request-headers.js';
-import type { Transport } from '../dispatch/handlers.js';
+import type { Transport } from '../nest/handlers.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
 import { grpcCallOf } from './transport.js';
 

@@ -7,8 +7,8 @@ import {
 } from '@nestjs/core';
 import { from, mergeMap, type Observable, throwError } from 'rxjs';
 import { isResilienceError } from '../common/resilience.error.js';
-import { isGatewayClass } from '../dispatch/handlers.js';
 import { mapInBaseFilter } from '../nest/base-filter.js';
+import { isGatewayClass } from '../nest/handlers.js';
 import { classesOf } from '../nest/wrappers.js';
 import { httpError, transportError } from './edge-errors.js';
 import { catchesOf, filterGateways, filtersOf } from './filters.js';

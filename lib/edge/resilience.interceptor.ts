@@ -1,8 +1,8 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { catchError, defer, isObservable, mergeMap, type Observable, of, throwError } from 'rxjs';
+import type { AnyMethod } from '../common/class.js';
 import { runInScope } from '../context/ambient.js';
-import { answersByPromise, type Transport } from '../dispatch/handlers.js';
-import type { AnyMethod } from '../dispatch/method-definition.js';
+import { answersByPromise, type Transport } from '../nest/handlers.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
 import { httpError, transportError } from './edge-errors.js';
 import { HttpEdge } from './http-edge.js';

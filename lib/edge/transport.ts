@@ -1,5 +1,5 @@
 import type { ArgumentsHost } from '@nestjs/common';
-import type { Transport } from '../dispatch/handlers.js';
+import type { Transport } from '../nest/handlers.js';
 
 /** How the call at hand reached the application; `undefined` for what Nest does not know either. */
 export function transportOfCall(host: ArgumentsHost): Transport | undefined {

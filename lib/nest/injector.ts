@@ -1,5 +1,5 @@
 import { ModuleRef, type ModulesContainer } from '@nestjs/core';
-import type { AnyMethod, Class } from '../dispatch/method-definition.js';
+import type { AnyMethod, Class } from '../common/class.js';
 import { awaitBirth, construct, type Dispatching, hasSlot } from '../dispatch/runtime-slot.js';
 import { type Module, type Wrapper, wrappersOf } from './wrappers.js';
 

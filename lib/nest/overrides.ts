@@ -1,4 +1,4 @@
-import type { AnyMethod } from '../dispatch/method-definition.js';
+import type { AnyMethod } from '../common/class.js';
 import { type Module, type Wrapper, wrappersOf } from './wrappers.js';
 
 const own = new WeakSet<object>();

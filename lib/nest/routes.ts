@@ -1,7 +1,7 @@
 import type { NestInterceptor } from '@nestjs/common';
 import type { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
-import { isRoute, transportOfHandler } from '../dispatch/handlers.js';
-import type { AnyMethod, Class } from '../dispatch/method-definition.js';
+import type { AnyMethod, Class } from '../common/class.js';
+import { isRoute, transportOfHandler } from './handlers.js';
 
 /** What is around the handler of a route, and the pipes and interceptors before it. */
 export interface RouteEdge {

@@ -1,5 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
-import type { Class } from '../dispatch/method-definition.js';
+import type { Class } from '../common/class.js';
 
 export type Module = ReturnType<ModulesContainer['get']> & object;
 

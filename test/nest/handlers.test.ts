@@ -36,7 +36,7 @@ import {
   sendsEvents,
   sendsOwnResponse,
   transportOfHandler,
-} from '../../lib/dispatch/handlers.js';
+} from '../../lib/nest/handlers.js';
 
 const string = () => String;
 
