@@ -1,12 +1,7 @@
-import { checked, nameOr } from '../common/options.js';
-import { NamedCatalog } from '../stage/named-catalog.js';
-import type { StageDefinition } from '../stage/stage-definition.js';
+import { namedStage } from '../stage/named-catalog.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
-import {
-  type BulkheadOptions,
-  checkBulkheadOptions,
-  type ResolvedBulkheadOptions,
-} from './bulkhead.options.js';
+import type { BulkheadHost } from './bulkhead.host.js';
+import { type BulkheadOptions, type ResolvedBulkheadOptions } from './bulkhead.options.js';
 import type { BulkheadPolicy } from './bulkhead.policy.js';
 import { BULKHEADS } from './bulkhead.registry.js';
 import { BULKHEAD_METRICS } from './bulkhead.telemetry.js';
@@ -31,20 +26,11 @@ export interface BulkheadTypes {
 }
 
 /** Limits how many calls run at a time. */
-export const bulkheadStage: StageDefinition<BulkheadTypes> = {
-  name: 'bulkhead',
-  title: 'bulkhead',
-  place: 'attempt',
+export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions, BulkheadHost>(BULKHEADS, {
   error: BulkheadRejectedError,
-  rule: nameOr(checkBulkheadOptions),
-  defaults: { key: 'bulkhead', rule: checked(checkBulkheadOptions) },
-  sections: { bulkheads: checkBulkheadOptions },
-  instances: BULKHEADS,
-  catalog: (application) => new NamedCatalog(BULKHEADS, application),
-  describe: ({ name, options }) => ({ name, ...options }),
   summarize: ({ name, options }) => `bulkhead ${name} (${slotsOf(options)})`,
   metrics: BULKHEAD_METRICS,
-};
+});
 
 function slotsOf({ adaptive, minConcurrent, maxConcurrent }: ResolvedBulkheadOptions): string {
   return adaptive ? `${minConcurrent} to ${maxConcurrent}, adaptive` : `${maxConcurrent}`;

@@ -1,11 +1,7 @@
-import { checked, nameOr } from '../common/options.js';
-import { NamedCatalog } from '../stage/named-catalog.js';
-import type { StageDefinition } from '../stage/stage-definition.js';
+import { namedStage } from '../stage/named-catalog.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
-import {
-  type CircuitBreakerOptions,
-  checkCircuitBreakerOptions,
-} from './circuit-breaker.options.js';
+import type { CircuitBreakerHost } from './circuit-breaker.host.js';
+import { type CircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
 import { BREAKERS } from './circuit-breaker.registry.js';
 import { CIRCUIT_BREAKER_METRICS } from './circuit-breaker.telemetry.js';
@@ -43,17 +39,12 @@ export interface CircuitBreakerTypes {
 }
 
 /** Stops calling what keeps failing. */
-export const circuitBreakerStage: StageDefinition<CircuitBreakerTypes> = {
-  name: 'circuitBreaker',
-  title: 'circuit breaker',
-  place: 'attempt',
+export const circuitBreakerStage = namedStage<
+  CircuitBreakerTypes,
+  CircuitBreakerOptions,
+  CircuitBreakerHost
+>(BREAKERS, {
   error: CircuitBreakerOpenError,
-  rule: nameOr(checkCircuitBreakerOptions),
-  defaults: { key: 'circuitBreaker', rule: checked(checkCircuitBreakerOptions) },
-  sections: { breakers: checkCircuitBreakerOptions },
-  instances: BREAKERS,
-  catalog: (application) => new NamedCatalog(BREAKERS, application),
-  describe: ({ name, options }) => ({ name, ...options }),
   summarize: ({ name }) => `circuit breaker ${name}`,
   metrics: CIRCUIT_BREAKER_METRICS,
-};
+});

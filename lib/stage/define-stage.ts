@@ -98,15 +98,17 @@ export type AnyStage = Stage<string, any, any, any, any>;
 
 type TypesOf<S extends AnyStage> = NonNullable<S['types']>;
 
-/** What a stage's decorator takes, and bundles say: options, something shorter, or the name of an instance. */
+/** Its options, or something shorter. */
+type OptionsOf<S extends AnyStage> = TypesOf<S>['options'] | TypesOf<S>['short'];
+
+/** What a stage's decorator takes, and bundles say: options, or the name of an instance. */
 export type StageArgument<S extends AnyStage> =
-  | TypesOf<S>['options']
-  | TypesOf<S>['short']
+  | OptionsOf<S>
   | ([TypesOf<S>['section']] extends [never] ? never : string);
 
 /** The module's options in which the instances of stages get names. */
 export type NamesOf<Stages extends readonly AnyStage[]> = {
-  [S in Stages[number] as TypesOf<S>['section']]?: Record<string, TypesOf<S>['options']>;
+  [S in Stages[number] as TypesOf<S>['section']]?: Record<string, OptionsOf<S>>;
 };
 
 /** What bundles can say of stages. */
@@ -116,7 +118,7 @@ export type ArgumentsOf<Stages extends readonly AnyStage[]> = {
 
 /** What `defaults` can say of stages. */
 export type DefaultsOf<Stages extends readonly AnyStage[]> = {
-  [S in Stages[number] as S['name']]?: TypesOf<S>['options'];
+  [S in Stages[number] as S['name']]?: OptionsOf<S>;
 };
 
 /**

@@ -1,24 +1,33 @@
-import { merge } from '../common/options.js';
+import { checked, merge, nameOr } from '../common/options.js';
 import {
   isInline,
   type NamedInstances,
   type NamedPolicy,
   type PolicyRegistry,
 } from './named-instances.js';
-import type { NamingOptions, Said, StageApplication, StageCatalog } from './stage-definition.js';
+import type {
+  NamingOptions,
+  Said,
+  StageApplication,
+  StageCatalog,
+  StageDefinition,
+} from './stage-definition.js';
+import type { StageTypes } from './stage-types.js';
 
 /** The catalog of a stage whose instances have names: an operation shares one, or has one of its own. */
 export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements StageCatalog<P> {
   readonly registry: PolicyRegistry<P, O, H>;
   private readonly merge: (...layers: (O | undefined)[]) => O;
-  private readonly defaults: O | undefined;
+  private readonly defaults: O | undefined = undefined;
 
   constructor(
     private readonly instances: NamedInstances<P, O, H>,
     application: StageApplication,
   ) {
     this.merge = (...layers) => (instances.merge ?? merge)(...layers);
-    this.defaults = application.defaults[instances.stage] as O | undefined;
+    const { [instances.stage]: defaults } = application.defaults;
+    if (defaults !== undefined)
+      this.defaults = instances.check(`defaults.${instances.stage}`, defaults);
     this.registry = new instances.registry(
       (name) => instances.host(name, application),
       (name) => instances.left(name, application),
@@ -28,14 +37,13 @@ export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements
   /** What a bundle says inline is shared under the bundle's name. */
   add(options: NamingOptions): void {
     const { section = '', stage } = this.instances;
-    const { [section]: named, services } = options;
-    for (const [name, options] of Object.entries((named ?? {}) as Record<string, O>))
-      this.define(name, options, `${section}.${name}`);
-    for (const [name, service] of Object.entries((services ?? {}) as Record<string, NamingOptions>))
-      if (isInline(service[stage])) {
-        const place = `services.${name}.${stage}`;
-        this.define(name, this.instances.check(place, service[stage]), place);
-      }
+    const { [section]: named, services } = options as Record<string, Record<string, NamingOptions>>;
+    for (const [name, said] of Object.entries(named ?? {}))
+      this.define(name, this.instances.check(`${section}.${name}`, said), `${section}.${name}`);
+    for (const [name, { [stage]: said }] of Object.entries(services ?? {})) {
+      const place = `services.${name}.${stage}`;
+      if (isInline(said)) this.define(name, this.instances.check(place, said), place);
+    }
   }
 
   resolve({ operation, place, values }: Said): P {
@@ -70,4 +78,32 @@ export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements
       return this.merge(this.registry.find(below, place).given as O, options);
     }, undefined);
   }
+}
+
+/** What is to be said of a stage whose instances have names; the rest follows from how these are made. */
+type NamedStage<T extends StageTypes> = Pick<
+  StageDefinition<T>,
+  'inside' | 'error' | 'metrics' | 'summarize'
+>;
+
+/** The definition of a stage around attempts whose instances have names. */
+export function namedStage<
+  T extends StageTypes & { policy: NamedPolicy & { readonly options: object } },
+  O extends object,
+  H,
+>(instances: NamedInstances<T['policy'], O, H>, stage: NamedStage<T>): StageDefinition<T> {
+  const { stage: name, title, section } = instances;
+  const check = (place: string, value: unknown) => instances.check(place, value);
+  return {
+    name,
+    title,
+    place: 'attempt',
+    rule: section === undefined ? checked(check) : nameOr(check),
+    defaults: { key: name, rule: checked(check) },
+    sections: section === undefined ? {} : { [section]: check },
+    instances,
+    catalog: (application) => new NamedCatalog(instances, application),
+    describe: (policy) => ({ name: policy.name, ...policy.options }),
+    ...stage,
+  };
 }

@@ -1,4 +1,4 @@
-import { checked, checkOptions, nameOr, type Rule } from '../common/options.js';
+import { checkOptions, type Rule } from '../common/options.js';
 import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
 import type { AttemptStage } from './attempt-stage.js';
 import type {
@@ -7,7 +7,7 @@ import type {
   StageInstance,
   StageReporter,
 } from './define-stage.js';
-import { NamedCatalog } from './named-catalog.js';
+import { namedStage } from './named-catalog.js';
 import { type NamedInstances, type NamedPolicy, PolicyRegistry } from './named-instances.js';
 import type { StageDefinition, StageHost } from './stage-definition.js';
 
@@ -41,6 +41,12 @@ export class OwnStage implements AttemptStage, NamedPolicy {
   get needsScope(): boolean | undefined {
     return this.instance.needsScope;
   }
+}
+
+interface OwnTypes {
+  name: string;
+  policy: OwnStage;
+  error: ResilienceError;
 }
 
 type OwnInstances = NamedInstances<OwnStage, object, StageHost>;
@@ -88,21 +94,12 @@ export function definitionOf(specification: AnySpecification): {
         if (kind === 'gauge') application.metrics.gauge(metric, 0, { [name]: instance });
     },
   };
-  const definition: StageDefinition<{ name: string; policy: OwnStage }> = {
-    name,
-    title,
-    place: 'attempt',
+  const definition = namedStage<OwnTypes, object, StageHost>(instances, {
     inside,
-    rule: named === undefined ? checked(check) : nameOr(check),
-    defaults: { key: name, rule: checked(check) },
-    sections: named === undefined ? {} : { [named]: check },
-    instances,
     error: errorClass,
     metrics: metrics ?? {},
-    catalog: (application) => new NamedCatalog(instances, application),
-    describe: (policy) => ({ name: policy.name, ...policy.options }),
     summarize: (policy) => `${title} ${policy.name}`,
-  };
+  });
   return { definition, errorClass };
 }
 

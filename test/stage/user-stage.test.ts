@@ -18,6 +18,7 @@ import {
   ResilienceService,
   Retry,
   rules,
+  WAIT,
 } from '../../lib/index.js';
 import { PrometheusMetrics } from '../../lib/prometheus/index.js';
 import { ResilienceHealthIndicator } from '../../lib/terminus/index.js';
@@ -90,7 +91,7 @@ function boot(
   const module = ResilienceModule.forRoot({
     ...QUIET,
     stages: [concurrency],
-    concurrencies: { db: { refuseAbove: 2 } },
+    concurrencies: { db: { refuseAbove: 2 }, small: 3 },
     ...options,
   });
   return bootBare({ ...metadata, imports: [module, ...(metadata.imports ?? [])] });
@@ -230,6 +231,44 @@ describe('A stage of a user’s own', () => {
         concurrency: { ...it, name: it.name === 'pay' ? 'db' : it.name },
       })),
     );
+  });
+
+  it('can let attempts wait, and give their places up where they end before', async () => {
+    const waiting = new Set<() => void>();
+    const gate = defineStage({
+      name: 'gate',
+      options: {},
+      make: () => ({
+        admit: () => WAIT,
+        wait(_attempt, admitted) {
+          const open = () => admitted(() => ({ permit: 'in' }));
+          waiting.add(open);
+          return () => waiting.delete(open);
+        },
+        snapshot: () => ({ waiting: waiting.size }),
+      }),
+    });
+    const Gate = decoratorOf(gate);
+    @Injectable()
+    class Orders {
+      @Gate()
+      async run(): Promise<string> {
+        return 'done';
+      }
+    }
+    const module = ResilienceModule.forRoot({ ...QUIET, stages: [gate] });
+    const { app } = await bootBare({ imports: [module], providers: [Orders] });
+    const run = app.get(Orders).run();
+    for (const open of waiting) open();
+    expect(await run).toBe('done');
+    waiting.clear();
+    const pipeline = app.get(ResilienceService).pipeline<[typeof gate]>({ name: 'own', gate: {} });
+    const caller = new AbortController();
+    const given = pipeline.execute(async () => 'never', { signal: caller.signal });
+    expect(waiting.size).toBe(1);
+    caller.abort(new Error('gone'));
+    await expect(given).rejects.toThrow('gone');
+    expect(waiting.size).toBe(0);
   });
 
   it('can come with options that other providers are needed for, and get names from features', async () => {
@@ -461,7 +500,7 @@ describe('What is wrong with a stage of a user’s own fails the boot', () => {
     [
       'an unknown name',
       Concurrency('bd'),
-      'Orders.run @Concurrency(): there is no concurrency "bd"; known: db; did you mean db?',
+      'Orders.run @Concurrency(): there is no concurrency "bd"; known: db, small; did you mean db?',
     ],
     [
       'something short that is wrong',
