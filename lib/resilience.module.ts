@@ -31,6 +31,7 @@ import { ResilienceExceptionFilter } from './edge/resilience.filter.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 import { enterBefore } from './nest/entrance.js';
 import { takePartInInjection } from './nest/injector.js';
+import { modulesOf, valueIn } from './nest/modules.js';
 import { ownFactory, watchOverrides } from './nest/overrides.js';
 import { takePartInRoutes } from './nest/routes.js';
 import { ErrorTracker } from './observability/error-tracker.js';
@@ -247,7 +248,7 @@ const runtimes = new WeakMap<ModulesContainer, ResilienceRuntime>();
 function runtimeIn(modules: ModulesContainer): ResilienceRuntime | undefined {
   const existing = runtimes.get(modules);
   if (existing !== undefined) return existing;
-  const roots = [...modules.values()].filter(({ metatype }) => metatype === RuntimeModule);
+  const roots = modulesOf(modules, RuntimeModule);
   const [root] = roots;
   if (root === undefined) return undefined;
   if (roots.length > 1) {
@@ -259,11 +260,10 @@ function runtimeIn(modules: ModulesContainer): ResilienceRuntime | undefined {
   const runtime = new ResilienceRuntime();
   const tokens = substitutable();
   // Before the options, of which the policies are made that these stand for.
-  for (const module of modules.values())
-    if (module.metatype === ResilienceModule || module.metatype === ResilienceFeatureModule)
-      watchOverrides(module, tokens, (token, override) => runtime.substitute(token, override));
-  const given = root.providers.get(GIVEN);
-  if (given !== undefined) configured(runtime, given.instance as ResilienceModuleOptions, modules);
+  for (const module of modulesOf(modules, ResilienceModule, ResilienceFeatureModule))
+    watchOverrides(module, tokens, (token, override) => runtime.substitute(token, override));
+  const given = valueIn<ResilienceModuleOptions>(root, GIVEN);
+  if (given !== undefined) configured(runtime, given, modules);
   runtimes.set(modules, runtime);
   return runtime;
 }
@@ -273,16 +273,13 @@ function configured(
   options: ResilienceModuleOptions,
   modules: ModulesContainer,
 ): ResilienceRuntime {
-  const features = [...modules.values()].flatMap(({ metatype, providers }) =>
-    metatype === ResilienceFeatureModule
-      ? [providers.get(FEATURE)?.instance as ResilienceFeatureOptions]
-      : [],
+  const features = modulesOf(modules, ResilienceFeatureModule).map(
+    (module) => valueIn<ResilienceFeatureOptions>(module, FEATURE) as ResilienceFeatureOptions,
   );
   runtime.configure(options, features);
   planClasses(runtime, modules);
   runtime.applySubstitutes();
-  for (const module of modules.values())
-    if (module.metatype === ResilienceModule) offerPolicies(runtime, module);
+  for (const module of modulesOf(modules, ResilienceModule)) offerPolicies(runtime, module);
   return runtime;
 }
 

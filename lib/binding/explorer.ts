@@ -5,7 +5,8 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import type { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
-import { classesOf } from '../nest/wrappers.js';
+import { afterLazyLoad } from '../nest/lazy-modules.js';
+import { classesOf } from '../nest/modules.js';
 import { BootReport } from './boot-report.js';
 import { withdrawUnknown } from './policy-providers.js';
 import type { ResilienceRuntime } from './runtime.js';
@@ -25,13 +26,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
     withdrawUnknown(this.modules);
     this.adoptGlobals();
     this.refresh();
-    const { lazyLoader } = this;
-    const load = lazyLoader.load.bind(lazyLoader);
-    lazyLoader.load = async (...args: Parameters<LazyModuleLoader['load']>) => {
-      const loaded = await load(...args);
-      this.refresh();
-      return loaded;
-    };
+    afterLazyLoad(this.lazyLoader, () => this.refresh());
   }
 
   onModuleDestroy(): void {

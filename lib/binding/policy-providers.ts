@@ -1,7 +1,9 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { type RequestedToken, requestedTokens, tokenOf } from '../common/tokens.js';
+import type { Module } from '../nest/modules.js';
 import { ownFactory } from '../nest/overrides.js';
+import { consumerOf, offer, withdrawEmpty } from '../nest/providers.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
@@ -39,17 +41,11 @@ export function requestedProviders(): FactoryProvider[] {
   return requestedTokens().map((token) => providerOf(token, READY));
 }
 
-type Module = ReturnType<ModulesContainer['get']> & object;
-
 /** Makes the policies that nobody asked for by then available too, to `app.get()` and to lazily loaded modules. */
 export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): void {
   for (const shared of catalog.shared()) {
-    for (const policy of shared.registry.list()) {
-      const token = tokenOf(shared.instances.stage, policy.name);
-      if (module.providers.has(token)) continue;
-      module.addProvider({ provide: token, useValue: injectedOf(shared, policy) });
-      module.exports.add(token);
-    }
+    for (const policy of shared.registry.list())
+      offer(module, tokenOf(shared.instances.stage, policy.name), injectedOf(shared, policy));
   }
 }
 
@@ -58,14 +54,7 @@ export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): v
  * the way of a lazily loaded feature that names them, they would inject `undefined`.
  */
 export function withdrawUnknown(modules: ModulesContainer): void {
-  for (const module of modules.values()) {
-    for (const { token } of requestedTokens()) {
-      const provider = module.providers.get(token);
-      if (provider === undefined || provider.instance !== undefined) continue;
-      module.providers.delete(token);
-      module.exports.delete(token);
-    }
-  }
+  for (const { token } of requestedTokens()) withdrawEmpty(modules, token);
 }
 
 function providerOf(requested: RequestedToken, source: symbol): FactoryProvider {
@@ -91,40 +80,4 @@ function policyOf(
 
 function injectedOf({ instances }: SharedStage, policy: NamedPolicy): unknown {
   return instances.injected ? instances.injected(policy) : policy;
-}
-
-/** The class or provider of this application that has the token injected. */
-function consumerOf(token: string, modules: ModulesContainer): string | undefined {
-  for (const module of modules.values()) {
-    for (const wrapper of [
-      ...module.providers.values(),
-      ...module.controllers.values(),
-      ...module.injectables.values(),
-    ]) {
-      if (injects(wrapper.metatype, wrapper.inject, token)) return wrapper.name;
-    }
-  }
-  return undefined;
-}
-
-function injects(
-  type: unknown,
-  inject: readonly unknown[] | null | undefined,
-  token: string,
-): boolean {
-  if (
-    inject?.some(
-      (wanted) => wanted === token || (wanted as { token?: unknown } | null)?.token === token,
-    )
-  )
-    return true;
-  if (typeof type !== 'function') return false;
-  const parameters = (Reflect.getMetadata('self:paramtypes', type) ?? []) as { param: unknown }[];
-  const properties = (Reflect.getMetadata('self:properties_metadata', type) ?? []) as {
-    type: unknown;
-  }[];
-  return (
-    parameters.some(({ param }) => param === token) ||
-    properties.some((property) => property.type === token)
-  );
 }

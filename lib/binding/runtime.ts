@@ -158,7 +158,7 @@ export class ResilienceRuntime extends DispatchingRuntime {
   }
 
   /** Takes in an object that Nest did not construct, where its class has decorated methods. */
-  adopt(instance: unknown): void {
+  override adopt(instance: unknown): void {
     try {
       if (!fillSlot(instance, this)) return;
     } catch {

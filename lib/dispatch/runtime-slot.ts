@@ -1,6 +1,7 @@
 import { Inject, Logger, Optional } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { AnyMethod, Class } from '../common/class.js';
+import type { Application } from '../nest/injector.js';
 import type { MethodDefinition } from './method-definition.js';
 
 /** The injection token of an application's runtime. `Symbol.for`, so that two copies of the package agree. */
@@ -27,8 +28,8 @@ export interface Dispatching {
 
 type Carrier = { [SLOT]?: unknown };
 
-/** Makes a class a `Dispatching` one. */
-export abstract class DispatchingRuntime implements Dispatching {
+/** One that hands itself to the objects of its application. */
+export abstract class DispatchingRuntime implements Dispatching, Application {
   readonly [BRAND] = true;
   abstract dispatch(
     self: object,
@@ -37,6 +38,34 @@ export abstract class DispatchingRuntime implements Dispatching {
     args: unknown[],
   ): unknown;
   abstract missed(self: object, definition: MethodDefinition): void;
+  abstract adopt(instance: unknown): void;
+
+  /** Whether instances of a class have a place for the runtime. */
+  wants(type: Class): boolean {
+    return SLOT in Object(type.prototype); // an arrow function has none
+  }
+
+  /** Constructs an instance that belongs to the application before its constructor runs. */
+  construct(type: Class, args: unknown[]): object {
+    const born = this.expect(type);
+    try {
+      const instance = Reflect.construct(type, args) as object;
+      if (runtimeOf(instance) === undefined) aside.set(instance, this);
+      return instance;
+    } finally {
+      born();
+    }
+  }
+
+  /**
+   * Until the result is called, the instances of a class that have no runtime are taken for those that
+   * this one's application is making.
+   */
+  expect(type: Class): () => void {
+    const birth: Birth = { prototype: type.prototype, runtime: this };
+    births.push(birth);
+    return () => births.splice(births.lastIndexOf(birth), 1);
+  }
 }
 
 /**
@@ -76,11 +105,6 @@ export function openSlot(prototype: object): void {
   }
 }
 
-/** Whether instances of a class have a place for the runtime. */
-export function hasSlot(type: Class): boolean {
-  return SLOT in Object(type.prototype); // an arrow function has none
-}
-
 /** Hands the runtime to an object that Nest did not construct, where its class has decorated methods. */
 export function fillSlot(instance: unknown, runtime: Dispatching): boolean {
   if (typeof instance !== 'object' || instance === null || !(SLOT in instance)) return false;
@@ -114,28 +138,6 @@ interface Birth {
 }
 
 const births: Birth[] = [];
-
-/** Constructs an instance that belongs to the application before its constructor runs. */
-export function construct(type: Class, args: unknown[], runtime: Dispatching): object {
-  const born = awaitBirth(type, runtime);
-  try {
-    const instance = Reflect.construct(type, args) as object;
-    if (runtimeOf(instance) === undefined) aside.set(instance, runtime);
-    return instance;
-  } finally {
-    born();
-  }
-}
-
-/**
- * Until the result is called, the instances of a class that have no runtime are taken for those that
- * this one's application is making.
- */
-export function awaitBirth(type: Class, runtime: Dispatching): () => void {
-  const birth: Birth = { prototype: type.prototype, runtime };
-  births.push(birth);
-  return () => births.splice(births.lastIndexOf(birth), 1);
-}
 
 function runtimeAtBirth(self: object): Dispatching | undefined {
   if (births.length === 0) return undefined;

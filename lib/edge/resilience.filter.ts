@@ -8,10 +8,10 @@ import {
 import { from, mergeMap, type Observable, throwError } from 'rxjs';
 import { isResilienceError } from '../common/resilience.error.js';
 import { mapInBaseFilter } from '../nest/base-filter.js';
+import { askLast, catchesOf, filterGateways, filtersOf } from '../nest/filters.js';
 import { isGatewayClass } from '../nest/handlers.js';
-import { classesOf } from '../nest/wrappers.js';
+import { classesOf } from '../nest/modules.js';
 import { httpError, transportError } from './edge-errors.js';
-import { catchesOf, filterGateways, filtersOf } from './filters.js';
 import { handlingOf } from './http-edge.js';
 import { forbidRetry, isRetried, withPushback } from './no-retry.js';
 import { optionalPeer } from './optional-peer.js';
@@ -42,8 +42,7 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
     private readonly modules: ModulesContainer,
   ) {
     super();
-    // Nest asks the last one first. An APP_FILTER of ours would come before those of the root module.
-    config.getGlobalFilters().unshift(this);
+    askLast(this, config); // an APP_FILTER of ours would come before those of the root module
     const classes = new Set([...classesOf(modules)].map(([type]) => type));
     this.release = filterGateways([...classes].filter(isGatewayClass), this); // no global one is for them
   }
@@ -74,7 +73,8 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
   private answer(error: unknown, host: ArgumentsHost): unknown {
     const exception = toldByHttp(error, host);
     const handling = handlingOf(error);
-    const filter = this.filterFor(exception, handling && filtersOf(handling, this.modules));
+    const bound = handling && filtersOf(handling.type, handling.handler, this.modules);
+    const filter = this.filterFor(exception, bound);
     return filter === undefined ? super.catch(exception, host) : filter.catch(exception, host);
   }
 

@@ -1,10 +1,15 @@
 import { ModuleRef, type ModulesContainer } from '@nestjs/core';
 import type { AnyMethod, Class } from '../common/class.js';
-import { awaitBirth, construct, type Dispatching, hasSlot } from '../dispatch/runtime-slot.js';
-import { type Module, type Wrapper, wrappersOf } from './wrappers.js';
+import { type Module, type Wrapper, wrappersOf } from './modules.js';
 
 /** An application that wants the objects which its injector makes. */
-export interface Application extends Dispatching {
+export interface Application {
+  /** Whether objects of a class are to belong to it. */
+  wants(type: Class): boolean;
+  /** Makes one in the place of Nest. */
+  construct(type: Class, args: unknown[]): object;
+  /** Until the result is called, Nest makes one by itself. */
+  expect(type: Class): () => void;
   /** Takes in an object that no constructor call of Nest's made: a factory's result, a value. */
   adopt(instance: unknown): void;
 }
@@ -95,8 +100,8 @@ function takeOverCreate(moduleRef: ModuleRefInside): void {
   moduleRef.instantiateClass = function (this: ModuleRefInside, type, module, ...context) {
     const application = applicationOf(module);
     const created = instantiateClass.call(this, type, module, ...context);
-    if (application === undefined || !hasSlot(type)) return created;
-    const born = awaitBirth(type, application);
+    if (application === undefined || !application.wants(type)) return created;
+    const born = application.expect(type);
     return created.finally(born);
   };
 }
@@ -137,7 +142,8 @@ function makerFor(
 ): Maker | undefined {
   const made = metatype as unknown as Class | null;
   const isClass = inject === null || inject === undefined;
-  if (typeof made !== 'function' || isAlias || (isClass && !hasSlot(made))) return undefined;
+  if (typeof made !== 'function' || isAlias || (isClass && !application.wants(made)))
+    return undefined;
   let maker = makers.get(made);
   if (maker?.application !== application) {
     const make = isClass ? constructorFor(made, application) : factoryFor(made, application);
@@ -150,7 +156,7 @@ function makerFor(
 /** To whoever looks, it is the class: same prototype, same metadata. */
 function constructorFor(type: Class, application: Application): unknown {
   function Maker(...args: unknown[]): object {
-    return construct(type, args, application);
+    return application.construct(type, args);
   }
   Maker.prototype = type.prototype as object;
   return Object.setPrototypeOf(Maker, type) as unknown;

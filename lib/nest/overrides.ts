@@ -1,5 +1,5 @@
 import type { AnyMethod } from '../common/class.js';
-import { type Module, type Wrapper, wrappersOf } from './wrappers.js';
+import { type Module, type Wrapper, wrappersOf } from './modules.js';
 
 const own = new WeakSet<object>();
 

@@ -1,12 +1,16 @@
 import 'reflect-metadata';
 import type { ExceptionFilter } from '@nestjs/common';
-import type { ModulesContainer } from '@nestjs/core';
-import type { Class } from '../common/class.js';
-import type { Handling } from './http-edge.js';
+import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import type { AnyMethod, Class } from '../common/class.js';
 
 /** The keys by which `@Catch()` and `@UseFilters()` leave what they say. */
 const CATCHES = '__filterCatchExceptions__';
 const FILTERS = '__exceptionFilters__';
+
+/** Puts a filter behind all other global ones: Nest asks the last one first. */
+export function askLast(filter: ExceptionFilter, config: ApplicationConfig): void {
+  config.getGlobalFilters().unshift(filter);
+}
 
 /** The classes of errors that a filter says it is for; none where it is for all. */
 export function catchesOf(filter: ExceptionFilter): Class[] {
@@ -14,7 +18,11 @@ export function catchesOf(filter: ExceptionFilter): Class[] {
 }
 
 /** The filters that `@UseFilters()` has bound to a handler and its class; the last one is asked first. */
-export function filtersOf({ type, handler }: Handling, modules: ModulesContainer) {
+export function filtersOf(
+  type: Class,
+  handler: AnyMethod,
+  modules: ModulesContainer,
+): ExceptionFilter[] {
   const bound = [type, handler].flatMap(
     (each) => (Reflect.getMetadata(FILTERS, each) as (ExceptionFilter | Class)[] | undefined) ?? [],
   );

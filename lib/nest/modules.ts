@@ -13,6 +13,16 @@ export function* wrappersOf(module: Module): Generator<Wrapper> {
   yield* module.middlewares.values() as Iterable<Wrapper>;
 }
 
+/** The modules of an application that are of these classes: a dynamic one may be there several times. */
+export function modulesOf(modules: ModulesContainer, ...types: Class[]): Module[] {
+  return [...modules.values()].filter(({ metatype }) => types.includes(metatype as Class));
+}
+
+/** What a module provides as a value. */
+export function valueIn<T>(module: Module, token: symbol): T | undefined {
+  return module.providers.get(token)?.instance as T | undefined;
+}
+
 /** Every class that an application's modules know by now, each with the name of the module that provides it. */
 export function* classesOf(modules: ModulesContainer): Generator<[Class, string]> {
   for (const module of modules.values())
