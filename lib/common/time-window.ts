@@ -25,13 +25,15 @@ export class TimeWindow implements SlidingWindow {
   calls = 0;
   failures = 0;
   slow = 0;
-  private readonly buckets = new Uint32Array(BUCKETS * FIELDS);
-  private readonly bucketMs: number;
-  /** The number of the newest bucket, where it begins in `buckets`, and when its time is over. */
-  private current = 0;
-  private offset = 0;
+  /** Of the newest bucket, so that most calls touch no other memory: they are kept in `buckets` once its time is over. */
+  private newestCalls = 0;
+  private newestFailures = 0;
+  private newestSlow = 0;
+  private newest = 0;
   private endsAt = Number.NEGATIVE_INFINITY;
   private era = clock.era;
+  private readonly bucketMs: number;
+  private buckets: Uint32Array | undefined = undefined;
 
   constructor(windowMs: number) {
     this.bucketMs = Math.max(windowMs / BUCKETS, 0.001); // the buckets' numbers stay exact
@@ -39,16 +41,15 @@ export class TimeWindow implements SlidingWindow {
 
   record(at: number, failed: boolean, slow: boolean): void {
     if (at >= this.endsAt || this.era !== clock.era) this.advance(at);
-    const { buckets, offset } = this;
     this.calls++;
-    buckets[offset] = (buckets[offset] as number) + 1;
+    this.newestCalls++;
     if (failed) {
       this.failures++;
-      buckets[offset + 1] = (buckets[offset + 1] as number) + 1;
+      this.newestFailures++;
     }
     if (slow) {
       this.slow++;
-      buckets[offset + 2] = (buckets[offset + 2] as number) + 1;
+      this.newestSlow++;
     }
   }
 
@@ -61,32 +62,43 @@ export class TimeWindow implements SlidingWindow {
   private advance(at: number): void {
     if (this.era !== clock.era) this.followClock();
     const target = Math.floor(at / this.bucketMs);
-    const { buckets } = this;
-    for (
-      let bucket = Math.max(this.current + 1, target - BUCKETS + 1);
-      bucket <= target;
-      bucket++
-    ) {
+    if (target <= this.newest) {
+      this.begin(this.newest);
+      return;
+    }
+    const buckets = this.keepNewest();
+    for (let bucket = Math.max(this.newest + 1, target - BUCKETS + 1); bucket <= target; bucket++) {
       const offset = (bucket % BUCKETS) * FIELDS;
       this.calls -= buckets[offset] as number;
       this.failures -= buckets[offset + 1] as number;
       this.slow -= buckets[offset + 2] as number;
       buckets.fill(0, offset, offset + FIELDS);
     }
-    this.moveTo(Math.max(this.current, target));
+    this.begin(target);
   }
 
-  private moveTo(bucket: number): void {
-    this.current = bucket;
-    this.offset = (bucket % BUCKETS) * FIELDS;
+  private keepNewest(): Uint32Array {
+    this.buckets ??= new Uint32Array(BUCKETS * FIELDS);
+    const { newestCalls, newestFailures, newestSlow } = this;
+    this.buckets.set([newestCalls, newestFailures, newestSlow], (this.newest % BUCKETS) * FIELDS);
+    this.newestCalls = 0;
+    this.newestFailures = 0;
+    this.newestSlow = 0;
+    return this.buckets;
+  }
+
+  private begin(bucket: number): void {
+    this.newest = bucket;
     this.endsAt = (bucket + 1) * this.bucketMs;
   }
 
   /** All that it holds counts as of the beginning of the new clock. */
   private followClock(): void {
     this.era = clock.era;
-    this.moveTo(Math.floor(clock.eraBeganAt / this.bucketMs));
-    this.buckets.fill(0);
-    this.buckets.set([this.calls, this.failures, this.slow], this.offset);
+    this.buckets?.fill(0);
+    this.newestCalls = this.calls;
+    this.newestFailures = this.failures;
+    this.newestSlow = this.slow;
+    this.begin(Math.floor(clock.eraBeganAt / this.bucketMs));
   }
 }
