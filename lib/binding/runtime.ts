@@ -29,7 +29,9 @@ interface Configured {
   readonly programmatic: ProgrammaticOperations;
 }
 
+/** The operation of a method that was called last, which is mostly the next one too. */
 interface LatestOperation {
+  readonly runtime: ResilienceRuntime;
   readonly prototype: unknown;
   readonly operation: MethodOperation;
   readonly work: MethodWork;
@@ -51,7 +53,6 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /** The classes of what was taken in, whose operations are made when all features are known. */
   private readonly adopted = new Set<Class>();
   private readonly early = new Set<MethodDefinition>();
-  /** Of each method, the operation that was called last, which is mostly the next one too. */
   private readonly latest = new Map<MethodDefinition, LatestOperation>();
 
   /**
@@ -193,9 +194,13 @@ export class ResilienceRuntime extends DispatchingRuntime {
       return original.apply(self, args);
     }
     const prototype: unknown = Object.getPrototypeOf(self);
-    const latest = this.latest.get(definition);
-    if (latest !== undefined && latest.prototype === prototype)
+    // Where only one application calls it, it is found without being looked for.
+    const last = definition.latest as LatestOperation | undefined;
+    const latest = last?.runtime === this ? last : this.latest.get(definition);
+    if (latest !== undefined && latest.prototype === prototype) {
+      definition.latest = latest;
       return callMethod(latest.operation, latest.work, self, args);
+    }
     let operation: MethodOperation | undefined;
     try {
       operation = configured.classes.find(classOf(self), definition);
@@ -207,7 +212,9 @@ export class ResilienceRuntime extends DispatchingRuntime {
     }
     if (operation === undefined) return original.apply(self, args);
     const work = new MethodWork(operation, original);
-    this.latest.set(definition, { prototype, operation, work });
+    const next: LatestOperation = { runtime: this, prototype, operation, work };
+    definition.latest = next;
+    this.latest.set(definition, next);
     return callMethod(operation, work, self, args);
   }
 
@@ -230,6 +237,8 @@ export class ResilienceRuntime extends DispatchingRuntime {
   /** Waits for the calls that are left, within the grace. After that, none keeps the process alive. */
   async endShutdown(): Promise<void> {
     await this.shutdown.nothingLeft();
+    for (const [definition, latest] of this.latest)
+      if (definition.latest === latest) definition.latest = undefined; // classes outlive applications
     this.catalog.ended();
     for (const { pipeline } of this.operations())
       for (const { name, ended } of this.catalog.stages) {

@@ -72,6 +72,8 @@ export class BulkheadPolicy implements AttemptStage {
   private alone: Alone | undefined = undefined;
   /** A call made inside of one that holds a slot finds it, however full the bulkhead is. */
   readonly needsScope = true;
+  /** @internal */
+  readonly readsClock = true;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: BulkheadOptions);
@@ -116,7 +118,7 @@ export class BulkheadPolicy implements AttemptStage {
   }
 
   admit(attempt: StageAttempt, at: number): Permit {
-    if (this.tryAcquire()) return this.timesRun() ? at : UNTIMED;
+    if (this.tryAcquire()) return this.timesRun() ? at || now() : UNTIMED;
     const lender = this.borrow(attempt.scope as Scope);
     return lender === undefined ? WAIT : new Borrowed(lender);
   }

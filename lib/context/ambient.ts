@@ -55,6 +55,17 @@ export class CallContext extends AsyncResource {
   }
 }
 
+/** The same as `runInScope()`, for who does not come back to this context: the cheapest way of this Node. */
+export function runInScopeOnce<R, A extends unknown[]>(
+  scope: Scope,
+  fn: (...args: A) => R,
+  ...args: A
+): R {
+  return HAS_FRAMES
+    ? new CallContext().runInScope(scope, fn, ...args)
+    : storage.run(scope, fn, ...args);
+}
+
 function enter<R, A extends unknown[]>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
   storage.enterWith(scope);
   return fn(...args);

@@ -85,6 +85,7 @@ function define(owner: Class, key: PropertyKey, method: AnyMethod): MethodDefini
     functionKind: functionKindOf(method),
     namesItself: namesItself(key, method),
     dispatcher: method,
+    latest: undefined,
     between: [],
   };
 }

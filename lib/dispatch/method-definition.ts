@@ -23,6 +23,8 @@ export interface MethodDefinition {
   readonly namesItself: boolean;
   /** The function that is in the class now. An earlier one, which another decorator wrapped, steps aside. */
   dispatcher: AnyMethod;
+  /** Of the application that has called it last: what that knows of it. */
+  latest: unknown;
   /** Where decorators of others that replace the method stand between ours, from the lowest up. */
   between: Between[];
 }

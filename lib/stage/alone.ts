@@ -1,14 +1,21 @@
 import { now } from '../common/clock.js';
 import { type OpenPromise, openPromise } from '../common/open-promise.js';
-import { AMBIENT, beginPlain, CallContext, endPlain, surroundings } from '../context/ambient.js';
+import {
+  AMBIENT,
+  beginPlain,
+  endPlain,
+  type PlainCall,
+  runInScopeOnce,
+  surroundings,
+} from '../context/ambient.js';
+import type { PolicyScope } from '../context/policy-scope.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import { type AttemptContext, type Dependent, innermost, type Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js';
-import type { AttemptStage } from './attempt-stage.js';
-import { ADMITTED, hooksOf } from './hooks.js';
-import { StraightAttempt } from './straight.js';
+import { type AttemptStage, type Permit, type StageAttempt, WAIT } from './attempt-stage.js';
+import { hooksOf } from './hooks.js';
 
 type Work<T> = (attempt: AttemptContext) => PromiseLike<T>;
 
@@ -41,7 +48,7 @@ export class Alone {
       const around = surroundings();
       return around === undefined && this.stage.needsScope !== true
         ? this.runPlain(work)
-        : new AloneCall(this.plan, around, work, this.inFlight).run();
+        : new AloneCall(this.plan, this.stage, around, work, this.inFlight).run();
     } catch (error) {
       this.inFlight?.leave();
       return Promise.reject(error);
@@ -54,41 +61,78 @@ export class Alone {
    * @throws what refuses it, or what `work` throws without making a promise
    */
   private runPlain<T>(work: Work<T>): Promise<T> {
-    const { inFlight, plan } = this;
-    const { hooks } = plan;
-    const attempt = new StraightAttempt(plan, 0);
-    if (hooks.admit(attempt, 0) !== ADMITTED)
-      return new AloneCall(plan, undefined, work, inFlight).run(); // which asks again
-    attempt.ran = true;
+    const { inFlight, plan, stage } = this;
+    const attempt = new PlainAttempt(plan.operation, stage);
+    const permit = stage.admit(attempt, 0);
+    if (permit === WAIT) return new AloneCall(plan, stage, undefined, work, inFlight).run(); // which asks again
+    attempt.permit = permit;
     let result: Promise<T>;
     beginPlain(attempt);
     try {
       result = promised(work(AMBIENT));
     } catch (error) {
-      const scope = endPlain();
-      attempt.scope = scope;
-      hooks.finish(attempt, false);
-      hooks.settle(attempt, 'failure', error, now());
+      attempt.scope = endPlain();
+      attempt.end(false, error);
       throw error;
     }
-    const scope = endPlain();
-    attempt.scope = scope;
+    attempt.scope = endPlain();
     return result.then(
       (value) => {
         inFlight?.leave();
-        scope?.leave();
-        hooks.finish(attempt, true);
-        hooks.settle(attempt, 'success', undefined, now());
+        attempt.end(true, undefined);
         return value;
       },
       (error) => {
         inFlight?.leave();
-        scope?.leave();
-        hooks.finish(attempt, false);
-        hooks.settle(attempt, 'failure', error, now());
+        attempt.end(false, error);
         throw error;
       },
     );
+  }
+}
+
+/** As much of an attempt as there is where nothing can end it before its work does. */
+class PlainAttempt implements StageAttempt, PlainCall {
+  permit: Permit = undefined;
+  /** Of what has been called in it before it waited for anything, where that has asked for it. */
+  scope: PolicyScope | undefined = undefined;
+
+  constructor(
+    readonly operation: string,
+    private readonly stage: AttemptStage,
+  ) {}
+
+  get attempt(): number {
+    return 1;
+  }
+
+  /** Nothing depends on it, else the stage would need a scope. */
+  get startedAt(): number {
+    return 0;
+  }
+
+  get ran(): boolean {
+    return true;
+  }
+
+  get begun(): boolean {
+    return false;
+  }
+
+  get timed(): undefined {
+    return undefined;
+  }
+
+  permitFor(stage: object): Permit {
+    return stage === this.stage ? this.permit : undefined;
+  }
+
+  /** @throws what the stage throws, for the caller */
+  end(answered: boolean, error: unknown): void {
+    const { permit, scope, stage } = this;
+    scope?.leave();
+    stage.finished?.(permit, this, answered);
+    stage.settled?.(permit, this, answered ? 'success' : 'failure', error, now());
   }
 }
 
@@ -103,9 +147,10 @@ class AloneAttempt<T> extends Attempt<T> {
  * The same for a call that its caller may cut, that has to wait, or that has to know what happens inside.
  * It ends when its work does: of its caller's end only its stage is told, and it waits no more.
  */
-class AloneCall<T> extends CallContext implements AttemptOwner<T>, Dependent {
+class AloneCall<T> implements AttemptOwner<T>, Dependent {
   previous: Dependent | undefined = undefined;
   next: Dependent | undefined = undefined;
+  readonly readsClock: boolean | undefined;
   private readonly attempt: Attempt<T>;
   /** Whose deadline and abort it has. */
   private readonly caller: Scope | undefined;
@@ -118,14 +163,15 @@ class AloneCall<T> extends CallContext implements AttemptOwner<T>, Dependent {
   /** @throws the reason of a caller that has given up */
   constructor(
     readonly plan: AttemptPlan,
+    stage: AttemptStage,
     around: Scope | undefined,
     private readonly work: Work<T>,
     private readonly inFlight: InFlight | undefined,
   ) {
-    super();
-    const at = now();
-    refuseWithout(around, at);
+    refuseWithout(around);
     this.caller = innermost(around);
+    this.readsClock = stage.readsClock;
+    const at = this.readsClock === true ? 0 : now();
     this.attempt = new AloneAttempt(this, this.caller?.attempt ?? 1, around, at, true);
   }
 
@@ -164,7 +210,7 @@ class AloneCall<T> extends CallContext implements AttemptOwner<T>, Dependent {
   private begin(attempt: Attempt<T>): Promise<T> {
     try {
       if (this.open !== undefined) refuseWithout(this.caller); // whose time may be up since
-      return this.runInScope(attempt, begin<T>, this.work);
+      return runInScopeOnce(attempt, begin<T>, this.work);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -56,6 +56,8 @@ export interface AttemptStage {
    * @default no
    */
   readonly needsScope?: boolean | undefined;
+  /** Whether it reads the clock itself where it has to: alone, its calls then begin at 0. @internal */
+  readonly readsClock?: boolean;
   /** Told of each operation that it becomes a part of. @internal */
   joined?(): void;
   /** How long an attempt may take, where the stage cuts it: then it is told by `expire()`. @internal */

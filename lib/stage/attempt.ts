@@ -25,6 +25,8 @@ export interface AttemptPlan {
 /** Whose attempt it is: told once how it settles, always in the async context of the call. */
 export interface AttemptOwner<T> {
   readonly plan: AttemptPlan;
+  /** Nobody wants to know when an attempt succeeded. */
+  readonly readsClock?: boolean | undefined;
   /** What the attempt before failed by; not that it was refused, which is no failure of its own. */
   readonly failedBefore: unknown;
   /** Starts the real work, which tells the attempt how it goes. */
@@ -224,8 +226,8 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   /** @returns whether anybody waited for it */
   succeed(value: T): boolean {
     if (!this.isAwaited) return false;
+    const at = this.owner.readsClock === true ? 0 : now();
     this.phase = this.settledPhase;
-    const at = now();
     try {
       this.owner.plan.hooks.settle(this, 'success', undefined, at);
     } catch (error) {
