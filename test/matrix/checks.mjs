@@ -28,8 +28,8 @@ export async function serves(node, directory) {
 }
 
 async function asks(url) {
-  const get = async (path) => {
-    const response = await fetch(`${url}${path}`);
+  const get = async (path, headers = {}) => {
+    const response = await fetch(`${url}${path}`, { headers });
     return { response, status: response.status, body: await response.json() };
   };
   assert.equal((await get('/health')).body.supplier, 'CLOSED');
@@ -39,6 +39,11 @@ async function asks(url) {
   }
   assert.equal((await get('/attempts/request')).body.url, '/attempts/request');
   assert.deepEqual((await get('/supplier/delivery/tea')).body, { days: 14, article: 'tea' });
+
+  const within = (ms) => get('/deadline', { 'x-request-timeout-ms': String(ms) });
+  assert.deepEqual((await get('/deadline')).body, { guard: false, handler: false });
+  assert.deepEqual((await within(30_000)).body, { guard: true, handler: true });
+  assert.equal((await within(0)).body.code, 'TIMEOUT');
 
   assert.equal((await get('/supplier')).status, 502);
   const { response, status, body } = await get('/supplier');

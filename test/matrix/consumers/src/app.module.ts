@@ -1,6 +1,7 @@
 import { Module, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { ResilienceModule } from 'nestjs-bulwark';
+import { DeadlineController } from './deadline.controller.js';
 import { HealthController } from './health.controller.js';
 import { CartService, Courier, PriceList, StockService, SupplierService } from './services.js';
 import { AttemptsController, RequestController, SupplierController } from './shop.controller.js';
@@ -15,7 +16,13 @@ import { AttemptsController, RequestController, SupplierController } from './sho
       services: { prices: { retry: 'patient' } },
     }),
   ],
-  controllers: [AttemptsController, RequestController, SupplierController, HealthController],
+  controllers: [
+    AttemptsController,
+    RequestController,
+    SupplierController,
+    DeadlineController,
+    HealthController,
+  ],
   providers: [
     StockService,
     CartService,
