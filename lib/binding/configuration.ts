@@ -1,4 +1,5 @@
-import type { MetricsRecorder } from '../common/metrics.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { Metrics, MetricsRecorder } from '../common/metrics.js';
 import { Alerts } from '../observability/alerts.js';
 import { CircuitLog } from '../observability/circuit-log.js';
 import { ErrorCounters } from '../observability/error-counters.js';
@@ -7,8 +8,10 @@ import {
   checkErrorTrackerOptions,
   resolveErrorTrackerOptions,
 } from '../observability/error-tracker.options.js';
+import { Guard } from '../observability/guard.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
+import { METRICS } from '../observability/metric-catalogue.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
 import { stageReports } from '../observability/stage-reports.js';
@@ -40,15 +43,31 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
   const { captureStackTrace = false, defaults = {} } = options;
   const telemetry = telemetryOf(options);
   for (const { metrics = {} } of stages.filter((stage) => !STAGES.includes(stage)))
-    for (const [name, metric] of Object.entries(metrics)) telemetry.metrics.define(name, metric);
+    defineMetrics(telemetry.metrics, metrics);
   const catalog = new PolicyCatalog(stages, {
     defaults: { ...defaults },
     captureStackTrace,
     inFlight,
     metrics: telemetry.metrics,
     report: stageReports(telemetry),
+    warnOf(what) {
+      const guard = new Guard(what);
+      return (error) => guard.warn(error);
+    },
   });
   return { options, telemetry, catalog };
+}
+
+/** @throws ResilienceConfigurationError where the library records something else by the name */
+function defineMetrics(recorders: MetricsFanOut, metrics: Metrics): void {
+  for (const [name, metric] of Object.entries(metrics)) {
+    if (Object.hasOwn(METRICS, name))
+      throw new ResilienceConfigurationError(
+        `metrics.${name} of a stage`,
+        'is recorded by the library itself; allowed: a name that begins with that of the stage',
+      );
+    recorders.define(name, metric);
+  }
 }
 
 function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry'] {

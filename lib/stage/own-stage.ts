@@ -1,3 +1,4 @@
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { checkOptions, type Rule } from '../common/options.js';
 import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
 import type { AttemptStage } from './attempt-stage.js';
@@ -9,7 +10,7 @@ import type {
 } from './define-stage.js';
 import { namedStage } from './named-catalog.js';
 import { type NamedInstances, type NamedPolicy, PolicyRegistry } from './named-instances.js';
-import type { StageDefinition, StageHost } from './stage-definition.js';
+import type { HealthLevel, StageDefinition, StageHost } from './stage-definition.js';
 
 /** The class of a stage's errors. */
 export type StageErrorClass = new (
@@ -23,19 +24,43 @@ export class OwnStage implements AttemptStage, NamedPolicy {
   readonly wait: AttemptStage['wait'];
   readonly confirm: AttemptStage['confirm'];
   readonly settled: AttemptStage['settled'];
-  readonly finished: AttemptStage['finished'];
+  readonly finished: AttemptStage['finished'] = undefined;
 
   constructor(
     readonly name: string,
     readonly given: object,
     readonly options: object,
     readonly instance: StageInstance,
+    private readonly warn: (error: unknown) => void,
   ) {
+    if (typeof instance?.admit !== 'function')
+      throw new ResilienceConfigurationError(
+        name,
+        `make() of its stage answers ${display(instance)}; allowed: an object with admit()`,
+      );
     this.admit = instance.admit.bind(instance);
     this.wait = instance.wait?.bind(instance);
     this.confirm = instance.confirm?.bind(instance);
     this.settled = instance.settled?.bind(instance);
-    this.finished = instance.finished?.bind(instance);
+    if (instance.finished === undefined) return;
+    // What stands around it has to hear of the end all the same.
+    this.finished = (permit, attempt, answered) => {
+      try {
+        instance.finished?.(permit, attempt, answered);
+      } catch (error) {
+        warn(error);
+      }
+    };
+  }
+
+  /** It is asked every second by a dashboard, and must not end the process. */
+  snapshot(): object {
+    try {
+      return this.instance.snapshot?.() ?? {};
+    } catch (error) {
+      this.warn(error);
+      return {};
+    }
   }
 
   get needsScope(): boolean | undefined {
@@ -56,7 +81,7 @@ export function definitionOf(specification: AnySpecification): {
   definition: StageDefinition;
   errorClass: StageErrorClass;
 } {
-  const { name, named, inside, options: rules, metrics, health } = specification;
+  const { name, named, inside, options: rules, metrics } = specification;
   const title = name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   const errorClass = errorClassOf(specification);
   const check = (place: string, value: unknown) =>
@@ -79,15 +104,13 @@ export function definitionOf(specification: AnySpecification): {
       const host = new Reporter(name, instance, application, errorClass);
       const options = inForce(given);
       const made = specification.make(instance, options as never, host);
-      return new OwnStage(instance, given, options, made);
+      const warn = application.warnOf(`The ${title} "${instance}"`);
+      return new OwnStage(instance, given, options, made, warn);
     },
     host: (_name, application) => application,
     injected: (policy) => (policy instanceof OwnStage ? policy.instance : policy),
-    snapshot: ({ instance }) => harmless(() => instance.snapshot?.() ?? {}, {}),
-    health: (snapshot) => ({
-      status: harmless(() => health?.(snapshot as never) ?? 'up', 'degraded'),
-      ...snapshot,
-    }),
+    snapshot: (policy) => policy.snapshot(),
+    health: (snapshot) => ({ status: levelOf(specification, snapshot), ...snapshot }),
     dispose: ({ instance }) => instance.dispose?.(),
     left(instance, application) {
       for (const [metric, { kind }] of Object.entries(metrics ?? {}))
@@ -103,12 +126,12 @@ export function definitionOf(specification: AnySpecification): {
   return { definition, errorClass };
 }
 
-/** They are asked every second, and must not end the process. */
-function harmless<T>(ask: () => T, otherwise: T): T {
+/** What cannot be said is not well. */
+function levelOf({ health }: AnySpecification, snapshot: object): HealthLevel {
   try {
-    return ask();
+    return health?.(snapshot as never) ?? 'up';
   } catch {
-    return otherwise;
+    return 'degraded';
   }
 }
 

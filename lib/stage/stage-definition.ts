@@ -73,6 +73,8 @@ export interface StageHost {
   /** Counts the calls that go through a policy by itself. */
   readonly inFlight: InFlight;
   readonly metrics: StageMetrics;
+  /** What is told by a user's code that fails where no call must: the log, once. */
+  warnOf(what: string): (error: unknown) => void;
   /** Tells those who listen to the application's events. */
   report(event: StageEvent): void;
 }

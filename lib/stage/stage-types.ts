@@ -43,4 +43,7 @@ export type PoliciesOf<T extends StageTypes> = {
 /** The same as they are described. */
 export type DescriptionsOf<T extends StageTypes> = {
   [Stage in Extract<T, { described: object }> as Stage['name']]?: Stage['described'];
+} & {
+  /** Of stages of an application's own: with the `name` of the instance. */
+  [stage: string]: object | undefined;
 };

@@ -18,7 +18,7 @@ export function usageOf(
 ): Map<string, PolicyUsage> {
   const usages = new Map<string, PolicyUsage>();
   for (const { operation, critical, stages } of operations) {
-    const { name } = (stages as Record<string, { name?: string } | undefined>)[stage] ?? {};
+    const { name } = (stages[stage] ?? {}) as { name?: string };
     if (name === undefined) continue;
     const usage = usages.get(name);
     if (usage === undefined) {

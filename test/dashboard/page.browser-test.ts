@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { ResilienceDashboardOptions } from '../../lib/dashboard/index.js';
-import { CircuitBreakerRegistry, type Pipeline } from '../../lib/index.js';
+import { CircuitBreakerRegistry, defineStage, type Pipeline } from '../../lib/index.js';
 import { closeAll, DashboardApp } from './support.js';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -132,6 +132,40 @@ describe('The page in a browser', () => {
     );
     expect(visit.complaints).toEqual([]);
     expect([...visit.requested]).toEqual([app.url]);
+  });
+
+  it('has a table for each stage of the application’s own, made of what its instances say', async () => {
+    const lanes = defineStage({
+      name: 'lane',
+      named: 'laneNames',
+      options: {},
+      make() {
+        let running = 0;
+        return {
+          admit: () => ++running,
+          snapshot: () => ({ running, lastSeen: running > 0 ? '<b>now</b>' : 'never' }),
+        };
+      },
+      health: ({ running }) => (running > 0 ? 'degraded' : 'up'),
+    });
+    const app = await DashboardApp.start(OPTIONS, {
+      resilience: { stages: [lanes], laneNames: { left: {}, right: {} } } as object,
+    });
+    const visit = await Visit.to(app);
+    const { page } = visit;
+    const table = page.getByRole('table', { name: 'Lane names' });
+    await table.waitFor();
+    expect(await table.locator('thead').textContent()).toBe('NameStatusRunningLast seen');
+    expect(await visit.row('left', 'Lane names').textContent()).toBe('leftup0never');
+    await app.resilience
+      .pipeline<[typeof lanes]>({ name: 'Roads.cross', lane: 'left' })
+      .execute(up);
+    await visit.row('left', 'Lane names').getByText('degraded').waitFor();
+    expect(await visit.row('left', 'Lane names').textContent()).toBe('leftdegraded1<b>now</b>');
+    expect(await visit.row('Roads.cross', 'Operations').textContent()).toContain('lane left');
+    await page.getByRole('searchbox').fill('right');
+    expect(await table.locator('tbody tr:visible').count()).toBe(1);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('says which process it shows, and in which time zone', async () => {

@@ -4,6 +4,7 @@ import { Controller, Get, Injectable, Scope } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { lastValueFrom, Observable, of } from 'rxjs';
 import request from 'supertest';
+import { httpError, transportError } from '../../lib/edge/edge-errors.js';
 import {
   Bulkhead,
   decoratorOf,
@@ -123,7 +124,7 @@ describe('A stage of a user’s own', () => {
     }
     const { app, logger } = await boot({ providers: [Orders] });
     const described = app.get(ResilienceService).describe();
-    expect(described.map(({ stages }) => (stages as Record<string, unknown>).concurrency)).toEqual([
+    expect(described.map(({ stages }) => stages.concurrency)).toEqual([
       { name: 'Orders.own', warnAbove: 1, refuseAbove: 5 },
       { name: 'db', warnAbove: 1, refuseAbove: 2 },
       { name: 'Orders.short', warnAbove: 7 },
@@ -476,6 +477,64 @@ describe('How its instances stand', () => {
   });
 });
 
+describe('Its error', () => {
+  it('becomes that of the transport, whichever it is', async () => {
+    const error = new concurrency.Error('7 run', { retryAfterMs: 1_200 });
+    const told = { code: 'TOO_MANY', message: 'Too many at once' };
+    expect(await transportError(error, 'graphql')).toMatchObject({
+      message: 'Too many at once',
+      extensions: { code: 'TOO_MANY' },
+    });
+    expect(await transportError(error, 'ws')).toMatchObject({
+      error: { status: 'error', ...told },
+    });
+    expect(await transportError(error, 'rpc')).toMatchObject({
+      error: { status: 'error', ...told },
+    });
+    expect(await transportError(error, 'grpc')).toMatchObject({
+      error: { code: 8, message: 'TOO_MANY: Too many at once' },
+    });
+    const headers: unknown[] = [];
+    const response = { header: (...header: unknown[]) => headers.push(header) };
+    expect(httpError(error, response)).toMatchObject({ status: 429, response: told });
+    expect(headers).toEqual([['Retry-After', '2']]);
+  });
+});
+
+describe('What goes wrong in a hook of its own', () => {
+  it('keeps nobody from what stands around it, and is said once', async () => {
+    const broken = defineStage({
+      name: 'broken',
+      options: {},
+      make: () => ({
+        admit: () => undefined,
+        finished() {
+          throw new Error('cannot finish');
+        },
+        snapshot(): object {
+          throw new Error('cannot say');
+        },
+      }),
+    });
+    const Broken = decoratorOf(broken);
+    @Injectable()
+    class Orders {
+      @Bulkhead({ maxConcurrent: 1, queueLimit: 0 })
+      @Broken()
+      async run(): Promise<string> {
+        return 'done';
+      }
+    }
+    const module = ResilienceModule.forRoot({ ...QUIET, stages: [broken] });
+    const { app, logger } = await bootBare({ imports: [module], providers: [Orders] });
+    for (let calls = 0; calls < 3; calls++) expect(await app.get(Orders).run()).toBe('done');
+    app.get(ResilienceService).instances().at(-1)?.instances[0]?.snapshot();
+    expect(logger.messages('warn', 'Resilience')).toEqual([
+      'The broken "Orders.run" failed: cannot finish (said once; calls go on without it)',
+    ]);
+  });
+});
+
 describe('What is wrong with a stage of a user’s own fails the boot', () => {
   const decorated = (decorator: ReturnType<typeof Concurrency>) => {
     @Injectable()
@@ -554,6 +613,24 @@ describe('What is wrong with a stage of a user’s own fails the boot', () => {
     const misplaced = defineStage({ name: 'own', inside: 'bulkheads', options: {}, make });
     expect(await failing([misplaced])).toBe(
       'stages[0].inside: is "bulkheads", which no attempt is inside of; known: hedge, circuitBreaker, timeout, bulkhead; did you mean bulkhead?',
+    );
+    const counting = defineStage({
+      name: 'own',
+      options: {},
+      make,
+      metrics: { 'requests.total': { kind: 'counter', help: 'Mine.', labels: ['own'] } },
+    });
+    expect(await failing([counting])).toContain('metrics.requests.total of a stage: is recorded');
+    const empty = defineStage({ name: 'own', options: {}, make: () => ({}) as { admit(): void } });
+    const Own = decoratorOf(empty);
+    @Injectable()
+    class Orders {
+      @Own()
+      async run(): Promise<void> {}
+    }
+    const imports = [ResilienceModule.forRoot({ ...QUIET, stages: [empty] })];
+    expect(await messageOf(bootBare({ imports, providers: [Orders] }))).toBe(
+      'Orders.run: make() of its stage answers {}; allowed: an object with admit()',
     );
     expect(await failing([{}])).toContain(
       'stages[0]: is {}; allowed: an array of what defineStage',
