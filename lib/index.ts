@@ -86,7 +86,8 @@ export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';
 export type { ServiceOptions } from './service/service.options.js';
 export type { ShutdownOptions } from './shutdown/shutdown.options.js';
-export { type StageAttempt, WAIT } from './stage/attempt-stage.js';
+export { executeThrough } from './stage/alone.js';
+export { type AttemptStage, type StageAttempt, WAIT } from './stage/attempt-stage.js';
 export {
   type AnyStage,
   decoratorOf,
