@@ -95,11 +95,10 @@ export {
   getStageToken,
   InjectStage,
   type Stage,
-  type StageInstance,
-  type StageReporter,
 } from './stage/define-stage.js';
 export type { HealthLevel } from './stage/stage-definition.js';
 export type { InstanceView, StageInstances } from './stage/stage-instances.js';
+export type { StageInstance, StageReporter } from './stage/stage-specification.js';
 export type { ResilienceErrorCode } from './stages.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';

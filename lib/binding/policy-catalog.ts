@@ -1,9 +1,11 @@
 import { NamedOptions } from '../common/named-options.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
-import type { NamedPolicy, PolicyRegistry, SharedInstances } from '../stage/named-instances.js';
+import type { PolicyRegistry } from '../stage/named-instances.js';
 import type {
+  NamedPolicy,
   NamingOptions,
+  SharedInstances,
   StageApplication,
   StageCatalog,
   StageDefinition,

@@ -5,7 +5,7 @@ import { ErrorTracker } from '../observability/error-tracker.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
-import type { NamedPolicy } from '../stage/named-instances.js';
+import type { NamedPolicy } from '../stage/stage-definition.js';
 import { STAGES } from '../stages.js';
 import { type Configuration, countErrors } from './configuration.js';
 import type { SharedStage } from './policy-catalog.js';

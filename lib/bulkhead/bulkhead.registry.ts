@@ -35,9 +35,8 @@ export const BULKHEADS: NamedInstances<BulkheadPolicy, BulkheadOptions, Bulkhead
   resolve: resolveBulkheadOptions,
   make: (name, options, host) => new BulkheadPolicy(name, options, host),
   host: (name, application) => ({
+    ...application,
     observer: new BulkheadTelemetry(name, application),
-    captureStackTrace: application.captureStackTrace,
-    inFlight: application.inFlight,
   }),
   snapshot: (bulkhead) => bulkhead.getSnapshot(),
   health: bulkheadHealth,

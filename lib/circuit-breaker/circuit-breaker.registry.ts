@@ -40,9 +40,8 @@ export const BREAKERS: NamedInstances<
   resolve: resolveCircuitBreakerOptions,
   make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
   host: (name, application) => ({
+    ...application,
     observer: new CircuitBreakerTelemetry(name, application),
-    captureStackTrace: application.captureStackTrace,
-    inFlight: application.inFlight,
   }),
   snapshot: (breaker) => breaker.getSnapshot(),
   health: breakerHealth,

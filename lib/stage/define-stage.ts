@@ -1,80 +1,11 @@
-import type { Metrics, MetricTags } from '../common/metrics.js';
-import type { Rule } from '../common/options.js';
-import type { ErrorMeaning, ResilienceError } from '../common/resilience.error.js';
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
 import { decoratorName } from '../dispatch/method-definition.js';
-import type { AttemptStage } from './attempt-stage.js';
-import { definitionOf, type StageErrorClass } from './own-stage.js';
-import type { HealthLevel, StageDefinition, StageEvent } from './stage-definition.js';
-
-/** What a stage of your own does at each attempt, and what it tells of itself. One is shared by a name. */
-export interface StageInstance extends AttemptStage {
-  /** How it stands: for health and the dashboard. Plain values. */
-  snapshot?(): object;
-  /** It is used no more. */
-  dispose?(): void;
-}
-
-/** What an instance reports to. Metrics are tagged with its name, under that of the stage. */
-export interface StageReporter {
-  /** Goes to `ResilienceEvents`, to diagnostics channels and to traces. */
-  report(event: StageEvent): void;
-  count(metric: string, tags?: MetricTags, by?: number): void;
-  gauge(metric: string, value: number, tags?: MetricTags): void;
-  /** A duration, in ms. */
-  observe(metric: string, durationMs: number, tags?: MetricTags): void;
-  /** The stage's error, to throw where an attempt is refused. */
-  refusal(details?: RefusalDetails): ResilienceError;
-}
-
-/** What else an error says. */
-export interface RefusalDetails {
-  /** For logs: clients are told what the stage's `error` says. */
-  message?: string;
-  cause?: unknown;
-  /** Clients are told by `Retry-After`. */
-  retryAfterMs?: number;
-}
-
-/** Options, of which those with defaults are always there. */
-export type OptionsInForce<Options, Defaults> = Partial<Options> &
-  Required<Pick<Options, keyof Defaults & keyof Options>>;
-
-type SnapshotOf<Instance> = Instance extends { snapshot(): infer Snapshot } ? Snapshot : never;
-
-/** What a stage of your own is. */
-export interface StageSpecification<
-  Name extends string,
-  Section extends string,
-  Options extends object,
-  Defaults extends Partial<Options>,
-  Short,
-  Instance extends StageInstance,
-> {
-  /** Its key in bundles, and in what `describe()` answers. Its decorator is called alike: `@Concurrency()`. */
-  name: Name;
-  /** Around each attempt: the only place for stages of your own. */
-  place?: 'attempt';
-  /** The stage that it stands right inside of, ours or yours. @default it is the innermost */
-  inside?: string;
-  /** The module's option in which its instances get names. @default they have none: each operation has its own */
-  named?: Section;
-  /** A rule for each option, such as `rules.count`. */
-  options: { [Option in keyof Options]: Rule<Options[Option]> };
-  defaults?: Defaults;
-  /** The options that something shorter in their place stands for: a number, for instance. */
-  short?(value: Short): NoInfer<Partial<Options>>;
-  /** Makes an instance: for a name, or for an operation that has its own. */
-  make(name: string, options: OptionsInForce<Options, Defaults>, host: StageReporter): Instance;
-  /** What it records. Labels begin with the stage's name. */
-  metrics?: Metrics;
-  /** What its error means on every transport. */
-  error?: ErrorMeaning;
-  /** How well an instance is, by its snapshot. @default up */
-  health?(snapshot: SnapshotOf<Instance>): HealthLevel;
-}
+import { definitionOf } from './own-stage.js';
+import type { StageErrorClass } from './reporter.js';
+import type { StageDefinition } from './stage-definition.js';
+import type { AnySpecification, StageInstance, StageSpecification } from './stage-specification.js';
 
 /** A stage of your own, for `forRoot({ stages: [...] })`. */
 export interface Stage<
@@ -142,16 +73,6 @@ export function defineStage<
   const { definition, errorClass } = definitionOf(specification as unknown as AnySpecification);
   return { name, Error: errorClass, definition };
 }
-
-/** @internal */
-export type AnySpecification = StageSpecification<
-  string,
-  string,
-  Record<string, unknown>,
-  object,
-  unknown,
-  StageInstance
->;
 
 /** The decorator of a stage of your own: `const Concurrency = decoratorOf(concurrency)`. */
 export function decoratorOf<S extends AnyStage>(

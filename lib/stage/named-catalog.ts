@@ -1,11 +1,7 @@
 import { checked, merge, nameOr } from '../common/options.js';
-import {
-  isInline,
-  type NamedInstances,
-  type NamedPolicy,
-  type PolicyRegistry,
-} from './named-instances.js';
+import { isInline, type NamedInstances, type PolicyRegistry } from './named-instances.js';
 import type {
+  NamedPolicy,
   NamingOptions,
   Said,
   StageApplication,

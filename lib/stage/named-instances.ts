@@ -1,39 +1,12 @@
 import { Registry } from '../common/registry.js';
-import type { HealthLevel, StageApplication } from './stage-definition.js';
-
-/** A policy that operations can share by its name. */
-export interface NamedPolicy {
-  readonly name: string;
-  /** The options without the defaults, for who builds on them. */
-  readonly given: object;
-}
-
-/** The instances of a stage that can have names, as the module and dependency injection know them. */
-export interface SharedInstances<P extends NamedPolicy = NamedPolicy> {
-  readonly stage: string;
-  /** For messages: `circuit breaker`. */
-  readonly title: string;
-  /** The module's option in which they are named: `breakers`. None where each operation has its own. */
-  readonly section: string | undefined;
-  /** What they are, for who puts something else in their place, and the method that this needs. */
-  readonly policy: { readonly name: string };
-  readonly needs: string;
-  /** Injects all of an application. */
-  readonly registry: abstract new (
-    ...args: never[]
-  ) => Registry<NamedPolicy>;
-  /** What is injected by a name. @default the policy */
-  injected?(policy: P): unknown;
-  snapshot?(policy: P): object;
-  health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
-}
+import type { NamedPolicy, SharedInstances, StageApplication } from './stage-definition.js';
 
 /** Whether options or a decorator say something of one's own, and not the name of something shared. */
 export function isInline(said: unknown): boolean {
   return said !== undefined && typeof said !== 'string';
 }
 
-/** How they are made. */
+/** How the instances of a stage are made. */
 export interface NamedInstances<P extends NamedPolicy, O extends object, H>
   extends SharedInstances<P> {
   readonly registry: new (

@@ -1,7 +1,7 @@
 import type { BoundMetric, MetricKind, Metrics, MetricTags } from '../common/metrics.js';
 import type { Rule } from '../common/options.js';
+import type { Registry } from '../common/registry.js';
 import type { InFlight } from '../shutdown/in-flight.js';
-import type { SharedInstances } from './named-instances.js';
 import type { StageTypes } from './stage-types.js';
 
 /**
@@ -57,6 +57,33 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
   count?(policy: T['policy']): string | undefined;
   /** The application has ended: nothing of it may keep the process alive. */
   ended?(policy: T['policy']): void;
+}
+
+/** A policy that operations can share by its name. */
+export interface NamedPolicy {
+  readonly name: string;
+  /** The options without the defaults, for who builds on them. */
+  readonly given: object;
+}
+
+/** The instances of a stage that can have names, as the module and dependency injection know them. */
+export interface SharedInstances<P extends NamedPolicy = NamedPolicy> {
+  readonly stage: string;
+  /** For messages: `circuit breaker`. */
+  readonly title: string;
+  /** The module's option in which they are named: `breakers`. None where each operation has its own. */
+  readonly section: string | undefined;
+  /** What they are, for who puts something else in their place, and the method that this needs. */
+  readonly policy: { readonly name: string };
+  readonly needs: string;
+  /** Injects all of an application. */
+  readonly registry: abstract new (
+    ...args: never[]
+  ) => Registry<NamedPolicy>;
+  /** What is injected by a name. @default the policy */
+  injected?(policy: P): unknown;
+  snapshot?(policy: P): object;
+  health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
 }
 
 /** What an application gives its stages. */

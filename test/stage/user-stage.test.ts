@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Injectable, Scope } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { Test } from '@nestjs/testing';
 import { lastValueFrom, Observable, of } from 'rxjs';
 import request from 'supertest';
 import { httpError, transportError } from '../../lib/edge/edge-errors.js';
@@ -23,7 +24,7 @@ import {
 } from '../../lib/index.js';
 import { PrometheusMetrics } from '../../lib/prometheus/index.js';
 import { ResilienceHealthIndicator } from '../../lib/terminus/index.js';
-import { bootBare, closeAll } from '../binding/support.js';
+import { bootBare, closeAll, track } from '../binding/support.js';
 import { DashboardApp } from '../dashboard/support.js';
 import { latch } from '../edge/waiting.js';
 
@@ -232,6 +233,32 @@ describe('A stage of a user’s own', () => {
         concurrency: { ...it, name: it.name === 'pay' ? 'db' : it.name },
       })),
     );
+  });
+
+  it('gives way to what a test puts in the place of an instance', async () => {
+    let asked = 0;
+    @Injectable()
+    class Orders {
+      @Concurrency('db')
+      async run(): Promise<string> {
+        return 'done';
+      }
+    }
+    const module = ResilienceModule.forRoot({
+      ...QUIET,
+      stages: [concurrency],
+      concurrencies: { db: { refuseAbove: 1 } },
+    });
+    const testing = Test.createTestingModule({ imports: [module], providers: [Orders] })
+      .overrideProvider(getStageToken(concurrency, 'db'))
+      .useValue({ admit: () => ++asked });
+    const app = track(await testing.compile());
+    await app.init();
+    expect(await app.get(Orders).run()).toBe('done');
+    expect(asked).toBe(1);
+    expect(app.get(ResilienceService).instances().at(-1)?.instances[0]?.health()).toEqual({
+      status: 'up',
+    });
   });
 
   it('can let attempts wait, and give their places up where they end before', async () => {
