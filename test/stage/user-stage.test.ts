@@ -235,6 +235,71 @@ describe('A stage of a user’s own', () => {
     );
   });
 
+  it('is asked outermost first, and told innermost first', async () => {
+    const log: string[] = [];
+    const logging = <const Name extends string>(name: Name, inside?: string) =>
+      defineStage({
+        name,
+        options: {},
+        ...(inside !== undefined && { inside }),
+        make: () => ({
+          admit: () => log.push(`${name} admits`),
+          settled: (_permit, _attempt, how) => void log.push(`${name} settles ${how}`),
+          finished: () => void log.push(`${name} finishes`),
+        }),
+      });
+    const inner = logging('inner');
+    const middle = logging('middle', 'circuitBreaker');
+    const outer = logging('outer', 'hedge');
+    const within = logging('within', 'outer');
+    const stages = [inner, middle, outer, within] as const;
+    const module = ResilienceModule.forRoot({ ...QUIET, stages });
+    const { app, logger } = await bootBare({ imports: [module] });
+    const pipeline = app.get(ResilienceService).pipeline<typeof stages>({
+      name: 'all',
+      inner: {},
+      middle: {},
+      outer: {},
+      within: {},
+      circuitBreaker: {},
+      bulkhead: {},
+    });
+    expect(Object.keys(app.get(ResilienceService).describe()[0]?.stages ?? {})).toEqual([
+      'outer',
+      'within',
+      'circuitBreaker',
+      'middle',
+      'bulkhead',
+      'inner',
+    ]);
+    await pipeline.execute(async () => 'done');
+    const names = ['outer', 'within', 'middle', 'inner'];
+    expect(log.filter((line) => line.endsWith('admits'))).toEqual(
+      names.map((it) => `${it} admits`),
+    );
+    for (const end of ['finishes', 'settles success'])
+      expect(log.filter((line) => line.endsWith(end))).toEqual(
+        names.map((it) => `${it} ${end}`).reverse(),
+      );
+    expect(logger.warnings()).toBe('');
+  });
+
+  it('counts nothing for an instance that is there no more', async () => {
+    const { app } = await boot({});
+    const { open, opened } = latch();
+    const pipeline = app
+      .get(ResilienceService)
+      .pipeline<[typeof concurrency]>({ name: 'own', concurrency: {} });
+    const run = pipeline.execute(() => opened);
+    const running = () =>
+      app.get(InMemoryMetrics).get('concurrency.running', { concurrency: 'own' });
+    expect(running()).toBe(1);
+    pipeline.dispose();
+    expect(running()).toBe(0);
+    open();
+    await run;
+  });
+
   it('gives way to what a test puts in the place of an instance', async () => {
     let asked = 0;
     @Injectable()
