@@ -136,9 +136,7 @@ export class ClientScope extends Scope {
 
   private leave(): void {
     if (this.connection.isOver()) return;
-    const reason = this.isTimeUp()
-      ? this.outOfTime()
-      : new DOMException('The client went away', 'AbortError');
+    const reason = this.isTimeUp() ? this.outOfTime() : clientGone();
     if (this.context === undefined) this.abort(reason);
     else this.context.runInAsyncScope(this.abort, this, reason);
     if (this.running > 0) return;
@@ -154,6 +152,19 @@ export class ClientScope extends Scope {
     const leftMs = this.expiresAt - now();
     return leftMs <= this.timeoutMs / 10 && this.isLimited;
   }
+}
+
+const reasons = new WeakSet<object>();
+
+function clientGone(): DOMException {
+  const reason = new DOMException('The client went away', 'AbortError');
+  reasons.add(reason);
+  return reason;
+}
+
+/** Whether an error says that a client has gone. */
+export function isClientGone(error: unknown): boolean {
+  return reasons.has(error as object);
 }
 
 /** The scope of a call by a client; `undefined` where nothing tells that the client has gone. */

@@ -35,6 +35,11 @@ export function httpError(given: unknown, response: unknown): unknown {
   return new HttpException(body, http, { cause: error });
 }
 
+/** What is told of a client that has gone, by nginx's code: for the log, since nobody reads the answer. */
+export function clientClosedRequest(): HttpException {
+  return new HttpException('Client Closed Request', 499);
+}
+
 /**
  * Resolves to what an error becomes where it leaves a handler, and to nothing where it stays what it is:
  * a promise cannot resolve to just any error, which may be a thenable, or a proxy that was revoked.

@@ -1,21 +1,18 @@
-import { HttpException } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 import type { AnyMethod, Class } from '../common/class.js';
 import { isResilienceError } from '../common/resilience.error.js';
-import { currentScope, isDeadline, runInScope } from '../context/ambient.js';
+import { currentScope, runInScope } from '../context/ambient.js';
 import { answersByPromise, sendsEvents } from '../nest/handlers.js';
 import type { RouteEdge } from '../nest/routes.js';
+import { isClientGone } from './client-scope.js';
 import type { RawResponse } from './connection.js';
-import { httpError, originOf } from './edge-errors.js';
+import { clientClosedRequest, httpError, originOf } from './edge-errors.js';
 import { inScope } from './in-scope.js';
 import type { Sender } from './inbound.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
 import { forbidRetry, isRetried } from './no-retry.js';
 import { RequestScope, requestScopeOf } from './request-scope.js';
 import { promiseWithinDeadline, withinDeadline } from './within-deadline.js';
-
-/** nginx's code for a client that has gone: nobody reads the answer. */
-const CLIENT_CLOSED_REQUEST = 499;
 
 /**
  * The edge of an application for HTTP. A request has its scope from before the application's own
@@ -107,8 +104,7 @@ class HandlerEdge implements RouteEdge, Handling {
   /** What the filters of the application are told; but events that have begun to be sent are past them. */
   private told(error: unknown, scope: RequestScope, response: unknown): unknown {
     if (isRetried(error, scope)) forbidRetry(response);
-    if (scope.aborted && error === scope.reason && !isDeadline(error))
-      return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
+    if (error === scope.reason && isClientGone(error)) return clientClosedRequest();
     const isSent = this.sendsEvents && this.edge.mapErrors && scope.headersSent;
     if (isSent) return httpError(error, response);
     const told = originOf(error);

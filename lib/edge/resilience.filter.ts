@@ -11,7 +11,8 @@ import { mapInBaseFilter } from '../nest/base-filter.js';
 import { askLast, catchesOf, filterGateways, filtersOf } from '../nest/filters.js';
 import { isGatewayClass } from '../nest/handlers.js';
 import { classesOf } from '../nest/modules.js';
-import { httpError, transportError } from './edge-errors.js';
+import { isClientGone } from './client-scope.js';
+import { clientClosedRequest, httpError, transportError } from './edge-errors.js';
 import { handlingOf } from './http-edge.js';
 import { forbidRetry, isRetried, withPushback } from './no-retry.js';
 import { optionalPeer } from './optional-peer.js';
@@ -50,12 +51,7 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
   onModuleInit(): void {
     this.release(); // by now each gateway has its filters
     const httpAdapter = this.httpAdapterHost.httpAdapter as object | null | undefined;
-    if (httpAdapter != null)
-      mapInBaseFilter(httpAdapter, (error, host) =>
-        isResilienceError(error) && transportOfCall(host) === 'http'
-          ? toldByHttp(error, host)
-          : undefined,
-      );
+    if (httpAdapter != null) mapInBaseFilter(httpAdapter, answerByNest);
   }
 
   /** @returns what Nest expects of a filter for the transport: nothing, a promise or a stream */
@@ -100,6 +96,13 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
       filter !== this && catchesOf(filter).some((type) => exception instanceof type);
     return [...this.config.getGlobalFilters(), ...bound].findLast(isFor);
   }
+}
+
+/** What Nest's own filter would take for a failure of the server: of a guard, or in a filter that leaves it the answer. */
+function answerByNest(error: unknown, host: ArgumentsHost): unknown {
+  if (transportOfCall(host) !== 'http') return undefined;
+  if (isClientGone(error)) return clientClosedRequest();
+  return isResilienceError(error) ? toldByHttp(error, host) : undefined;
 }
 
 function toldByHttp(error: unknown, host: ArgumentsHost): unknown {

@@ -51,7 +51,16 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { closeAll, TWICE, track } from '../binding/support.js';
-import { EXPRESS, FASTIFY, latch, never, type Platform, soon, until } from './adapters.support.js';
+import {
+  EXPRESS,
+  FASTIFY,
+  latch,
+  listen,
+  never,
+  type Platform,
+  soon,
+  until,
+} from './adapters.support.js';
 
 afterEach(closeAll);
 afterEach(() => jest.restoreAllMocks());
@@ -313,6 +322,47 @@ describe.each([EXPRESS, FASTIFY])('On $name', (platform) => {
     expect(await (await fetch(`${url}/any`, within(50_000))).text()).toBe('by itself');
     answered.open();
     expect(await left.opened).toEqual({});
+  });
+
+  it('a client that leaves while a guard works ends what the guard calls, and is no error of the server', async () => {
+    const asked = latch();
+    const ended = latch<unknown>();
+    @Injectable()
+    class Users {
+      @Retry(TWICE)
+      async find(): Promise<boolean> {
+        asked.open();
+        return never();
+      }
+    }
+    @Injectable()
+    class Asking implements CanActivate {
+      constructor(private readonly users: Users) {}
+      canActivate(): Promise<boolean> {
+        return this.users.find().catch((error: unknown) => {
+          ended.open(error);
+          throw error;
+        });
+      }
+    }
+    @Controller()
+    @UseGuards(Asking)
+    class Shop {
+      @Get()
+      get(): string {
+        return 'unreachable';
+      }
+    }
+    const { open, app, logger } = await listen(platform, {
+      controllers: [Shop],
+      providers: [Users],
+    });
+    const exchange = open('/');
+    await soon(asked.opened, 'the guard');
+    exchange.leave();
+    expect(await soon(ended.opened, 'the end')).toMatchObject({ name: 'AbortError' });
+    await app.close();
+    expect(logger.messages('error')).toEqual([]);
   });
 
   it('a deadline that comes while a pipe works answers 504, and what comes too late is not sent', async () => {
