@@ -1,6 +1,7 @@
 /**
  * The packed package in applications of its users: each kind of application is installed and compiled
- * once, by its own TypeScript, and then run by every Node that is supported.
+ * once, by its own TypeScript, and then run by every Node that is supported. What the library knows of
+ * the inside of Nest is checked on the Nest of each.
  *
  * `npm run test:matrix` runs all, `npm run test:matrix nest-11` those whose name begins so.
  */
@@ -12,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { boots, passes, serves } from './checks.mjs';
+import { knowsNest } from './facts.mjs';
 import { run } from './processes.mjs';
 
 const NODES = [20, 22, 24, 26];
@@ -51,6 +53,7 @@ async function matrix(prefix) {
   for (const consumer of consumers) {
     const isBare = consumer.endsWith('-bare');
     if (!(await step([consumer, 'install'], () => install(consumer, isBare)))) continue;
+    await step([consumer, 'inside of Nest'], () => knowsNest(join(directory, consumer)));
     for (const [kind, check] of Object.entries(CONSUMERS[consumer])) {
       const application = join(consumer, kind);
       if (!(await step([application, 'compile'], () => compile(application)))) continue;
