@@ -31,6 +31,7 @@ export const BULKHEADS: NamedInstances<BulkheadPolicy, BulkheadOptions, Bulkhead
   needs: 'tryAcquire',
   registry: BulkheadRegistry,
   check: checkBulkheadOptions,
+  instead: (number) => `{ maxConcurrent: ${number} }`,
   merge: mergeBulkheadOptions,
   resolve: resolveBulkheadOptions,
   make: (name, options, host) => new BulkheadPolicy(name, options, host),

@@ -36,6 +36,7 @@ export const BREAKERS: NamedInstances<
   needs: 'acquire',
   registry: CircuitBreakerRegistry,
   check: checkCircuitBreakerOptions,
+  instead: (number) => `{ failureThreshold: ${number} }`,
   merge: mergeCircuitBreakerOptions,
   resolve: resolveCircuitBreakerOptions,
   make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),

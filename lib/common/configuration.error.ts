@@ -62,33 +62,32 @@ export function known(names: Iterable<string>, wanted: string): string {
  * For a name that nothing is registered by: what is, and how to register it.
  *
  * @param section of the module's options: `breakers`
+ * @param instead what says here what a number was meant for
  */
 export function unregistered(
   kind: string,
   name: string,
   names: Iterable<string>,
   section: string,
-  example = '{}',
+  instead?: (number: number) => string,
 ): string {
   const list = [...names];
-  return `there is no ${kind} ${display(name)}; ${known(list, name)}; ${remedyFor(name, list, section, example)}`;
+  return `there is no ${kind} ${display(name)}; ${known(list, name)}; ${remedyFor(name, list, section, instead)}`;
 }
 
-/** What a number in the place of a name was meant for. */
-const BY_NUMBER: Record<string, (n: number) => string> = {
-  retries: (n) => `the number ${n}`,
-  breakers: (n) => `{ failureThreshold: ${n} }`,
-  bulkheads: (n) => `{ maxConcurrent: ${n} }`,
-};
-
-function remedyFor(name: string, names: string[], section: string, example: string): string {
+function remedyFor(
+  name: string,
+  names: string[],
+  section: string,
+  instead: ((number: number) => string) | undefined,
+): string {
   if (name.trim() === '') return 'give it the name of one';
   const number = numberMeant(name);
-  if (number !== undefined && Object.hasOwn(BY_NUMBER, section))
-    return `to say it here, pass ${BY_NUMBER[section]?.(number)}`;
+  if (number !== undefined && instead !== undefined)
+    return `to say it here, pass ${instead(number)}`;
   const key = /^[A-Za-z_$][\w$]*$/.test(name) ? name : display(name);
   const either = names.length === 0 ? '' : 'or ';
-  return `${either}register it in the module's options, ${section}: { ${key}: ${example} }`;
+  return `${either}register it in the module's options, ${section}: { ${key}: {} }`;
 }
 
 function shorten(text: string): string {

@@ -7,10 +7,12 @@ export class NamedOptions<T> {
   /**
    * @param kind for messages: `service`
    * @param section the module's option: `services`
+   * @param instead what says what a number in the place of a name was meant for
    */
   constructor(
     private readonly kind: string,
     private readonly section: string,
+    private readonly instead?: (number: number) => string,
   ) {}
 
   names(): Iterable<string> {
@@ -39,7 +41,7 @@ export class NamedOptions<T> {
     if (entry !== undefined) return entry;
     throw new ResilienceConfigurationError(
       place,
-      unregistered(this.kind, name, this.entries.keys(), this.section),
+      unregistered(this.kind, name, this.entries.keys(), this.section, this.instead),
     );
   }
 }

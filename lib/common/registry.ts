@@ -16,11 +16,13 @@ export abstract class Registry<P extends { readonly name: string }> {
   /**
    * @param section of the module's options, in which they are named: `breakers`
    * @param onLeft told of each that the registry has forgotten
+   * @param instead what says what a number in the place of a name was meant for
    */
   protected constructor(
     private readonly kind: string,
     private readonly section: string,
     private readonly onLeft: (name: string) => void,
+    private readonly instead?: (number: number) => string,
   ) {}
 
   /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
@@ -54,7 +56,7 @@ export abstract class Registry<P extends { readonly name: string }> {
     if (policy === undefined) {
       throw new ResilienceConfigurationError(
         place,
-        unregistered(this.kind, name, this.policies.keys(), this.section),
+        unregistered(this.kind, name, this.policies.keys(), this.section, this.instead),
       );
     }
     return policy;

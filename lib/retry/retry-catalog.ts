@@ -16,7 +16,11 @@ import { RetryBudgets } from './retry-budgets.js';
 
 /** The retries of an application: options with names, and the budgets that bound them. */
 export class RetryCatalog implements StageCatalog<RetryPolicy> {
-  private readonly named = new NamedOptions<RetryOptions>('retry options', 'retries');
+  private readonly named = new NamedOptions<RetryOptions>(
+    'retry options',
+    'retries',
+    (number) => `the number ${number}`,
+  );
   private readonly budgets = new RetryBudgets();
   private readonly defaults: RetryOptions | undefined;
 

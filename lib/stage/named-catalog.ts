@@ -67,7 +67,7 @@ export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements
   /** A name, or the options of something of one's own: those of the name below it, overridden. */
   private pick(values: readonly unknown[], place: string): string | O | undefined {
     return values.reduce<string | O | undefined>((below, value) => {
-      if (typeof value === 'string') return value;
+      if (typeof value === 'string' && this.instances.section !== undefined) return value;
       const options = this.instances.check(place, value);
       if (typeof below !== 'string') return this.merge(below, options);
       if (Object.keys(options).length === 0) return below;

@@ -14,6 +14,8 @@ export interface NamedInstances<P extends NamedPolicy, O extends object, H>
     onLeft: (name: string) => void,
   ) => PolicyRegistry<P, O, H>;
   check(place: string, options: unknown): O;
+  /** What says what a number in the place of a name was meant for: `{ maxConcurrent: 5 }`. */
+  instead?(number: number): string;
   /** Later layers win. @default field by field */
   merge?(...layers: (O | undefined)[]): O;
   /** Checks the options of all layers together. */
@@ -42,7 +44,7 @@ export abstract class PolicyRegistry<
     private readonly hostFor: (name: string) => H,
     onLeft: (name: string) => void = () => undefined,
   ) {
-    super(instances.title, instances.section ?? instances.stage, onLeft);
+    super(instances.title, instances.section ?? instances.stage, onLeft, instances.instead);
   }
 
   /**

@@ -685,6 +685,19 @@ describe('What is wrong with a stage of a user’s own fails the boot', () => {
     );
   });
 
+  it('the name of an instance, where these have none', async () => {
+    const plain = defineStage({
+      name: 'plain',
+      options: { size: rules.count },
+      make: () => ({ admit: () => undefined }),
+    });
+    const Plain = decoratorOf(plain) as (argument: string) => ReturnType<typeof Concurrency>;
+    const imports = [ResilienceModule.forRoot({ ...QUIET, stages: [plain] })];
+    expect(await messageOf(bootBare({ imports, ...decorated(Plain('db')) }))).toBe(
+      'Orders.run @Plain(): is "db"; allowed: an object with size',
+    );
+  });
+
   it('a name that is taken, a place that there is not, and what is no stage', async () => {
     const make = () => ({ admit: () => undefined });
     const failing = (stages: unknown) =>
