@@ -9,5 +9,5 @@ import type { BulkheadOptions } from './bulkhead.options.js';
  * own, named `ClassName.method`. Checked when the application boots.
  */
 export function Bulkhead(bulkhead: string | BulkheadOptions = {}): ResilienceDecorator {
-  return decorate('bulkhead', bulkhead, '@Bulkhead()');
+  return decorate('bulkhead', bulkhead);
 }

@@ -9,5 +9,5 @@ import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
  * own, named `ClassName.method`. Checked when the application boots.
  */
 export function CircuitBreaker(breaker: string | CircuitBreakerOptions = {}): ResilienceDecorator {
-  return decorate('circuitBreaker', breaker, '@CircuitBreaker()');
+  return decorate('circuitBreaker', breaker);
 }

@@ -8,5 +8,5 @@ import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
  * have, and its failure degrades silently to `null`.
  */
 export function Critical(critical = true): ResilienceDecorator {
-  return decorate('critical', critical, '@Critical()');
+  return decorate('critical', critical);
 }

@@ -14,11 +14,11 @@ import {
 import { openSlot, runsUnprotected, runtimeOf } from './runtime-slot.js';
 
 /** Says `value` for `stage`, of a method or of all methods of a class that it reaches. */
-export function decorate(stage: string, value: unknown, decorator: string) {
+export function decorate(stage: string, value: unknown) {
   return (target: object, key?: PropertyKey, descriptor?: PropertyDescriptor): void => {
-    refuseStandardDecorator(decorator, key);
+    refuseStandardDecorator(decoratorName(stage), key);
     if (key === undefined) decorateClass(target as Class, stage, value);
-    else decorateMethod(target, key, descriptor ?? {}, stage, value, decorator);
+    else decorateMethod(target, key, descriptor ?? {}, stage, value);
   };
 }
 
@@ -28,8 +28,8 @@ function decorateMethod(
   descriptor: PropertyDescriptor,
   stage: string,
   value: unknown,
-  decorator: string,
 ): void {
+  const decorator = decoratorName(stage);
   const method = descriptor.value as unknown;
   if (typeof prototype === 'function' || typeof method !== 'function') {
     const owner = typeof prototype === 'function' ? prototype : prototype.constructor;

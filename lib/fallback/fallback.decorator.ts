@@ -87,5 +87,5 @@ export interface FallbackDecorator<Handler> {
 export function Fallback<const Handler extends PropertyKey | AnyHandler['asFunction']>(
   fallback: Handler | FallbackOptions<Handler>,
 ): FallbackDecorator<Handler> {
-  return decorate('fallback', fallback, '@Fallback()');
+  return decorate('fallback', fallback);
 }

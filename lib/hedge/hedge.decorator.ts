@@ -9,5 +9,5 @@ import type { HedgeOptions } from './hedge.options.js';
  * @param hedge `delayMs`, or options. Checked when the application boots.
  */
 export function Hedge(hedge: number | HedgeOptions): ResilienceDecorator {
-  return decorate('hedge', hedge, '@Hedge()');
+  return decorate('hedge', hedge);
 }

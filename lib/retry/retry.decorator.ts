@@ -9,5 +9,5 @@ import type { RetryOptions } from './retry.options.js';
  * application boots.
  */
 export function Retry(retry: number | string | RetryOptions = {}): ResilienceDecorator {
-  return decorate('retry', retry, '@Retry()');
+  return decorate('retry', retry);
 }

@@ -11,10 +11,10 @@ import type { ResilienceOptions } from './resilience.options.js';
  * @example ＠Resilience({ name: 'payments.charge', service: 'payments' })
  */
 export function Resilience(resilience: string | ResilienceOptions): ResilienceDecorator {
-  return decorate('resilience', resilience, '@Resilience()');
+  return decorate('resilience', resilience);
 }
 
 /** Labels errors and metrics with the dependency that the method calls. */
 export function Upstream(name: string): ResilienceDecorator {
-  return decorate('upstream', name, '@Upstream()');
+  return decorate('upstream', name);
 }

@@ -1,7 +1,6 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
-import { decoratorName } from '../dispatch/method-definition.js';
 import { definitionOf } from './own-stage.js';
 import type { StageErrorClass } from './reporter.js';
 import type { StageDefinition } from './stage-definition.js';
@@ -78,7 +77,7 @@ export function defineStage<
 export function decoratorOf<S extends AnyStage>(
   stage: S,
 ): (argument?: StageArgument<S>) => ResilienceDecorator {
-  return (argument = {}) => decorate(stage.name, argument, decoratorName(stage.name));
+  return (argument = {}) => decorate(stage.name, argument);
 }
 
 /** The injection token of a named instance of a stage: of what its `make` made. */

@@ -9,5 +9,5 @@ import type { TimeoutLayer } from './timeout-hierarchy.js';
  * `defaults.timeoutMs`. Checked when the application boots.
  */
 export function Timeout(timeout?: number | `${string}.${TimeoutLayer}`): ResilienceDecorator {
-  return decorate('timeout', timeout, '@Timeout()');
+  return decorate('timeout', timeout);
 }
