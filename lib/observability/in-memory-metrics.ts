@@ -11,36 +11,53 @@ const NO_TAGS: MetricTags = Object.freeze({});
 /** So many series are kept; what exceeds them is counted under one series a name, tagged `__other__`. */
 const MAX_SERIES = 10_000;
 
+const ADD: Record<MetricKind, (series: KeptSeries, value: number) => void> = {
+  counter: (series, by) => series.count(by),
+  gauge: (series, value) => series.set(value),
+  histogram: (series, value) => series.observe(value),
+};
+
 /** Keeps counters, gauges and summed-up histograms in memory, to be read by a controller or a test. */
 export class InMemoryMetrics implements MetricsRecorder {
-  private series = new Map<string, MetricSeries>();
+  private series = new Map<string, KeptSeries>();
 
   increment(name: string, tags: MetricTags = NO_TAGS, by = 1): void {
-    count(this.find(name, 'counter', tags), by);
+    this.find(name, 'counter', tags).count(by);
   }
 
   gauge(name: string, value: number, tags: MetricTags = NO_TAGS): void {
-    set(this.find(name, 'gauge', tags), value);
+    this.find(name, 'gauge', tags).set(value);
   }
 
   observe(name: string, value: number, tags: MetricTags = NO_TAGS): void {
-    sumUp(this.find(name, 'histogram', tags), value);
+    this.find(name, 'histogram', tags).observe(value);
   }
 
   bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
-    let all: Map<string, MetricSeries> | undefined;
-    let series: MetricSeries;
-    const current = () => {
-      if (all !== this.series) {
-        all = this.series; // reset() has made them anew
-        series = this.find(name, kind, tags);
-      }
-      return series;
+    let series: KeptSeries | undefined;
+    return (value) => {
+      if (series === undefined || series.isForgotten) series = this.find(name, kind, tags);
+      ADD[kind](series, value);
     };
-    // Not one function for all kinds: these are called several times in each resilient call.
-    if (kind === 'counter') return (by) => count(current(), by);
-    if (kind === 'gauge') return (value) => set(current(), value);
-    return (value) => sumUp(current(), value);
+  }
+
+  /**
+   * A series that can be written to until it is forgotten: several are written in each resilient call.
+   *
+   * @internal
+   */
+  find(name: string, kind: MetricKind, tags: MetricTags): KeptSeries {
+    const given = Object.keys(tags).filter((tag) => tags[tag] !== undefined);
+    let key = name;
+    for (const tag of given.sort()) key += `\0${tag}\0${tags[tag]}`;
+    const existing = this.series.get(key);
+    if (existing !== undefined) return existing;
+    const full = this.series.size >= MAX_SERIES && tags.__other__ === undefined;
+    if (full) return this.find(name, kind, { __other__: true });
+    const labels = Object.fromEntries(given.map((tag) => [tag, String(tags[tag])]));
+    const series = new KeptSeries(name, kind, labels);
+    this.series.set(key, series);
+    return series;
   }
 
   /**
@@ -57,43 +74,56 @@ export class InMemoryMetrics implements MetricsRecorder {
 
   /** A copy of every series. */
   snapshot(): MetricSeries[] {
-    return [...this.series.values()].map((series) => ({ ...series, tags: { ...series.tags } }));
+    return [...this.series.values()].map((series) => series.copy());
   }
 
   /** Forgets what was counted and observed. Gauges stay: they tell how things stand now. */
   reset(): void {
-    this.series = new Map([...this.series].filter(([, { kind }]) => kind === 'gauge'));
-  }
-
-  private find(name: string, kind: MetricKind, tags: MetricTags): MetricSeries {
-    const given = Object.keys(tags).filter((tag) => tags[tag] !== undefined);
-    let key = name;
-    for (const tag of given.sort()) key += `\0${tag}\0${tags[tag]}`;
-    const existing = this.series.get(key);
-    if (existing !== undefined) return existing;
-    const full = this.series.size >= MAX_SERIES && tags.__other__ === undefined;
-    if (full) return this.find(name, kind, { __other__: true });
-    const labels = Object.fromEntries(given.map((tag) => [tag, String(tags[tag])]));
-    const series: MetricSeries = { name, kind, tags: labels, value: 0 };
-    this.series.set(key, series);
-    return series;
+    for (const [key, series] of this.series) {
+      if (series.kind === 'gauge') continue;
+      series.isForgotten = true;
+      this.series.delete(key);
+    }
   }
 }
 
-function count(series: MetricSeries, by: number): void {
-  series.value += by;
-}
+/** One series, as it is kept. */
+export class KeptSeries implements MetricSeries {
+  value = 0;
+  sum = 0;
+  min = Number.POSITIVE_INFINITY;
+  max = Number.NEGATIVE_INFINITY;
+  /** Who goes on writing to it writes to nothing. */
+  isForgotten = false;
 
-function set(series: MetricSeries, value: number): void {
-  series.value = value;
-}
+  constructor(
+    readonly name: string,
+    readonly kind: MetricKind,
+    readonly tags: Record<string, string>,
+  ) {}
 
-function sumUp(series: MetricSeries, value: number): void {
-  const { sum = 0, min = value, max = value } = series;
-  series.value++;
-  series.sum = sum + value;
-  if (value <= min) series.min = value;
-  if (value >= max) series.max = value;
+  count(by: number): void {
+    this.value += by;
+  }
+
+  set(value: number): void {
+    this.value = value;
+  }
+
+  observe(value: number): void {
+    this.value++;
+    this.sum += value;
+    if (value < this.min) this.min = value;
+    if (value > this.max) this.max = value;
+  }
+
+  copy(): MetricSeries {
+    const { name, kind, value, sum, min, max } = this;
+    const tags = { ...this.tags };
+    return kind === 'histogram'
+      ? { name, kind, tags, value, sum, min, max }
+      : { name, kind, tags, value };
+  }
 }
 
 function matches(tags: Record<string, string>, wanted: MetricTags): boolean {

@@ -6,6 +6,7 @@ import type {
   MetricTags,
 } from '../common/metrics.js';
 import { Guard } from './guard.js';
+import { SharedSeries } from './shared-series.js';
 
 /** So many gauges are remembered. */
 const MAX_GAUGES = 10_000;
@@ -27,9 +28,13 @@ export class MetricsFanOut implements MetricsRecorder {
   private readonly gauges = new Map<string, GaugeState>();
   /** Of an application's own stages. */
   private readonly defined = new Map<string, MetricDefinition>();
+  /** @internal */
+  recorders: readonly MetricsRecorder[];
 
   /** @internal */
-  constructor(private recorders: readonly MetricsRecorder[]) {}
+  constructor(recorders: readonly MetricsRecorder[]) {
+    this.recorders = recorders;
+  }
 
   /**
    * Measurements from now on go to another recorder in the place of one, or of all.
@@ -79,31 +84,28 @@ export class MetricsFanOut implements MetricsRecorder {
   }
 
   bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
-    const tell = this.toAll(kind, name, tags);
-    if (kind !== 'gauge') return tell;
+    const series = new SharedSeries(this, kind, name, tags);
+    // Not one function for all kinds: several are called in each resilient call.
+    if (kind === 'counter')
+      return (by) => {
+        series.kept()?.count(by);
+        series.tell(by);
+      };
+    if (kind === 'histogram')
+      return (value) => {
+        series.kept()?.observe(value);
+        series.tell(value);
+      };
     const state = this.gaugeState(name, tags);
     return (value) => {
       state.value = value;
-      tell(value);
+      series.kept()?.set(value);
+      series.tell(value);
     };
   }
 
-  private toAll(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
-    let boundTo: readonly MetricsRecorder[] = [];
-    let first: BoundMetric | undefined;
-    let others: BoundMetric[] = [];
-    return (value) => {
-      if (boundTo !== this.recorders) {
-        boundTo = this.recorders;
-        [first, ...others] = boundTo.map((recorder) => this.seriesOf(recorder, kind, name, tags));
-      }
-      // Mostly there is one recorder; a loop for it would cost as much as it does.
-      if (first !== undefined) this.tell(first, value);
-      if (others.length > 0) for (const other of others) this.tell(other, value);
-    };
-  }
-
-  private tell(series: BoundMetric, value: number): void {
+  /** @internal */
+  tell(series: BoundMetric, value: number): void {
     try {
       const result = series(value) as unknown;
       if (result !== undefined) this.guard.run(() => result); // a promise, which may be rejected
@@ -112,7 +114,8 @@ export class MetricsFanOut implements MetricsRecorder {
     }
   }
 
-  private seriesOf(
+  /** @internal */
+  seriesOf(
     recorder: MetricsRecorder,
     kind: MetricKind,
     name: string,
