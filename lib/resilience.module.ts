@@ -14,14 +14,15 @@ import {
   LazyModuleLoader,
   ModulesContainer,
 } from '@nestjs/core';
-import { Explorer, planClasses } from './binding/explorer.js';
+import { Application } from './binding/application.js';
+import { Explorer } from './binding/explorer.js';
 import {
   namedProviders,
   offerPolicies,
   READY,
   requestedProviders,
 } from './binding/policy-providers.js';
-import { ResilienceRuntime } from './binding/runtime.js';
+import type { ResilienceRuntime } from './binding/runtime.js';
 import { substitutable } from './binding/substitutes.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
@@ -83,8 +84,8 @@ export class ResilienceModule {
     const given: Provider = { provide: GIVEN, useValue: options };
     const ready: Provider = {
       provide: READY,
-      inject: [RUNTIME],
-      useFactory: (it: ResilienceRuntime) => it,
+      inject: [ModulesContainer],
+      useFactory: (modules: ModulesContainer) => applicationIn(modules)?.runtime,
     };
     return rootModule([given, ready], [], options?.isGlobal, () => options ?? {});
   }
@@ -95,8 +96,9 @@ export class ResilienceModule {
   ): DynamicModule {
     const ready: Provider = {
       provide: READY,
-      inject: [RUNTIME, OPTIONS, ModulesContainer],
-      useFactory: configured,
+      inject: [OPTIONS, ModulesContainer],
+      useFactory: (given: ResilienceModuleOptions, modules: ModulesContainer) =>
+        configured(applicationIn(modules) as Application, given, modules),
     };
     return rootModule(
       [...optionsProviders(options as ResilienceModuleAsyncOptions), ready],
@@ -132,12 +134,12 @@ function rootModule(
   isGlobal: boolean | undefined,
   named: () => ResilienceFeatureOptions,
 ): DynamicModule {
-  takePartInInjection(runtimeIn);
+  takePartInInjection((modules) => applicationIn(modules)?.methods);
   // No dependency but the container: a decorated service among them would get no runtime.
   const runtime: Provider = {
     provide: RUNTIME,
     inject: [ModulesContainer],
-    useFactory: runtimeIn,
+    useFactory: (modules: ModulesContainer) => applicationIn(modules)?.methods,
   };
   const explorer: Provider = {
     provide: Explorer,
@@ -239,14 +241,14 @@ function fromRuntime<T>(
   return { provide: provide as Type<T>, inject: [READY], useFactory: ownFactory(get) };
 }
 
-const runtimes = new WeakMap<ModulesContainer, ResilienceRuntime>();
+const applications = new WeakMap<ModulesContainer, Application>();
 
 /**
- * The runtime of an application, made when it is first asked for: before any provider is. What
+ * What has the modules; made when it is first asked for, which is before any provider is. What
  * `forRoot()` was given is known then already, what `forRootAsync()` makes is not.
  */
-function runtimeIn(modules: ModulesContainer): ResilienceRuntime | undefined {
-  const existing = runtimes.get(modules);
+function applicationIn(modules: ModulesContainer): Application | undefined {
+  const existing = applications.get(modules);
   if (existing !== undefined) return existing;
   const roots = modulesOf(modules, RuntimeModule);
   const [root] = roots;
@@ -257,28 +259,26 @@ function runtimeIn(modules: ModulesContainer): ResilienceRuntime | undefined {
       `is registered ${roots.length} times by forRoot() or forRootAsync(); allowed: once, in the root module (forFeature() adds policies elsewhere)`,
     );
   }
-  const runtime = new ResilienceRuntime();
+  const application = new Application();
   const tokens = substitutable();
   // Before the options, of which the policies are made that these stand for.
   for (const module of modulesOf(modules, ResilienceModule, ResilienceFeatureModule))
-    watchOverrides(module, tokens, (token, override) => runtime.substitute(token, override));
+    watchOverrides(module, tokens, (token, override) => application.substitute(token, override));
   const given = valueIn<ResilienceModuleOptions>(root, GIVEN);
-  if (given !== undefined) configured(runtime, given, modules);
-  runtimes.set(modules, runtime);
-  return runtime;
+  if (given !== undefined) configured(application, given, modules);
+  applications.set(modules, application);
+  return application;
 }
 
 function configured(
-  runtime: ResilienceRuntime,
+  application: Application,
   options: ResilienceModuleOptions,
   modules: ModulesContainer,
 ): ResilienceRuntime {
   const features = modulesOf(modules, ResilienceFeatureModule).map(
     (module) => valueIn<ResilienceFeatureOptions>(module, FEATURE) as ResilienceFeatureOptions,
   );
-  runtime.configure(options, features);
-  planClasses(runtime, modules);
-  runtime.applySubstitutes();
+  const runtime = application.configure(options, features, modules);
   for (const module of modulesOf(modules, ResilienceModule)) offerPolicies(runtime, module);
   return runtime;
 }

@@ -28,7 +28,7 @@ export class ResilienceService {
     fn: (attempt: AttemptContext) => PromiseLike<T>,
     options?: ExecuteOptions,
   ): Promise<T> {
-    return this.runtime.service(service).pipeline.execute(fn, options);
+    return this.runtime.programmatic.service(service).pipeline.execute(fn, options);
   }
 
   /**
@@ -44,7 +44,7 @@ export class ResilienceService {
     given: ServiceOptions<Stages> & { name?: string },
   ): Pipeline {
     const { name, ...options } = given as ServiceOptions & { name?: string };
-    return this.runtime.addPipeline(name ?? this.nameFor(options), options).pipeline;
+    return this.runtime.programmatic.addPipeline(name ?? this.nameFor(options), options).pipeline;
   }
 
   private nameFor(options: object): string {

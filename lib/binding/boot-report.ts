@@ -16,19 +16,19 @@ export class BootReport {
   constructor(private readonly logger: Required<Pick<LoggerService, 'debug'>> & LoggerService) {}
 
   tell(runtime: ResilienceRuntime): void {
-    const { catalog, options } = runtime;
+    const { catalog, classes, options } = runtime;
     const { bootLog = 'summary' } = options;
     const all = runtime.operations();
     const added = all.filter((operation) => !this.told.has(operation));
     for (const operation of added) this.told.add(operation);
     if (bootLog !== 'none') this.tellOperations(added, all.length, bootLog, catalog.stages);
-    for (const { level, text } of runtime.coverageReports.splice(0)) {
+    for (const { level, text } of classes.coverageReports.splice(0)) {
       if (level === 'warn' || bootLog !== 'none') this.logger[level](text);
     }
     const planned = all.map(({ upstream, pipeline: { plan } }) => ({ ...plan, upstream }));
     const doubts = catalog.doubts(planned).filter((doubt) => !this.doubts.has(doubt));
     for (const doubt of doubts) this.doubts.add(doubt);
-    for (const warning of [...runtime.warnings.splice(0), ...doubts]) this.logger.warn(warning);
+    for (const warning of [...classes.warnings.splice(0), ...doubts]) this.logger.warn(warning);
     this.isFirst = false;
   }
 

@@ -48,7 +48,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
     const { config, runtime } = this;
     const guards = [...config.getGlobalGuards(), ...config.getGlobalInterceptors()];
     for (const each of [...guards, ...config.getGlobalPipes(), ...config.getGlobalFilters()])
-      runtime.adopt(each);
+      runtime.methods.adopt(each);
   }
 }
 
@@ -58,6 +58,6 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
  * @throws ResilienceConfigurationError
  */
 export function planClasses(runtime: ResilienceRuntime, modules: ModulesContainer): void {
-  for (const [type, module] of classesOf(modules)) runtime.plan(type, module);
-  runtime.planAdopted();
+  for (const [type, module] of classesOf(modules)) runtime.classes.plan(type, module);
+  for (const type of runtime.methods.adopted) runtime.classes.plan(type);
 }

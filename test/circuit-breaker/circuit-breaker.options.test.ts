@@ -235,13 +235,11 @@ describe('a breaker of a method, on top of the named one of its class', () => {
       @CircuitBreaker({ failureRateThreshold: 50, minimumCalls: 100 })
       async run(): Promise<void> {}
     }
-    const runtime = new ResilienceRuntime();
-    runtime.configure(
-      { breakers: { lastCalls: { windowCalls: 4 }, patient: { timeoutMs: 1_000 } } },
-      [],
-    );
+    const runtime = new ResilienceRuntime({
+      breakers: { lastCalls: { windowCalls: 4 }, patient: { timeoutMs: 1_000 } },
+    });
     const breakerOf = (type: typeof Narrow | typeof ByRate) =>
-      runtime.plan(type)[0]?.pipeline.plan.stages.circuitBreaker;
+      runtime.classes.plan(type)[0]?.pipeline.plan.stages.circuitBreaker;
 
     expect(breakerOf(Narrow)?.options).toMatchObject({ windowCalls: 4, failureThreshold: 2 });
     const byRate = breakerOf(ByRate);

@@ -963,10 +963,9 @@ describe('on its own', () => {
 
   describe('inside an attempt', () => {
     function around(options: { timeoutMs?: number; maxAttempts?: number } = {}) {
-      const runtime = new ResilienceRuntime();
-      runtime.configure({ errorTracker: { log: false } }, []);
+      const runtime = new ResilienceRuntime({ errorTracker: { log: false } });
       const { timeoutMs, maxAttempts } = options;
-      return runtime.addPipeline('outer', {
+      return runtime.programmatic.addPipeline('outer', {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(maxAttempts === undefined ? {} : { retry: { maxAttempts, baseDelayMs: 1 } }),
       }).pipeline;

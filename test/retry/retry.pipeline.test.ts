@@ -19,7 +19,7 @@ const advance = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 let runtime: ResilienceRuntime;
 
 function pipeline(options: ServiceOptions, name = 'call'): Pipeline {
-  return runtime.addPipeline(name, options).pipeline;
+  return runtime.programmatic.addPipeline(name, options).pipeline;
 }
 
 const retrying = (retry: RetryOptions = {}, name?: string) => pipeline({ retry }, name);
@@ -71,8 +71,7 @@ const fail =
 
 beforeEach(() => {
   jest.useFakeTimers();
-  runtime = new ResilienceRuntime();
-  runtime.configure({ errorTracker: { log: false }, shutdown: { graceMs: 0 } }, []);
+  runtime = new ResilienceRuntime({ errorTracker: { log: false }, shutdown: { graceMs: 0 } });
 });
 afterEach(() => {
   runtime.beginShutdown();
