@@ -1,7 +1,7 @@
 import type { InFlight } from '../shutdown/in-flight.js';
 import type { BulkheadRejectionReason } from './bulkhead.error.js';
 
-/** Told of what happens to a bulkhead. @internal */
+/** Told of what happens to a bulkhead. */
 export interface BulkheadObserver {
   onChange(bulkhead: { readonly name: string }, running: number, queued: number): void;
   onRejected(bulkhead: { readonly name: string }, reason: BulkheadRejectionReason): void;
@@ -9,7 +9,7 @@ export interface BulkheadObserver {
   onLimit(bulkhead: { readonly name: string }, limit: number): void;
 }
 
-/** What the module that owns a bulkhead gives it. @internal */
+/** What the module that owns a bulkhead gives it. */
 export interface BulkheadHost {
   observer?: BulkheadObserver;
   captureStackTrace?: boolean;

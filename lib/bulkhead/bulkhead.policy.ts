@@ -123,8 +123,9 @@ export class BulkheadPolicy implements AttemptStage {
     return lender === undefined ? WAIT : new Borrowed(lender);
   }
 
-  wait({ scope }: StageAttempt, admitted: (ask: () => StageAdmission) => void): () => void {
-    const ticket = this.enqueue(scope as Scope, (admission) =>
+  wait(attempt: StageAttempt, admitted: (ask: () => StageAdmission) => void): () => void {
+    const scope = attempt.scope as Scope;
+    const ticket = this.enqueue(scope, (admission) =>
       admitted(() => {
         if (typeof admission === 'string') return { refusal: this.refusal(admission, scope) };
         const { lender } = ticket;

@@ -5,7 +5,7 @@ import type {
   CircuitTransitionReason,
 } from './circuit-state.js';
 
-/** Told of what happens to a breaker. @internal */
+/** Told of what happens to a breaker. */
 export interface CircuitBreakerObserver {
   onTransition(
     breaker: { readonly name: string },
@@ -17,7 +17,7 @@ export interface CircuitBreakerObserver {
   onRejected(breaker: { readonly name: string }, retryAfterMs: number): void;
 }
 
-/** What the module that owns a breaker gives it. @internal */
+/** What the module that owns a breaker gives it. */
 export interface CircuitBreakerHost {
   observer?: CircuitBreakerObserver;
   captureStackTrace?: boolean;

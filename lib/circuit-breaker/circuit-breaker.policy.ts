@@ -154,17 +154,18 @@ export class CircuitBreakerPolicy implements AttemptStage {
     this.operations++;
   }
 
-  admit({ scope }: StageAttempt, at: number): Permit {
-    return this.acquire(at, scope);
+  admit(attempt: StageAttempt, at: number): Permit {
+    return this.acquire(at, attempt.scope);
   }
 
   settled(
     permit: Permit,
-    { startedAt, scope }: StageAttempt,
+    attempt: StageAttempt,
     how: Settlement,
     error: unknown,
     at: number,
   ): void {
+    const { startedAt, scope } = attempt;
     if (how === 'success') this.succeeded(permit, startedAt, at, scope);
     else if (how === 'failure') this.failed(permit, error, startedAt, at, scope);
     else if (how === 'cut') this.cut(permit, error, startedAt, scope as Scope, at);
@@ -198,11 +199,12 @@ export class CircuitBreakerPolicy implements AttemptStage {
    *
    * @throws CircuitBreakerOpenError
    */
-  confirm(permit: Permit, { scope }: StageAttempt, at: number): void {
+  confirm(permit: Permit, attempt: StageAttempt, at: number): void {
     if (this.state === CircuitState.CLOSED || this.state === CircuitState.DISABLED) return;
     const { probes } = this;
-    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, scope?.around))) return;
-    throw this.rejection(at, scope);
+    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, attempt.scope?.around)))
+      return;
+    throw this.rejection(at, attempt.scope);
   }
 
   /**

@@ -62,7 +62,7 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
 /** A policy that operations can share by its name. */
 export interface NamedPolicy {
   readonly name: string;
-  /** The options without the defaults, for who builds on them. */
+  /** The options without the defaults, for who builds on them. @internal */
   readonly given: object;
 }
 

@@ -13,12 +13,12 @@ export class TimeoutPolicy extends TimerQueue<Timed> implements AttemptStage {
     super(timeoutMs);
   }
 
-  admit({ timed }: StageAttempt, at: number): Permit {
-    this.add(timed as Timed, at);
+  admit(attempt: StageAttempt, at: number): Permit {
+    this.add(attempt.timed as Timed, at);
     return this;
   }
 
-  settled(_permit: Permit, { timed }: StageAttempt): void {
-    this.remove(timed as Timed);
+  settled(_permit: Permit, attempt: StageAttempt): void {
+    this.remove(attempt.timed as Timed);
   }
 }

@@ -28,13 +28,20 @@ describe('A request enters', () => {
     entered.length = 0;
   });
 
-  it('by middleware of an adapter that is there, or comes later', () => {
+  it('by middleware of an adapter that is there', () => {
     const present = adapterOf('express', {});
     enterBefore(hostOf(present), enter);
+    present.middleware[0]?.('request', 'response', next);
+    expect(entered).toEqual([['request', 'response', 'response', next]]);
+  });
+
+  // Nest 11.0 does not tell.
+  const itWhereNestTells = 'init$' in HttpAdapterHost.prototype ? it : it.skip;
+  itWhereNestTells('by middleware of an adapter that comes later', () => {
     const late = adapterOf('express', {});
     const host = hostOf();
     enterBefore(host, enter);
-    expect([present.middleware.length, late.middleware.length]).toEqual([1, 0]);
+    expect(late.middleware).toEqual([]);
     host.httpAdapter = late as unknown as HttpAdapterHost['httpAdapter'];
     late.middleware[0]?.('request', 'response', next);
     expect(entered).toEqual([['request', 'response', 'response', next]]);
