@@ -102,13 +102,18 @@ export abstract class Call<T>
   /**
    * Takes over from a call that has begun without all this, at its first attempt.
    *
-   * @param goOn tells the attempt how it went
+   * @param isOver whether the stages of that have been told how it went
+   * @param goOn tells the attempt, or the call, what becomes of it
    */
-  takeOver(begun: StraightAttempt, goOn: (attempt: Attempt<T>) => void): Promise<T> {
+  takeOver(
+    begun: StraightAttempt,
+    isOver: boolean,
+    goOn: (attempt: Attempt<T>) => void,
+  ): Promise<T> {
     const answer = this.open();
     this.startedAt = begun.startedAt;
     const attempt = new Attempt<T>(this, 1, this.madeIn, begun.startedAt, false);
-    attempt.takeOver(begun);
+    attempt.takeOver(begun, isOver);
     this.current = attempt;
     goOn(attempt);
     return answer;

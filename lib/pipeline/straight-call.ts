@@ -57,14 +57,18 @@ export class StraightCall<T> extends StraightAttempt {
     }
   }
 
-  private succeeded(value: T): T {
-    const { plan } = this;
+  private succeeded(value: T): T | Promise<T> {
+    const { plan, startedAt } = this;
+    const at = now();
+    this.scope?.leave();
     try {
-      const at = now();
-      this.scope?.leave();
       plan.hooks.finish(this, true);
       plan.hooks.settle(this, 'success', undefined, at);
-      plan.observer.onSuccess(at - this.startedAt, at);
+    } catch (error) {
+      return this.handOver((call, attempt) => call.failed(error, attempt), true);
+    }
+    try {
+      plan.observer.onSuccess(at - startedAt, at);
     } finally {
       plan.shutdown.leave();
     }
@@ -76,8 +80,12 @@ export class StraightCall<T> extends StraightAttempt {
     return this.handOver((call, attempt) => call.failAttempt(attempt, error));
   }
 
-  private handOver(goOn: (call: PromiseCall<T>, attempt: Attempt<T>) => void): Promise<T> {
+  /** @param isOver whether its stages have been told how it went */
+  private handOver(
+    goOn: (call: PromiseCall<T>, attempt: Attempt<T>) => void,
+    isOver = false,
+  ): Promise<T> {
     const call = new PromiseCall<T>(this.plan, this.work, this.self, this.args, undefined);
-    return call.takeOver(this, (attempt) => goOn(call, attempt));
+    return call.takeOver(this, isOver, (attempt) => goOn(call, attempt));
   }
 }

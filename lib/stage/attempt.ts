@@ -190,7 +190,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   }
 
   /** Takes over from one that was to have no need of all this. */
-  takeOver(begun: StraightAttempt): void {
+  takeOver(begun: StraightAttempt, isOver: boolean): void {
     this.admitted = begun.admitted;
     this.permit0 = begun.permit0;
     this.permit1 = begun.permit1;
@@ -198,7 +198,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
     this.morePermits = begun.morePermits;
     this.since = begun.since;
     if (begun.scope !== undefined) this.rarely().metIn = begun.scope;
-    if (begun.ran) this.phase = Phase.Running;
+    if (begun.ran) this.phase = isOver ? Phase.Over : Phase.Running;
   }
 
   /** @param waitsAt the stage that lets it wait, or `ADMITTED` */

@@ -5,8 +5,11 @@ import { runInScope } from '../../lib/context/ambient.js';
 import { Scope } from '../../lib/context/scope.js';
 import {
   CircuitBreaker,
+  decoratorOf,
+  defineStage,
   Fallback,
   type Pipeline,
+  type ResilienceModuleOptions,
   Retry,
   type ServiceOptions,
 } from '../../lib/index.js';
@@ -233,6 +236,37 @@ describe('Calls that go straight', () => {
       await outer;
       expect(calls).toBe(3);
     }
+  });
+
+  it('fail by what a stage throws when it hears of their success, and are tried again for that', async () => {
+    const broken = new Error('broken');
+    let told = 0;
+    const strict = defineStage({
+      name: 'strict',
+      options: {},
+      make: () => ({
+        admit: () => undefined,
+        settled(_permit, _attempt, how) {
+          if (how === 'success' && ++told < 3) throw broken;
+        },
+      }),
+    });
+    const Strict = decoratorOf(strict);
+    class Service {
+      @Retry({ maxAttempts: 2, baseDelayMs: 1, budget: false })
+      @Strict()
+      async run(): Promise<string> {
+        return 'value';
+      }
+    }
+    const app = await boot({ stages: [strict] } as unknown as ResilienceModuleOptions, [Service]);
+    const service = app.module.get(Service);
+    const first = failure(service.run());
+    await elapse(10);
+    expect(await first).toBe(broken);
+    expect(app.tracker.getMetrics().total).toBe(1);
+    await expect(service.run()).resolves.toBe('value');
+    expect(told).toBe(3);
   });
 
   it('take no AsyncLocalStorage: what is called inside sees none of theirs', async () => {
