@@ -35,7 +35,7 @@ export type {
   MetricsRecorder,
   MetricTags,
 } from './common/metrics.js';
-export { type Rule, rules } from './common/options.js';
+export { checkOptions, type Rule, type Rules, rules } from './common/options.js';
 export { ResilienceError } from './common/resilience.error.js';
 export { currentSignal } from './context/ambient.js';
 export { detached } from './context/detached.js';

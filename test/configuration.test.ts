@@ -158,7 +158,8 @@ type Fields = Record<string, keyof typeof KINDS>;
 
 /** How a value has to appear in a message. */
 function shown(value: unknown): string {
-  if (typeof value === 'function') return value.name;
+  if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
+  if (Array.isArray(value)) return `[${value.map(shown).join(', ')}]`;
   return typeof value === 'object' || typeof value === 'string'
     ? JSON.stringify(value)
     : String(value);

@@ -36,11 +36,17 @@ export function display(value: unknown): string {
   if (typeof value === 'function')
     return value.name === '' ? 'a function' : `function ${value.name}`;
   if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return shorten(`[${value.slice(0, 20).map(displayItem).join(', ')}]`);
   try {
     return shorten(JSON.stringify(value) ?? 'an object');
   } catch {
     return 'an object';
   }
+}
+
+/** JSON knows no NaN and no Infinity, and what is nested may be endless. */
+function displayItem(item: unknown): string {
+  return Array.isArray(item) ? 'an array' : display(item);
 }
 
 /** What kind of thing a value is, where the value itself may be a secret. */

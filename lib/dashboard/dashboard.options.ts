@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { CanActivate, DynamicModule, Type } from '@nestjs/common';
-import { ResilienceConfigurationError } from '../index.js';
+import { checkOptions, ResilienceConfigurationError, type Rules, rules } from '../index.js';
 import { isHostName } from './allowed-hosts.js';
 
 export interface ResilienceDashboardOptions {
@@ -40,59 +40,36 @@ const DEFAULTS = {
 };
 const PATH = /^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/;
 
-/** What each option may be, and how to tell. */
-const RULES: Record<
-  keyof ResilienceDashboardOptions,
-  [allows: (value: unknown) => boolean, allowed: string]
-> = {
-  path: [
-    (value) => typeof value === 'string' && PATH.test(value),
-    "a path without wildcards or parameters, such as '/resilience'",
-  ],
-  guard: [isGuard, 'a guard: a class with canActivate(), or an object of one'],
-  public: [isBoolean, 'true or false'],
-  allowedHosts: [
-    (value) => Array.isArray(value) && value.every(isHostName),
-    "an array of host names without ports and wildcards, such as ['ops.internal']",
-  ],
-  controls: [isBoolean, 'true or false'],
-  instance: [
-    (value) => typeof value === 'string' && value.trim() !== '' && value.length <= 100,
-    'a non-empty string of at most 100 characters',
-  ],
-  imports: [Array.isArray, 'an array of modules'],
+const RULES: Rules<ResilienceDashboardOptions> = {
+  path: (value) =>
+    typeof value === 'string' && PATH.test(value)
+      ? undefined
+      : "a path without wildcards or parameters, such as '/resilience'",
+  guard: (value) =>
+    isGuard(value) ? undefined : 'a guard: a class with canActivate(), or an object of one',
+  public: rules.boolean,
+  allowedHosts: (value) =>
+    Array.isArray(value) && value.every(isHostName)
+      ? undefined
+      : "an array of host names without ports and wildcards, such as ['ops.internal']",
+  controls: rules.boolean,
+  instance: (value) =>
+    typeof value === 'string' && value.trim() !== '' && value.length <= 100
+      ? undefined
+      : 'a non-empty string of at most 100 characters',
+  imports: (value) => (Array.isArray(value) ? undefined : 'an array of modules'),
 };
 
 /** The options in force. */
 export type ResolvedDashboardOptions = ResilienceDashboardOptions & typeof DEFAULTS;
 
 /** @throws ResilienceConfigurationError */
-export function resolveDashboardOptions(options: unknown): ResolvedDashboardOptions {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new ResilienceConfigurationError(
-      PLACE,
-      `is given ${shown(options)}; allowed: an object with guard, or public: true`,
-    );
-  }
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  for (const [key, value] of given) checkOption(key, value);
-  const resolved: ResolvedDashboardOptions = { ...DEFAULTS, ...Object.fromEntries(given) };
+export function resolveDashboardOptions(options: unknown = {}): ResolvedDashboardOptions {
+  const given = checkOptions<ResilienceDashboardOptions>(PLACE, options, RULES);
+  const resolved: ResolvedDashboardOptions = { ...DEFAULTS, ...given };
   checkAccess(resolved);
   if (resolved.public) resolved.allowedHosts ??= [];
   return resolved;
-}
-
-function checkOption(key: string, value: unknown): void {
-  const rule = Object.hasOwn(RULES, key) ? RULES[key as keyof typeof RULES] : undefined;
-  if (rule === undefined) {
-    throw ResilienceConfigurationError.unknownOption(`${PLACE}.${key}`, key, Object.keys(RULES));
-  }
-  const [allows, allowed] = rule;
-  if (!allows(value))
-    throw new ResilienceConfigurationError(
-      `${PLACE}.${key}`,
-      `is ${shown(value)}; allowed: ${allowed}`,
-    );
 }
 
 /** Nobody publishes the inside of an application by leaving something out. */
@@ -114,15 +91,4 @@ function checkAccess({ guard, public: isPublic }: ResilienceDashboardOptions): v
 function isGuard(value: unknown): boolean {
   const guard = typeof value === 'function' ? value.prototype : value;
   return typeof (guard as CanActivate | undefined)?.canActivate === 'function';
-}
-
-function isBoolean(value: unknown): boolean {
-  return typeof value === 'boolean';
-}
-
-function shown(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.slice(0, 10).map(shown).join(', ')}]`;
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'function') return `function ${value.name}`;
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -1,6 +1,11 @@
-import { inspect } from 'node:util';
 import type { PrometheusContentType, Registry, RegistryContentType } from 'prom-client';
-import { METRICS, type MetricDefinition, ResilienceConfigurationError } from '../index.js';
+import {
+  checkOptions,
+  METRICS,
+  type MetricDefinition,
+  ResilienceConfigurationError,
+  type Rules,
+} from '../index.js';
 
 export interface PrometheusMetricsOptions<
   Format extends RegistryContentType = PrometheusContentType,
@@ -21,68 +26,56 @@ export interface PrometheusMetricsOptions<
   maxLabelValues?: number;
 }
 
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-const OPTIONS = ['registry', 'buckets', 'maxLabelValues'];
+const DEFAULTS = {
+  buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  maxLabelValues: 1_000,
+};
+
+const RULES: Rules<PrometheusMetricsOptions> = {
+  registry: (value, place) => {
+    if (!isRegistry(value)) return 'a Registry of prom-client';
+    checkFree(value, place);
+    return undefined;
+  },
+  buckets: (value) =>
+    areBuckets(value) ? undefined : 'one or more numbers of seconds above 0, ascending',
+  maxLabelValues: (value) =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 100_000
+      ? undefined
+      : 'a whole number from 1 to 100000',
+};
 
 /** @throws ResilienceConfigurationError */
 export function resolvePrometheusOptions<Format extends RegistryContentType>(
   options: PrometheusMetricsOptions<Format>,
 ) {
-  if (typeof options !== 'object' || options === null) {
-    throw wrong('options', `is ${inspect(options)}; allowed: an object with ${OPTIONS.join(', ')}`);
-  }
-  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (unknown !== undefined) {
-    throw ResilienceConfigurationError.unknownOption(
-      `PrometheusMetrics.${unknown}`,
-      unknown,
-      OPTIONS,
-    );
-  }
-  const { registry, buckets = BUCKETS, maxLabelValues = 1_000 } = options;
-  if (registry !== undefined) checkRegistry(registry);
-  checkBuckets(buckets);
-  if (!Number.isInteger(maxLabelValues) || maxLabelValues < 1 || maxLabelValues > 100_000) {
-    throw wrong(
-      'maxLabelValues',
-      `is ${inspect(maxLabelValues)}; allowed: a whole number from 1 to 100000`,
-    );
-  }
-  return { registry, buckets, maxLabelValues };
+  const given = checkOptions<PrometheusMetricsOptions<Format>>('PrometheusMetrics', options, RULES);
+  return { ...DEFAULTS, ...given };
 }
 
-function checkBuckets(buckets: readonly number[]): void {
-  const ascending =
-    Array.isArray(buckets) &&
-    buckets.length > 0 &&
-    buckets.every((bound, index) => Number.isFinite(bound) && bound > (buckets[index - 1] ?? 0));
-  if (!ascending) {
-    throw wrong(
-      'buckets',
-      `is ${inspect(buckets, { breakLength: Infinity })}; allowed: one or more numbers of seconds above 0, ascending`,
-    );
-  }
+function areBuckets(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((bound, index) => Number.isFinite(bound) && bound > (value[index - 1] ?? 0))
+  );
 }
 
-function checkRegistry(registry: Pick<Registry, 'getSingleMetric' | 'registerMetric'>): void {
-  if (
-    typeof registry?.getSingleMetric !== 'function' ||
-    typeof registry.registerMetric !== 'function'
-  ) {
-    throw wrong(
-      'registry',
-      `is ${inspect(registry, { depth: 0, breakLength: Infinity })}; allowed: a Registry of prom-client`,
-    );
-  }
+function isRegistry(value: unknown): value is Registry {
+  const { getSingleMetric, registerMetric } = (value ?? {}) as Partial<Registry>;
+  return typeof getSingleMetric === 'function' && typeof registerMetric === 'function';
+}
+
+/** @throws ResilienceConfigurationError where a name of ours is taken */
+function checkFree(registry: Registry, place: string): void {
   const taken = exportedNames().find((name) => registry.getSingleMetric(name) !== undefined);
-  if (taken !== undefined) {
-    throw wrong(
-      'registry',
-      `has a metric ${JSON.stringify(taken)} already; allowed: a registry with one PrometheusMetrics and none of its names. ` +
-        'Hand the same PrometheusMetrics to whoever records, or leave the registry out and join the two ' +
-        'with Registry.merge([…]) where you answer the scrape (in tests: registry.clear() before the next application)',
-    );
-  }
+  if (taken === undefined) return;
+  throw new ResilienceConfigurationError(
+    place,
+    `has a metric ${JSON.stringify(taken)} already; allowed: a registry with one PrometheusMetrics and none of its names. ` +
+      'Hand the same PrometheusMetrics to whoever records, or leave the registry out and join the two ' +
+      'with Registry.merge([…]) where you answer the scrape (in tests: registry.clear() before the next application)',
+  );
 }
 
 /** What Prometheus calls a metric: with its unit, or how it adds up. */
@@ -102,8 +95,4 @@ function exportedNames(): string[] {
       ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]
       : [name];
   });
-}
-
-export function wrong(place: string, problem: string): ResilienceConfigurationError {
-  return new ResilienceConfigurationError(`PrometheusMetrics.${place}`, problem);
 }

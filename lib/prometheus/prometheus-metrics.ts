@@ -6,13 +6,18 @@ import {
   Registry,
   type RegistryContentType,
 } from 'prom-client';
-import { METRICS, type MetricDefinition, type MetricsRecorder, type MetricTags } from '../index.js';
+import {
+  METRICS,
+  type MetricDefinition,
+  type MetricsRecorder,
+  type MetricTags,
+  ResilienceConfigurationError,
+} from '../index.js';
 import { LabelSpace, type Labels, MetricLabels, OTHER } from './bounded-labels.js';
 import {
   exportedName,
   type PrometheusMetricsOptions,
   resolvePrometheusOptions,
-  wrong,
 } from './prometheus-metrics.options.js';
 
 const NO_TAGS: MetricTags = {};
@@ -63,8 +68,8 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
     if ([this.counters, this.gauges, this.histograms].some((known) => known.has(recorded))) return;
     const name = exportedName(recorded, metric);
     if (this.registry.getSingleMetric(name) !== undefined)
-      throw wrong(
-        'registry',
+      throw new ResilienceConfigurationError(
+        'PrometheusMetrics.registry',
         `has a metric ${JSON.stringify(name)} already, as which ${recorded} would be exported; allowed: a name of its own`,
       );
     const begins = (labels: Labels) => this.announce(metric, labels);

@@ -1,7 +1,6 @@
-import { inspect } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { type HealthLevel, ResilienceConfigurationError, ResilienceService } from '../index.js';
+import { checkOptions, type HealthLevel, ResilienceService, type Rules, rules } from '../index.js';
 import { type PolicyUsage, UNUSED, usageOf } from './policy-usage.js';
 
 /** By the module's option, and the name in it. */
@@ -16,6 +15,9 @@ export interface ResilienceHealthOptions {
    */
   downOnCritical?: boolean;
 }
+
+const PLACE = 'ResilienceHealthIndicator.isHealthy()';
+const RULES: Rules<ResilienceHealthOptions> = { downOnCritical: rules.boolean };
 
 /**
  * Health of an application's breakers, bulkheads and stages of its own, for `@nestjs/terminus`.
@@ -48,7 +50,8 @@ export class ResilienceHealthIndicator {
     key: Key = 'resilience' as Key,
     options: ResilienceHealthOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    const healths = this.healths(downOnCriticalOf(options));
+    const { downOnCritical = false } = checkOptions<ResilienceHealthOptions>(PLACE, options, RULES);
+    const healths = this.healths(downOnCritical);
     const [degraded, down] = [namesOf(healths, 'degraded'), namesOf(healths, 'down')];
     const details = { ...(degraded && { degraded }), ...(down && { down }), ...healths };
     const indicator = this.indicators.check(key);
@@ -87,21 +90,4 @@ function namesOf(healths: Healths, level: HealthLevel): string[] | undefined {
       .map(([name]) => `${section}.${name}`),
   );
   return names.length === 0 ? undefined : names;
-}
-
-/** @throws ResilienceConfigurationError */
-function downOnCriticalOf(options: ResilienceHealthOptions): boolean {
-  const place = 'ResilienceHealthIndicator.isHealthy()';
-  const unknown = Object.keys(options).find((key) => key !== 'downOnCritical');
-  if (unknown !== undefined) {
-    throw ResilienceConfigurationError.unknownOption(`${place} ${unknown}`, unknown, [
-      'downOnCritical',
-    ]);
-  }
-  const { downOnCritical = false } = options;
-  if (typeof downOnCritical === 'boolean') return downOnCritical;
-  throw new ResilienceConfigurationError(
-    `${place} downOnCritical`,
-    `is ${inspect(downOnCritical)}; allowed: true or false`,
-  );
 }

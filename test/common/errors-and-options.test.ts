@@ -266,7 +266,8 @@ describe('a value in a message', () => {
     [Symbol('s'), 'Symbol(s)'],
     [5n, '5'],
     [{ a: 1 }, '{"a":1}'],
-    [[1, 2], '[1,2]'],
+    [[1, 2], '[1, 2]'],
+    [[Number.NaN, 'a', [1]], '[NaN, "a", an array]'],
     [() => 1, 'a function'],
     [
       function named() {

@@ -464,7 +464,7 @@ describe('PrometheusMetrics', () => {
   });
 
   it.each([
-    [null, 'PrometheusMetrics.options: is null'],
+    [null, 'PrometheusMetrics: is null'],
     [
       { bucket: [1] },
       'PrometheusMetrics.bucket: there is no such option; known: registry, buckets',
@@ -472,11 +472,11 @@ describe('PrometheusMetrics', () => {
     [{ registry: {} }, 'PrometheusMetrics.registry: is {}; allowed: a Registry of prom-client'],
     [{ registry: null }, 'PrometheusMetrics.registry: is null'],
     [{ buckets: [] }, 'PrometheusMetrics.buckets: is []'],
-    [{ buckets: [0.1, 0.1] }, 'PrometheusMetrics.buckets: is [ 0.1, 0.1 ]'],
+    [{ buckets: [0.1, 0.1] }, 'PrometheusMetrics.buckets: is [0.1, 0.1]'],
     [{ buckets: [0, 1] }, 'allowed: one or more numbers of seconds above 0, ascending'],
-    [{ buckets: [1, Number.POSITIVE_INFINITY] }, 'is [ 1, Infinity ]'],
-    [{ buckets: [Number.NaN] }, 'is [ NaN ]'],
-    [{ buckets: '1' }, "is '1'"],
+    [{ buckets: [1, Number.POSITIVE_INFINITY] }, 'is [1, Infinity]'],
+    [{ buckets: [Number.NaN] }, 'is [NaN]'],
+    [{ buckets: '1' }, 'is "1"'],
     [
       { maxLabelValues: 0 },
       'PrometheusMetrics.maxLabelValues: is 0; allowed: a whole number from 1',

@@ -333,7 +333,7 @@ describe('ResilienceHealthIndicator', () => {
     const wrong = (options: object) => indicator.isHealthy('it', options as never);
     await expect(wrong({ downOnCritical: 'yes' })).rejects.toThrow(ResilienceConfigurationError);
     await expect(wrong({ downOnCritical: 'yes' })).rejects.toThrow(
-      "downOnCritical: is 'yes'; allowed: true or false",
+      'downOnCritical: is "yes"; allowed: true or false',
     );
     await expect(wrong({ downOnCritcal: true })).rejects.toThrow(
       'downOnCritcal: there is no such option; known: downOnCritical',
