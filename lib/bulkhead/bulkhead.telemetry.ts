@@ -5,21 +5,20 @@ import type { BulkheadObserver } from './bulkhead.host.js';
 
 /** Reports what happens to one bulkhead. */
 export class BulkheadTelemetry implements BulkheadObserver {
-  private readonly running: BoundMetric;
-  private readonly queued: BoundMetric;
   private readonly limit: BoundMetric;
-  private lastQueued = 0;
+  private runningNow = 0;
+  private queuedNow = 0;
+  private readonly running: { changed(): void };
+  private readonly queued: { changed(): void };
 
   constructor(
     bulkhead: string,
     private readonly host: StageHost,
   ) {
     const tags = Object.freeze({ bulkhead });
-    this.running = host.metrics.bind('gauge', 'bulkhead.running', tags);
-    this.queued = host.metrics.bind('gauge', 'bulkhead.queued', tags);
+    this.running = host.metrics.watch('bulkhead.running', tags, () => this.runningNow);
+    this.queued = host.metrics.watch('bulkhead.queued', tags, () => this.queuedNow);
     this.limit = host.metrics.bind('gauge', 'bulkhead.limit', tags);
-    this.running(0);
-    this.queued(0);
   }
 
   static left(bulkhead: string, { metrics }: StageHost): void {
@@ -28,10 +27,14 @@ export class BulkheadTelemetry implements BulkheadObserver {
   }
 
   onChange(_bulkhead: unknown, running: number, queued: number): void {
-    this.running(running);
-    if (queued === this.lastQueued) return; // nobody waits, mostly
-    this.lastQueued = queued;
-    this.queued(queued);
+    if (running !== this.runningNow) {
+      this.runningNow = running;
+      this.running.changed();
+    }
+    if (queued !== this.queuedNow) {
+      this.queuedNow = queued;
+      this.queued.changed();
+    }
   }
 
   onRejected({ name }: { readonly name: string }, reason: BulkheadRejectionReason): void {

@@ -3,7 +3,9 @@ import { OTHER } from './keyed-counter.js';
 
 /** How many calls failed lately, in all and by operation; a bounded number of operations. */
 export class CallRates {
-  private byOperation = new Map<string, TimeWindow>();
+  /** All calls since the start, or since `clear()`. */
+  total = 0;
+  byOperation = new Map<string, TimeWindow>();
 
   constructor(
     private readonly windowMs: number,
@@ -11,16 +13,8 @@ export class CallRates {
   ) {}
 
   /** Takes the calls of one operation, also after `clear()`. */
-  recorderOf(operation: string): (failed: boolean, at: number) => void {
-    let all: Map<string, TimeWindow> | undefined;
-    let window: TimeWindow;
-    return (failed, at) => {
-      if (all !== this.byOperation) {
-        all = this.byOperation;
-        window = this.windowOf(operation);
-      }
-      window.record(at, failed, false);
-    };
+  callsOf(operation: string): OperationCalls {
+    return new OperationCalls(this, operation);
   }
 
   rate(operation: string | undefined, at: number): number {
@@ -37,10 +31,11 @@ export class CallRates {
   }
 
   clear(): void {
+    this.total = 0;
     this.byOperation = new Map();
   }
 
-  private windowOf(operation: string): TimeWindow {
+  windowOf(operation: string): TimeWindow {
     let window = this.byOperation.get(operation);
     if (window !== undefined) return window;
     if (this.byOperation.size >= this.maxOperations && operation !== OTHER)
@@ -48,5 +43,25 @@ export class CallRates {
     window = new TimeWindow(this.windowMs);
     this.byOperation.set(operation, window);
     return window;
+  }
+}
+
+/** The calls of one operation. */
+export class OperationCalls {
+  private all: Map<string, TimeWindow> | undefined = undefined;
+  private window: TimeWindow | undefined = undefined;
+
+  constructor(
+    private readonly rates: CallRates,
+    private readonly operation: string,
+  ) {}
+
+  count(failed: boolean, at: number): void {
+    this.rates.total++;
+    if (this.all !== this.rates.byOperation) {
+      this.all = this.rates.byOperation;
+      this.window = this.rates.windowOf(this.operation);
+    }
+    this.window?.record(at, failed, false);
   }
 }

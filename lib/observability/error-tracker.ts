@@ -4,7 +4,7 @@ import type { ErrorContext } from '../common/error-context.js';
 import { timestamp as isoTime } from '../common/timestamp.js';
 import type { FailedCall, FailureOutcome, Passage } from '../pipeline/stages.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
-import { CallRates } from './call-rates.js';
+import { CallRates, type OperationCalls } from './call-rates.js';
 import { ErrorLog } from './error-log.js';
 import type { ErrorDescription, ToldError } from './error-record.js';
 import {
@@ -70,7 +70,6 @@ export class ErrorTracker {
   private readonly log: ErrorLog | undefined;
   private readonly source = new Broadcast<TrackedError>('A subscriber of ErrorTracker.errors$');
   private total = 0;
-  private requests = 0;
   private readonly byType: KeyedCounter;
   private readonly byOperation: KeyedCounter;
   private readonly byUpstream: KeyedCounter;
@@ -127,25 +126,21 @@ export class ErrorTracker {
 
   /** Counts a call, for the error rate. */
   recordCall(operation: string, failed: boolean): void {
-    this.callsOf(operation)(failed, now());
+    this.callsOf(operation).count(failed, now());
   }
 
   /**
    * Counts the calls of one operation, which is looked up once.
    * @internal
    */
-  callsOf(operation: string): (failed: boolean, at: number) => void {
-    const record = this.rates.recorderOf(operation);
-    return (failed, at) => {
-      this.requests++;
-      record(failed, at);
-    };
+  callsOf(operation: string): OperationCalls {
+    return this.rates.callsOf(operation);
   }
 
   getMetrics(): ErrorMetrics {
     return {
       total: this.total,
-      requests: this.requests,
+      requests: this.rates.total,
       byType: this.byType.counts(),
       byOperation: this.byOperation.counts(),
       byUpstream: this.byUpstream.counts(),
@@ -185,7 +180,6 @@ export class ErrorTracker {
   /** Forgets everything that was counted. */
   reset(): void {
     this.total = 0;
-    this.requests = 0;
     for (const counter of [this.byType, this.byOperation, this.byUpstream]) counter.clear();
     this.rates.clear();
     this.recent.clear();

@@ -67,7 +67,7 @@ export class InMemoryMetrics implements MetricsRecorder {
   get(name: string, tags: MetricTags = NO_TAGS): number {
     let total = 0;
     for (const series of this.series.values()) {
-      if (series.name === name && matches(series.tags, tags)) total += series.value;
+      if (series.name === name && matches(series.tags, tags)) total += series.current;
     }
     return total;
   }
@@ -93,6 +93,7 @@ export class KeptSeries implements MetricSeries {
   sum = 0;
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
+  private followed: (() => number) | undefined = undefined;
   /** Who goes on writing to it writes to nothing. */
   isForgotten = false;
 
@@ -107,7 +108,18 @@ export class KeptSeries implements MetricSeries {
   }
 
   set(value: number): void {
+    this.followed = undefined;
     this.value = value;
+  }
+
+  /** From now on it is what `read` answers, until it is set. */
+  follow(read: () => number): void {
+    this.followed = read;
+  }
+
+  /** As it stands. */
+  get current(): number {
+    return this.followed?.() ?? this.value;
   }
 
   observe(value: number): void {
@@ -118,7 +130,7 @@ export class KeptSeries implements MetricSeries {
   }
 
   copy(): MetricSeries {
-    const { name, kind, value, sum, min, max } = this;
+    const { name, kind, current: value, sum, min, max } = this;
     const tags = { ...this.tags };
     return kind === 'histogram'
       ? { name, kind, tags, value, sum, min, max }

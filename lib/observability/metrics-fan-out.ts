@@ -15,7 +15,8 @@ const MAX_GAUGES = 10_000;
 interface GaugeState {
   readonly name: string;
   readonly tags: MetricTags;
-  value: number | undefined;
+  /** What it stands at; `undefined` before anybody has said so. */
+  read: (() => number) | undefined;
 }
 
 /**
@@ -56,8 +57,8 @@ export class MetricsFanOut implements MetricsRecorder {
     this.recorders = [...this.recorders, recorder]; // a copy: somebody may be in the middle of the list
     for (const [name, metric] of this.defined)
       this.guard.run(() => recorder.define?.(name, metric));
-    for (const { name, tags, value } of this.gauges.values())
-      if (value !== undefined) this.guard.run(() => recorder.gauge(name, value, tags));
+    for (const { name, tags, read } of this.gauges.values())
+      if (read !== undefined) this.guard.run(() => recorder.gauge(name, read(), tags));
     return () => {
       this.recorders = this.recorders.filter((each) => each !== recorder);
     };
@@ -74,7 +75,7 @@ export class MetricsFanOut implements MetricsRecorder {
   }
 
   gauge(name: string, value: number, tags?: MetricTags): void {
-    this.gaugeState(name, tags ?? {}).value = value;
+    this.gaugeState(name, tags ?? {}).read = () => value;
     for (const recorder of this.recorders) this.guard.run(() => recorder.gauge(name, value, tags));
   }
 
@@ -84,24 +85,27 @@ export class MetricsFanOut implements MetricsRecorder {
   }
 
   bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
-    const series = new SharedSeries(this, kind, name, tags);
-    // Not one function for all kinds: several are called in each resilient call.
-    if (kind === 'counter')
-      return (by) => {
-        series.kept()?.count(by);
-        series.tell(by);
-      };
-    if (kind === 'histogram')
-      return (value) => {
-        series.kept()?.observe(value);
-        series.tell(value);
-      };
+    const series = this.series(kind, name, tags);
+    if (kind === 'counter') return (by) => series.count(by);
+    if (kind === 'histogram') return (value) => series.observe(value);
     const state = this.gaugeState(name, tags);
     return (value) => {
-      state.value = value;
-      series.kept()?.set(value);
-      series.tell(value);
+      state.read = () => value;
+      series.set(value);
     };
+  }
+
+  /** A series for who writes to it at each call. @internal */
+  series(kind: MetricKind, name: string, tags: MetricTags): SharedSeries {
+    return new SharedSeries(this, kind, name, tags);
+  }
+
+  /** A gauge that recorders in memory ask when they are asked; others have to be told when it has changed. @internal */
+  watch(name: string, tags: MetricTags, read: () => number): SharedSeries {
+    this.gaugeState(name, tags).read = read;
+    const series = new SharedSeries(this, 'gauge', name, tags, read);
+    series.changed();
+    return series;
   }
 
   /** @internal */
@@ -130,7 +134,7 @@ export class MetricsFanOut implements MetricsRecorder {
 
   private gaugeState(name: string, tags: MetricTags): GaugeState {
     const key = JSON.stringify([name, Object.entries(tags).sort()]);
-    const state = this.gauges.get(key) ?? { name, tags: { ...tags }, value: undefined };
+    const state = this.gauges.get(key) ?? { name, tags: { ...tags }, read: undefined };
     if (this.gauges.size < MAX_GAUGES) this.gauges.set(key, state);
     return state;
   }

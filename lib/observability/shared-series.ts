@@ -20,21 +20,43 @@ export class SharedSeries {
   private memory: KeptSeries | undefined = undefined;
   private others: BoundMetric[] = [];
 
+  /** @param read of a gauge that need not be set, because it can be asked at any time */
   constructor(
     private readonly fanOut: Recorders,
     private readonly kind: MetricKind,
     private readonly name: string,
     private readonly tags: MetricTags,
+    private readonly read?: () => number,
   ) {}
 
-  kept(): KeptSeries | undefined {
+  count(by: number): void {
+    this.kept()?.count(by);
+    if (this.others.length > 0) this.tell(by);
+  }
+
+  set(value: number): void {
+    this.kept()?.set(value);
+    if (this.others.length > 0) this.tell(value);
+  }
+
+  observe(value: number): void {
+    this.kept()?.observe(value);
+    if (this.others.length > 0) this.tell(value);
+  }
+
+  /** What `read` answers is another value now. */
+  changed(): void {
+    this.kept();
+    if (this.others.length > 0) this.tell(this.read?.() ?? 0);
+  }
+
+  private kept(): KeptSeries | undefined {
     if (this.recorders !== this.fanOut.recorders || this.memory?.isForgotten === true) this.find();
     return this.memory;
   }
 
-  tell(value: number): void {
-    for (let i = 0; i < this.others.length; i++)
-      this.fanOut.tell(this.others[i] as BoundMetric, value);
+  private tell(value: number): void {
+    for (const other of this.others) this.fanOut.tell(other, value);
   }
 
   private find(): void {
@@ -42,6 +64,7 @@ export class SharedSeries {
     this.recorders = fanOut.recorders;
     const keeping = this.recorders.find(keepsSeries);
     this.memory = keeping?.find(name, kind, tags);
+    if (this.read !== undefined) this.memory?.follow(this.read);
     this.others = this.recorders
       .filter((recorder) => recorder !== keeping)
       .map((recorder) => fanOut.seriesOf(recorder, kind, name, tags));

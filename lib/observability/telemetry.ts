@@ -5,12 +5,14 @@ import { AlertThrottle } from '../criticality/alert-throttle.js';
 import type { FailedCall, FailureOutcome, PipelineObserver } from '../pipeline/stages.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
 import type { Alerts } from './alerts.js';
+import type { OperationCalls } from './call-rates.js';
 import type { CircuitLog } from './circuit-log.js';
 import { errorType } from './error-record.js';
 import type { ErrorTracker } from './error-tracker.js';
 import { Guard } from './guard.js';
 import type { MetricsFanOut } from './metrics-fan-out.js';
 import type { ResilienceEvents } from './resilience-events.js';
+import type { SharedSeries } from './shared-series.js';
 
 /** Everything that outcomes are fed to: the one way out. */
 export interface Telemetry {
@@ -34,19 +36,19 @@ export interface OperationLabels {
 
 /** How calls of an operation ended in one way. */
 class OutcomeMetrics {
-  private readonly total: BoundMetric;
-  private readonly duration: BoundMetric;
+  private readonly total: SharedSeries;
+  private readonly duration: SharedSeries;
 
   constructor(metrics: MetricsFanOut, operation: string, outcome: 'success' | FailureOutcome) {
     const tags = Object.freeze({ operation, outcome });
-    this.total = metrics.bind('counter', 'requests.total', tags);
-    this.duration = metrics.bind('histogram', 'request.duration', tags);
+    this.total = metrics.series('counter', 'requests.total', tags);
+    this.duration = metrics.series('histogram', 'request.duration', tags);
   }
 
   /** @param reached whether it says how long what is called takes, and not how fast it was rejected */
   record(durationMs: number, reached: boolean): void {
-    this.total(1);
-    if (reached) this.duration(durationMs);
+    this.total.count(1);
+    if (reached) this.duration.observe(durationMs);
   }
 }
 
@@ -56,7 +58,7 @@ export class OperationTelemetry implements PipelineObserver {
   private readonly outcomes: Record<'success' | FailureOutcome, OutcomeMetrics>;
   private readonly timeouts: BoundMetric;
   private readonly errors: BoundMetric;
-  private counts: ((failed: boolean, at: number) => void) | undefined = undefined;
+  private counts: OperationCalls | undefined = undefined;
   private readonly throttle: AlertThrottle;
   private readonly contextGuard = new Guard('errorContext');
 
@@ -152,7 +154,7 @@ export class OperationTelemetry implements PipelineObserver {
   /** Bound at the first call: until then a test may have put another tracker in the place of ours. */
   private recordCall(failed: boolean, at: number): void {
     this.counts ??= this.telemetry.tracker.callsOf(this.labels.operation);
-    this.counts(failed, at);
+    this.counts.count(failed, at);
   }
 
   /** What the user adds comes first: who failed is for the library to say. */

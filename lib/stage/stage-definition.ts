@@ -118,6 +118,8 @@ export interface StageMetrics {
   gauge(name: string, value: number, tags?: MetricTags): void;
   observe(name: string, value: number, tags?: MetricTags): void;
   bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric;
+  /** A gauge that is asked: `changed()` says that it would answer otherwise now. */
+  watch(name: string, tags: MetricTags, read: () => number): { changed(): void };
 }
 
 /** What one application has of a stage: what can be referred to by name, and how operations get their policy. */
