@@ -1,7 +1,9 @@
-import { now } from '../common/clock.js';
+import { areTimersFaked, now } from '../common/clock.js';
 import { onNextTurn } from '../common/next-turn.js';
-import { TURN_MS } from '../common/turn.js';
 import { errorChain } from './error-chain.js';
+
+/** Where a test fakes timers, turns of the event loop tell nothing, and so much of its time, in ms, is one. */
+const FAKED_TURN_MS = 5;
 
 /** So many reactions of promises may lie between the end of a call and that of the one around it. */
 const REACTIONS = 32;
@@ -63,7 +65,8 @@ export class RetriedErrors {
       this.made.set(error, count);
       return;
     }
-    const passing = { count, untilMs: now() + TURN_MS, isFresh: true };
+    const untilMs = areTimersFaked() ? now() + FAKED_TURN_MS : Number.POSITIVE_INFINITY;
+    const passing = { count, untilMs, isFresh: true };
     this.passing.set(error, passing);
     age(passing, REACTIONS);
     onNextTurn(() => this.passing.delete(error));
