@@ -96,8 +96,8 @@ export {
   InjectStage,
   type Stage,
 } from './stage/define-stage.js';
-export type { HealthLevel } from './stage/stage-definition.js';
-export type { InstanceView, StageInstances } from './stage/stage-instances.js';
+
+export type { HealthLevel, InstanceView, StageInstances } from './stage/stage-instances.js';
 export type { StageInstance, StageReporter } from './stage/stage-specification.js';
 export type { ResilienceErrorCode } from './stages.js';
 export { Timeout } from './timeout/timeout.decorator.js';

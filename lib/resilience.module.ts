@@ -163,7 +163,7 @@ function rootModule(
     ...STAGES.flatMap(({ name, instances }) =>
       instances === undefined
         ? []
-        : [fromRuntime(instances.registry, (runtime) => runtime.catalog.registry(name))],
+        : [fromRuntime(instances.registry, (runtime) => runtime.catalog.namedOf(name)?.registry)],
     ),
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
     {

@@ -50,7 +50,7 @@ export class ResilienceService {
   private nameFor(options: object): string {
     const given = options as Record<string, unknown>;
     const hasOwn = this.runtime.catalog
-      .shared()
+      .named()
       .some(({ instances }) => isInline(given[instances.stage]));
     return hasOwn ? `pipeline-${++this.unnamed}` : 'pipeline';
   }

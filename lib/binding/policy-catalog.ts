@@ -1,23 +1,15 @@
 import { NamedOptions } from '../common/named-options.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
-import type { PolicyRegistry } from '../stage/named-instances.js';
+import { NamedCatalog } from '../stage/named-catalog.js';
 import type {
-  NamedPolicy,
   NamingOptions,
-  SharedInstances,
   StageApplication,
   StageCatalog,
   StageDefinition,
   StagedOperation,
 } from '../stage/stage-definition.js';
 import type { InstanceView, StageInstances } from '../stage/stage-instances.js';
-
-/** A stage of an application whose instances have names. */
-export interface SharedStage {
-  readonly instances: SharedInstances;
-  readonly registry: PolicyRegistry<NamedPolicy, object>;
-}
 
 /** What an application's decorators can refer to by name, stage by stage. */
 export class PolicyCatalog {
@@ -58,17 +50,19 @@ export class PolicyCatalog {
     return this.catalogs.get(name) as StageCatalog;
   }
 
-  /** The stages whose instances have names. */
-  shared(): SharedStage[] {
-    return this.stages.flatMap(({ name, instances }) => {
-      const registry = this.registry(name);
-      return instances && registry ? [{ instances, registry }] : [];
-    });
+  /** Of the stages whose instances have names. */
+  named(): NamedCatalog[] {
+    return [...this.catalogs.values()].filter((catalog) => catalog instanceof NamedCatalog);
+  }
+
+  /** Of a stage, where its instances have names. */
+  namedOf(stage: string): NamedCatalog | undefined {
+    return this.named().find(({ instances }) => instances.stage === stage);
   }
 
   /** All that operations share, or have of their own, as health checks and dashboards see it. */
   instances(): StageInstances[] {
-    return this.shared().map(({ instances: kind, registry }) => ({
+    return this.named().map(({ instances: kind, registry }) => ({
       stage: kind.stage,
       section: kind.section ?? kind.stage,
       instances: registry.list().map((policy): InstanceView => {
@@ -78,11 +72,6 @@ export class PolicyCatalog {
         return { name: policy.name, snapshot, health };
       }),
     }));
-  }
-
-  /** Of a stage whose instances have names. */
-  registry(stage: string): SharedStage['registry'] | undefined {
-    return (this.catalogs.get(stage) as Partial<SharedStage> | undefined)?.registry;
   }
 
   /** @throws ResilienceConfigurationError on an unknown name */

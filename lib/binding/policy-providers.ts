@@ -5,10 +5,10 @@ import type { Module } from '../nest/modules.js';
 import { ownFactory } from '../nest/overrides.js';
 import { consumerOf, offer, withdrawEmpty } from '../nest/providers.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
-import { isInline } from '../stage/named-instances.js';
-import type { NamedPolicy } from '../stage/stage-definition.js';
+import type { NamedCatalog } from '../stage/named-catalog.js';
+import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
-import type { PolicyCatalog, SharedStage } from './policy-catalog.js';
+import type { PolicyCatalog } from './policy-catalog.js';
 import type { ResilienceRuntime } from './runtime.js';
 
 /** Injects the application's runtime when it is configured. */
@@ -44,10 +44,9 @@ export function requestedProviders(): FactoryProvider[] {
 
 /** Makes the policies that nobody asked for by then available too, to `app.get()` and to lazily loaded modules. */
 export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): void {
-  for (const shared of catalog.shared()) {
-    for (const policy of shared.registry.list())
-      offer(module, tokenOf(shared.instances.stage, policy.name), injectedOf(shared, policy));
-  }
+  for (const named of catalog.named())
+    for (const policy of named.registry.list())
+      offer(module, tokenOf(named.instances.stage, policy.name), injectedOf(named, policy));
 }
 
 /**
@@ -73,12 +72,12 @@ function policyOf(
   { stage, name, token }: RequestedToken,
   modules: ModulesContainer,
 ): unknown {
-  const shared = catalog.shared().find(({ instances }) => instances.stage === stage);
-  if (shared?.registry.has(name)) return injectedOf(shared, shared.registry.get(name));
+  const named = catalog.namedOf(stage);
+  if (named?.registry.has(name)) return injectedOf(named, named.registry.get(name));
   const consumer = consumerOf(token, modules);
-  return consumer === undefined ? undefined : shared?.registry.find(name, consumer);
+  return consumer === undefined ? undefined : named?.registry.find(name, consumer);
 }
 
-function injectedOf({ instances }: SharedStage, policy: NamedPolicy): unknown {
+function injectedOf({ instances }: NamedCatalog, policy: NamedPolicy): unknown {
   return instances.injected ? instances.injected(policy) : policy;
 }

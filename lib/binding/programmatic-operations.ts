@@ -10,8 +10,7 @@ import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
-import { isInline } from '../stage/named-instances.js';
-import type { NamedPolicy } from '../stage/stage-definition.js';
+import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import type { Operation } from './operation.js';
 import { OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
@@ -98,13 +97,14 @@ export class ProgrammaticOperations {
    * @returns forgets them at once
    */
   private loosenOwn(settings: Settings, stages: Stages): () => void {
-    const own = this.catalog.shared().flatMap(({ instances: { stage }, registry }) => {
+    const own = this.catalog.named().flatMap((named) => {
+      const { stage } = named.instances;
       const policy = stages[stage] as NamedPolicy | undefined;
-      return policy && isInline(settings[stage]) ? [{ registry, policy }] : [];
+      return policy && isInline(settings[stage]) ? [{ named, policy }] : [];
     });
-    for (const { registry, policy } of own) registry.loosen(policy);
+    for (const { named, policy } of own) named.registry.loosen(policy);
     return () => {
-      for (const { registry, policy } of own) registry.remove(policy);
+      for (const { named, policy } of own) named.remove(policy);
     };
   }
 }

@@ -5,10 +5,10 @@ import { ErrorTracker } from '../observability/error-tracker.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
-import type { NamedPolicy } from '../stage/stage-definition.js';
+import type { NamedCatalog } from '../stage/named-catalog.js';
+import type { NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
 import { type Configuration, countErrors } from './configuration.js';
-import type { SharedStage } from './policy-catalog.js';
 
 /** What a test can put something else in the place of, so that calls use it too. */
 export function substitutable(): Set<unknown> {
@@ -48,8 +48,8 @@ export function substitute(
     const replaced = recorders.find((each) => each instanceof InMemoryMetrics);
     if (replaced !== undefined) metrics.replace(replaced, given as MetricsRecorder);
   } else {
-    for (const shared of catalog.shared())
-      if (token === shared.instances.registry) substituteAll(shared, given);
+    for (const named of catalog.named())
+      if (token === named.instances.registry) substituteAll(named, given);
     const requested = requestedTokens().find((each) => each.token === token);
     if (requested !== undefined) substitutePolicy(requested, given, catalog);
   }
@@ -60,24 +60,24 @@ function substitutePolicy(
   given: object,
   catalog: Configuration['catalog'],
 ): void {
-  const shared = catalog.shared().find(({ instances }) => instances.stage === stage);
-  if (!shared?.registry.has(name)) return;
-  const { instances, registry } = shared;
+  const named = catalog.namedOf(stage);
+  if (!named?.registry.has(name)) return;
+  const { instances, registry } = named;
   const what = `the ${instances.title} "${name}"`;
-  needs(instances.needs, given, what, `a ${instances.policy.name}`);
+  needs('admit', given, what, `a ${instances.policy.name}`);
   leave(registry.find(name, what), given);
   registry.substitute(name, given as NamedPolicy);
 }
 
 /** Those that a substitute for a registry has under the names in use. */
-function substituteAll({ instances, registry }: SharedStage, given: object): void {
+function substituteAll({ registry }: NamedCatalog, given: object): void {
   const other = given as { has?(name: string): boolean; get?(name: string): unknown };
   for (const { name } of registry.list()) {
     if (other.has?.(name) === false) continue;
     const policy = other.get?.(name);
-    if (typeof policy !== 'object' || policy === null || !(instances.needs in policy)) continue;
+    if (typeof policy !== 'object' || policy === null || !('admit' in policy)) continue;
     leave(registry.find(name, name), policy);
-    registry.substitute(name, policy as NamedPolicy);
+    registry.substitute(name, policy as unknown as NamedPolicy);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { HealthLevel } from '../stage/stage-definition.js';
+import type { HealthLevel } from '../stage/stage-instances.js';
 import type { BulkheadSnapshot } from './bulkhead.policy.js';
 
 export interface BulkheadHealth {

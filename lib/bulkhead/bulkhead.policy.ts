@@ -10,15 +10,16 @@ import {
   type StageAttempt,
   WAIT,
 } from '../stage/attempt-stage.js';
+import type { StageHost } from '../stage/stage-host.js';
 import { AdaptiveLimit } from './adaptive-limit.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
-import type { BulkheadHost } from './bulkhead.host.js';
 import {
   type BulkheadOptions,
   checkBulkheadOptions,
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
+import { BulkheadTelemetry } from './bulkhead.telemetry.js';
 import { Loans } from './loans.js';
 import { endOfRun, type RunEnd, RunTimes } from './run-times.js';
 import { type Admission, Ticket } from './ticket.js';
@@ -69,6 +70,7 @@ export class BulkheadPolicy implements AttemptStage {
   private readonly runTimes = new RunTimes();
   private readonly adaptive: AdaptiveLimit | undefined;
   private readonly queue: TicketQueue;
+  private readonly telemetry: BulkheadTelemetry | undefined;
   private alone: Alone | undefined = undefined;
   /** A call made inside of one that holds a slot finds it, however full the bulkhead is. */
   readonly needsScope = true;
@@ -81,11 +83,11 @@ export class BulkheadPolicy implements AttemptStage {
    * @param host is for the module that owns the bulkhead
    * @internal
    */
-  constructor(name: string, options?: BulkheadOptions, host?: BulkheadHost);
+  constructor(name: string, options?: BulkheadOptions, host?: StageHost);
   constructor(
     readonly name: string,
     options: BulkheadOptions = {},
-    private readonly host: BulkheadHost = {},
+    private readonly host?: StageHost,
   ) {
     const place = `bulkhead "${name}"`;
     this.given = checkBulkheadOptions(place, options);
@@ -93,7 +95,8 @@ export class BulkheadPolicy implements AttemptStage {
     const { adaptive, minConcurrent = 1, maxConcurrent } = this.options;
     this.adaptive = adaptive ? new AdaptiveLimit(minConcurrent, maxConcurrent) : undefined;
     this.limit = this.adaptive?.limit ?? maxConcurrent;
-    if (adaptive) host.observer?.onLimit(this, this.limit);
+    this.telemetry = host && new BulkheadTelemetry(name, host);
+    if (adaptive) this.telemetry?.limited(this.limit);
     this.queue = new TicketQueue(this.options.queueTimeoutMs, (ticket) => {
       this.refuse(ticket, 'queue-timeout');
       this.changed();
@@ -107,7 +110,7 @@ export class BulkheadPolicy implements AttemptStage {
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    this.alone ??= new Alone(this, this.name, this.host.inFlight);
+    this.alone ??= new Alone(this, this.name, this.host?.inFlight);
     return this.alone.run(fn);
   }
 
@@ -246,7 +249,7 @@ export class BulkheadPolicy implements AttemptStage {
     this.adaptive.sample(durationMs, this.running, end === 'deadline');
     if (this.adaptive.limit === this.limit) return;
     this.limit = this.adaptive.limit;
-    this.host.observer?.onLimit(this, this.limit);
+    this.telemetry?.limited(this.limit);
     this.handOn(at);
     this.changed();
   }
@@ -266,10 +269,9 @@ export class BulkheadPolicy implements AttemptStage {
    * @internal
    */
   refusal(reason: BulkheadRejectionReason, scope: Scope | undefined): BulkheadRejectedError {
-    const { observer, captureStackTrace } = this.host;
-    observer?.onRejected(this, reason);
+    this.telemetry?.rejected(reason);
     const byClient = reason === 'deadline' && scope?.impatient === true;
-    return new BulkheadRejectedError(this.name, reason, captureStackTrace, byClient);
+    return new BulkheadRejectedError(this.name, reason, this.host?.captureStackTrace, byClient);
   }
 
   /** Rejects what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
@@ -371,6 +373,6 @@ export class BulkheadPolicy implements AttemptStage {
   }
 
   private changed(): void {
-    this.host.observer?.onChange(this, this.running, this.queue.size);
+    this.telemetry?.changed(this.running, this.queue.size);
   }
 }

@@ -1,6 +1,5 @@
 import { namedStage } from '../stage/named-catalog.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
-import type { BulkheadHost } from './bulkhead.host.js';
 import { type BulkheadOptions, type ResolvedBulkheadOptions } from './bulkhead.options.js';
 import type { BulkheadPolicy } from './bulkhead.policy.js';
 import { BULKHEADS } from './bulkhead.registry.js';
@@ -26,7 +25,7 @@ export interface BulkheadTypes {
 }
 
 /** Limits how many calls run at a time. */
-export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions, BulkheadHost>(BULKHEADS, {
+export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(BULKHEADS, {
   error: BulkheadRejectedError,
   summarize: ({ name, options }) => `bulkhead ${name} (${slotsOf(options)})`,
   metrics: BULKHEAD_METRICS,

@@ -1,10 +1,9 @@
 import type { BoundMetric, Metrics } from '../common/metrics.js';
-import type { StageHost } from '../stage/stage-definition.js';
+import type { StageHost } from '../stage/stage-host.js';
 import { BULKHEAD_REJECTION_REASONS, type BulkheadRejectionReason } from './bulkhead.error.js';
-import type { BulkheadObserver } from './bulkhead.host.js';
 
 /** Reports what happens to one bulkhead. */
-export class BulkheadTelemetry implements BulkheadObserver {
+export class BulkheadTelemetry {
   private readonly limit: BoundMetric;
   private runningNow = 0;
   private queuedNow = 0;
@@ -12,7 +11,7 @@ export class BulkheadTelemetry implements BulkheadObserver {
   private readonly queued: { changed(): void };
 
   constructor(
-    bulkhead: string,
+    private readonly bulkhead: string,
     private readonly host: StageHost,
   ) {
     const tags = Object.freeze({ bulkhead });
@@ -21,12 +20,13 @@ export class BulkheadTelemetry implements BulkheadObserver {
     this.limit = host.metrics.bind('gauge', 'bulkhead.limit', tags);
   }
 
+  /** One that is there no more holds nothing. */
   static left(bulkhead: string, { metrics }: StageHost): void {
     metrics.gauge('bulkhead.running', 0, { bulkhead });
     metrics.gauge('bulkhead.queued', 0, { bulkhead });
   }
 
-  onChange(_bulkhead: unknown, running: number, queued: number): void {
+  changed(running: number, queued: number): void {
     if (running !== this.runningNow) {
       this.runningNow = running;
       this.running.changed();
@@ -37,12 +37,14 @@ export class BulkheadTelemetry implements BulkheadObserver {
     }
   }
 
-  onRejected({ name }: { readonly name: string }, reason: BulkheadRejectionReason): void {
-    this.host.metrics.increment('bulkhead.rejected', { bulkhead: name, reason });
-    this.host.report({ type: 'bulkhead-rejected', bulkhead: name, reason });
+  rejected(reason: BulkheadRejectionReason): void {
+    const { bulkhead, host } = this;
+    host.metrics.increment('bulkhead.rejected', { bulkhead, reason });
+    host.report({ type: 'bulkhead-rejected', bulkhead, reason });
   }
 
-  onLimit(_bulkhead: unknown, limit: number): void {
+  /** Of one that finds out itself how many may run. */
+  limited(limit: number): void {
     this.limit(limit);
   }
 }

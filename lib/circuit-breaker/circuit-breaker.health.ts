@@ -1,4 +1,4 @@
-import type { HealthLevel } from '../stage/stage-definition.js';
+import type { HealthLevel } from '../stage/stage-instances.js';
 import { type CircuitBreakerSnapshot, CircuitState } from './circuit-state.js';
 
 export interface BreakerHealth {

@@ -4,14 +4,15 @@ import { isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { Alone } from '../stage/alone.js';
 import type { AttemptStage, Settlement, StageAttempt } from '../stage/attempt-stage.js';
+import type { StageHost } from '../stage/stage-host.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
-import type { CircuitBreakerHost } from './circuit-breaker.host.js';
 import {
   type CircuitBreakerOptions,
   checkCircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
   resolveCircuitBreakerOptions,
 } from './circuit-breaker.options.js';
+import { CircuitBreakerTelemetry } from './circuit-breaker.telemetry.js';
 import {
   type CircuitBreakerSnapshot,
   CircuitState,
@@ -24,7 +25,6 @@ import { type Permit, Probes } from './probes.js';
 import { Recovery } from './recovery.js';
 import { countsAsFailure, isSlow, saysNothing } from './verdict.js';
 
-const NO_HOST: CircuitBreakerHost = Object.freeze({});
 const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
 
 /** The permit of a call that is not counted. */
@@ -54,6 +54,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   private outcomes: Outcomes | undefined = undefined;
   private knownFailures: KnownFailures | undefined = undefined;
+  private readonly telemetry: CircuitBreakerTelemetry | undefined;
   private alone: Alone | undefined = undefined;
   /** So many operations have it as a stage. */
   private operations = 0;
@@ -66,16 +67,17 @@ export class CircuitBreakerPolicy implements AttemptStage {
    * @param host is for the module that owns the breaker
    * @internal
    */
-  constructor(name: string, options?: CircuitBreakerOptions, host?: CircuitBreakerHost);
+  constructor(name: string, options?: CircuitBreakerOptions, host?: StageHost);
   constructor(
     readonly name: string,
     options: CircuitBreakerOptions = {},
-    private readonly host: CircuitBreakerHost = NO_HOST,
+    private readonly host?: StageHost,
   ) {
     const place = `circuit breaker "${name}"`;
     const given = checkCircuitBreakerOptions(place, options);
     this.given = given;
     this.options = resolveCircuitBreakerOptions(place, given);
+    this.telemetry = host && new CircuitBreakerTelemetry(name, host);
   }
 
   /**
@@ -85,7 +87,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
    * @throws what `fn` throws, untouched
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    this.alone ??= new Alone(this, this.name, this.host.inFlight);
+    this.alone ??= new Alone(this, this.name, this.host?.inFlight);
     return this.alone.run(fn);
   }
 
@@ -357,7 +359,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
     };
     if (error !== undefined) details.error = error;
     if (to === CircuitState.OPEN) details.retryAfterMs = this.retryAfterMs(at);
-    this.host.observer?.onTransition(this, from, to, reason, details);
+    this.telemetry?.changed(from, to, reason, details);
   }
 
   private recover(
@@ -392,11 +394,11 @@ export class CircuitBreakerPolicy implements AttemptStage {
 
   private rejection(at: number, scope: Scope | undefined): CircuitBreakerOpenError {
     const retryAfterMs = this.retryAfterMs(at);
-    this.host.observer?.onRejected(this, retryAfterMs);
+    this.telemetry?.rejected(retryAfterMs);
     return new CircuitBreakerOpenError(
       this.name,
       retryAfterMs,
-      this.host.captureStackTrace,
+      this.host?.captureStackTrace,
       this.state === CircuitState.CLOSED,
       this.causeFor(scope),
     );

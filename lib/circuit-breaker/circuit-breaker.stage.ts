@@ -1,6 +1,5 @@
 import { namedStage } from '../stage/named-catalog.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
-import type { CircuitBreakerHost } from './circuit-breaker.host.js';
 import { type CircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
 import { BREAKERS } from './circuit-breaker.registry.js';
@@ -39,12 +38,11 @@ export interface CircuitBreakerTypes {
 }
 
 /** Stops calling what keeps failing. */
-export const circuitBreakerStage = namedStage<
-  CircuitBreakerTypes,
-  CircuitBreakerOptions,
-  CircuitBreakerHost
->(BREAKERS, {
-  error: CircuitBreakerOpenError,
-  summarize: ({ name }) => `circuit breaker ${name}`,
-  metrics: CIRCUIT_BREAKER_METRICS,
-});
+export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreakerOptions>(
+  BREAKERS,
+  {
+    error: CircuitBreakerOpenError,
+    summarize: ({ name }) => `circuit breaker ${name}`,
+    metrics: CIRCUIT_BREAKER_METRICS,
+  },
+);

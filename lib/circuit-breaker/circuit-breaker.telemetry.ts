@@ -1,6 +1,5 @@
 import type { BoundMetric, Metrics, MetricTags } from '../common/metrics.js';
-import type { StageHost } from '../stage/stage-definition.js';
-import type { CircuitBreakerObserver } from './circuit-breaker.host.js';
+import type { StageHost } from '../stage/stage-host.js';
 import {
   CircuitState,
   type CircuitTransitionDetails,
@@ -23,12 +22,12 @@ const STATE_COUNTERS: Partial<Record<CircuitState, string>> = {
 };
 
 /** Reports what happens to one circuit breaker. */
-export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
+export class CircuitBreakerTelemetry {
   private readonly tags: MetricTags;
   private readonly state: BoundMetric;
 
   constructor(
-    breaker: string,
+    private readonly breaker: string,
     private readonly host: StageHost,
   ) {
     this.tags = Object.freeze({ breaker });
@@ -41,23 +40,23 @@ export class CircuitBreakerTelemetry implements CircuitBreakerObserver {
     metrics.gauge('circuit.state', STATE_LEVELS[CircuitState.CLOSED], { breaker });
   }
 
-  onTransition(
-    { name }: { readonly name: string },
+  changed(
     from: CircuitState,
     to: CircuitState,
     reason: CircuitTransitionReason,
     details: CircuitTransitionDetails,
   ): void {
-    const { metrics } = this.host;
+    const { breaker, host } = this;
     const counter = STATE_COUNTERS[to];
-    if (counter !== undefined) metrics.increment(counter, this.tags);
+    if (counter !== undefined) host.metrics.increment(counter, this.tags);
     this.state(STATE_LEVELS[to]);
-    this.host.report({ type: 'circuit-state', breaker: name, from, to, reason, ...details });
+    host.report({ type: 'circuit-state', breaker, from, to, reason, ...details });
   }
 
-  onRejected({ name }: { readonly name: string }, retryAfterMs: number): void {
-    this.host.metrics.increment('circuit.rejected', this.tags);
-    this.host.report({ type: 'circuit-rejected', breaker: name, retryAfterMs });
+  rejected(retryAfterMs: number): void {
+    const { breaker, host } = this;
+    host.metrics.increment('circuit.rejected', this.tags);
+    host.report({ type: 'circuit-rejected', breaker, retryAfterMs });
   }
 }
 

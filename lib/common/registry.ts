@@ -6,7 +6,7 @@ interface Entry<P> {
 }
 
 /** The policies of one kind in an application, by name. */
-export abstract class Registry<P extends { readonly name: string }> {
+export class Registry<P extends { readonly name: string }> {
   private readonly policies = new Map<string, Entry<P>>();
   private readonly collected = new FinalizationRegistry<string>((name) => {
     if (!this.has(name)) this.forget(name);
@@ -17,8 +17,9 @@ export abstract class Registry<P extends { readonly name: string }> {
    * @param section of the module's options, in which they are named: `breakers`
    * @param onLeft told of each that the registry has forgotten
    * @param instead what says what a number in the place of a name was meant for
+   * @internal
    */
-  protected constructor(
+  constructor(
     private readonly kind: string,
     private readonly section: string,
     private readonly onLeft: (name: string) => void,
@@ -85,7 +86,11 @@ export abstract class Registry<P extends { readonly name: string }> {
     if (this.policies.delete(name)) this.onLeft(name);
   }
 
-  protected add(policy: P, place: string): P {
+  /**
+   * @throws ResilienceConfigurationError where the name is taken
+   * @internal
+   */
+  add(policy: P, place: string): P {
     if (this.has(policy.name)) {
       throw new ResilienceConfigurationError(
         place,

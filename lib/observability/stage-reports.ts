@@ -1,5 +1,5 @@
 import { CircuitState } from '../circuit-breaker/circuit-state.js';
-import type { StageEvent } from '../stage/stage-definition.js';
+import type { StageEvent } from '../stage/stage-host.js';
 import type { CircuitTransition } from './circuit-log.js';
 import type { NewResilienceEvent } from './resilience-events.js';
 import type { Telemetry } from './telemetry.js';

@@ -1,7 +1,7 @@
 import { checked, merge, nameOr } from '../common/options.js';
-import { isInline, type NamedInstances, type PolicyRegistry } from './named-instances.js';
+import type { Registry } from '../common/registry.js';
+import { isInline, type NamedInstances, type NamedPolicy } from './named-instances.js';
 import type {
-  NamedPolicy,
   NamingOptions,
   Said,
   StageApplication,
@@ -11,23 +11,23 @@ import type {
 import type { StageTypes } from './stage-types.js';
 
 /** The catalog of a stage whose instances have names: an operation shares one, or has one of its own. */
-export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements StageCatalog<P> {
-  readonly registry: PolicyRegistry<P, O, H>;
+export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object = object>
+  implements StageCatalog<P>
+{
+  readonly registry: Registry<P>;
   private readonly merge: (...layers: (O | undefined)[]) => O;
   private readonly defaults: O | undefined = undefined;
 
   constructor(
-    private readonly instances: NamedInstances<P, O, H>,
-    application: StageApplication,
+    readonly instances: NamedInstances<P, O>,
+    private readonly application: StageApplication,
   ) {
+    const { stage, title, section = stage, instead } = instances;
     this.merge = (...layers) => (instances.merge ?? merge)(...layers);
-    const { [instances.stage]: defaults } = application.defaults;
-    if (defaults !== undefined)
-      this.defaults = instances.check(`defaults.${instances.stage}`, defaults);
-    this.registry = new instances.registry(
-      (name) => instances.host(name, application),
-      (name) => instances.left(name, application),
-    );
+    const { [stage]: defaults } = application.defaults;
+    if (defaults !== undefined) this.defaults = instances.check(`defaults.${stage}`, defaults);
+    const onLeft = (name: string) => instances.left(name, application);
+    this.registry = new instances.registry(title, section, onLeft, instead);
   }
 
   /** What a bundle says inline is shared under the bundle's name. */
@@ -60,8 +60,17 @@ export class NamedCatalog<P extends NamedPolicy, O extends object, H> implements
     for (const policy of this.registry.list()) this.instances.shutdown?.(policy);
   }
 
-  private define(name: string, options: O | undefined, place: string): P {
-    return this.registry.define(name, this.merge(this.defaults, options), place);
+  /** The registry forgets the policy, and nobody uses it any more. */
+  remove(policy: P): void {
+    this.registry.remove(policy);
+    this.instances.dispose?.(policy);
+  }
+
+  private define(name: string, said: O | undefined, place: string): P {
+    const { application, instances, registry } = this;
+    const options = instances.check(place, this.merge(this.defaults, said));
+    instances.resolve?.(place, options); // with the place in the message
+    return registry.add(instances.make(name, options, application), place);
   }
 
   /** A name, or the options of something of one's own: those of the name below it, overridden. */
@@ -86,8 +95,7 @@ type NamedStage<T extends StageTypes> = Pick<
 export function namedStage<
   T extends StageTypes & { policy: NamedPolicy & { readonly options: object } },
   O extends object,
-  H,
->(instances: NamedInstances<T['policy'], O, H>, stage: NamedStage<T>): StageDefinition<T> {
+>(instances: NamedInstances<T['policy'], O>, stage: NamedStage<T>): StageDefinition<T> {
   const { stage: name, title, section } = instances;
   const check = (place: string, value: unknown) => instances.check(place, value);
   return {

@@ -1,27 +1,42 @@
-import { Registry } from '../common/registry.js';
-import type { NamedPolicy, SharedInstances, StageApplication } from './stage-definition.js';
+import type { Registry } from '../common/registry.js';
+import type { StageHost } from './stage-host.js';
+import type { HealthLevel } from './stage-instances.js';
 
-/** Whether options or a decorator say something of one's own, and not the name of something shared. */
-export function isInline(said: unknown): boolean {
-  return said !== undefined && typeof said !== 'string';
+/** A policy that operations can share by its name. */
+export interface NamedPolicy {
+  readonly name: string;
+  /** The options without the defaults, for who builds on them. @internal */
+  readonly given: object;
 }
 
-/** How the instances of a stage are made. */
-export interface NamedInstances<P extends NamedPolicy, O extends object, H>
-  extends SharedInstances<P> {
+/**
+ * The instances of a stage that can have names: how they are made, and how the module and dependency
+ * injection know them.
+ */
+export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends object = object> {
+  readonly stage: string;
+  /** For messages: `circuit breaker`. */
+  readonly title: string;
+  /** The module's option in which they are named: `breakers`. None where each operation has its own. */
+  readonly section: string | undefined;
+  /** What they are, for who puts something else in their place. */
+  readonly policy: { readonly name: string };
+  /** Injects all of an application. */
   readonly registry: new (
-    hostFor: (name: string) => H,
-    onLeft: (name: string) => void,
-  ) => PolicyRegistry<P, O, H>;
+    ...args: ConstructorParameters<typeof Registry>
+  ) => Registry<P>;
   check(place: string, options: unknown): O;
   /** What says what a number in the place of a name was meant for: `{ maxConcurrent: 5 }`. */
   instead?(number: number): string;
   /** Later layers win. @default field by field */
   merge?(...layers: (O | undefined)[]): O;
   /** Checks the options of all layers together. */
-  resolve(place: string, options: O): unknown;
-  make(name: string, options: O, host: H): P;
-  host(name: string, application: StageApplication): H;
+  resolve?(place: string, options: O): unknown;
+  make(name: string, options: O, host: StageHost): P;
+  /** What is injected by a name. @default the policy */
+  injected?(policy: P): unknown;
+  snapshot?(policy: P): object;
+  health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
   /** What is allowed of one, but is probably not what was meant. */
   doubts?(policy: P): string[];
   /** The application begins to close. */
@@ -29,37 +44,10 @@ export interface NamedInstances<P extends NamedPolicy, O extends object, H>
   /** It is used no more. */
   dispose?(policy: P): void;
   /** One is there no more, of which gauges still tell. */
-  left(name: string, application: StageApplication): void;
+  left(name: string, host: StageHost): void;
 }
 
-/** The instances of one stage in an application: the named ones, and those that decorators made inline. */
-export abstract class PolicyRegistry<
-  P extends NamedPolicy,
-  O extends object,
-  H = unknown,
-> extends Registry<P> {
-  /** @internal */
-  protected constructor(
-    private readonly instances: NamedInstances<P, O, H>,
-    private readonly hostFor: (name: string) => H,
-    onLeft: (name: string) => void = () => undefined,
-  ) {
-    super(instances.title, instances.section ?? instances.stage, onLeft, instances.instead);
-  }
-
-  /**
-   * @throws ResilienceConfigurationError where the options are wrong or the name is taken
-   * @internal
-   */
-  define(name: string, options: O, place: string): P {
-    const { instances } = this;
-    instances.resolve(place, instances.check(place, options)); // with the place in the message
-    return this.add(instances.make(name, options, this.hostFor(name)), place);
-  }
-
-  /** @internal */
-  override remove(policy: P): void {
-    super.remove(policy);
-    this.instances.dispose?.(policy);
-  }
+/** Whether options or a decorator say something of one's own, and not the name of something shared. */
+export function isInline(said: unknown): boolean {
+  return said !== undefined && typeof said !== 'string';
 }

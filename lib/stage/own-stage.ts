@@ -1,11 +1,13 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { checkOptions, type Rule } from '../common/options.js';
+import { Registry } from '../common/registry.js';
 import type { ResilienceError } from '../common/resilience.error.js';
 import type { AttemptStage } from './attempt-stage.js';
 import { namedStage } from './named-catalog.js';
-import { type NamedInstances, PolicyRegistry } from './named-instances.js';
+import type { NamedInstances, NamedPolicy } from './named-instances.js';
 import { errorClassOf, Reporter, type StageErrorClass } from './reporter.js';
-import type { HealthLevel, NamedPolicy, StageDefinition, StageHost } from './stage-definition.js';
+import type { StageDefinition } from './stage-definition.js';
+import type { HealthLevel } from './stage-instances.js';
 import type { AnySpecification, StageInstance } from './stage-specification.js';
 
 /** What an instance of a user's stage is to the library: its hooks, under a name. */
@@ -64,8 +66,6 @@ interface OwnTypes {
   error: ResilienceError;
 }
 
-type OwnInstances = NamedInstances<OwnStage, object, StageHost>;
-
 /** @internal */
 export function definitionOf(specification: AnySpecification): {
   definition: StageDefinition;
@@ -77,37 +77,30 @@ export function definitionOf(specification: AnySpecification): {
   const check = (place: string, value: unknown) =>
     checkOptions<object>(place, longOf(specification, value), rules as Record<never, Rule>);
   const inForce = (options: object) => ({ ...specification.defaults, ...options });
-  const instances: OwnInstances = {
+  const instances: NamedInstances<OwnStage> = {
     stage: name,
     title,
     section: named,
     policy: { name: `instance of the stage ${name}` },
-    needs: 'admit',
-    registry: class OwnRegistry extends PolicyRegistry<OwnStage, object, StageHost> {
-      constructor(hostFor: (name: string) => StageHost, onLeft?: (name: string) => void) {
-        super(instances, hostFor, onLeft);
-      }
-    },
+    registry: Registry,
     check,
-    resolve: () => undefined,
-    make(instance, given, application) {
-      const host = new Reporter(name, instance, application, errorClass);
+    make(instance, given, host) {
       const options = inForce(given);
-      const made = specification.make(instance, options as never, host);
-      const warn = application.warnOf(`The ${title} "${instance}"`);
+      const reporter = new Reporter(name, instance, host, errorClass);
+      const made = specification.make(instance, options as never, reporter);
+      const warn = host.warnOf(`The ${title} "${instance}"`);
       return new OwnStage(instance, given, options, made, warn);
     },
-    host: (_name, application) => application,
     injected: (policy) => (policy instanceof OwnStage ? policy.instance : policy),
     snapshot: (policy: Partial<OwnStage>) => policy.snapshot?.() ?? {}, // a test may have put something else there
     health: (snapshot) => ({ status: levelOf(specification, snapshot), ...snapshot }),
     dispose: ({ instance }) => instance.dispose?.(),
-    left(instance, application) {
+    left(instance, host) {
       for (const [metric, { kind }] of Object.entries(metrics ?? {}))
-        if (kind === 'gauge') application.metrics.gauge(metric, 0, { [name]: instance });
+        if (kind === 'gauge') host.metrics.gauge(metric, 0, { [name]: instance });
     },
   };
-  const definition = namedStage<OwnTypes, object, StageHost>(instances, {
+  const definition = namedStage<OwnTypes, object>(instances, {
     inside,
     error: errorClass,
     metrics: metrics ?? {},

@@ -1,6 +1,6 @@
 import type { MetricTags } from '../common/metrics.js';
 import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
-import type { StageEvent, StageHost } from './stage-definition.js';
+import type { StageEvent, StageHost } from './stage-host.js';
 import type { AnySpecification, RefusalDetails, StageReporter } from './stage-specification.js';
 
 /** The class of a stage's errors. */

@@ -1,7 +1,7 @@
-import type { BoundMetric, MetricKind, Metrics, MetricTags } from '../common/metrics.js';
+import type { Metrics } from '../common/metrics.js';
 import type { Rule } from '../common/options.js';
-import type { Registry } from '../common/registry.js';
-import type { InFlight } from '../shutdown/in-flight.js';
+import type { NamedInstances } from './named-instances.js';
+import type { StageHost } from './stage-host.js';
 import type { StageTypes } from './stage-types.js';
 
 /**
@@ -9,9 +9,6 @@ import type { StageTypes } from './stage-types.js';
  * around an attempt is an `AttemptStage`.
  */
 export type StagePlace = 'call' | 'between' | 'attempt';
-
-/** How well something is. `degraded`: something does not get through, and the instance serves all the same. */
-export type HealthLevel = 'up' | 'degraded' | 'down';
 
 /** Checks what options say at a place, by throwing a ResilienceConfigurationError. */
 export type Checker = (place: string, value: unknown) => unknown;
@@ -40,7 +37,7 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
   /** The options of the module that are its own, and how one entry of each is checked. */
   readonly sections?: Readonly<Record<string, Checker>>;
   /** Of a stage that has instances with names, which operations share. */
-  readonly instances?: SharedInstances;
+  readonly instances?: NamedInstances;
   /** The class of the errors by which it refuses or cuts an attempt. */
   readonly error?: abstract new (
     ...args: never[]
@@ -59,67 +56,12 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
   ended?(policy: T['policy']): void;
 }
 
-/** A policy that operations can share by its name. */
-export interface NamedPolicy {
-  readonly name: string;
-  /** The options without the defaults, for who builds on them. @internal */
-  readonly given: object;
-}
-
-/** The instances of a stage that can have names, as the module and dependency injection know them. */
-export interface SharedInstances<P extends NamedPolicy = NamedPolicy> {
-  readonly stage: string;
-  /** For messages: `circuit breaker`. */
-  readonly title: string;
-  /** The module's option in which they are named: `breakers`. None where each operation has its own. */
-  readonly section: string | undefined;
-  /** What they are, for who puts something else in their place, and the method that this needs. */
-  readonly policy: { readonly name: string };
-  readonly needs: string;
-  /** Injects all of an application. */
-  readonly registry: abstract new (
-    ...args: never[]
-  ) => Registry<NamedPolicy>;
-  /** What is injected by a name. @default the policy */
-  injected?(policy: P): unknown;
-  snapshot?(policy: P): object;
-  health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
-}
-
 /** What an application gives its stages. */
 export interface StageApplication extends StageHost {
   /** What the module's `defaults` say, by key. */
   readonly defaults: Readonly<Record<string, unknown>>;
   /** What it has of another stage. */
   catalogOf<C extends StageCatalog>(type: abstract new (...args: never[]) => C): C;
-}
-
-/** What a policy is made with: where it reports to, and what it shares with the application. */
-export interface StageHost {
-  readonly captureStackTrace: boolean;
-  /** Counts the calls that go through a policy by itself. */
-  readonly inFlight: InFlight;
-  readonly metrics: StageMetrics;
-  /** What is told by a user's code that fails where no call must: the log, once. */
-  warnOf(what: string): (error: unknown) => void;
-  /** Tells those who listen to the application's events. */
-  report(event: StageEvent): void;
-}
-
-/** Something that a stage did. */
-export interface StageEvent {
-  readonly type: string;
-  readonly [detail: string]: unknown;
-}
-
-/** Where a stage's measurements go. */
-export interface StageMetrics {
-  increment(name: string, tags?: MetricTags, by?: number): void;
-  gauge(name: string, value: number, tags?: MetricTags): void;
-  observe(name: string, value: number, tags?: MetricTags): void;
-  bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric;
-  /** A gauge that is asked: `changed()` says that it would answer otherwise now. */
-  watch(name: string, tags: MetricTags, read: () => number): { changed(): void };
 }
 
 /** What one application has of a stage: what can be referred to by name, and how operations get their policy. */

@@ -1,4 +1,5 @@
-import type { HealthLevel } from './stage-definition.js';
+/** How well something is. `degraded`: something does not get through, and the instance serves all the same. */
+export type HealthLevel = 'up' | 'degraded' | 'down';
 
 /** The instances of one stage: what operations share by name, or have of their own. */
 export interface StageInstances {

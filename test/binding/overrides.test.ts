@@ -229,12 +229,12 @@ describe.each(REGISTRATIONS)(
         await expect(
           start(getCircuitBreakerToken('payments'), () => ({ getState: () => 'OPEN' })),
         ).rejects.toThrow(
-          /overrides the circuit breaker "payments": has no acquire\(\).*a CircuitBreakerPolicy, or of a class that extends it/,
+          /overrides the circuit breaker "payments": has no admit\(\).*a CircuitBreakerPolicy, or of a class that extends it/,
         );
         await expect(
           start(getBulkheadToken('write'), () => ({ getSnapshot: () => ({}) })),
         ).rejects.toThrow(
-          /overrides the bulkhead "write": has no tryAcquire\(\).*a BulkheadPolicy, or of/,
+          /overrides the bulkhead "write": has no admit\(\).*a BulkheadPolicy, or of/,
         );
       });
     });

@@ -2,17 +2,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type BulkheadOptions, BulkheadPolicy } from '../../lib/index.js';
 import { Deferred, elapse, failure, flush, ResilienceApp } from '../support/resilience-app.js';
+import { stageHost } from '../support/stage-host.js';
 
 /** A bulkhead, and what its owner was told of it last. */
 function observed(options: BulkheadOptions) {
   const told = { running: 0, queued: 0, limits: [] as number[], reasons: [] as string[] };
-  const bulkhead = new BulkheadPolicy('told', options, {
-    observer: {
-      onChange: (_, running, queued) => Object.assign(told, { running, queued }),
-      onRejected: ({ name }, reason) => told.reasons.push(`${name}: ${reason}`),
-      onLimit: (_, limit) => told.limits.push(limit),
+  const host = stageHost(
+    ({ bulkhead, reason }) => told.reasons.push(`${bulkhead}: ${reason}`),
+    (gauge, value) => {
+      if (gauge === 'bulkhead.running') told.running = value;
+      if (gauge === 'bulkhead.queued') told.queued = value;
+      if (gauge === 'bulkhead.limit') told.limits.push(value);
     },
-  });
+  );
+  const bulkhead = new BulkheadPolicy('told', options, host);
   /** Whether that is true now as well. */
   const expectTold = (running: number, queued: number) => {
     expect(told).toMatchObject({ running, queued });

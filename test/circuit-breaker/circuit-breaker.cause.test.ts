@@ -10,6 +10,7 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { booting, Deferred, elapse, failure, flush, never } from '../support/resilience-app.js';
+import { stageHost } from '../support/stage-host.js';
 
 const boot = booting();
 const ONE_RETRY = { maxAttempts: 2, baseDelayMs: 100, jitter: 'none' } as const;
@@ -22,13 +23,9 @@ function make(options: CircuitBreakerOptions = {}) {
   const breaker = new CircuitBreakerPolicy(
     'payments',
     { failureThreshold: 1, timeoutMs: 1_000, ...options },
-    {
-      observer: {
-        onTransition: (_breaker, _from, to, reason, details) =>
-          seen.push({ to, reason, ...details }),
-        onRejected: () => undefined,
-      },
-    },
+    stageHost(({ type, breaker: _breaker, from: _from, ...transition }) => {
+      if (type === 'circuit-state') seen.push(transition as unknown as Seen);
+    }),
   );
   return { breaker, seen };
 }

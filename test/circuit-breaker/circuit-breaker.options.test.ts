@@ -1,12 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { ResilienceRuntime } from '../../lib/binding/runtime.js';
+import { BREAKERS } from '../../lib/circuit-breaker/circuit-breaker.registry.js';
 import {
   CircuitBreaker,
   type CircuitBreakerOptions,
   CircuitBreakerPolicy,
-  CircuitBreakerRegistry,
+  type CircuitBreakerRegistry,
   ResilienceConfigurationError,
 } from '../../lib/index.js';
+import { NamedCatalog } from '../../lib/stage/named-catalog.js';
+import type { NamingOptions } from '../../lib/stage/stage-definition.js';
+import { stageHost } from '../support/stage-host.js';
 
 function refusal(options: unknown, place = 'x'): ResilienceConfigurationError {
   try {
@@ -16,6 +20,14 @@ function refusal(options: unknown, place = 'x'): ResilienceConfigurationError {
     throw error;
   }
   throw new Error('the options were accepted');
+}
+
+/** That of an application whose module is given such options. */
+function registryOf(options: NamingOptions): CircuitBreakerRegistry {
+  const application = { ...stageHost(), defaults: {}, catalogOf: () => undefined as never };
+  const catalog = new NamedCatalog(BREAKERS, application);
+  catalog.add(options);
+  return catalog.registry;
 }
 
 const counts = [
@@ -155,10 +167,8 @@ describe('a wrong option is refused with its place, its value and what is allowe
   });
 
   it('is told with the place in the options by the registry of an application', () => {
-    const registry = new CircuitBreakerRegistry(() => ({}));
-    expect(() => registry.define('payments', { timeoutMs: 0 }, 'breakers.payments')).toThrow(
-      /^breakers\.payments\.timeoutMs: is 0; allowed: /,
-    );
+    const naming = () => registryOf({ breakers: { payments: { timeoutMs: 0 } } });
+    expect(naming).toThrow(/^breakers\.payments\.timeoutMs: is 0; allowed: /);
   });
 });
 
@@ -251,9 +261,7 @@ describe('a breaker of a method, on top of the named one of its class', () => {
 
 describe('the registry', () => {
   it('answers an unknown name with the known ones', () => {
-    const registry = new CircuitBreakerRegistry(() => ({}));
-    registry.define('payments', {}, 'breakers.payments');
-    registry.define('stock', {}, 'breakers.stock');
+    const registry = registryOf({ breakers: { payments: {}, stock: {} } });
     expect(() => registry.get('paymnets')).toThrow(ResilienceConfigurationError);
     expect(() => registry.get('paymnets')).toThrow(/paymnets.*payments, stock/);
     expect(registry.has('payments')).toBe(true);
@@ -263,14 +271,13 @@ describe('the registry', () => {
   });
 
   it('refuses a name that is taken', () => {
-    const registry = new CircuitBreakerRegistry(() => ({}));
-    registry.define('payments', {}, 'breakers.payments');
-    expect(() => registry.define('payments', {}, 'services.payments.circuitBreaker')).toThrow(
+    const services = { payments: { circuitBreaker: {} } };
+    expect(() => registryOf({ breakers: { payments: {} }, services })).toThrow(
       /services\.payments\.circuitBreaker.*"payments".*taken/,
     );
   });
 
   it('has nothing inherited in it', () => {
-    expect(new CircuitBreakerRegistry(() => ({})).has('constructor')).toBe(false);
+    expect(registryOf({}).has('constructor')).toBe(false);
   });
 });

@@ -10,6 +10,7 @@ import {
   CircuitState,
   TimeoutError,
 } from '../../lib/index.js';
+import { stageHost } from '../support/stage-host.js';
 
 /** S: success, F: failure, C: client error, OPEN: rejected without calling. */
 type Outcome = 'S' | 'F' | 'C' | 'OPEN';
@@ -379,12 +380,9 @@ describe('the sixteen rules of behaviour', () => {
     const breaker = new CircuitBreakerPolicy(
       'payments',
       { failureThreshold: 5 },
-      {
-        observer: {
-          onTransition: (_, from, to) => transitions.push(`${from}→${to}`),
-          onRejected: () => undefined,
-        },
-      },
+      stageHost(({ type, from, to }) => {
+        if (type === 'circuit-state') transitions.push(`${from}→${to}`);
+      }),
     );
     const crowd = Array.from({ length: 200 }, () => heldCall(breaker));
     await Promise.all(crowd.map((each) => each.fail()));
@@ -784,7 +782,14 @@ describe('the rejection', () => {
   });
 
   it('carries them where the host asks for them', async () => {
-    const breaker = new CircuitBreakerPolicy('payments', {}, { captureStackTrace: true });
+    const breaker = new CircuitBreakerPolicy(
+      'payments',
+      {},
+      {
+        ...stageHost(),
+        captureStackTrace: true,
+      },
+    );
     breaker.forceOpen();
     expect((await rejectionOf(breaker)).stack).toMatch(/^\s+at /m);
   });

@@ -5,6 +5,7 @@ import {
   CircuitBreakerPolicy,
   CircuitState,
 } from '../../lib/index.js';
+import { stageHost } from '../support/stage-host.js';
 
 /** S: success, F: failure, -: rejected without calling. */
 type Outcome = 'S' | 'F' | '-';
@@ -300,12 +301,9 @@ describe('the ramp after the breaker has closed', () => {
     const breaker = new CircuitBreakerPolicy(
       'payments',
       { failureThreshold: 1, successThreshold: 1, timeoutMs: 1_000, rampUpMs: 1_000 },
-      {
-        observer: {
-          onTransition: (_, _from, to) => seen.push(to),
-          onRejected: (_, after) => seen.push(`rejected for ${after}`),
-        },
-      },
+      stageHost(({ to, retryAfterMs }) =>
+        seen.push(to === undefined ? `rejected for ${retryAfterMs}` : `${to}`),
+      ),
     );
     await call(breaker, 'F');
     await advance(1_000);
