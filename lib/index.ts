@@ -1,4 +1,4 @@
-export type { OperationDescription, OperationKind } from './binding/operation.js';
+export type { OperationDescription } from './binding/operation.js';
 export { Bulkhead } from './bulkhead/bulkhead.decorator.js';
 export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
 export type { BulkheadHealth } from './bulkhead/bulkhead.health.js';
@@ -42,7 +42,7 @@ export { detached } from './context/detached.js';
 export type { AttemptContext } from './context/scope.js';
 export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-channel.js';
 export { Critical } from './criticality/critical.decorator.js';
-export type { ResilienceDecorator, ResilientMethod } from './dispatch/decorator-types.js';
+export type { ResilienceDecorator } from './dispatch/decorator-types.js';
 export type { InboundOptions } from './edge/inbound.options.js';
 export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 export { Signal } from './edge/signal.decorator.js';
@@ -72,15 +72,13 @@ export { ResilienceModule } from './resilience.module.js';
 export { ResilienceService } from './resilience.service.js';
 export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';
 export type {
-  BootLog,
   ResilienceDefaults,
   ResilienceFeatureOptions,
   ResilienceModuleOptions,
   ResilienceOptionsFactory,
 } from './resilience-module.options.js';
 export { Retry } from './retry/retry.decorator.js';
-export type { ErrorClass, Jitter, RetryOptions, RetryPredicate } from './retry/retry.options.js';
-export type { RetrySuppression } from './retry/retry.policy.js';
+export type { RetryOptions, RetryPredicate } from './retry/retry.options.js';
 export type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';
@@ -102,8 +100,4 @@ export type { StageInstance, StageReporter } from './stage/stage-specification.j
 export type { ResilienceErrorCode } from './stages.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';
-export {
-  type TimeoutHierarchy,
-  type TimeoutLayer,
-  validateTimeouts,
-} from './timeout/timeout-hierarchy.js';
+export { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';

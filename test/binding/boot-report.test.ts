@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { Controller, Injectable, Module, Post } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import {
-  type BootLog,
   Bulkhead,
   CircuitBreaker,
   Critical,
@@ -39,7 +38,10 @@ class Orders {
 }
 
 const breakers = { stock: {} };
-const booted = (bootLog?: BootLog, options: ResilienceModuleOptions = {}) =>
+const booted = (
+  bootLog?: ResilienceModuleOptions['bootLog'],
+  options: ResilienceModuleOptions = {},
+) =>
   boot(
     { providers: [Stock], controllers: [Orders] },
     { breakers, ...options, ...(bootLog && { bootLog }) },
@@ -182,7 +184,7 @@ describe('Boot logs', () => {
   });
 
   it('and refuses a bootLog that there is not', async () => {
-    await expect(booted('verbose' as BootLog)).rejects.toThrow(
+    await expect(booted('verbose' as 'none')).rejects.toThrow(
       /bootLog: is "verbose"; allowed: 'summary' \| 'operations' \| 'none'/,
     );
   });

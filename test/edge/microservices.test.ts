@@ -33,6 +33,7 @@ import {
   currentSignal,
   ErrorTracker,
   Fallback,
+  ResilienceInterceptor,
   type ResilienceModuleOptions,
   ResilienceService,
   Retry,
@@ -120,11 +121,14 @@ async function serveHybrid(
   inheritAppConfig: boolean,
   providers: Provider[] = [],
   options: ResilienceModuleOptions = {},
+  isGivenInterceptor = false,
 ): Promise<Hybrid> {
   const booted = await boot({ controllers, providers }, options);
   const microservice = booted.app.connectMicroservice<MicroserviceOptions>(TCP, {
     inheritAppConfig,
+    deferInitialization: isGivenInterceptor,
   });
+  if (isGivenInterceptor) microservice.useGlobalInterceptors(booted.app.get(ResilienceInterceptor));
   await booted.app.startAllMicroservices();
   await booted.app.listen(0, '127.0.0.1');
   const { port } = booted.app.getHttpServer().address() as AddressInfo;
@@ -606,6 +610,11 @@ describe('A guard of a message handler', () => {
     expect(await errorOf('denied')).toEqual({ status: 'error', message: 'Forbidden resource' });
     expect(calls).toBe(0);
   });
+});
+
+it('A microservice of a hybrid application maps the errors of all its handlers where it is given the interceptor', async () => {
+  const app = await serveHybrid([Plain], false, [SecretGateway], {}, true);
+  expect(await app.errorOf('plain.TIMEOUT')).toEqual(RPC_TIMEOUT);
 });
 
 describe.each([

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import {
   BulkheadRejectedError,
   CircuitBreakerOpenError,
-  type Jitter,
   ResilienceConfigurationError,
   type RetryOptions,
   TimeoutError,
@@ -92,7 +91,7 @@ describe('the waits', () => {
   };
   const rounding = 1 + 1e-9; // of repeated multiplication against a power
 
-  it.each<[Jitter, number, number]>([
+  it.each<[RetryOptions['jitter'], number, number]>([
     ['none', 1, 1],
     ['full', 0, 1],
     ['equal', 0.5, 1],
@@ -126,7 +125,7 @@ describe('the waits', () => {
     );
   });
 
-  it.each<[Jitter, number]>([
+  it.each<[RetryOptions['jitter'], number]>([
     ['full', 0],
     ['equal', 500],
     ['decorrelated', 1_000],
