@@ -54,7 +54,6 @@ export { describeError, type ErrorDescription } from './observability/error-reco
 export {
   type ErrorMetrics,
   ErrorTracker,
-  type TrackedError,
 } from './observability/error-tracker.js';
 export type { ErrorTrackerOptions } from './observability/error-tracker.options.js';
 export { InMemoryMetrics } from './observability/in-memory-metrics.js';
@@ -62,6 +61,7 @@ export { LoggerAlertChannel } from './observability/logger-alert-channel.js';
 export { METRICS } from './observability/metric-catalogue.js';
 export { MetricsFanOut } from './observability/metrics-fan-out.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
+export type { TrackedError } from './observability/tracked-error.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
 export { HttpResponseError } from './outbound/http-response.error.js';
 export { outboundCallOptions, outboundHeaders } from './outbound/outbound-headers.js';

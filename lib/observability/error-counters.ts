@@ -1,6 +1,6 @@
 import type { BoundMetric } from '../common/metrics.js';
-import type { TrackedError } from './error-tracker.js';
 import type { MetricsFanOut } from './metrics-fan-out.js';
+import type { TrackedError } from './tracked-error.js';
 
 /** So many series are remembered; others are looked up each time. */
 const MAX_BOUND = 1_000;

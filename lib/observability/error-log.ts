@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import type { FailureOutcome } from '../pipeline/stages.js';
 import { errorFields, errorInWords, stackOf } from './error-record.js';
-import type { TrackedError } from './error-tracker.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
 import { Guard } from './guard.js';
 import type { Redaction } from './redaction.js';
 import { Repeats } from './repeats.js';
+import type { TrackedError } from './tracked-error.js';
 
 type Options = Pick<ResolvedErrorTrackerOptions, 'includeStack' | 'logIntervalMs' | 'maxKeys'>;
 

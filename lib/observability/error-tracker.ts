@@ -1,46 +1,21 @@
 import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
-import { timestamp as isoTime } from '../common/timestamp.js';
-import type { FailedCall, FailureOutcome, Passage } from '../pipeline/stages.js';
-import type { RetrySuppression } from '../retry/retry.policy.js';
+import type { FailedCall } from '../pipeline/stages.js';
 import { CallRates, type OperationCalls } from './call-rates.js';
 import { ErrorLog } from './error-log.js';
-import type { ErrorDescription, ToldError } from './error-record.js';
+import type { ToldError } from './error-record.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
   resolveErrorTrackerOptions,
 } from './error-tracker.options.js';
 import { KeyedCounter } from './keyed-counter.js';
+import { PassingErrors } from './passing-errors.js';
 import { RecentList } from './recent-list.js';
 import { Redaction } from './redaction.js';
 import { Broadcast } from './resilience-events.js';
-
-/** A failure, as it was tracked. */
-export interface TrackedError {
-  /** What was thrown, for subscribers of `errors$`; of recent errors only with `keepErrors`. */
-  error?: unknown;
-  /** The error's name; `NonError` for what is not an `Error`. */
-  type: string;
-  /** Cut at 2 kB, and without what looks like a secret. */
-  message: string;
-  /** What the error came from, by its `cause`. */
-  cause?: ErrorDescription | undefined;
-  context: ErrorContext;
-  /** Whether a fallback or a degradation hid it from the caller. */
-  handled: boolean;
-  /** Of a call: how it ended for its caller. */
-  outcome?: FailureOutcome | undefined;
-  /** Of a call: so many attempts were made, or refused. */
-  attempts?: number | undefined;
-  /** Of a call, in ms: with all attempts, waits and the fallback. */
-  durationMs?: number | undefined;
-  /** Why the call was not tried again where that was worth it. */
-  retrySuppressed?: RetrySuppression | undefined;
-  /** ISO 8601. */
-  timestamp: string;
-}
+import { shownOf, type TrackedError, withError } from './tracked-error.js';
 
 /** What was counted since the start, or since `reset()`. */
 export interface ErrorMetrics {
@@ -51,12 +26,6 @@ export interface ErrorMetrics {
   byType: Map<string, number>;
   byOperation: Map<string, number>;
   byUpstream: Map<string, number>;
-}
-
-/** The operations that an error has failed since it was counted, and where it went on to. */
-interface PassedBy {
-  readonly operations: string[];
-  around: object | undefined;
 }
 
 /**
@@ -75,7 +44,7 @@ export class ErrorTracker {
   private readonly byUpstream: KeyedCounter;
   private readonly rates: CallRates;
   private readonly recent: RecentList<TrackedError>;
-  private passed = new WeakMap<object, PassedBy>();
+  private readonly passing = new PassingErrors();
 
   /** Keeps secrets out of contexts and messages. @internal */
   readonly redaction: Redaction;
@@ -111,7 +80,7 @@ export class ErrorTracker {
    */
   count(error: unknown, context: ErrorContext, handled: boolean, call?: FailedCall): boolean {
     this.byOperation.add(context.operation);
-    if (this.passedBefore(error, context.operation, call)) return false;
+    if (this.passing.passes(error, context.operation, call)) return false;
     const told = this.redaction.describe(error);
     this.total++;
     this.byType.add(told.type);
@@ -183,65 +152,6 @@ export class ErrorTracker {
     for (const counter of [this.byType, this.byOperation, this.byUpstream]) counter.clear();
     this.rates.clear();
     this.recent.clear();
-    this.passed = new WeakMap();
+    this.passing.clear();
   }
-
-  /**
-   * One error may fail several operations on its way out, and is one error. But one that comes to an
-   * operation again is a new failure, thrown with an old object, unless the operation called itself.
-   */
-  private passedBefore(error: unknown, operation: string, passage: Passage | undefined): boolean {
-    if (typeof error !== 'object' || error === null) return false;
-    const before = this.passed.get(error);
-    const around = passage?.around;
-    const fromInside = before?.around !== undefined && before.around === passage?.inside;
-    if (before === undefined || (before.operations.includes(operation) && !fromInside)) {
-      this.passed.set(error, { operations: [operation], around });
-      return false;
-    }
-    if (!before.operations.includes(operation)) before.operations.push(operation);
-    before.around = around;
-    return true;
-  }
-}
-
-/** In one go, like `withError`: failures come by the thousand, and objects that grow are slow. */
-function shownOf(
-  { type, message, cause }: ToldError,
-  context: ErrorContext,
-  handled: boolean,
-  call: Partial<FailedCall> = {},
-): TrackedError {
-  const { outcome, attempts, durationMs, retrySuppressed } = call;
-  const timestamp = isoTime();
-  return {
-    type,
-    message,
-    cause,
-    context,
-    handled,
-    outcome,
-    attempts,
-    durationMs,
-    retrySuppressed,
-    timestamp,
-  };
-}
-
-function withError(shown: TrackedError, error: unknown): TrackedError {
-  const { type, message, cause, context, handled, timestamp } = shown;
-  const { outcome, attempts, durationMs, retrySuppressed } = shown;
-  return {
-    error,
-    type,
-    message,
-    cause,
-    context,
-    handled,
-    outcome,
-    attempts,
-    durationMs,
-    retrySuppressed,
-    timestamp,
-  };
 }

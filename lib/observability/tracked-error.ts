@@ -1,0 +1,71 @@
+import type { ErrorContext } from '../common/error-context.js';
+import { timestamp as isoTime } from '../common/timestamp.js';
+import type { FailedCall, FailureOutcome } from '../pipeline/stages.js';
+import type { RetrySuppression } from '../retry/retry.policy.js';
+import type { ErrorDescription, ToldError } from './error-record.js';
+
+/** A failure, as it was tracked. */
+export interface TrackedError {
+  /** What was thrown, for subscribers of `errors$`; of recent errors only with `keepErrors`. */
+  error?: unknown;
+  /** The error's name; `NonError` for what is not an `Error`. */
+  type: string;
+  /** Cut at 2 kB, and without what looks like a secret. */
+  message: string;
+  /** What the error came from, by its `cause`. */
+  cause?: ErrorDescription | undefined;
+  context: ErrorContext;
+  /** Whether a fallback or a degradation hid it from the caller. */
+  handled: boolean;
+  /** Of a call: how it ended for its caller. */
+  outcome?: FailureOutcome | undefined;
+  /** Of a call: so many attempts were made, or refused. */
+  attempts?: number | undefined;
+  /** Of a call, in ms: with all attempts, waits and the fallback. */
+  durationMs?: number | undefined;
+  /** Why the call was not tried again where that was worth it. */
+  retrySuppressed?: RetrySuppression | undefined;
+  /** ISO 8601. */
+  timestamp: string;
+}
+
+/** In one go, like `withError`: failures come by the thousand, and objects that grow are slow. */
+export function shownOf(
+  { type, message, cause }: ToldError,
+  context: ErrorContext,
+  handled: boolean,
+  call: Partial<FailedCall> = {},
+): TrackedError {
+  const { outcome, attempts, durationMs, retrySuppressed } = call;
+  const timestamp = isoTime();
+  return {
+    type,
+    message,
+    cause,
+    context,
+    handled,
+    outcome,
+    attempts,
+    durationMs,
+    retrySuppressed,
+    timestamp,
+  };
+}
+
+export function withError(shown: TrackedError, error: unknown): TrackedError {
+  const { type, message, cause, context, handled, timestamp } = shown;
+  const { outcome, attempts, durationMs, retrySuppressed } = shown;
+  return {
+    error,
+    type,
+    message,
+    cause,
+    context,
+    handled,
+    outcome,
+    attempts,
+    durationMs,
+    retrySuppressed,
+    timestamp,
+  };
+}
