@@ -6,14 +6,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import {
-  APP_INTERCEPTOR,
-  ApplicationConfig,
-  ExternalContextCreator,
-  HttpAdapterHost,
-  LazyModuleLoader,
-  ModulesContainer,
-} from '@nestjs/core';
+import { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { Application } from './binding/application.js';
 import { Explorer } from './binding/explorer.js';
 import {
@@ -26,15 +19,11 @@ import type { ResilienceRuntime } from './binding/runtime.js';
 import { substitutable } from './binding/substitutes.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
-import { HttpEdge } from './edge/http-edge.js';
-import { resolveInboundOptions } from './edge/inbound.options.js';
-import { ResilienceExceptionFilter } from './edge/resilience.filter.js';
+import { edgeProviders } from './edge/edge-providers.js';
 import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
-import { enterBefore } from './nest/entrance.js';
 import { takePartInInjection } from './nest/injector.js';
 import { modulesOf, valueIn } from './nest/modules.js';
 import { ownFactory, watchOverrides } from './nest/overrides.js';
-import { takePartInRoutes } from './nest/routes.js';
 import { ErrorTracker } from './observability/error-tracker.js';
 import { InMemoryMetrics } from './observability/in-memory-metrics.js';
 import { MetricsFanOut } from './observability/metrics-fan-out.js';
@@ -166,29 +155,7 @@ function rootModule(
         : [fromRuntime(instances.registry, (runtime) => runtime.catalog.namedOf(name)?.registry)],
     ),
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
-    {
-      provide: ResilienceInterceptor,
-      inject: [READY],
-      useFactory: ({ options }: ResilienceRuntime) =>
-        new ResilienceInterceptor(options.mapErrors ?? true, options.inbound),
-    },
   ];
-  const filter: Provider = {
-    provide: ResilienceExceptionFilter,
-    inject: [READY, ApplicationConfig, HttpAdapterHost, ModulesContainer],
-    useFactory: exceptionFilter,
-  };
-  const http: Provider = {
-    provide: HttpEdge,
-    inject: [
-      READY,
-      ResilienceInterceptor,
-      ApplicationConfig,
-      HttpAdapterHost,
-      ExternalContextCreator,
-    ],
-    useFactory: httpEdge,
-  };
   const policies = () => [...namedProviders(named()), ...requestedProviders()];
   return {
     module: ResilienceModule,
@@ -196,42 +163,12 @@ function rootModule(
     imports: [runtimeModule],
     // Read when Nest scans the module: by then every class that has a policy injected is known.
     get providers(): Provider[] {
-      return [
-        ...injectables,
-        ...policies(),
-        filter,
-        http,
-        { provide: APP_INTERCEPTOR, useExisting: ResilienceInterceptor },
-      ];
+      return [...injectables, ...policies(), ...edgeProviders(READY)];
     },
     get exports() {
-      return [...injectables, ...policies()];
+      return [...injectables, ...policies(), ResilienceInterceptor];
     },
   };
-}
-
-function exceptionFilter(
-  { options }: ResilienceRuntime,
-  config: ApplicationConfig,
-  host: HttpAdapterHost,
-  modules: ModulesContainer,
-): ResilienceExceptionFilter | undefined {
-  return options.mapErrors === false
-    ? undefined
-    : new ResilienceExceptionFilter(config, host, modules);
-}
-
-function httpEdge(
-  { options }: ResilienceRuntime,
-  interceptor: ResilienceInterceptor,
-  config: ApplicationConfig,
-  host: HttpAdapterHost,
-  contexts: ExternalContextCreator,
-): HttpEdge {
-  const edge = new HttpEdge(resolveInboundOptions(options.inbound), options.mapErrors ?? true);
-  takePartInRoutes(contexts, config, interceptor, edge);
-  enterBefore(host, edge.enter);
-  return edge;
 }
 
 function fromRuntime<T>(
