@@ -105,14 +105,20 @@ export class ResilienceModule {
     const source = Symbol('ResilienceFeature');
     const registered: Provider = {
       provide: source,
-      inject: [{ token: READY, optional: true }],
-      useFactory: (runtime: ResilienceRuntime | undefined) => register(options, runtime),
+      inject: [{ token: READY, optional: true }, ModulesContainer],
+      useFactory: (runtime: ResilienceRuntime | undefined, modules: ModulesContainer) =>
+        register(options, runtime, modules),
     };
-    const policies = namedProviders(options ?? {}, source);
+    const policies = () => namedProviders(options ?? {}, source);
     return {
       module: ResilienceFeatureModule,
-      providers: [feature, registered, ...policies],
-      exports: policies,
+      // Read when Nest scans the module: by then every class that has a policy injected is known.
+      get providers(): Provider[] {
+        return [feature, registered, ...policies()];
+      },
+      get exports() {
+        return policies();
+      },
     };
   }
 }
@@ -216,13 +222,14 @@ function configured(
     (module) => valueIn<ResilienceFeatureOptions>(module, FEATURE) as ResilienceFeatureOptions,
   );
   const runtime = application.configure(options, features, modules);
-  for (const module of modulesOf(modules, ResilienceModule)) offerPolicies(runtime, module);
+  offerPolicies(runtime, modulesOf(modules, ResilienceModule));
   return runtime;
 }
 
 function register(
   options: ResilienceFeatureOptions,
   runtime: ResilienceRuntime | undefined,
+  modules: ModulesContainer,
 ): ResilienceRuntime {
   if (runtime === undefined) {
     throw new ResilienceConfigurationError(
@@ -231,5 +238,6 @@ function register(
     );
   }
   runtime.addFeature(options);
+  offerPolicies(runtime, modulesOf(modules, ResilienceModule));
   return runtime;
 }

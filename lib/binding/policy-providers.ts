@@ -15,7 +15,8 @@ import type { ResilienceRuntime } from './runtime.js';
 export const READY = Symbol.for('nestjs-bulwark:ready');
 
 /**
- * Providers of the policies named in some options.
+ * Providers of the policies named in some options; of stages of an application's own, which are not known
+ * yet, of those that somebody asks for.
  *
  * @param source injects the runtime when it knows these options
  */
@@ -23,15 +24,25 @@ export function namedProviders(
   feature: ResilienceFeatureOptions,
   source: symbol = READY,
 ): FactoryProvider[] {
+  const ours = STAGES.flatMap(({ instances }): RequestedToken[] => {
+    if (instances === undefined) return [];
+    const { stage } = instances;
+    const names = namesIn(feature, instances);
+    return names.map((name) => ({ stage, name, token: tokenOf(stage, name) }));
+  });
+  const own = requestedTokens().filter((it) => namesIn(feature, it).includes(it.name));
+  return [...ours, ...own].map((requested) => providerOf(requested, source));
+}
+
+/** The instances of a stage that options name, also as parts of bundles. */
+function namesIn(
+  feature: ResilienceFeatureOptions,
+  { stage, section = '' }: Pick<RequestedToken, 'stage' | 'section'>,
+): string[] {
   const options = feature as Record<string, Record<string, Record<string, unknown>> | undefined>;
   const bundles = Object.entries(options.services ?? {});
-  return STAGES.flatMap(({ instances }) => {
-    if (instances === undefined) return [];
-    const { stage, section = '' } = instances;
-    const shared = bundles.filter(([, bundle]) => isInline(bundle?.[stage]));
-    const names = [...Object.keys(options[section] ?? {}), ...shared.map(([name]) => name)];
-    return names.map((name) => providerOf({ stage, name, token: tokenOf(stage, name) }, source));
-  });
+  const shared = bundles.filter(([, bundle]) => isInline(bundle?.[stage]));
+  return [...Object.keys(options[section] ?? {}), ...shared.map(([name]) => name)];
 }
 
 /**
@@ -43,10 +54,12 @@ export function requestedProviders(): FactoryProvider[] {
 }
 
 /** Makes the policies that nobody asked for by then available too, to `app.get()` and to lazily loaded modules. */
-export function offerPolicies({ catalog }: ResilienceRuntime, module: Module): void {
+export function offerPolicies({ catalog }: ResilienceRuntime, modules: readonly Module[]): void {
   for (const named of catalog.named())
-    for (const policy of named.registry.list())
-      offer(module, tokenOf(named.instances.stage, policy.name), injectedOf(named, policy));
+    for (const policy of named.registry.list()) {
+      const token = tokenOf(named.instances.stage, policy.name);
+      for (const module of modules) offer(module, token, injectedOf(named, policy));
+    }
 }
 
 /**

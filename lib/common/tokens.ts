@@ -9,6 +9,8 @@ export interface RequestedToken {
   stage: string;
   name: string;
   token: string;
+  /** Of a stage of an application's own: the module's option in which its instances get names. */
+  section?: string | undefined;
 }
 
 const shared = globalThis as { [REQUESTED]?: Map<string, RequestedToken> };
@@ -19,9 +21,9 @@ const requested = shared[REQUESTED];
  * The injection token of a policy. It is remembered, because with `forRootAsync` the names are not
  * known when Nest wants to know the providers: it is offered those that somebody asks for.
  */
-export function policyToken(stage: string, name: string): string {
+export function policyToken(stage: string, name: string, section?: string): string {
   const token = tokenOf(stage, name);
-  requested.set(token, { stage, name, token });
+  requested.set(token, { stage, name, token, section });
   return token;
 }
 

@@ -82,7 +82,7 @@ export function decoratorOf<S extends AnyStage>(
 
 /** The injection token of a named instance of a stage: of what its `make` made. */
 export function getStageToken(stage: AnyStage, name: string): string {
-  return policyToken(stage.name, name);
+  return policyToken(stage.name, name, stage.definition.instances?.section);
 }
 
 /** Injects a named instance of a stage: what its `make` made. An unknown name fails the boot. */

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Injectable, Scope } from '@nestjs/common';
+import { Controller, Get, Injectable, Module, Scope } from '@nestjs/common';
+import { LazyModuleLoader } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import { lastValueFrom, Observable, of } from 'rxjs';
@@ -387,6 +388,40 @@ describe('A stage of a user’s own', () => {
       ['db', { running: 0, most: 1 }],
       ['files', { running: 0, most: 0 }],
     ]);
+  });
+
+  it('has instances that a lazily loaded feature names, for decorators and injection there', async () => {
+    @Injectable()
+    class Reports {
+      constructor(@InjectStage(concurrency, 'lazy') readonly injected: object) {}
+
+      @Concurrency('lazy')
+      async run(): Promise<void> {}
+    }
+    @Module({
+      imports: [
+        ResilienceModule.forFeature<[typeof concurrency]>({
+          concurrencies: { lazy: { refuseAbove: 4 } },
+          services: { bundled: { concurrency: 5 } },
+        }),
+      ],
+      providers: [Reports],
+    })
+    class ReportsModule {}
+    const { app } = await boot({ providers: [] });
+    const loaded = await app.get(LazyModuleLoader).load(() => ReportsModule);
+    const find = <T = object>(token: unknown) => loaded.get<T>(token as string, { strict: false });
+    const reports = find<Reports>(Reports);
+    await reports.run();
+    const [stage] = app.get(ResilienceService).instances().slice(-1);
+    expect(stage?.instances.map(({ name, snapshot }) => [name, snapshot()])).toEqual([
+      ['db', { running: 0, most: 0 }],
+      ['small', { running: 0, most: 0 }],
+      ['lazy', { running: 0, most: 1 }],
+      ['bundled', { running: 0, most: 0 }],
+    ]);
+    expect(find(getStageToken(concurrency, 'lazy'))).toBe(reports.injected);
+    expect(find(getStageToken(concurrency, 'bundled'))).toHaveProperty('admit');
   });
 
   it('tells events to whoever listens, and metrics to exporters', async () => {
