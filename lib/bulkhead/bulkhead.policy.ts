@@ -75,7 +75,7 @@ export class BulkheadPolicy implements AttemptStage {
   /** A call made inside of one that holds a slot finds it, however full the bulkhead is. */
   readonly needsScope = true;
   /** @internal */
-  readonly readsClock = true;
+  readonly needsStart = 'never';
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: BulkheadOptions);

@@ -56,6 +56,8 @@ export class CircuitBreakerPolicy implements AttemptStage {
   private knownFailures: KnownFailures | undefined = undefined;
   private readonly telemetry: CircuitBreakerTelemetry | undefined;
   private alone: Alone | undefined = undefined;
+  /** @internal */
+  readonly needsStart = 'in a scope';
   /** So many operations have it as a stage. */
   private operations = 0;
   /** Calls through it have been made inside of each other. */

@@ -56,8 +56,8 @@ export interface AttemptStage {
    * @default no
    */
   readonly needsScope?: boolean | undefined;
-  /** Whether it reads the clock itself where it has to: alone, its calls then begin at 0. @internal */
-  readonly readsClock?: boolean;
+  /** When it has to be told at what time a call through it alone began. @default always @internal */
+  readonly needsStart?: 'in a scope' | 'never';
   /** Told of each operation that it becomes a part of. @internal */
   joined?(): void;
   /** How long an attempt may take, where the stage cuts it: then it is told by `expire()`. @internal */

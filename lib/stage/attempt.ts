@@ -26,7 +26,7 @@ export interface AttemptPlan {
 export interface AttemptOwner<T> {
   readonly plan: AttemptPlan;
   /** Nobody wants to know when an attempt succeeded. */
-  readonly readsClock?: boolean | undefined;
+  readonly isTimeless?: boolean;
   /** What the attempt before failed by; not that it was refused, which is no failure of its own. */
   readonly failedBefore: unknown;
   /** Starts the real work, which tells the attempt how it goes. */
@@ -226,7 +226,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   /** @returns whether anybody waited for it */
   succeed(value: T): boolean {
     if (!this.isAwaited) return false;
-    const at = this.owner.readsClock === true ? 0 : now();
+    const at = this.owner.isTimeless === true ? 0 : now();
     this.phase = this.settledPhase;
     try {
       this.owner.plan.hooks.settle(this, 'success', undefined, at);

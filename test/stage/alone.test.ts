@@ -5,6 +5,7 @@ import { booting, Deferred, elapse, failure, flush, watch } from '../support/res
 const boot = booting();
 beforeEach(() => {
   jest.useFakeTimers();
+  jest.advanceTimersByTime(1_000);
 });
 
 /** Lets one call in at a time, notes what it is asked and told, and makes others wait. */
@@ -78,6 +79,23 @@ describe.each([false, true])(
       expect(calls[1]?.state).toBe('fulfilled');
       expect(stage.log.filter((each) => each === 'admit')).toHaveLength(2);
       expect(stage.log.at(-1)).toEqual(['later', 'success', undefined]);
+    });
+
+    it('tells the stage at what time it began, and at what time it ended', async () => {
+      const told: unknown[] = [];
+      const stage: AttemptStage = {
+        needsScope,
+        admit: ({ startedAt }, at) => told.push([startedAt, at]),
+        settled: (_permit, { startedAt }, _how, _error, at) => told.push([startedAt, at]),
+      };
+      const began = performance.now();
+      const call = executeThrough(stage, () => new Promise((resolve) => setTimeout(resolve, 20)));
+      await elapse(20);
+      await call;
+      expect(told).toEqual([
+        [began, began],
+        [began, began + 20],
+      ]);
     });
 
     it('is refused by what the stage throws, without being made', async () => {

@@ -1,0 +1,143 @@
+import { now } from '../common/clock.js';
+import { type OpenPromise, openPromise } from '../common/open-promise.js';
+import { AMBIENT, runInScopeOnce } from '../context/ambient.js';
+import { promised } from '../context/promised.js';
+import { refuseWithout } from '../context/refusal.js';
+import { type AttemptContext, type Dependent, innermost, type Scope } from '../context/scope.js';
+import type { InFlight } from '../shutdown/in-flight.js';
+import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js';
+import type { AttemptStage } from './attempt-stage.js';
+
+/** What is called, with the attempt around it. */
+export type AloneWork<T> = (attempt: AttemptContext) => PromiseLike<T>;
+
+/** For all but its stage, what runs in it is inside its caller. */
+class AloneAttempt<T> extends Attempt<T> {
+  override get over(): boolean {
+    return true;
+  }
+}
+
+/**
+ * The same for a call that its caller may cut, that has to wait, or that has to know what happens inside.
+ * It ends when its work does: of its caller's end only its stage is told, and it waits no more.
+ */
+export class AloneCall<T> implements AttemptOwner<T>, Dependent {
+  previous: Dependent | undefined = undefined;
+  next: Dependent | undefined = undefined;
+  readonly isTimeless: boolean;
+  private readonly attempt: Attempt<T>;
+  /** Whose deadline and abort it has. */
+  private readonly caller: Scope | undefined;
+  private answer: Promise<T> | undefined = undefined;
+  /** Of an answer that has to wait. */
+  private open: OpenPromise<T | Promise<T>> | undefined = undefined;
+  private isCut = false;
+  private failure: { readonly error: unknown } | undefined = undefined;
+
+  /** @throws the reason of a caller that has given up */
+  constructor(
+    readonly plan: AttemptPlan,
+    stage: AttemptStage,
+    around: Scope | undefined,
+    private readonly work: AloneWork<T>,
+    private readonly inFlight: InFlight | undefined,
+  ) {
+    refuseWithout(around);
+    this.caller = innermost(around);
+    this.isTimeless = stage.needsStart === 'never';
+    const at = this.isTimeless ? 0 : now();
+    this.attempt = new AloneAttempt(this, this.caller?.attempt ?? 1, around, at, true);
+  }
+
+  get failedBefore(): unknown {
+    return undefined;
+  }
+
+  run(): Promise<T> {
+    this.caller?.adopt(this);
+    this.attempt.start();
+    return this.answered();
+  }
+
+  /** The same where its stage has answered already that it has to wait. */
+  runLater(): Promise<T> {
+    this.attempt.goOn(0);
+    return this.answered();
+  }
+
+  private answered(): Promise<T> {
+    if (this.answer !== undefined) return this.answer;
+    this.open = openPromise();
+    return this.open.promise as Promise<T>;
+  }
+
+  invoke(attempt: Attempt<T>): void {
+    const answer = this.begin(attempt).then(
+      (value) => {
+        this.end();
+        attempt.finish(true);
+        attempt.succeed(value);
+        if (this.failure !== undefined) throw this.failure.error;
+        return value;
+      },
+      (error) => {
+        this.end();
+        attempt.finish();
+        attempt.fail(error);
+        throw this.failure === undefined ? error : this.failure.error;
+      },
+    );
+    if (this.open === undefined) this.answer = answer;
+    else this.open.resolve(answer);
+  }
+
+  private begin(attempt: Attempt<T>): Promise<T> {
+    try {
+      if (this.open !== undefined) refuseWithout(this.caller); // whose time may be up since
+      return runInScopeOnce(attempt, begin<T>, this.work);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  succeeded(): void {}
+
+  failed(error: unknown, attempt: Attempt<T>): void {
+    if (attempt.ran) {
+      if (!this.isCut) this.failure = { error };
+      return; // the work has its own end, which is the answer
+    }
+    this.end();
+    if (this.open === undefined) this.answer = Promise.reject(error);
+    else this.open.reject(error);
+  }
+
+  timedOut(): void {}
+
+  abandoned(): void {}
+
+  inContext(settle: () => void): void {
+    settle();
+  }
+
+  broke(error: unknown): void {
+    this.open?.reject(error);
+  }
+
+  /** The caller gave up or ran out of time, perhaps long before the call ends. */
+  cancel(reason: unknown): void {
+    if (this.isCut) return;
+    this.isCut = true;
+    this.attempt.cancel(reason);
+  }
+
+  private end(): void {
+    this.inFlight?.leave();
+    this.caller?.release(this);
+  }
+}
+
+function begin<T>(work: AloneWork<T>): Promise<T> {
+  return promised(work(AMBIENT));
+}

@@ -1,0 +1,45 @@
+import { now } from '../common/clock.js';
+import type { PlainCall } from '../context/ambient.js';
+import type { PolicyScope } from '../context/policy-scope.js';
+import type { AttemptStage, Permit, StageAttempt } from './attempt-stage.js';
+
+/** As much of an attempt as there is where nothing can end it before its work does. */
+export class PlainAttempt implements StageAttempt, PlainCall {
+  permit: Permit = undefined;
+  /** Of what has been called in it before it waited for anything, where that has asked for it. */
+  scope: PolicyScope | undefined = undefined;
+
+  constructor(
+    readonly operation: string,
+    private readonly stage: AttemptStage,
+    readonly startedAt: number,
+  ) {}
+
+  get attempt(): number {
+    return 1;
+  }
+
+  get ran(): boolean {
+    return true;
+  }
+
+  get begun(): boolean {
+    return false;
+  }
+
+  get timed(): undefined {
+    return undefined;
+  }
+
+  permitFor(stage: object): Permit {
+    return stage === this.stage ? this.permit : undefined;
+  }
+
+  /** @throws what the stage throws, for the caller */
+  end(answered: boolean, error: unknown): void {
+    const { permit, scope, stage } = this;
+    scope?.leave();
+    stage.finished?.(permit, this, answered);
+    stage.settled?.(permit, this, answered ? 'success' : 'failure', error, now());
+  }
+}
