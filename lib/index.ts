@@ -4,7 +4,7 @@ export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/
 export type { BulkheadHealth } from './bulkhead/bulkhead.health.js';
 export type { BulkheadOptions, ResolvedBulkheadOptions } from './bulkhead/bulkhead.options.js';
 export { BulkheadPolicy, type BulkheadSnapshot } from './bulkhead/bulkhead.policy.js';
-export { BulkheadRegistry } from './bulkhead/bulkhead.registry.js';
+export { BulkheadRegistry } from './bulkhead/bulkhead.stage.js';
 export { getBulkheadToken, InjectBulkhead } from './bulkhead/inject-bulkhead.js';
 export { CircuitBreaker } from './circuit-breaker/circuit-breaker.decorator.js';
 export { CircuitBreakerOpenError } from './circuit-breaker/circuit-breaker.error.js';
@@ -14,7 +14,7 @@ export type {
   ResolvedCircuitBreakerOptions,
 } from './circuit-breaker/circuit-breaker.options.js';
 export { CircuitBreakerPolicy } from './circuit-breaker/circuit-breaker.policy.js';
-export { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.registry.js';
+export { CircuitBreakerRegistry } from './circuit-breaker/circuit-breaker.stage.js';
 export {
   type CircuitBreakerSnapshot,
   CircuitState,

@@ -21,7 +21,7 @@ import {
 } from './bulkhead.options.js';
 import { BulkheadTelemetry } from './bulkhead.telemetry.js';
 import { Loans } from './loans.js';
-import { endOfRun, type RunEnd, RunTimes } from './run-times.js';
+import { endOfRun, RunTimes } from './run-times.js';
 import { type Admission, Ticket } from './ticket.js';
 import { TicketQueue } from './ticket-queue.js';
 
@@ -122,8 +122,8 @@ export class BulkheadPolicy implements AttemptStage {
 
   admit(attempt: StageAttempt, at: number): Permit {
     if (this.tryAcquire()) return this.timesRun() ? at || now() : UNTIMED;
-    const lender = this.borrow(attempt.scope as Scope);
-    return lender === undefined ? WAIT : new Borrowed(lender);
+    const holder = (attempt.scope as Scope).callThrough(this);
+    return holder !== undefined && this.loans.lend(holder) ? new Borrowed(holder) : WAIT;
   }
 
   wait(attempt: StageAttempt, admitted: (ask: () => StageAdmission) => void): () => void {
@@ -135,7 +135,9 @@ export class BulkheadPolicy implements AttemptStage {
         return { permit: lender === undefined ? admission : new Borrowed(lender) };
       }),
     );
-    return () => this.leave(ticket);
+    return () => {
+      if (this.queue.remove(ticket)) this.changed();
+    };
   }
 
   /** Who waits in the queue needs its answer to begin in time. */
@@ -152,18 +154,11 @@ export class BulkheadPolicy implements AttemptStage {
   finished(permit: Permit, attempt: StageAttempt, answered: boolean): void {
     const lender = permit instanceof Borrowed ? permit.lender : undefined;
     if (!attempt.ran) {
-      this.release(undefined, undefined, lender);
+      this.release(undefined, lender);
       return;
     }
     if (permit !== UNTIMED && !attempt.begun) this.measure(permit, attempt, answered, now());
-    this.release(undefined, attempt.scope, lender);
-  }
-
-  /** How long it has run in its slot, where that is measured. */
-  private measure(permit: Permit, { scope }: StageAttempt, answered: boolean, at: number): void {
-    if (typeof permit !== 'number' || permit === UNTIMED) return;
-    const end = endOfRun(scope, answered);
-    if (end !== undefined) this.measured(end, permit, at);
+    this.release(attempt.scope, lender);
   }
 
   /**
@@ -178,26 +173,13 @@ export class BulkheadPolicy implements AttemptStage {
   }
 
   /**
-   * Takes the slot of the call that the given one is made inside of, where that holds one and has lent it
-   * to nobody yet.
-   *
-   * @returns the lender, of whom `release()` has to know
-   * @internal
-   */
-  borrow(scope: Scope): Scope | undefined {
-    const lender = scope.callThrough(this);
-    return lender !== undefined && this.loans.lend(lender) ? lender : undefined;
-  }
-
-  /**
    * Waits for a slot, or for that of a call around it: `settle` is called with it, or with the reason why
    * there is none, unless the ticket leaves before. It may be called at once, and in the async context of
    * another call, so the one who waits asks for the error (`refusal()`) in its own.
    *
    * @param scope of the call that waits: how long it can, and how much it matters
-   * @internal
    */
-  enqueue(scope: Scope, settle: (admission: Admission) => void): Ticket {
+  private enqueue(scope: Scope, settle: (admission: Admission) => void): Ticket {
     const ticket = new Ticket(scope, settle);
     const holder = scope.callThrough(this);
     const reason = this.makeRoom(ticket, holder);
@@ -214,36 +196,31 @@ export class BulkheadPolicy implements AttemptStage {
   /**
    * Gives a slot back: to whom it was borrowed of, or to the first in the queue that can still be in time.
    *
-   * @param at the time, where it is known
    * @param holder the call that had it, where it has run
    * @param lender of whom it had it, where it was borrowed
    * @internal
    */
-  release(at?: number, holder?: Scope, lender?: Scope): void {
+  release(holder?: Scope, lender?: Scope): void {
     // Who has borrowed it and is still at work goes on with it.
-    if (holder === undefined || !this.loans.outlives(holder, lender)) this.giveBack(at, lender);
+    if (holder === undefined || !this.loans.outlives(holder, lender)) this.giveBack(lender);
   }
 
   /**
    * Whether to time the run that has just got a slot without waiting. The clock and the books cost as
    * much as the rest of the bulkhead, so they are for where it may matter.
-   * @internal
    */
-  timesRun(): boolean {
+  private timesRun(): boolean {
     if (this.running >= this.limit || !this.runTimes.known || this.adaptive !== undefined)
       return true;
     return ++this.untimed % TIMED_RUNS === 0;
   }
 
-  /**
-   * Tells how a run went, before its slot is given back.
-   *
-   * @param since when it got the slot
-   * @param at when it had its answer, or had failed
-   * @internal
-   */
-  measured(end: RunEnd, since: number, at: number): void {
-    const durationMs = Math.max(0, at - since); // a test may have put the clock back
+  /** Learns from how a run went whose time was taken, before its slot is given back. */
+  private measure(permit: Permit, { scope }: StageAttempt, answered: boolean, at: number): void {
+    if (typeof permit !== 'number' || permit === UNTIMED) return;
+    const end = endOfRun(scope, answered);
+    if (end === undefined) return;
+    const durationMs = Math.max(0, at - permit); // a test may have put the clock back
     this.runTimes.record(durationMs, end);
     if (this.adaptive === undefined || end === 'error') return;
     this.adaptive.sample(durationMs, this.running, end === 'deadline');
@@ -254,23 +231,10 @@ export class BulkheadPolicy implements AttemptStage {
     this.changed();
   }
 
-  /**
-   * Takes a ticket out of the queue; one that is not in it any more is left alone.
-   * @internal
-   */
-  leave(ticket: Ticket): void {
-    if (this.queue.remove(ticket)) this.changed();
-  }
-
-  /**
-   * The error for a call that was refused.
-   *
-   * @param scope of the call
-   * @internal
-   */
-  refusal(reason: BulkheadRejectionReason, scope: Scope | undefined): BulkheadRejectedError {
+  /** The error for a call that was refused, which `scope` is of. */
+  private refusal(reason: BulkheadRejectionReason, scope: Scope): BulkheadRejectedError {
     this.telemetry?.rejected(reason);
-    const byClient = reason === 'deadline' && scope?.impatient === true;
+    const byClient = reason === 'deadline' && scope.impatient;
     return new BulkheadRejectedError(this.name, reason, this.host?.captureStackTrace, byClient);
   }
 
@@ -287,13 +251,13 @@ export class BulkheadPolicy implements AttemptStage {
     this.changed();
   }
 
-  private giveBack(at: number | undefined, lender: Scope | undefined): void {
+  private giveBack(lender: Scope | undefined): void {
     if (lender !== undefined) {
       this.lendOn(lender);
       return;
     }
     this.running--;
-    if (this.queue.size > 0) this.handOn(at ?? now());
+    if (this.queue.size > 0) this.handOn(now());
     this.changed();
   }
 
@@ -305,7 +269,7 @@ export class BulkheadPolicy implements AttemptStage {
     const next = this.loans.next(lender);
     if (next === undefined) {
       const loan = this.loans.end(lender);
-      if (loan.ended) this.giveBack(undefined, loan.lender);
+      if (loan.ended) this.giveBack(loan.lender);
       return;
     }
     this.queue.remove(next);

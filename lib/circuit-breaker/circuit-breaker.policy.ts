@@ -215,9 +215,8 @@ export class CircuitBreakerPolicy implements AttemptStage {
    * The call ended well.
    *
    * @param scope of the call, where it has one: it knows what happened inside
-   * @internal
    */
-  succeeded(permit: Permit, startedAt: number, at = now(), scope?: Scope): void {
+  private succeeded(permit: Permit, startedAt: number, at: number, scope: Scope | undefined): void {
     const slow = isSlow(startedAt, at, scope, this.options);
     if (permit >= this.closedSince) {
       if (!scope?.hasOutcomes) this.recordOutcome(at, slow, scope);
@@ -248,19 +247,15 @@ export class CircuitBreakerPolicy implements AttemptStage {
    * to a call around this one through the same breaker; or by a caller that lost interest.
    *
    * @throws what `isFailure` throws, and then the call counts as a failure
-   * @internal
    */
-  cut(permit: Permit, reason: unknown, startedAt: number, scope: Scope, at = now()): void {
+  private cut(permit: Permit, reason: unknown, startedAt: number, scope: Scope, at: number): void {
     if (!isDeadline(reason) || scope.isQueued(startedAt, at) || scope.callThrough(this)?.aborted)
       this.release(permit);
     else this.failed(permit, reason, startedAt, at, scope);
   }
 
-  /**
-   * The call said nothing about the dependency, because its caller gave up.
-   * @internal
-   */
-  release(permit: Permit): void {
+  /** The call said nothing about the dependency, because its caller gave up. */
+  private release(permit: Permit): void {
     this.probes?.release(permit);
   }
 

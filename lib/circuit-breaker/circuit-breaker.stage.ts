@@ -1,9 +1,16 @@
+import { fractionDoubt } from '../common/options.js';
+import { Registry } from '../common/registry.js';
 import { namedStage } from '../stage/named-catalog.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
-import { type CircuitBreakerOptions } from './circuit-breaker.options.js';
-import type { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
-import { BREAKERS } from './circuit-breaker.registry.js';
-import { CIRCUIT_BREAKER_METRICS } from './circuit-breaker.telemetry.js';
+import { breakerHealth } from './circuit-breaker.health.js';
+import {
+  type CircuitBreakerOptions,
+  checkCircuitBreakerOptions,
+  mergeCircuitBreakerOptions,
+  resolveCircuitBreakerOptions,
+} from './circuit-breaker.options.js';
+import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
+import { CIRCUIT_BREAKER_METRICS, CircuitBreakerTelemetry } from './circuit-breaker.telemetry.js';
 import type {
   CircuitState,
   CircuitTransitionDetails,
@@ -37,9 +44,30 @@ export interface CircuitBreakerTypes {
     | { type: 'circuit-rejected'; breaker: string; retryAfterMs: number };
 }
 
+/** The circuit breakers of an application: the named ones, and those that decorators made inline. */
+export class CircuitBreakerRegistry extends Registry<CircuitBreakerPolicy> {}
+
 /** Stops calling what keeps failing. */
 export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreakerOptions>(
-  BREAKERS,
+  {
+    stage: 'circuitBreaker',
+    title: 'circuit breaker',
+    section: 'breakers',
+    policy: CircuitBreakerPolicy,
+    registry: CircuitBreakerRegistry,
+    check: checkCircuitBreakerOptions,
+    instead: (number) => `{ failureThreshold: ${number} }`,
+    merge: mergeCircuitBreakerOptions,
+    resolve: resolveCircuitBreakerOptions,
+    make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
+    snapshot: (breaker) => breaker.getSnapshot(),
+    health: breakerHealth,
+    doubts: ({ name, options }) =>
+      (['failureRateThreshold', 'slowCallRateThreshold'] as const).flatMap((option) =>
+        fractionDoubt(`circuit breaker ${name}`, option, options[option]),
+      ),
+    left: CircuitBreakerTelemetry.left,
+  },
   {
     error: CircuitBreakerOpenError,
     summarize: ({ name }) => `circuit breaker ${name}`,

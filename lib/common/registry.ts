@@ -22,7 +22,7 @@ export class Registry<P extends { readonly name: string }> {
   constructor(
     private readonly kind: string,
     private readonly section: string,
-    private readonly onLeft: (name: string) => void,
+    private readonly onLeft: (name: string) => void = () => undefined,
     private readonly instead?: (number: number) => string,
   ) {}
 

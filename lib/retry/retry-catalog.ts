@@ -1,6 +1,7 @@
 import { known } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
 import { merge } from '../common/options.js';
+import { Registry } from '../common/registry.js';
 import type {
   NamingOptions,
   Said,
@@ -12,7 +13,6 @@ import { type RetryOptions, retryArgument } from './retry.options.js';
 import { RetryPolicy } from './retry.policy.js';
 import { RetryBudget } from './retry-budget.js';
 import type { RetryBudgetOptions } from './retry-budget.options.js';
-import { RetryBudgets } from './retry-budgets.js';
 
 /** The retries of an application: options with names, and the budgets that bound them. */
 export class RetryCatalog implements StageCatalog<RetryPolicy> {
@@ -21,7 +21,10 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
     'retries',
     (number) => `the number ${number}`,
   );
-  private readonly budgets = new RetryBudgets();
+  /** The budgets with names. */
+  private readonly budgets = new Registry<RetryBudget>('retry budget', 'retryBudgets');
+  /** Those of upstreams without one. */
+  private readonly shared = new Map<string, RetryBudget>();
   private readonly defaults: RetryOptions | undefined;
 
   constructor({ defaults }: StageApplication) {
@@ -31,7 +34,7 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
   add({ retries, retryBudgets }: NamingOptions): void {
     const budgets = (retryBudgets ?? {}) as Record<string, RetryBudgetOptions>;
     for (const [name, budget] of Object.entries(budgets))
-      this.budgets.define(name, budget, `retryBudgets.${name}`);
+      this.budgets.add(new RetryBudget(name, budget), `retryBudgets.${name}`);
     this.named.add(retries as Record<string, RetryOptions> | undefined);
   }
 
@@ -65,7 +68,10 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
     if (budget === false) return undefined;
     if (typeof budget === 'string') return this.budgets.find(budget, place);
     if (given !== undefined || upstream === undefined) return new RetryBudget(operation, budget);
-    return this.budgets.of(upstream, budget);
+    if (this.budgets.has(upstream)) return this.budgets.get(upstream);
+    const shared = this.shared.get(upstream) ?? new RetryBudget(upstream, budget);
+    this.shared.set(upstream, shared); // made for whoever asks first
+    return shared;
   }
 
   doubts(operations: readonly StagedOperation[]): string[] {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ResilienceRuntime } from '../../lib/binding/runtime.js';
-import { BREAKERS } from '../../lib/circuit-breaker/circuit-breaker.registry.js';
+import { circuitBreakerStage } from '../../lib/circuit-breaker/circuit-breaker.stage.js';
 import {
   CircuitBreaker,
   type CircuitBreakerOptions,
@@ -8,7 +8,7 @@ import {
   type CircuitBreakerRegistry,
   ResilienceConfigurationError,
 } from '../../lib/index.js';
-import { NamedCatalog } from '../../lib/stage/named-catalog.js';
+import type { NamedCatalog } from '../../lib/stage/named-catalog.js';
 import type { NamingOptions } from '../../lib/stage/stage-definition.js';
 import { stageHost } from '../support/stage-host.js';
 
@@ -25,9 +25,9 @@ function refusal(options: unknown, place = 'x'): ResilienceConfigurationError {
 /** That of an application whose module is given such options. */
 function registryOf(options: NamingOptions): CircuitBreakerRegistry {
   const application = { ...stageHost(), defaults: {}, catalogOf: () => undefined as never };
-  const catalog = new NamedCatalog(BREAKERS, application);
-  catalog.add(options);
-  return catalog.registry;
+  const catalog = circuitBreakerStage.catalog(application);
+  catalog.add?.(options);
+  return (catalog as NamedCatalog<CircuitBreakerPolicy>).registry;
 }
 
 const counts = [
