@@ -1,12 +1,15 @@
 export type { OperationDescription } from './binding/operation.js';
-export { Bulkhead } from './bulkhead/bulkhead.decorator.js';
+export { Bulkhead, getBulkheadToken, InjectBulkhead } from './bulkhead/bulkhead.decorator.js';
 export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
 export type { BulkheadHealth } from './bulkhead/bulkhead.health.js';
 export type { BulkheadOptions, ResolvedBulkheadOptions } from './bulkhead/bulkhead.options.js';
 export { BulkheadPolicy, type BulkheadSnapshot } from './bulkhead/bulkhead.policy.js';
 export { BulkheadRegistry } from './bulkhead/bulkhead.stage.js';
-export { getBulkheadToken, InjectBulkhead } from './bulkhead/inject-bulkhead.js';
-export { CircuitBreaker } from './circuit-breaker/circuit-breaker.decorator.js';
+export {
+  CircuitBreaker,
+  getCircuitBreakerToken,
+  InjectCircuitBreaker,
+} from './circuit-breaker/circuit-breaker.decorator.js';
 export { CircuitBreakerOpenError } from './circuit-breaker/circuit-breaker.error.js';
 export type { BreakerHealth } from './circuit-breaker/circuit-breaker.health.js';
 export type {
@@ -21,10 +24,6 @@ export {
   type CircuitTransitionDetails,
   type CircuitTransitionReason,
 } from './circuit-breaker/circuit-state.js';
-export {
-  getCircuitBreakerToken,
-  InjectCircuitBreaker,
-} from './circuit-breaker/inject-circuit-breaker.js';
 export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
 export type {

@@ -13,23 +13,10 @@ const SLOT = Symbol.for('nestjs-bulwark:slot');
 const NEST = Symbol.for('nestjs-bulwark:nest');
 const BRAND = Symbol.for('nestjs-bulwark:is-runtime');
 
-/** What runs the decorated methods of one application. */
-export interface Dispatching {
-  readonly [BRAND]: true;
-  dispatch(
-    self: object,
-    definition: MethodDefinition,
-    original: AnyMethod,
-    args: unknown[],
-  ): unknown;
-  /** A method has run unprotected, because nothing told that its object would be the application's. */
-  missed(self: object, definition: MethodDefinition): void;
-}
-
 type Carrier = { [SLOT]?: unknown };
 
-/** One that hands itself to the objects of its application. */
-export abstract class DispatchingRuntime implements Dispatching, Application {
+/** What runs the decorated methods of one application, to whose objects it hands itself. */
+export abstract class DispatchingRuntime implements Application {
   readonly [BRAND] = true;
   abstract dispatch(
     self: object,
@@ -37,6 +24,7 @@ export abstract class DispatchingRuntime implements Dispatching, Application {
     original: AnyMethod,
     args: unknown[],
   ): unknown;
+  /** A method has run unprotected, because nothing told that its object would be the application's. */
   abstract missed(self: object, definition: MethodDefinition): void;
   abstract adopt(instance: unknown): void;
 
@@ -106,20 +94,20 @@ export function openSlot(prototype: object): void {
 }
 
 /** Hands the runtime to an object that Nest did not construct, where its class has decorated methods. */
-export function fillSlot(instance: unknown, runtime: Dispatching): boolean {
+export function fillSlot(instance: unknown, runtime: DispatchingRuntime): boolean {
   if (typeof instance !== 'object' || instance === null || !(SLOT in instance)) return false;
   Reflect.set(instance, SLOT, runtime);
   return true;
 }
 
 /** The runtime of the application that an object belongs to. Auto-mocking injectors put anything there. */
-export function runtimeOf(self: unknown): Dispatching | undefined {
+export function runtimeOf(self: unknown): DispatchingRuntime | undefined {
   const runtime = (self as Carrier | null | undefined)?.[SLOT];
   return isRuntime(runtime) ? runtime : undefined;
 }
 
-function isRuntime(value: unknown): value is Dispatching {
-  return (value as Dispatching | null | undefined)?.[BRAND] === true;
+function isRuntime(value: unknown): value is DispatchingRuntime {
+  return (value as DispatchingRuntime | null | undefined)?.[BRAND] === true;
 }
 
 function place(runtime: unknown, self: object): void {
@@ -134,12 +122,12 @@ function place(runtime: unknown, self: object): void {
 /** Objects that an application is making and whose slots are empty yet, known by their class. */
 interface Birth {
   readonly prototype: unknown;
-  readonly runtime: Dispatching;
+  readonly runtime: DispatchingRuntime;
 }
 
 const births: Birth[] = [];
 
-function runtimeAtBirth(self: object): Dispatching | undefined {
+function runtimeAtBirth(self: object): DispatchingRuntime | undefined {
   if (births.length === 0) return undefined;
   const prototype: unknown = Object.getPrototypeOf(self);
   const birth = births.findLast((each) => each.prototype === prototype);

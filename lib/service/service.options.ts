@@ -3,21 +3,18 @@ import type { AnyStage, ArgumentsOf } from '../stage/define-stage.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { AllOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
+import type { ResilienceOptions } from './resilience.options.js';
 
 /** All that protects the calls to one service, under one name, with stages of your own. */
 export type ServiceOptions<Stages extends readonly AnyStage[] = []> = ArgumentsOf<Stages> &
   Protection;
 
 /** What the library's own stages do, and what is said beside them. */
-export interface Protection extends AllOf<OurTypes, 'service'> {
+export interface Protection
+  extends AllOf<OurTypes, 'service'>,
+    Pick<ResilienceOptions, 'onDiscard'> {
   /** The dependency, for errors and metrics. */
   upstream?: string;
-  /**
-   * Called with each answer that comes when nobody waits for it any more (after a timeout, of a hedge
-   * that lost, after the caller has given up), to close what only you can close. Streams and the bodies
-   * of `Response`s are closed already. What it throws affects nothing, and is warned of once.
-   */
-  onDiscard?: (answer: unknown) => unknown;
 }
 
 /** @throws ResilienceConfigurationError */
