@@ -78,8 +78,10 @@ export class StageResolver {
 
   /** A decorator can be written where the stage that it is for was forgotten. */
   private checkKnown(): void {
-    const known = new Set([...LABELS, ...this.catalog.stages.map(({ name }) => name)]);
-    const unknown = this.layers.flatMap((layer) => Object.keys(layer)).find((it) => !known.has(it));
+    const { stages } = this.catalog;
+    const isKnown = (key: string) =>
+      LABELS.includes(key) || stages.some(({ name }) => name === key);
+    const unknown = this.layers.flatMap((layer) => Object.keys(layer)).find((key) => !isKnown(key));
     if (unknown === undefined) return;
     throw new ResilienceConfigurationError(
       this.placeOf(unknown),

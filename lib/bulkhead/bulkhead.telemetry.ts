@@ -4,7 +4,8 @@ import { BULKHEAD_REJECTION_REASONS, type BulkheadRejectionReason } from './bulk
 
 /** Reports what happens to one bulkhead. */
 export class BulkheadTelemetry {
-  private readonly limit: BoundMetric;
+  /** Of a bulkhead that finds its limit out. */
+  private limit: BoundMetric | undefined = undefined;
   private runningNow = 0;
   private queuedNow = 0;
   private readonly running: { changed(): void };
@@ -17,7 +18,6 @@ export class BulkheadTelemetry {
     const tags = Object.freeze({ bulkhead });
     this.running = host.metrics.watch('bulkhead.running', tags, () => this.runningNow);
     this.queued = host.metrics.watch('bulkhead.queued', tags, () => this.queuedNow);
-    this.limit = host.metrics.bind('gauge', 'bulkhead.limit', tags);
   }
 
   /** One that is there no more holds nothing. */
@@ -45,6 +45,8 @@ export class BulkheadTelemetry {
 
   /** Of one that finds out itself how many may run. */
   limited(limit: number): void {
+    const { bulkhead, host } = this;
+    this.limit ??= host.metrics.bind('gauge', 'bulkhead.limit', { bulkhead });
     this.limit(limit);
   }
 }

@@ -48,8 +48,7 @@ export class InMemoryMetrics implements MetricsRecorder {
    */
   find(name: string, kind: MetricKind, tags: MetricTags): KeptSeries {
     const given = Object.keys(tags).filter((tag) => tags[tag] !== undefined);
-    let key = name;
-    for (const tag of given.sort()) key += `\0${tag}\0${tags[tag]}`;
+    const key = seriesKey(name, given, tags);
     const existing = this.series.get(key);
     if (existing !== undefined) return existing;
     const full = this.series.size >= MAX_SERIES && tags.__other__ === undefined;
@@ -136,6 +135,13 @@ export class KeptSeries implements MetricSeries {
       ? { name, kind, tags, value, sum, min, max }
       : { name, kind, tags, value };
   }
+}
+
+/** What tells a series apart, whatever the order of its tags. */
+export function seriesKey(name: string, given: string[], tags: MetricTags): string {
+  let key = name;
+  for (const tag of given.sort()) key += `\0${tag}\0${tags[tag]}`;
+  return key;
 }
 
 function matches(tags: Record<string, string>, wanted: MetricTags): boolean {

@@ -6,6 +6,7 @@ import type {
   MetricTags,
 } from '../common/metrics.js';
 import { Guard } from './guard.js';
+import { seriesKey } from './in-memory-metrics.js';
 import { SharedSeries } from './shared-series.js';
 
 /** So many gauges are remembered. */
@@ -133,7 +134,7 @@ export class MetricsFanOut implements MetricsRecorder {
   }
 
   private gaugeState(name: string, tags: MetricTags): GaugeState {
-    const key = JSON.stringify([name, Object.entries(tags).sort()]);
+    const key = seriesKey(name, Object.keys(tags), tags);
     const state = this.gauges.get(key) ?? { name, tags: { ...tags }, read: undefined };
     if (this.gauges.size < MAX_GAUGES) this.gauges.set(key, state);
     return state;
