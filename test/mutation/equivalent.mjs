@@ -13,37 +13,7 @@ const EQUIVALENT = [
     'every caller names the place',
   ],
   [
-    'lib/pipeline/attempt.ts',
-    'this.owner.plan.stages.bulkhead?.release(undefined, this, this.lender);',
-    'this.owner.plan.stages.bulkhead.release',
-    'who holds a slot has a bulkhead',
-  ],
-  [
-    'lib/pipeline/attempt.ts',
-    'this.onAbandoned?.(reason);',
-    'this.onAbandoned(reason)',
-    'what this throws is dropped, like what a listener throws',
-  ],
-  [
-    'lib/pipeline/execution.ts',
-    'if (mayBeEnded || CallContext.isCheap) this.context = new CallContext();',
-    'true',
-    'it saves a context that nobody comes back to',
-  ],
-  [
-    'lib/pipeline/execution.ts',
-    'if (caller !== undefined || signal !== undefined) this.leave = join(this, caller, signal);',
-    'true',
-    'who joins nobody is told of nothing',
-  ],
-  [
-    'lib/pipeline/execution.ts',
-    'if (stream !== undefined) closeStream(stream);',
-    'true',
-    'what closing throws is dropped, and nothing cannot be closed',
-  ],
-  [
-    'lib/pipeline/execution.ts',
+    'lib/pipeline/call.ts',
     'protected get hedge(): HedgePolicy | undefined {',
     '{}',
     'it answers with nothing either way',
@@ -61,19 +31,13 @@ const EQUIVALENT = [
     'what has ended cannot be cancelled any more: it saves the error that says why',
   ],
   [
-    'lib/pipeline/stream.ts',
-    'if (!begun) attempt.begun(STREAMING);',
-    'true',
-    'an attempt begins once, however often it is told so',
-  ],
-  [
     'lib/hedge/hedge.policy.ts',
     'if (this.options.afterPercentile !== undefined) this.latest.add(durationMs);',
     'true',
     'what is kept is read under the same condition alone',
   ],
   [
-    'lib/dispatch/handlers.ts',
+    'lib/nest/handlers.ts',
     'if (answer === undefined) {',
     'true',
     'the answer is looked up again, and is the same',
@@ -83,16 +47,6 @@ const EQUIVALENT = [
     'if (SLOT in prototype) return;',
     'false',
     'the slot is made again, as it was',
-  ],
-  [
-    'lib/binding/substitutes.ts',
-    'if (policy !== undefined) substitutePolicy(policy, given, catalog);',
-    'true',
-    'what is not asked for above is the token of a policy that something requests',
-    'lib/circuit-breaker/circuit-breaker.policy.ts',
-    'private closedSince: Permit = UNCOUNTED + 1;',
-    'UNCOUNTED - 1',
-    'until the state first changes every permit is above both',
   ],
   [
     'lib/circuit-breaker/circuit-breaker.policy.ts',
@@ -174,20 +128,8 @@ const EQUIVALENT = [
   ],
   [
     'lib/bulkhead/bulkhead.policy.ts',
-    'return lender !== undefined && this.loans.lend(lender) ? lender : undefined;',
-    'true',
-    'what nobody lends is asked for by nobody',
-  ],
-  [
-    'lib/bulkhead/bulkhead.policy.ts',
     'if (holder !== undefined) this.loans.reserve(holder, ticket);',
     'true',
-    'nobody has no loan',
-  ],
-  [
-    'lib/bulkhead/bulkhead.policy.ts',
-    'if (holder === undefined || !this.loans.outlives(holder, lender)) this.giveBack(at, lender);',
-    'false',
     'nobody has no loan',
   ],
   [
@@ -197,34 +139,10 @@ const EQUIVALENT = [
     'there are as many multiples below zero',
   ],
   [
-    'lib/bulkhead/bulkhead.policy.ts',
-    "const byClient = reason === 'deadline' && scope?.impatient === true;",
-    'scope.impatient',
-    'who has a deadline has a scope',
-  ],
-  [
     'lib/bulkhead/loans.ts',
     'this.byLender.get(lender)?.waiting.add(ticket);',
     'this.byLender.get(lender).waiting',
     'who could lend to it has lent to another',
-  ],
-  [
-    'lib/bulkhead/run-alone.ts',
-    'if (this.ticket !== undefined) this.bulkhead.leave(this.ticket);',
-    'true',
-    'it is cancelled only while it waits, and then has a ticket',
-  ],
-  [
-    'lib/bulkhead/run-alone.ts',
-    'this.giveUp?.(reason);',
-    'this.giveUp(reason)',
-    'it is cancelled only while it waits',
-  ],
-  [
-    'lib/bulkhead/run-alone.ts',
-    'this.lender = this.ticket?.lender;',
-    'this.ticket.lender',
-    'what has waited has a ticket',
   ],
   [
     'lib/bulkhead/ticket-queue.ts',
