@@ -76,7 +76,7 @@ export class ResilienceModule {
       inject: [ModulesContainer],
       useFactory: (modules: ModulesContainer) => applicationIn(modules)?.runtime,
     };
-    return rootModule([given, ready], [], options?.isGlobal, () => options ?? {});
+    return rootModule([given, ready], [], options?.isGlobal, options);
   }
 
   /** With options that other providers are needed for. */
@@ -93,7 +93,6 @@ export class ResilienceModule {
       [...optionsProviders(options as ResilienceModuleAsyncOptions), ready],
       options?.imports,
       options?.isGlobal,
-      () => ({}),
     );
   }
 
@@ -127,7 +126,7 @@ function rootModule(
   runtimeProviders: Provider[],
   imports: DynamicModule['imports'],
   isGlobal: boolean | undefined,
-  named: () => ResilienceFeatureOptions,
+  named?: ResilienceFeatureOptions,
 ): DynamicModule {
   takePartInInjection((modules) => applicationIn(modules)?.methods);
   // No dependency but the container: a decorated service among them would get no runtime.
@@ -162,7 +161,7 @@ function rootModule(
     ),
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
   ];
-  const policies = () => [...namedProviders(named()), ...requestedProviders()];
+  const policies = () => [...namedProviders(named ?? {}), ...requestedProviders()];
   return {
     module: ResilienceModule,
     global: isGlobal ?? true,
@@ -178,7 +177,7 @@ function rootModule(
 }
 
 function fromRuntime<T>(
-  provide: Type<T> | (abstract new (...args: never[]) => T),
+  provide: abstract new (...args: never[]) => T,
   get: (runtime: ResilienceRuntime) => T | undefined,
 ): Provider {
   return { provide: provide as Type<T>, inject: [READY], useFactory: ownFactory(get) };

@@ -2,7 +2,7 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics, MetricsRecorder } from '../common/metrics.js';
 import { Alerts } from '../observability/alerts.js';
 import { CircuitLog } from '../observability/circuit-log.js';
-import { ErrorCounters } from '../observability/error-counters.js';
+import { countErrors } from '../observability/error-counters.js';
 import { ErrorTracker } from '../observability/error-tracker.js';
 import {
   checkErrorTrackerOptions,
@@ -86,10 +86,4 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
     alertIntervalMs: options.alertIntervalMs ?? 60_000,
     errorContext: options.errorContext,
   };
-}
-
-/** From the tracker, so that the two agree also on what a user tracks by hand. */
-export function countErrors({ errors$ }: ErrorTracker, metrics: MetricsFanOut): void {
-  const counters = new ErrorCounters(metrics);
-  errors$.subscribe((error) => counters.count(error));
 }

@@ -1,6 +1,7 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { MetricsRecorder } from '../common/metrics.js';
 import { type RequestedToken, requestedTokens } from '../common/tokens.js';
+import { countErrors } from '../observability/error-counters.js';
 import { ErrorTracker } from '../observability/error-tracker.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
@@ -8,7 +9,7 @@ import { ResilienceEvents } from '../observability/resilience-events.js';
 import type { NamedCatalog } from '../stage/named-catalog.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
-import { type Configuration, countErrors } from './configuration.js';
+import type { Configuration } from './configuration.js';
 
 /** What a test can put something else in the place of, so that calls use it too. */
 export function substitutable(): Set<unknown> {

@@ -132,7 +132,7 @@ export class Failing<T> {
     return goesOn;
   }
 
-  /** The call failed for good: by API.md's table, an alert, a fallback, `null` or the error. */
+  /** The call failed for good: an alert, and a fallback's answer, `null` or the error. */
   private conclude(failure: unknown): void {
     const { call } = this;
     if (call.cut !== undefined) {

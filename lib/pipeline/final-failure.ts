@@ -2,7 +2,7 @@ import { isClientError } from '../common/client-error.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Stages } from './stages.js';
 
-/** What becomes of a call that failed for good, by API.md's table. */
+/** What becomes of a call that failed for good. */
 export interface FinalFailure {
   /** What failed it: that of the fallback's predicate where it throws. */
   readonly error: unknown;

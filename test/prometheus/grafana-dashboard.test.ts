@@ -58,7 +58,7 @@ function namesIn(expr: string): { selectors: Selector[]; groupedBy: string[] } {
   return { selectors, groupedBy };
 }
 
-/** Everything that API.md says is recorded, exported once. */
+/** Everything that the library records, exported once. */
 async function exportedSamples(): Promise<Sample[]> {
   const prometheus = new PrometheusMetrics();
   const [operation, breaker, bulkhead] = ['Shop.pay', 'payments', 'write'];
