@@ -3,6 +3,7 @@ import type { ErrorContext } from './common/error-context.js';
 import type { MetricsRecorder } from './common/metrics.js';
 import {
   boolean,
+  type Checker,
   checked,
   checkOptions,
   durationOrZero,
@@ -90,7 +91,7 @@ export interface ResilienceOptionsFactory<Stages extends readonly AnyStage[] = [
 }
 
 const recordOf =
-  (checker: (place: string, value: unknown) => unknown): Rule =>
+  (checker: Checker): Rule =>
   (value, place) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return 'an object of options by name';

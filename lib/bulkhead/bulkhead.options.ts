@@ -1,12 +1,11 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
   boolean,
-  checkOptions,
+  checkerOf,
   countOrZero,
   duration,
   merge,
   positiveCount,
-  type Rules,
 } from '../common/options.js';
 
 /** How many calls run and wait at a time. */
@@ -41,18 +40,17 @@ export interface ResolvedBulkheadOptions extends BulkheadOptions {
   queueLimit: number;
 }
 
-const RULES: Rules<BulkheadOptions> = {
-  maxConcurrent: positiveCount,
-  queueLimit: countOrZero,
-  queueTimeoutMs: duration,
-  adaptive: boolean,
-  minConcurrent: positiveCount,
-};
-
 /** @throws ResilienceConfigurationError */
-export function checkBulkheadOptions(place: string, options: unknown): BulkheadOptions {
-  return checkOptions<BulkheadOptions>(place, options, RULES, 'maxConcurrent');
-}
+export const checkBulkheadOptions = checkerOf<BulkheadOptions>(
+  {
+    maxConcurrent: positiveCount,
+    queueLimit: countOrZero,
+    queueTimeoutMs: duration,
+    adaptive: boolean,
+    minConcurrent: positiveCount,
+  },
+  'maxConcurrent',
+);
 
 /** Later layers win field by field; one that is not adaptive has no use for a lower bound. */
 export function mergeBulkheadOptions(...layers: (BulkheadOptions | undefined)[]): BulkheadOptions {

@@ -4,7 +4,6 @@ import {
   checkOptions,
   duration,
   factorRule,
-  merge,
   percentage,
   positiveCount,
   predicate,
@@ -112,18 +111,6 @@ export function checkCircuitBreakerOptions(place: string, given: unknown): Circu
     );
   }
   return options;
-}
-
-/** Later layers win field by field; a window of calls replaces one of time, and the other way round. */
-export function mergeCircuitBreakerOptions(
-  ...layers: (CircuitBreakerOptions | undefined)[]
-): CircuitBreakerOptions {
-  return layers.reduce<CircuitBreakerOptions>((below, layer) => {
-    const merged = merge(below, layer);
-    if (layer?.windowCalls !== undefined && layer.windowMs === undefined) delete merged.windowMs;
-    if (layer?.windowMs !== undefined && layer.windowCalls === undefined) delete merged.windowCalls;
-    return merged;
-  }, {});
 }
 
 /** @throws ResilienceConfigurationError where all layers together make no sense */

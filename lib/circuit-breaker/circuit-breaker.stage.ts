@@ -1,4 +1,4 @@
-import { fractionDoubt } from '../common/options.js';
+import { fractionDoubt, mergeEither } from '../common/options.js';
 import { Registry } from '../common/registry.js';
 import { namedStage } from '../stage/named-catalog.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
@@ -6,7 +6,6 @@ import { breakerHealth } from './circuit-breaker.health.js';
 import {
   type CircuitBreakerOptions,
   checkCircuitBreakerOptions,
-  mergeCircuitBreakerOptions,
   resolveCircuitBreakerOptions,
 } from './circuit-breaker.options.js';
 import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
@@ -57,7 +56,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     registry: CircuitBreakerRegistry,
     check: checkCircuitBreakerOptions,
     instead: (number) => `{ failureThreshold: ${number} }`,
-    merge: mergeCircuitBreakerOptions,
+    merge: (...layers) => mergeEither(layers, 'windowCalls', 'windowMs'),
     resolve: resolveCircuitBreakerOptions,
     make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
     snapshot: (breaker) => breaker.getSnapshot(),

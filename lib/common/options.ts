@@ -95,6 +95,20 @@ export function merge<T extends object>(...layers: (T | undefined)[]): T {
   ) as T;
 }
 
+/** The same where one of two options takes the place of the other, which excludes it. */
+export function mergeEither<T extends object>(
+  layers: readonly (T | undefined)[],
+  one: keyof T,
+  other: keyof T,
+): T {
+  return layers.reduce<T>((below, layer) => {
+    const merged = merge(below, layer);
+    if (layer?.[one] !== undefined && layer[other] === undefined) delete merged[other];
+    if (layer?.[other] !== undefined && layer[one] === undefined) delete merged[one];
+    return merged;
+  }, {} as T);
+}
+
 export const duration: Rule<number> = numberRule(
   (n) => n > 0 && n <= MAX_TIMER_MS,
   `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}`,
@@ -153,8 +167,16 @@ export function isAsyncFunction(value: unknown): boolean {
   return typeof value === 'function' && value.constructor.name === 'AsyncFunction';
 }
 
+/** Checks what is said at a place. It throws a ResilienceConfigurationError where that is not allowed. */
+export type Checker<Value = unknown> = (place: string, value: unknown) => Value;
+
+/** The checker of options with such rules; see `checkOptions()`. */
+export function checkerOf<T extends object>(rules: Rules<T>, main?: keyof T & string): Checker<T> {
+  return (place, options) => checkOptions<T>(place, options, rules, main);
+}
+
 /** A rule for what has a checker of its own, which says more exactly what is wrong. */
-export function checked(checker: (place: string, value: unknown) => unknown): Rule {
+export function checked(checker: Checker): Rule {
   return (value, place) => {
     checker(place, value);
     return undefined;
@@ -162,8 +184,8 @@ export function checked(checker: (place: string, value: unknown) => unknown): Ru
 }
 
 /** A rule for the name of something, or for its options. */
-export function nameOr(checkOptions: (place: string, value: unknown) => unknown): Rule {
-  const options = checked(checkOptions);
+export function nameOr(checker: Checker): Rule {
+  const options = checked(checker);
   return (value, place) => (typeof value === 'string' ? text : options)(value, place);
 }
 

@@ -1,4 +1,4 @@
-import { boolean, checkOptions, duration, merge, type Rules } from '../common/options.js';
+import { boolean, checkerOf, duration, merge } from '../common/options.js';
 
 /** What is believed of what callers say about their requests. */
 export interface InboundOptions {
@@ -30,16 +30,12 @@ const DEFAULTS: ResolvedInboundOptions = {
   trustCriticality: false,
 };
 
-const RULES: Rules<InboundOptions> = {
+/** @throws ResilienceConfigurationError */
+export const checkInboundOptions = checkerOf<InboundOptions>({
   maxTimeoutMs: duration,
   trustDeadline: boolean,
   trustCriticality: boolean,
-};
-
-/** @throws ResilienceConfigurationError */
-export function checkInboundOptions(place: string, options: unknown): InboundOptions {
-  return checkOptions<InboundOptions>(place, options, RULES);
-}
+});
 
 export function resolveInboundOptions(options: InboundOptions = {}): ResolvedInboundOptions {
   return merge<InboundOptions>(DEFAULTS, options) as ResolvedInboundOptions;

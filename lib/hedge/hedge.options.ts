@@ -1,13 +1,5 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import {
-  check,
-  checkOptions,
-  durationOrZero,
-  merge,
-  percentage,
-  positiveCount,
-  type Rules,
-} from '../common/options.js';
+import { check, checkerOf, durationOrZero, percentage, positiveCount } from '../common/options.js';
 
 /** When a call that is slow to answer is made a second time, beside the first. */
 export interface HedgeOptions {
@@ -22,33 +14,21 @@ export interface HedgeOptions {
   maxHedged?: number;
 }
 
-const RULES: Rules<HedgeOptions> = {
-  delayMs: durationOrZero,
-  afterPercentile: percentage,
-  maxHedged: positiveCount,
-};
-
 /** @throws ResilienceConfigurationError */
-export function checkHedgeOptions(place: string, options: unknown): HedgeOptions {
-  return checkOptions<HedgeOptions>(place, options, RULES, 'delayMs');
-}
+export const checkHedgeOptions = checkerOf<HedgeOptions>(
+  {
+    delayMs: durationOrZero,
+    afterPercentile: percentage,
+    maxHedged: positiveCount,
+  },
+  'delayMs',
+);
 
 /** The options that a `@Hedge()` argument stands for; a number is `delayMs`. */
 export function hedgeArgument(place: string, argument: unknown): HedgeOptions {
   if (typeof argument !== 'number') return checkHedgeOptions(place, argument);
   check(`${place} (delayMs)`, argument, durationOrZero);
   return { delayMs: argument };
-}
-
-/** Later layers win field by field; one delay replaces the other. */
-export function mergeHedges(layers: HedgeOptions[]): HedgeOptions {
-  return layers.reduce<HedgeOptions>((below, layer) => {
-    const merged = merge(below, layer);
-    if (layer.delayMs !== undefined && layer.afterPercentile === undefined)
-      delete merged.afterPercentile;
-    if (layer.afterPercentile !== undefined && layer.delayMs === undefined) delete merged.delayMs;
-    return merged;
-  }, {});
 }
 
 /** @throws ResilienceConfigurationError unless there is one delay, seen over all layers */

@@ -1,13 +1,8 @@
-import { checked, fractionDoubt } from '../common/options.js';
+import { checked, fractionDoubt, mergeEither } from '../common/options.js';
 import type { RetryPolicy } from '../retry/retry.policy.js';
 import { RetryCatalog } from '../retry/retry-catalog.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
-import {
-  checkHedgeOptions,
-  type HedgeOptions,
-  hedgeArgument,
-  mergeHedges,
-} from './hedge.options.js';
+import { checkHedgeOptions, type HedgeOptions, hedgeArgument } from './hedge.options.js';
 import { HedgePolicy } from './hedge.policy.js';
 
 /** What is typed of it. */
@@ -37,7 +32,7 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
         retry === undefined
           ? application.catalogOf(RetryCatalog).budgetOf(operation, upstream, undefined, place)
           : retry.budget;
-      return new HedgePolicy(mergeHedges(layers), place, budget);
+      return new HedgePolicy(mergeEither(layers, 'delayMs', 'afterPercentile'), place, budget);
     },
     doubts: (operations) =>
       operations.flatMap(({ operation, stages }) => {

@@ -1,12 +1,11 @@
 import {
   boolean,
-  checkOptions,
+  checkerOf,
   countOrZero,
   duration,
   durationOrZero,
   positiveCount,
   predicate,
-  type Rules,
 } from '../common/options.js';
 
 /** What an `ErrorTracker` keeps and writes. */
@@ -53,7 +52,8 @@ type Hooks = 'redact' | 'redactMessage';
 export type ResolvedErrorTrackerOptions = Required<Omit<ErrorTrackerOptions, Hooks>> &
   Pick<ErrorTrackerOptions, Hooks>;
 
-const RULES: Rules<ErrorTrackerOptions> = {
+/** @throws ResilienceConfigurationError */
+export const checkErrorTrackerOptions = checkerOf<ErrorTrackerOptions>({
   windowMs: duration,
   maxKeys: positiveCount,
   recentErrors: countOrZero,
@@ -63,12 +63,7 @@ const RULES: Rules<ErrorTrackerOptions> = {
   includeStack: boolean,
   redact: predicate,
   redactMessage: predicate,
-};
-
-/** @throws ResilienceConfigurationError */
-export function checkErrorTrackerOptions(place: string, options: unknown): ErrorTrackerOptions {
-  return checkOptions<ErrorTrackerOptions>(place, options, RULES);
-}
+});
 
 export function resolveErrorTrackerOptions(
   options: ErrorTrackerOptions,

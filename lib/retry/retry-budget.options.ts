@@ -1,4 +1,4 @@
-import { checkOptions, duration, nonNegative, type Rules } from '../common/options.js';
+import { checkerOf, duration, nonNegative } from '../common/options.js';
 
 /**
  * How many retries the calls to a dependency may add to its load: over the window, at most
@@ -15,16 +15,12 @@ export interface RetryBudgetOptions {
   windowMs?: number;
 }
 
-const RULES: Rules<RetryBudgetOptions> = {
+/** @throws ResilienceConfigurationError */
+export const checkRetryBudgetOptions = checkerOf<RetryBudgetOptions>({
   ratio: nonNegative,
   minRetriesPerSecond: nonNegative,
   windowMs: duration,
-};
-
-/** @throws ResilienceConfigurationError */
-export function checkRetryBudgetOptions(place: string, options: unknown): RetryBudgetOptions {
-  return checkOptions<RetryBudgetOptions>(place, options, RULES);
-}
+});
 
 export function resolveRetryBudgetOptions(
   options: RetryBudgetOptions,

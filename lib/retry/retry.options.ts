@@ -1,7 +1,7 @@
 import {
   boolean,
   check,
-  checkOptions,
+  checkerOf,
   duration,
   durationOrZero,
   factorRule,
@@ -10,7 +10,6 @@ import {
   positiveCount,
   predicate,
   type Rule,
-  type Rules,
   text,
 } from '../common/options.js';
 import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.options.js';
@@ -111,24 +110,23 @@ const budget: Rule = (value, place) => {
   return undefined;
 };
 
-const RULES: Rules<RetryOptions> = {
-  maxAttempts: positiveCount,
-  baseDelayMs: durationOrZero,
-  maxDelayMs: durationOrZero,
-  factor: factorRule,
-  jitter: oneOf('none', 'full', 'equal', 'decorrelated'),
-  retryableErrors: retryable,
-  maxDurationMs: duration,
-  respectRetryAfter: boolean,
-  idempotent: boolean,
-  budget,
-  retryNested: boolean,
-};
-
 /** @throws ResilienceConfigurationError */
-export function checkRetryOptions(place: string, options: unknown): RetryOptions {
-  return checkOptions<RetryOptions>(place, options, RULES, 'maxAttempts');
-}
+export const checkRetryOptions = checkerOf<RetryOptions>(
+  {
+    maxAttempts: positiveCount,
+    baseDelayMs: durationOrZero,
+    maxDelayMs: durationOrZero,
+    factor: factorRule,
+    jitter: oneOf('none', 'full', 'equal', 'decorrelated'),
+    retryableErrors: retryable,
+    maxDurationMs: duration,
+    respectRetryAfter: boolean,
+    idempotent: boolean,
+    budget,
+    retryNested: boolean,
+  },
+  'maxAttempts',
+);
 
 /** The options that a `@Retry()` argument stands for; a number is `maxAttempts`. */
 export function retryArgument(place: string, argument: unknown): RetryOptions {

@@ -1,4 +1,4 @@
-import { checkOptions, durationOrZero, type Rules } from '../common/options.js';
+import { checkerOf, durationOrZero } from '../common/options.js';
 
 /** How calls end when the application closes. */
 export interface ShutdownOptions {
@@ -12,9 +12,5 @@ export interface ShutdownOptions {
   graceMs?: number;
 }
 
-const RULES: Rules<ShutdownOptions> = { graceMs: durationOrZero };
-
 /** @throws ResilienceConfigurationError */
-export function checkShutdownOptions(place: string, options: unknown): ShutdownOptions {
-  return checkOptions<ShutdownOptions>(place, options, RULES);
-}
+export const checkShutdownOptions = checkerOf<ShutdownOptions>({ graceMs: durationOrZero });

@@ -1,5 +1,5 @@
 import type { Metrics } from '../common/metrics.js';
-import type { Rule } from '../common/options.js';
+import type { Checker, Rule } from '../common/options.js';
 import type { NamedInstances } from './named-instances.js';
 import type { StageHost } from './stage-host.js';
 import type { StageTypes } from './stage-types.js';
@@ -9,9 +9,6 @@ import type { StageTypes } from './stage-types.js';
  * around an attempt is an `AttemptStage`.
  */
 export type StagePlace = 'call' | 'between' | 'attempt';
-
-/** Checks what options say at a place, by throwing a ResilienceConfigurationError. */
-export type Checker = (place: string, value: unknown) => unknown;
 
 /**
  * All that the library knows of a stage. Its policy is what an operation has that goes through it.
