@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { isNodeStream, type OpenStream } from '../common/open-stream.js';
-import type { Dependent, Scope } from './scope.js';
+import type { Caller, Dependent } from './dependent.js';
 
 /** Lets go of flows whose streams nobody has any more: a web stream tells its end to its reader only. */
 const collected = new FinalizationRegistry<WeakRef<Flow>>((flow) => flow.deref()?.leave());
@@ -15,7 +15,7 @@ export class Flow implements Dependent {
   constructor(
     stream: OpenStream,
     private readonly controller: AbortController,
-    private caller: Scope,
+    private caller: Caller,
   ) {
     caller.adopt(this);
     if (isNodeStream(stream)) stream.once('close', () => this.leave());
@@ -27,7 +27,7 @@ export class Flow implements Dependent {
   }
 
   /** The caller may hand the stream on to its own. */
-  moveOn(caller: Scope | undefined): void {
+  moveOn(caller: Caller | undefined): void {
     if (caller === undefined) return;
     this.caller = caller;
     caller.adopt(this);

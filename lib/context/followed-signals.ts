@@ -1,4 +1,4 @@
-import type { Dependent } from './scope.js';
+import type { Dependent } from './dependent.js';
 
 /** The calls that follow a signal of somebody else's, and the one listener that serves them all. */
 interface Followers {

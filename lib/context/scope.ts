@@ -1,9 +1,10 @@
 import { getMaxListeners, setMaxListeners } from 'node:events';
 import { now } from '../common/clock.js';
-import { type Linked, LinkedList } from '../common/linked-list.js';
+import { LinkedList } from '../common/linked-list.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { openStreamOf } from '../common/open-stream.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
+import type { Caller, Dependent } from './dependent.js';
 import { errorChain } from './error-chain.js';
 import { Flow } from './flow.js';
 import { QueueTime } from './queue-time.js';
@@ -15,13 +16,6 @@ export interface AttemptContext {
   readonly signal: AbortSignal;
   /** Which attempt this is; the first is 1. */
   readonly attempt: number;
-}
-
-/** A call that ends when the scope that it was made in is aborted. Of one scope at a time, which links it. */
-export interface Dependent extends Linked<Dependent> {
-  cancel(reason: unknown): void;
-  /** The scope has ended well. Without this, what outlives it is on its own. */
-  moveOn?(caller: Scope | undefined): void;
 }
 
 /** Headers and timers know whole ms, so either may end a call almost one too early. */
@@ -46,7 +40,7 @@ class Extras {
  * The calls inside are told directly, not through the `AbortSignal`: a signal is expensive to make
  * and to listen to, so it exists only where somebody asked for it.
  */
-export class Scope implements AttemptContext {
+export class Scope implements AttemptContext, Caller {
   aborted = false;
   reason: unknown = undefined;
   private ended = false;

@@ -1,9 +1,10 @@
 import { now } from '../common/clock.js';
 import { type OpenPromise, openPromise } from '../common/open-promise.js';
 import { AMBIENT, runInScopeOnce } from '../context/ambient.js';
+import type { Dependent } from '../context/dependent.js';
 import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
-import { type AttemptContext, type Dependent, innermost, type Scope } from '../context/scope.js';
+import { type AttemptContext, innermost, type Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js';
 import type { AttemptStage } from './attempt-stage.js';

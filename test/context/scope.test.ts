@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Dependent } from '../../lib/context/dependent.js';
 import { follow, unfollow } from '../../lib/context/followed-signals.js';
 import { QueueTime } from '../../lib/context/queue-time.js';
 import { refuseWithout } from '../../lib/context/refusal.js';
-import { type Dependent, innermost, Scope } from '../../lib/context/scope.js';
+import { innermost, Scope } from '../../lib/context/scope.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
