@@ -8,7 +8,7 @@ export class PolicyScope extends Scope {
   private left = false;
 
   constructor(
-    private readonly call: { permitFor(policy: object): unknown },
+    public call: { permitFor(policy: object): unknown },
     around: Scope | undefined,
   ) {
     super(1, around, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);

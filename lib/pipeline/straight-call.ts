@@ -14,8 +14,10 @@ import type { Work } from './work.js';
  * becomes of it, a `PromiseCall` goes on, at the same attempt with the same permits.
  */
 export class StraightCall<T> extends StraightAttempt {
+  declare protected readonly plan: Plan;
+
   constructor(
-    protected override readonly plan: Plan,
+    plan: Plan,
     private readonly work: Work,
     private readonly self: unknown,
     private readonly args: unknown[],

@@ -12,6 +12,8 @@ import { PlainAttempt } from './plain-attempt.js';
 /** Makes calls through one stage by itself, without a pipeline around it. */
 export class Alone {
   private readonly plan: AttemptPlan;
+  /** All calls that are the same to the stage: it asks neither when they began, nor what happened inside. */
+  private readonly timeless: PlainAttempt;
 
   /** @param inFlight counts the calls */
   constructor(
@@ -26,6 +28,7 @@ export class Alone {
       timeoutMs: Number.POSITIVE_INFINITY,
       captureStackTrace: false,
     };
+    this.timeless = new PlainAttempt(name, stage, 0);
   }
 
   /**
@@ -52,30 +55,30 @@ export class Alone {
    */
   private runPlain<T>(work: AloneWork<T>): Promise<T> {
     const { inFlight, plan, stage } = this;
-    const at = stage.needsStart === undefined ? now() : 0;
-    const attempt = new PlainAttempt(plan.operation, stage, at);
-    const permit = stage.admit(attempt, at);
+    const isTimed = stage.needsStart === undefined;
+    const at = isTimed ? now() : 0;
+    const begun = isTimed ? new PlainAttempt(plan.operation, stage, at) : this.timeless;
+    const permit = stage.admit(begun, at);
     if (permit === WAIT) return new AloneCall(plan, stage, undefined, work, inFlight).runLater();
-    attempt.permit = permit;
+    begun.permit = permit;
     let result: Promise<T>;
-    beginPlain(attempt);
+    beginPlain(begun);
     try {
       result = promised(work(AMBIENT));
     } catch (error) {
-      attempt.scope = endPlain();
-      attempt.end(false, error);
+      begun.metIn(endPlain()).end(permit, false, error);
       throw error;
     }
-    attempt.scope = endPlain();
+    const attempt = begun.metIn(endPlain());
     return result.then(
       (value) => {
         inFlight?.leave();
-        attempt.end(true, undefined);
+        attempt.end(permit, true, undefined);
         return value;
       },
       (error) => {
         inFlight?.leave();
-        attempt.end(false, error);
+        attempt.end(permit, false, error);
         throw error;
       },
     );

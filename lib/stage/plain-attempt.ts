@@ -5,6 +5,7 @@ import type { AttemptStage, Permit, StageAttempt } from './attempt-stage.js';
 
 /** As much of an attempt as there is where nothing can end it before its work does. */
 export class PlainAttempt implements StageAttempt, PlainCall {
+  /** Of the one that begins: for what is called inside of it. */
   permit: Permit = undefined;
   /** Of what has been called in it before it waited for anything, where that has asked for it. */
   scope: PolicyScope | undefined = undefined;
@@ -35,9 +36,19 @@ export class PlainAttempt implements StageAttempt, PlainCall {
     return stage === this.stage ? this.permit : undefined;
   }
 
+  /** It has begun. @returns one of its own, where something inside has asked for it */
+  metIn(scope: PolicyScope | undefined): PlainAttempt {
+    if (scope === undefined) return this;
+    const own = new PlainAttempt(this.operation, this.stage, this.startedAt);
+    own.permit = this.permit;
+    own.scope = scope;
+    scope.call = own;
+    return own;
+  }
+
   /** @throws what the stage throws, for the caller */
-  end(answered: boolean, error: unknown): void {
-    const { permit, scope, stage } = this;
+  end(permit: Permit, answered: boolean, error: unknown): void {
+    const { scope, stage } = this;
     scope?.leave();
     stage.finished?.(permit, this, answered);
     stage.settled?.(permit, this, answered ? 'success' : 'failure', error, now());
