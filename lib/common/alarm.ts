@@ -7,6 +7,15 @@ const INPUT_TURNS = 2;
 /** What `setTimeout` returns: a number where it is not Node's (jsdom, Electron). */
 type Handle = Partial<NodeJS.Timeout> | number;
 
+/** Those that are set, and keep the process alive only where nothing else does. */
+const lastResorts = new Set<Alarm>();
+let isListening = false;
+
+/** Node tells when nothing keeps the process alive any more. */
+function keepProcessForNeeded(): void {
+  for (const alarm of lastResorts) alarm.keepProcess();
+}
+
 /**
  * A timer that rings once, on the clock in force: where a test changes that, the rest of the wait goes
  * on by the new one.
@@ -25,8 +34,17 @@ export class Alarm implements ClockFollower {
   dueAt = 0;
   private isResting = false;
   private keepsProcess = true;
+  /** Whether Node counts it among what keeps the process alive. */
+  private isCounted = true;
 
-  constructor(private readonly ring: () => void) {}
+  /**
+   * @param isLastResort whether it keeps the process alive only where nothing else does: of one that is
+   * needed and not needed all the time, telling Node each time costs a tenth of a call
+   */
+  constructor(
+    private readonly ring: () => void,
+    private readonly isLastResort = false,
+  ) {}
 
   get isSet(): boolean {
     return this.handle !== undefined;
@@ -46,6 +64,7 @@ export class Alarm implements ClockFollower {
     this.clearTimeout.call(globalThis, this.handle as NodeJS.Timeout);
     this.handle = undefined;
     clock.followers.delete(this);
+    lastResorts.delete(this);
   }
 
   /** Nobody needs it now: it holds no process, and is stopped where it cannot be told so. */
@@ -53,20 +72,32 @@ export class Alarm implements ClockFollower {
     const { handle } = this;
     // Stopping costs nothing where timers are faked, and a test may well count its timers.
     if (areTimersFaked() || typeof handle !== 'object' || handle.unref === undefined) this.stop();
-    else handle.unref();
+    else if (this.isCounted) this.count(false);
     this.isResting = true;
   }
 
   /** Somebody needs it again. */
   wake(): void {
     this.isResting = false;
-    if (this.keepsProcess && typeof this.handle === 'object') this.handle.ref?.();
+    if (!this.isLastResort && this.keepsProcess) this.count(true);
   }
 
   /** From now on it holds no process, though somebody needs it. */
   letProcessEnd(): void {
     this.keepsProcess = false;
-    if (typeof this.handle === 'object') this.handle.unref?.();
+    this.count(false);
+  }
+
+  /** Nothing else does. */
+  keepProcess(): void {
+    if (this.keepsProcess && !this.isResting) this.count(true);
+  }
+
+  private count(isCounted: boolean): void {
+    this.isCounted = isCounted;
+    if (typeof this.handle !== 'object') return;
+    if (isCounted) this.handle.ref?.();
+    else this.handle.unref?.();
   }
 
   followClock(isNewEra: boolean): void {
@@ -85,8 +116,18 @@ export class Alarm implements ClockFollower {
     this.isResting = false;
     this.clearTimeout = clearTimeout;
     this.handle = setTimeout(this.onTimer, delayMs);
-    if (!this.keepsProcess) this.letProcessEnd();
+    this.isCounted = true;
+    if (!this.keepsProcess) this.count(false);
+    else if (this.isLastResort && !areTimersFaked()) this.beLastResort();
     clock.followers.add(this);
+  }
+
+  private beLastResort(): void {
+    this.count(false);
+    lastResorts.add(this);
+    if (isListening) return;
+    isListening = true;
+    process.on('beforeExit', keepProcessForNeeded);
   }
 
   private readonly onTimer = (): void => {
@@ -103,6 +144,7 @@ export class Alarm implements ClockFollower {
   private onDue(): void {
     this.handle = undefined;
     clock.followers.delete(this);
+    lastResorts.delete(this);
     this.ring();
   }
 }

@@ -14,12 +14,12 @@ export interface Expiring<T> extends Linked<T> {
  * the next, adding and removing are O(1), and one timer serves all.
  *
  * Setting and clearing a Node timer costs more than all the rest of a call. So the timer is not
- * cleared when nothing is pending: it lets the process end, and goes when it fires and finds nothing,
- * unless new entries have come and want it again.
+ * cleared when nothing is pending: it goes when it fires and finds nothing, unless new entries have come
+ * and want it again. It keeps the process alive while something is pending, and nothing else does.
  */
 export class TimerQueue<T extends Expiring<T>> {
   private readonly pending = new LinkedList<T>();
-  private readonly alarm = new Alarm(() => this.expireDue());
+  private readonly alarm = new Alarm(() => this.expireDue(), true);
   private era = clock.era;
 
   constructor(readonly delayMs: number) {}

@@ -119,22 +119,30 @@ describe('a timer queue', () => {
     expect(log).toEqual(['a at 100', 'b at 130']);
   });
 
-  it('keeps the process alive while something is pending, and only as long as it is told to', () => {
+  it('keeps the process alive while something is pending and nothing else does, as long as it may', () => {
     jest.useRealTimers();
     const timers = () =>
       process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
     const others = timers();
+    /** As Node does when only this queue is left. */
+    const nothingElse = () => process.emit('beforeExit', 0);
     const queue = new TimerQueue<Entry>(60_000);
     const [first, second] = [new Entry('first'), new Entry('second')];
     queue.add(first);
+    expect(timers()).toBe(others);
+    nothingElse();
     expect(timers()).toBe(others + 1);
     queue.remove(first);
     expect(timers()).toBe(others); // though the timer is there for the next one
+    nothingElse();
+    expect(timers()).toBe(others);
     queue.add(second);
+    nothingElse();
     expect(timers()).toBe(others + 1);
     queue.letProcessEnd();
     expect(timers()).toBe(others);
     queue.add(first);
+    nothingElse();
     expect(timers()).toBe(others);
     queue.remove(second);
     queue.remove(first);

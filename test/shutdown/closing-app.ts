@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { Bulkhead, ResilienceModule, Retry, Timeout } from '../../lib/index.js';
+import { Bulkhead, ResilienceModule, ResilienceService, Retry, Timeout } from '../../lib/index.js';
 
 let isClosing = false;
 
@@ -81,6 +81,14 @@ const APPLICATIONS: Record<string, () => Promise<void>> = {
     await context.close();
     tell('closed');
   },
+  waiting: async () => {
+    const context = await NestFactory.createApplicationContext(HastyModule, quiet);
+    const pipeline = context.get(ResilienceService).pipeline({ timeoutMs: 50 });
+    for (const number of [1, 2])
+      await pipeline.execute(never).catch(({ name }: Error) => tell(`${name} ${number}`));
+  },
 };
+
+const never = () => new Promise<never>(() => undefined);
 
 await APPLICATIONS[process.argv[2] ?? '']?.();

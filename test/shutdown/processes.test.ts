@@ -68,3 +68,11 @@ describe('A process whose application has closed', () => {
     expect(await running.says(/closed|never/)).toBe('closed');
   });
 });
+
+describe('A process in which nothing is left but calls under a timeout', () => {
+  it('waits for the timeouts, and then ends', async () => {
+    const running = new Running('waiting');
+    expect(await running.says(/TimeoutError 2/)).toBe('TimeoutError 2');
+    expect(await running.end()).toBe(0);
+  });
+});
