@@ -178,7 +178,7 @@ it('A call that goes straight is the same as one by the general way, event by ev
       const expected = await seen(first as Way, each);
       for (const way of others) expect(await seen(way, each)).toEqual(expected);
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
   expect(straight.mock.calls.length).toBeGreaterThan(50); // else nothing was compared
 });
