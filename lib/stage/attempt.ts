@@ -218,6 +218,12 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   /** It does not begin: what it was given for its work goes back. */
   refuse(refusal: unknown, how: Settlement): void {
     if (!this.isAwaited) return;
+    if (this.admitted === 0) {
+      this.phase = Phase.Refused; // no stage has anything to hear of it, or to get back
+      this.end();
+      this.owner.failed(refusal, this);
+      return;
+    }
     const surfaced = this.settle(this.hasLostPatience() ? 'nothing' : how, refusal);
     this.giveBack();
     this.owner.failed(surfaced, this);
