@@ -72,8 +72,8 @@ export class BulkheadPolicy implements AttemptStage {
   private readonly queue: TicketQueue;
   private readonly telemetry: BulkheadTelemetry | undefined;
   private alone: Alone | undefined = undefined;
-  /** A call made inside of one that holds a slot finds it, however full the bulkhead is. */
-  readonly needsScope = true;
+  /** So many operations have it as a stage. */
+  private operations = 0;
   /** @internal */
   readonly needsStart = 'never';
 
@@ -120,9 +120,28 @@ export class BulkheadPolicy implements AttemptStage {
     return { name, running, queued: queue.size, maxConcurrent: limit, queueLimit, rejected };
   }
 
+  /**
+   * A call made inside of one that holds a slot has to find it where it can have no other. Of a method that
+   * is alone in using the bulkhead, and does not call itself, nothing is made inside but in a roundabout
+   * way: then it is enough that whoever takes the last slot is found, and so can always go on.
+   */
+  get needsScope(): boolean {
+    return (
+      this.running + 1 >= this.limit ||
+      this.operations > (this.alone === undefined ? 1 : 0) ||
+      this.adaptive !== undefined ||
+      this.options.queueLimit === 0
+    );
+  }
+
+  /** @internal */
+  joined(): void {
+    this.operations++;
+  }
+
   admit(attempt: StageAttempt, at: number): Permit {
     if (this.tryAcquire()) return this.timesRun() ? at || now() : UNTIMED;
-    const holder = (attempt.scope as Scope).callThrough(this);
+    const holder = attempt.scope?.callThrough(this);
     return holder !== undefined && this.loans.lend(holder) ? new Borrowed(holder) : WAIT;
   }
 

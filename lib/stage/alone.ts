@@ -39,7 +39,10 @@ export class Alone {
     this.inFlight?.enter();
     try {
       const around = surroundings();
-      return around === undefined && this.stage.needsScope !== true
+      const { needsScope, needsStart } = this.stage;
+      // One that never asks when calls began knows them by their scopes.
+      const isPlain = around === undefined && needsScope !== true && needsStart !== 'never';
+      return isPlain
         ? this.runPlain(work)
         : new AloneCall(this.plan, this.stage, around, work, this.inFlight).run();
     } catch (error) {

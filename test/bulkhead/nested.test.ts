@@ -403,3 +403,30 @@ describe('calls inside calls through one bulkhead', () => {
     await flush();
   });
 });
+
+describe('A method that alone uses a bulkhead', () => {
+  it('and comes to itself in a roundabout way, is never kept waiting for what only it can free', async () => {
+    for (const maxConcurrent of [1, 2, 3]) {
+      let deepest = 0;
+      class Tree {
+        @Bulkhead({ maxConcurrent, queueLimit: 100 })
+        async walk(depth: number): Promise<number> {
+          await pause();
+          deepest = Math.max(deepest, depth);
+          return depth === 0 ? 0 : this.children(depth - 1);
+        }
+        private async children(depth: number): Promise<number> {
+          const all = await Promise.all([this.walk(depth), this.walk(depth)]);
+          return Math.max(...all) + 1;
+        }
+      }
+      const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
+      const app = await boot({}, [Tree]);
+      const tree = app.module.get(Tree);
+      const walks = Promise.all(Array.from({ length: 4 }, () => tree.walk(3)));
+      await elapse(1_000);
+      await expect(walks).resolves.toEqual([3, 3, 3, 3]);
+      expect(app.bulkheads.get('Tree.walk').getSnapshot()).toMatchObject({ running: 0, queued: 0 });
+    }
+  });
+});
