@@ -16,8 +16,9 @@ const storage = global[KEY];
  * way back to one, while `run()` makes two of them. Without frames, `enterWith()` would change the
  * context of the resource itself.
  */
-const HAS_FRAMES = keepsFrames();
+const HAS_FRAMES = Number.parseInt(process.versions.node, 10) >= 24 && keepsFrames();
 
+/** Asked where it can be so only: where it is not, to ask would make every promise of the process dearer for good. */
 function keepsFrames(): boolean {
   const probe = new AsyncLocalStorage<boolean>();
   const resource = new AsyncResource('ResilienceProbe');
