@@ -55,6 +55,15 @@ export class OwnStage implements AttemptStage, NamedPolicy {
     }
   }
 
+  /** What it throws must keep nothing else from ending. */
+  dispose(): void {
+    try {
+      this.instance.dispose?.();
+    } catch (error) {
+      this.warn(error);
+    }
+  }
+
   get needsScope(): boolean | undefined {
     return this.instance.needsScope;
   }
@@ -92,9 +101,10 @@ export function definitionOf(specification: AnySpecification): {
       return new OwnStage(instance, given, options, made, warn);
     },
     injected: (policy) => (policy instanceof OwnStage ? policy.instance : policy),
-    snapshot: (policy: Partial<OwnStage>) => policy.snapshot?.() ?? {}, // a test may have put something else there
+    // A test may have put something else in its place.
+    snapshot: (policy: Partial<OwnStage>) => policy.snapshot?.() ?? {},
     health: (snapshot) => ({ status: levelOf(specification, snapshot), ...snapshot }),
-    dispose: ({ instance }) => instance.dispose?.(),
+    dispose: (policy: Partial<OwnStage>) => policy.dispose?.(),
     left(instance, host) {
       for (const [metric, { kind }] of Object.entries(metrics ?? {}))
         if (kind === 'gauge') host.metrics.gauge(metric, 0, { [name]: instance });

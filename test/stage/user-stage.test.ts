@@ -602,6 +602,39 @@ describe('How its instances stand', () => {
     await app.close();
     expect(disposed).toEqual(['own', 'db']);
   });
+
+  it('keeps nothing else from ending where its end throws, or a test has put something else in its place', async () => {
+    const ended: string[] = [];
+    const brittle = defineStage({
+      name: 'brittle',
+      named: 'brittles',
+      options: {},
+      make: (name) => ({
+        admit: () => undefined,
+        dispose() {
+          ended.push(name);
+          throw new Error('cannot end');
+        },
+      }),
+    });
+    const module = ResilienceModule.forRoot({
+      ...QUIET,
+      stages: [brittle],
+      brittles: { one: {}, two: {}, replaced: {} },
+      alerts: { sendCritical: () => undefined, flush: async () => void ended.push('alerts') },
+    });
+    class Caller {
+      constructor(@InjectStage(brittle, 'replaced') readonly stage: unknown) {}
+    }
+    const testing = await Test.createTestingModule({ imports: [module], providers: [Caller] })
+      .overrideProvider(getStageToken(brittle, 'replaced'))
+      .useValue({ admit: () => undefined })
+      .compile();
+    testing.useLogger(false);
+    await testing.init();
+    await testing.close();
+    expect(ended).toEqual(['one', 'two', 'alerts']);
+  });
 });
 
 describe('Its error', () => {
