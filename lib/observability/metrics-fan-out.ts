@@ -16,7 +16,9 @@ const MAX_GAUGES = 10_000;
 interface GaugeState {
   readonly name: string;
   readonly tags: MetricTags;
-  /** What it stands at; `undefined` before anybody has said so. */
+  /** What it was set to; `undefined` before anybody has said so. */
+  value: number | undefined;
+  /** Of one that is asked instead. */
   read: (() => number) | undefined;
 }
 
@@ -58,8 +60,10 @@ export class MetricsFanOut implements MetricsRecorder {
     this.recorders = [...this.recorders, recorder]; // a copy: somebody may be in the middle of the list
     for (const [name, metric] of this.defined)
       this.guard.run(() => recorder.define?.(name, metric));
-    for (const { name, tags, read } of this.gauges.values())
-      if (read !== undefined) this.guard.run(() => recorder.gauge(name, read(), tags));
+    for (const { name, tags, value, read } of this.gauges.values()) {
+      const current = read?.() ?? value;
+      if (current !== undefined) this.guard.run(() => recorder.gauge(name, current, tags));
+    }
     return () => {
       this.recorders = this.recorders.filter((each) => each !== recorder);
     };
@@ -76,7 +80,9 @@ export class MetricsFanOut implements MetricsRecorder {
   }
 
   gauge(name: string, value: number, tags?: MetricTags): void {
-    this.gaugeState(name, tags ?? {}).read = () => value;
+    const state = this.gaugeState(name, tags ?? {});
+    state.read = undefined;
+    state.value = value;
     for (const recorder of this.recorders) this.guard.run(() => recorder.gauge(name, value, tags));
   }
 
@@ -91,7 +97,8 @@ export class MetricsFanOut implements MetricsRecorder {
     if (kind === 'histogram') return (value) => series.observe(value);
     const state = this.gaugeState(name, tags);
     return (value) => {
-      state.read = () => value;
+      state.read = undefined;
+      state.value = value;
       series.set(value);
     };
   }
@@ -135,7 +142,12 @@ export class MetricsFanOut implements MetricsRecorder {
 
   private gaugeState(name: string, tags: MetricTags): GaugeState {
     const key = seriesKey(name, Object.keys(tags), tags);
-    const state = this.gauges.get(key) ?? { name, tags: { ...tags }, read: undefined };
+    const state = this.gauges.get(key) ?? {
+      name,
+      tags: { ...tags },
+      value: undefined,
+      read: undefined,
+    };
     if (this.gauges.size < MAX_GAUGES) this.gauges.set(key, state);
     return state;
   }

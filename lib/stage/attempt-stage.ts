@@ -60,8 +60,6 @@ export interface AttemptStage {
   readonly needsStart?: 'in a scope' | 'never';
   /** Told of each operation that it becomes a part of. @internal */
   joined?(): void;
-  /** How long an attempt may take, where the stage cuts it: then it is told by `expire()`. @internal */
-  readonly delayMs?: number;
   /**
    * Lets an attempt begin.
    *

@@ -68,7 +68,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
 
   private define(name: string, said: O | undefined, place: string): P {
     const { application, instances, registry } = this;
-    const options = instances.check(place, this.merge(this.defaults, said));
+    const options = this.merge(this.defaults, said); // each of which has been checked
     instances.resolve?.(place, options); // with the place in the message
     return registry.add(instances.make(name, options, application), place);
   }
