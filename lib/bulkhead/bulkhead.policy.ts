@@ -74,8 +74,6 @@ export class BulkheadPolicy implements AttemptStage {
   private alone: Alone | undefined = undefined;
   /** So many operations have it as a stage. */
   private operations = 0;
-  /** @internal */
-  readonly needsStart = 'never';
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: BulkheadOptions);
@@ -110,7 +108,8 @@ export class BulkheadPolicy implements AttemptStage {
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    this.alone ??= new Alone(this, this.name, this.host?.inFlight);
+    // What is made inside of such a call, nobody can tell before.
+    this.alone ??= new Alone(this, this.name, this.host?.inFlight, { scope: true, start: 'never' });
     return this.alone.run(fn);
   }
 

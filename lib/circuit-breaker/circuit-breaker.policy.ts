@@ -56,8 +56,6 @@ export class CircuitBreakerPolicy implements AttemptStage {
   private knownFailures: KnownFailures | undefined = undefined;
   private readonly telemetry: CircuitBreakerTelemetry | undefined;
   private alone: Alone | undefined = undefined;
-  /** @internal */
-  readonly needsStart = 'in a scope';
   /** So many operations have it as a stage. */
   private operations = 0;
   /** Calls through it have been made inside of each other. */
@@ -89,7 +87,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
    * @throws what `fn` throws, untouched
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
-    this.alone ??= new Alone(this, this.name, this.host?.inFlight);
+    this.alone ??= new Alone(this, this.name, this.host?.inFlight, { start: 'in a scope' });
     return this.alone.run(fn);
   }
 

@@ -7,7 +7,6 @@ import { refuseWithout } from '../context/refusal.js';
 import { type AttemptContext, innermost, type Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js';
-import type { AttemptStage } from './attempt-stage.js';
 
 /** What is called, with the attempt around it. */
 export type AloneWork<T> = (attempt: AttemptContext) => PromiseLike<T>;
@@ -26,7 +25,6 @@ class AloneAttempt<T> extends Attempt<T> {
 export class AloneCall<T> implements AttemptOwner<T>, Dependent {
   previous: Dependent | undefined = undefined;
   next: Dependent | undefined = undefined;
-  readonly isTimeless: boolean;
   private readonly attempt: Attempt<T>;
   /** Whose deadline and abort it has. */
   private readonly caller: Scope | undefined;
@@ -36,18 +34,20 @@ export class AloneCall<T> implements AttemptOwner<T>, Dependent {
   private isCut = false;
   private failure: { readonly error: unknown } | undefined = undefined;
 
-  /** @throws the reason of a caller that has given up */
+  /**
+   * @param isTimeless whether its stage asks neither when it began nor when it succeeded
+   * @throws the reason of a caller that has given up
+   */
   constructor(
     readonly plan: AttemptPlan,
-    stage: AttemptStage,
     around: Scope | undefined,
     private readonly work: AloneWork<T>,
     private readonly inFlight: InFlight | undefined,
+    readonly isTimeless: boolean,
   ) {
     refuseWithout(around);
     this.caller = innermost(around);
-    this.isTimeless = stage.needsStart === 'never';
-    const at = this.isTimeless ? 0 : now();
+    const at = isTimeless ? 0 : now();
     this.attempt = new AloneAttempt(this, this.caller?.attempt ?? 1, around, at, true);
   }
 

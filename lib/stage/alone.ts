@@ -1,13 +1,21 @@
 import { now } from '../common/clock.js';
 import { AMBIENT, beginPlain, endPlain, surroundings } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
-import type { AttemptContext } from '../context/scope.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { AloneCall, type AloneWork } from './alone-call.js';
 import type { AttemptPlan } from './attempt.js';
 import { type AttemptStage, WAIT } from './attempt-stage.js';
 import { hooksOf } from './hooks.js';
 import { PlainAttempt } from './plain-attempt.js';
+
+/** What calls through a stage by itself need, beside what the stage says. */
+export interface AloneNeeds {
+  /** Whether they run in scopes also where the stage needs none at the moment. @default no */
+  readonly scope?: boolean;
+  /** When the stage has to be told at what time one began: reading the clock is a good part of its price. @default always */
+  readonly start?: 'in a scope' | 'never';
+}
 
 /** Makes calls through one stage by itself, without a pipeline around it. */
 export class Alone {
@@ -20,6 +28,7 @@ export class Alone {
     private readonly stage: AttemptStage,
     name: string,
     private readonly inFlight: InFlight | undefined,
+    private readonly needs: AloneNeeds = {},
   ) {
     this.plan = {
       operation: name,
@@ -39,16 +48,18 @@ export class Alone {
     this.inFlight?.enter();
     try {
       const around = surroundings();
-      const { needsScope, needsStart } = this.stage;
-      // One that never asks when calls began knows them by their scopes.
-      const isPlain = around === undefined && needsScope !== true && needsStart !== 'never';
-      return isPlain
+      const needsScope = this.needs.scope === true || this.stage.needsScope === true;
+      return around === undefined && !needsScope
         ? this.runPlain(work)
-        : new AloneCall(this.plan, this.stage, around, work, this.inFlight).run();
+        : this.callIn(around, work).run();
     } catch (error) {
       this.inFlight?.leave();
       return Promise.reject(error);
     }
+  }
+
+  private callIn<T>(around: Scope | undefined, work: AloneWork<T>): AloneCall<T> {
+    return new AloneCall(this.plan, around, work, this.inFlight, this.needs.start === 'never');
   }
 
   /**
@@ -58,11 +69,11 @@ export class Alone {
    */
   private runPlain<T>(work: AloneWork<T>): Promise<T> {
     const { inFlight, plan, stage } = this;
-    const isTimed = stage.needsStart === undefined;
+    const isTimed = this.needs.start === undefined;
     const at = isTimed ? now() : 0;
     const begun = isTimed ? new PlainAttempt(plan.operation, stage, at) : this.timeless;
     const permit = stage.admit(begun, at);
-    if (permit === WAIT) return new AloneCall(plan, stage, undefined, work, inFlight).runLater();
+    if (permit === WAIT) return this.callIn(undefined, work).runLater();
     begun.permit = permit;
     let result: Promise<T>;
     beginPlain(begun);

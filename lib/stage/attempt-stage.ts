@@ -56,8 +56,6 @@ export interface AttemptStage {
    * @default no
    */
   readonly needsScope?: boolean | undefined;
-  /** When it has to be told at what time a call through it alone began. @default always @internal */
-  readonly needsStart?: 'in a scope' | 'never';
   /** Told of each operation that it becomes a part of. @internal */
   joined?(): void;
   /**
