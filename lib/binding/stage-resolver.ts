@@ -126,7 +126,7 @@ export function settingsOf(
     const value = settings[key];
     if (value === undefined) continue;
     delete settings[key];
-    const isShared = stage.instances !== undefined && isInline(value);
+    const isShared = stage.instances?.section !== undefined && isInline(value);
     settings[stage.name] = isShared ? (name ?? value) : value;
   }
   return settings;

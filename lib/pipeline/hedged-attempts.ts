@@ -37,6 +37,14 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
     return this.owner.plan;
   }
 
+  get self(): unknown {
+    return this.owner.self;
+  }
+
+  get args(): readonly unknown[] {
+    return this.owner.args;
+  }
+
   get failedBefore(): unknown {
     return this.owner.failedBefore;
   }

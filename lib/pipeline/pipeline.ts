@@ -1,18 +1,24 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import { surroundings } from '../context/ambient.js';
 import type { AttemptContext } from '../context/scope.js';
+import { NO_ARGS } from '../stage/attempt-stage.js';
 import { generate } from './generator.js';
 import type { Plan } from './plan.js';
 import { PromiseCall } from './promise-call.js';
 import { StraightCall } from './straight-call.js';
 import { observeStream } from './stream.js';
 import { traceStream } from './trace-stream.js';
-import { FUNCTION, type Work } from './work.js';
+import { FunctionWork, type Work } from './work.js';
 
 /** Of one call. */
 export interface ExecuteOptions {
   /** When it aborts, the call ends at once with its reason. */
   signal?: AbortSignal | undefined;
+  /**
+   * What functions among the options of the stages are given as the call's arguments. The function that
+   * is called does not get them. @default none
+   */
+  args?: readonly unknown[] | undefined;
 }
 
 /** The stages of one operation, put together once, through which all its calls go. */
@@ -38,7 +44,7 @@ export class Pipeline {
     fn: (attempt: AttemptContext) => PromiseLike<T>,
     options?: ExecuteOptions,
   ): Promise<T> {
-    return this.call(FUNCTION, undefined, [fn], options?.signal);
+    return this.call(new FunctionWork(fn), undefined, argsOf(options), options?.signal);
   }
 
   /**
@@ -48,7 +54,7 @@ export class Pipeline {
     source: (attempt: AttemptContext) => ObservableInput<T>,
     options?: ExecuteOptions,
   ): Observable<T> {
-    return this.stream(FUNCTION, undefined, [source], options?.signal);
+    return this.stream(new FunctionWork(source), undefined, argsOf(options), options?.signal);
   }
 
   /**
@@ -101,4 +107,8 @@ export class Pipeline {
     const stream = observeStream<T>(this.plan, work, self, args, signal);
     return this.plan.trace === undefined ? stream : traceStream(this.plan.trace, stream);
   }
+}
+
+function argsOf(options: ExecuteOptions | undefined): unknown[] {
+  return (options?.args ?? NO_ARGS) as unknown[]; // which nobody changes
 }

@@ -19,8 +19,8 @@ export class StraightCall<T> extends StraightAttempt {
   constructor(
     plan: Plan,
     private readonly work: Work,
-    private readonly self: unknown,
-    private readonly args: unknown[],
+    readonly self: unknown,
+    readonly args: unknown[],
   ) {
     super(plan, now());
   }

@@ -15,11 +15,28 @@ export interface Work {
   mayRepeat(args: unknown[], caller: Scope | undefined): boolean;
 }
 
-/** The only argument of a call is the function, which gets the attempt. */
-export const FUNCTION: Work = {
-  needsScope: true,
-  begin: (_self, [fn], attempt) => (fn as (attempt: AttemptContext) => unknown)(attempt),
-  answerBy: (fallback, error) => fallback.run(error, undefined, []),
-  isCommitted: () => false,
-  mayRepeat: () => true,
-};
+/** A function, which gets the attempt; the arguments of its calls are for their stages alone. */
+export class FunctionWork implements Work {
+  constructor(private readonly fn: (attempt: AttemptContext) => unknown) {}
+
+  get needsScope(): boolean {
+    return true;
+  }
+
+  begin(_self: unknown, _args: unknown[], attempt: AttemptContext): unknown {
+    const { fn } = this;
+    return fn(attempt);
+  }
+
+  answerBy(fallback: FallbackPolicy, error: unknown): unknown {
+    return fallback.run(error, undefined, []);
+  }
+
+  isCommitted(): boolean {
+    return false;
+  }
+
+  mayRepeat(): boolean {
+    return true;
+  }
+}

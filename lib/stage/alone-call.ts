@@ -7,6 +7,7 @@ import { refuseWithout } from '../context/refusal.js';
 import { type AttemptContext, innermost, type Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js';
+import { NO_ARGS } from './attempt-stage.js';
 
 /** What is called, with the attempt around it. */
 export type AloneWork<T> = (attempt: AttemptContext) => PromiseLike<T>;
@@ -49,6 +50,14 @@ export class AloneCall<T> implements AttemptOwner<T>, Dependent {
     this.caller = innermost(around);
     const at = isTimeless ? 0 : now();
     this.attempt = new AloneAttempt(this, this.caller?.attempt ?? 1, around, at, true);
+  }
+
+  get self(): undefined {
+    return undefined;
+  }
+
+  get args(): readonly unknown[] {
+    return NO_ARGS;
   }
 
   get failedBefore(): unknown {

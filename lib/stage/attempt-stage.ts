@@ -22,6 +22,16 @@ export interface StageAttempt {
   readonly operation: string;
   /** Which one this is; the first is 1. */
   readonly attempt: number;
+  /**
+   * The object whose method was called. `undefined` where none was: in pipelines and bundles that call
+   * functions, and in calls of a policy by itself.
+   */
+  readonly self: unknown;
+  /**
+   * What the call was made with; of pipelines and bundles what its `ExecuteOptions.args` say, and none in
+   * calls of a policy by itself. They are the caller's own, and not to be changed.
+   */
+  readonly args: readonly unknown[];
   /** When it began, on the monotonic clock, in ms. */
   readonly startedAt: number;
   /** Its work was begun. */
@@ -37,6 +47,9 @@ export interface StageAttempt {
   /** What a stage cuts that limits its time. @internal */
   readonly timed: Timed | undefined;
 }
+
+/** Of calls that are made with none. */
+export const NO_ARGS: readonly unknown[] = Object.freeze([]);
 
 /** How a wait ends: with the permit, or with the error by which the attempt is refused. */
 export type Admission = { readonly permit: Permit } | { readonly refusal: unknown };

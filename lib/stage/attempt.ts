@@ -25,6 +25,8 @@ export interface AttemptPlan {
 /** Whose attempt it is: told once how it settles, always in the async context of the call. */
 export interface AttemptOwner<T> {
   readonly plan: AttemptPlan;
+  readonly self: unknown;
+  readonly args: readonly unknown[];
   /** Nobody wants to know when an attempt succeeded. */
   readonly isTimeless?: boolean;
   /** What the attempt before failed by; not that it was refused, which is no failure of its own. */
@@ -110,6 +112,14 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
 
   get operation(): string {
     return this.owner.plan.operation;
+  }
+
+  get self(): unknown {
+    return this.owner.self;
+  }
+
+  get args(): readonly unknown[] {
+    return this.owner.args;
   }
 
   get scope(): Scope {

@@ -32,7 +32,8 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
 
   /** What a bundle says inline is shared under the bundle's name. */
   add(options: NamingOptions): void {
-    const { section = '', stage } = this.instances;
+    const { section, stage } = this.instances;
+    if (section === undefined) return; // each operation has its own
     const { [section]: named, services } = options as Record<string, Record<string, NamingOptions>>;
     for (const [name, said] of Object.entries(named ?? {}))
       this.define(name, this.instances.check(`${section}.${name}`, said), `${section}.${name}`);

@@ -1,7 +1,7 @@
 import { now } from '../common/clock.js';
 import type { PlainCall } from '../context/ambient.js';
 import type { PolicyScope } from '../context/policy-scope.js';
-import type { AttemptStage, Permit, StageAttempt } from './attempt-stage.js';
+import { type AttemptStage, NO_ARGS, type Permit, type StageAttempt } from './attempt-stage.js';
 
 /** As much of an attempt as there is where nothing can end it before its work does. */
 export class PlainAttempt implements StageAttempt, PlainCall {
@@ -18,6 +18,14 @@ export class PlainAttempt implements StageAttempt, PlainCall {
 
   get attempt(): number {
     return 1;
+  }
+
+  get self(): undefined {
+    return undefined;
+  }
+
+  get args(): readonly unknown[] {
+    return NO_ARGS;
   }
 
   get ran(): boolean {

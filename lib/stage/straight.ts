@@ -8,7 +8,9 @@ import type { Admitted, Hooks } from './hooks.js';
  * The only attempt of a call that nothing can cut, and that nothing inside has to know of: it is let in at
  * once, and has its answer. Whatever else becomes of it, an `Attempt` takes over.
  */
-export class StraightAttempt implements Admitted, PlainCall {
+export abstract class StraightAttempt implements Admitted, PlainCall {
+  abstract readonly self: unknown;
+  abstract readonly args: readonly unknown[];
   admitted = 0;
   permit0: Permit = undefined;
   permit1: Permit = undefined;

@@ -14,7 +14,7 @@ import {
   type ServiceOptions,
 } from '../../lib/index.js';
 import { StraightCall } from '../../lib/pipeline/straight-call.js';
-import { FUNCTION, type Work } from '../../lib/pipeline/work.js';
+import { FunctionWork } from '../../lib/pipeline/work.js';
 import { booting, elapse, failure, flush } from '../support/resilience-app.js';
 
 const boot = booting();
@@ -23,18 +23,22 @@ afterEach(() => {
 });
 
 /** What is called cannot see its attempt, as a method without a signal cannot: so it needs no scope. */
-const UNSEEN: Work = { ...FUNCTION, needsScope: false };
+class Unseen extends FunctionWork {
+  override get needsScope(): boolean {
+    return false;
+  }
+}
 
 /** The ways in which one and the same call can be made; only the first may go straight. */
 type Way = (pipeline: Pipeline, body: () => unknown) => Promise<unknown>;
 const WAYS: Record<string, Way> = {
-  outside: (pipeline, body) => pipeline.call(UNSEEN, undefined, [body]),
+  outside: (pipeline, body) => pipeline.call(new Unseen(body), undefined, []),
   'inside a scope': (pipeline, body) =>
     runInScope(new Scope(1, undefined, Infinity, Infinity), () =>
-      pipeline.call(UNSEEN, undefined, [body]),
+      pipeline.call(new Unseen(body), undefined, []),
     ),
   'with a signal': (pipeline, body) =>
-    pipeline.call(UNSEEN, undefined, [body], new AbortController().signal),
+    pipeline.call(new Unseen(body), undefined, [], new AbortController().signal),
 };
 
 /** How one attempt goes: after so many ms, or at once without any promise. */

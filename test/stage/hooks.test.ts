@@ -6,6 +6,8 @@ import { ADMITTED, type Admitted, hooksOf } from '../../lib/stage/hooks.js';
 const attempt = (): Admitted => ({
   operation: 'operation',
   attempt: 1,
+  self: undefined,
+  args: [],
   startedAt: 0,
   ran: false,
   begun: false,
