@@ -99,4 +99,5 @@ export type { StageInstance, StageReporter } from './stage/stage-specification.j
 export type { ResilienceErrorCode } from './stages.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';
+export type { TimeoutLayerName, TimeoutOptions } from './timeout/timeout.options.js';
 export { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';

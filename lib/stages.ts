@@ -8,11 +8,13 @@ import type { AttemptStage } from './stage/attempt-stage.js';
 import type { StageDefinition } from './stage/stage-definition.js';
 import type { AnyOf } from './stage/stage-types.js';
 import { timeoutStage } from './timeout/timeout.stage.js';
+import { totalTimeoutStage } from './total-timeout/total-timeout.stage.js';
 
 /** The stages of the library as they nest, outermost first; inside the last one is the method. */
 const NESTED = [
   criticalStage,
   fallbackStage,
+  totalTimeoutStage,
   retryStage,
   hedgeStage,
   circuitBreakerStage,

@@ -16,7 +16,7 @@ type PlaceOf = (setting: string, stage?: StageDefinition) => string;
 
 /** Where settings stand that decorators said: `PaymentsService.charge @Retry()`. */
 export function atDecorators(place: string): PlaceOf {
-  return (setting) => `${place} ${decoratorName(setting)}`;
+  return (setting, stage) => `${place} ${decoratorName(stage?.saidBy ?? setting)}`;
 }
 
 /** Where settings stand that options say: `services.payments.retry`. */

@@ -10,6 +10,7 @@ import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import { Attempt, type AttemptOwner } from '../stage/attempt.js';
 import type { StraightAttempt } from '../stage/straight.js';
 import type { TimeoutError } from '../timeout/timeout.error.js';
+import type { TotalOwner, TotalScope } from '../total-timeout/total-scope.js';
 import { Failing, type FailingCall } from './failing.js';
 import { HedgedAttempts } from './hedged-attempts.js';
 import type { Plan } from './plan.js';
@@ -27,7 +28,7 @@ import type { Work } from './work.js';
  */
 export abstract class Call<T>
   extends CallContext
-  implements AttemptOwner<T>, FailingCall<T>, Dependent
+  implements AttemptOwner<T>, FailingCall<T>, TotalOwner, Dependent
 {
   previous: Dependent | undefined = undefined;
   next: Dependent | undefined = undefined;
@@ -35,6 +36,8 @@ export abstract class Call<T>
   current: Attempt<T> | HedgedAttempts<T> | undefined = undefined;
   /** Once an attempt has failed, or was refused. */
   failing: Failing<T> | undefined = undefined;
+  /** What its attempts run in, where their time is limited together. */
+  total: TotalScope | undefined = undefined;
   /** By which it was cancelled. */
   cut: { readonly reason: unknown } | undefined = undefined;
   private settled = false;
@@ -86,6 +89,7 @@ export abstract class Call<T>
     }
     this.startedAt = now();
     plan.budget?.recordFirstAttempt(this.startedAt);
+    this.total = plan.total?.begin(this, this.madeIn, this.startedAt);
     this.begin(1, this.startedAt);
   }
 
@@ -180,6 +184,11 @@ export abstract class Call<T>
     });
   }
 
+  ranOut(error: TimeoutError): void {
+    this.failing?.interruptWait();
+    this.current?.cancel(error);
+  }
+
   /** An answer has come when nobody waits for it any more: what it reads from is freed. */
   discard(answer: unknown): void {
     const stream = openStreamOf(answer);
@@ -222,11 +231,13 @@ export abstract class Call<T>
       if (caller?.aborted) this.cancel(caller.reason);
       else if (caller !== undefined && caller.deadline <= at) this.cancel(this.outOfTime(caller));
       if (this.cut !== undefined) throw this.cut.reason;
+      this.total?.refuseLate(at);
       const { hedge } = this;
+      const madeIn = this.total ?? this.madeIn;
       this.current =
         hedge === undefined
-          ? new Attempt(this, number, this.madeIn, at, this.opensScope(number))
-          : new HedgedAttempts(this, hedge, number, this.madeIn, at);
+          ? new Attempt(this, number, madeIn, at, this.opensScope(number))
+          : new HedgedAttempts(this, hedge, number, madeIn, at);
       this.current.start();
     } catch (error) {
       this.failed(error);
@@ -259,6 +270,7 @@ export abstract class Call<T>
     this.settled = true;
     if (this.leftBehind !== undefined) for (const attempt of this.leftBehind) attempt.end();
     this.leftBehind = undefined;
+    this.total?.leave();
     this.end();
     this.plan.shutdown.leave();
   }

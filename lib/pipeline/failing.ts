@@ -7,6 +7,7 @@ import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { FallbackScope } from '../fallback/fallback-scope.js';
 import type { RetryDecision, RetrySuppression } from '../retry/retry.policy.js';
 import type { Attempt } from '../stage/attempt.js';
+import type { TotalScope } from '../total-timeout/total-scope.js';
 import { judgeFailure } from './final-failure.js';
 import { Pause } from './pause.js';
 import type { Plan } from './plan.js';
@@ -27,6 +28,8 @@ export interface FailingCall<T> {
   readonly current: { hasRetried(error: unknown): boolean } | undefined;
   /** By which it was cancelled. */
   readonly cut: { readonly reason: unknown } | undefined;
+  /** What limits the time of its attempts together. */
+  readonly total: TotalScope | undefined;
   /** Whether making it again does no harm. */
   readonly mayRepeat: boolean;
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */
@@ -75,7 +78,7 @@ export class Failing<T> {
     if (decision === undefined) {
       this.conclude(error);
     } else if ('outOfTime' in decision) {
-      this.isCutShort = call.caller?.impatient === true;
+      this.isCutShort = this.limit?.impatient === true;
       this.conclude(error);
     } else if ('suppressed' in decision) {
       this.suppressed = decision.suppressed;
@@ -89,10 +92,20 @@ export class Failing<T> {
     }
   }
 
+  /** The total time has run out: no attempt follows a wait. */
+  interruptWait(): void {
+    this.interrupt?.(undefined);
+  }
+
   /** The caller gave up. */
   cancel(reason: unknown): void {
     this.answering?.abort(reason);
     this.interrupt?.(reason);
+  }
+
+  /** Whose deadline the attempts have. */
+  private get limit(): Scope | undefined {
+    return this.call.total ?? this.call.caller;
   }
 
   private decide(error: unknown): RetryDecision {
@@ -100,6 +113,7 @@ export class Failing<T> {
     const { plan } = call;
     const { retry } = plan.stages;
     if (retry === undefined || call.cut !== undefined || plan.shutdown.closed) return undefined;
+    if (call.total?.aborted) return undefined;
     if (call.committed || !(retry.options.idempotent || call.mayRepeat)) return undefined;
     const at = now();
     return retry.decide({
@@ -107,7 +121,7 @@ export class Failing<T> {
       attempt: call.attempts,
       previousDelayMs: this.delayMs,
       elapsedMs: at - call.startedAt,
-      remainingMs: (call.caller?.deadline ?? Number.POSITIVE_INFINITY) - at,
+      remainingMs: (this.limit?.deadline ?? Number.POSITIVE_INFINITY) - at,
       isNested: call.current?.hasRetried(error) === true,
       at,
     });
@@ -116,7 +130,7 @@ export class Failing<T> {
   private async retryAfter(delayMs: number, failure: unknown): Promise<void> {
     const { call } = this;
     if ((await this.pause(delayMs)) && !call.committed) call.begin(call.attempts + 1, now());
-    else this.conclude(failure);
+    else this.conclude(call.total?.aborted ? call.total.reason : failure);
   }
 
   /** @returns whether to go on: not where the application closes or the caller gives up */
@@ -139,6 +153,7 @@ export class Failing<T> {
       this.giveUp(call.cut.reason);
       return;
     }
+    call.total?.leave(); // which does not limit a fallback
     const { stages } = call.plan;
     const { error, isAnswer, fallback, critical } = judgeFailure(stages, failure, call.committed);
     if (isAnswer) {

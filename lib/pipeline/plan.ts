@@ -3,6 +3,7 @@ import type { Shutdown } from '../shutdown/shutdown.js';
 import type { AttemptPlan } from '../stage/attempt.js';
 import { type Hooks, hooksOf } from '../stage/hooks.js';
 import { attemptStagesOf } from '../stages.js';
+import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
 import type { PipelineObserver, Stages } from './stages.js';
 
 /** Surrounds each call, where somebody traces. */
@@ -32,13 +33,15 @@ export class Plan implements AttemptPlan {
   readonly trace: Trace | undefined;
   readonly critical: boolean | undefined;
   readonly timeoutMs: number;
+  /** What a call may take with all its attempts. */
+  readonly total: TotalTimeoutPolicy | undefined;
   /** Of retries and hedges. */
   readonly budget: RetryBudget | undefined;
   /** What it says flows inward, or there are several of an attempt at once. */
   private readonly alwaysNeedsScope: boolean;
 
   constructor(parts: PlanParts) {
-    const { critical, retry, hedge, timeout } = parts.stages;
+    const { critical, retry, hedge, timeout, totalTimeout } = parts.stages;
     this.operation = parts.operation;
     this.stages = parts.stages;
     this.hooks = hooksOf(attemptStagesOf(parts.stages));
@@ -49,14 +52,20 @@ export class Plan implements AttemptPlan {
     this.trace = parts.trace;
     this.critical = critical;
     this.timeoutMs = timeout?.delayMs ?? Number.POSITIVE_INFINITY;
+    this.total = totalTimeout;
     this.budget = (retry ?? hedge)?.budget;
     for (const stage of this.hooks.stages) stage.joined?.();
-    this.alwaysNeedsScope = critical !== undefined || hedge !== undefined;
+    this.alwaysNeedsScope =
+      critical !== undefined || hedge !== undefined || totalTimeout !== undefined;
   }
 
   /** Whether something of its own can end a call before its work does. */
   get mayBeCut(): boolean {
-    return this.timeoutMs !== Number.POSITIVE_INFINITY || this.stages.hedge !== undefined;
+    return (
+      this.timeoutMs !== Number.POSITIVE_INFINITY ||
+      this.total !== undefined ||
+      this.stages.hedge !== undefined
+    );
   }
 
   /** Whether the first attempt has to run in a scope of its own, which costs more than all the rest. */

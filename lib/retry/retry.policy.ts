@@ -73,6 +73,16 @@ export class RetryPolicy {
     return { delayMs };
   }
 
+  /** The shortest wait that may come before a retry, in ms; the first retry is 1. */
+  shortestDelayMs(retry: number): number {
+    const { baseDelayMs, maxDelayMs, factor, jitter } = this.options;
+    if (jitter === 'full') return 0;
+    if (jitter === 'decorrelated') return Math.min(maxDelayMs, baseDelayMs);
+    const growth = Math.min(Number.MAX_VALUE, factor ** (retry - 1));
+    const delayMs = Math.min(maxDelayMs, baseDelayMs * growth);
+    return jitter === 'equal' ? delayMs / 2 : delayMs;
+  }
+
   private isRetryable(error: unknown, attempt: number): boolean {
     const { retryableErrors } = this.options;
     if (isInstance(error, ResilienceConfigurationError)) return false; // no attempt will mend it

@@ -27,6 +27,8 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
   readonly inside?: string | undefined;
   /** What a bundle calls it. @default its name */
   readonly key?: string;
+  /** The stage whose decorator says it too. @default it has one of its own */
+  readonly saidBy?: string;
   /** What a bundle may say. */
   readonly rule: Rule;
   /** What fills in where options leave something out, and what `defaults` call it. */

@@ -1,6 +1,6 @@
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
-import { check, duration } from '../common/options.js';
+import { merge } from '../common/options.js';
 import { numberMeant } from '../common/spelling.js';
 import type {
   NamingOptions,
@@ -8,6 +8,8 @@ import type {
   StageApplication,
   StageCatalog,
 } from '../stage/stage-definition.js';
+import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
+import { type SaidTimes, timesOf } from './timeout.options.js';
 import { TimeoutPolicy } from './timeout.policy.js';
 import type { TimeoutHierarchy, TimeoutLayer } from './timeout-hierarchy.js';
 
@@ -24,16 +26,44 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
     this.hierarchies.add(timeouts as Record<string, TimeoutHierarchy> | undefined);
   }
 
-  resolve({ place, values }: Said): TimeoutPolicy {
-    const given = values.filter((value) => value !== undefined).at(-1);
-    if (typeof given === 'string') return new TimeoutPolicy(this.layerMs(given, place), place);
-    if (given !== undefined) check(place, given, duration);
-    const timeoutMs = (given as number | undefined) ?? this.defaultMs;
-    if (timeoutMs !== undefined) return new TimeoutPolicy(timeoutMs, place);
-    throw new ResilienceConfigurationError(
-      place,
-      "is given nothing, and there is no defaults.timeoutMs; allowed: milliseconds, or '<hierarchy>.<layer>'",
-    );
+  /** @returns nothing where only the total is limited */
+  resolve({ place, values, outer }: Said): TimeoutPolicy | undefined {
+    const said = this.times(place, values);
+    const totalMs = (outer.totalTimeout as TotalTimeoutPolicy | undefined)?.delayMs;
+    const timeoutMs = said.attempt ?? this.defaultWithin(totalMs);
+    if (timeoutMs === undefined) {
+      if (totalMs !== undefined) return undefined;
+      const given = values.at(-1);
+      throw new ResilienceConfigurationError(
+        place,
+        `${given === undefined ? 'is given nothing' : `is ${display(given)}`}, and there is no defaults.timeoutMs; allowed: a number of milliseconds above 0, '<hierarchy>.<layer>', or { attemptMs, totalMs }`,
+      );
+    }
+    if (totalMs !== undefined && timeoutMs > totalMs)
+      throw new ResilienceConfigurationError(
+        place,
+        `an attempt may take ${timeoutMs} ms, and the call with all of them ${totalMs} ms; allowed: an attempt's time of at most the total`,
+      );
+    return new TimeoutPolicy(timeoutMs, place);
+  }
+
+  /**
+   * The times that were said, in ms; the method's before the class's.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  times(place: string, values: readonly unknown[]): { attempt?: number; total?: number } {
+    const said = merge<SaidTimes>(...values.map((value) => timesOf(place, value)));
+    const inMs = Object.entries(said).map(([what, time]) => [
+      what,
+      typeof time === 'string' ? this.layerMs(time, place) : time,
+    ]);
+    return Object.fromEntries(inMs) as { attempt?: number; total?: number };
+  }
+
+  /** What fills in must not be longer than the call. */
+  private defaultWithin(totalMs = Number.POSITIVE_INFINITY): number | undefined {
+    return this.defaultMs !== undefined && this.defaultMs < totalMs ? this.defaultMs : undefined;
   }
 
   /** @param layer `'<hierarchy>.<layer>'` */

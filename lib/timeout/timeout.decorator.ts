@@ -1,13 +1,21 @@
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
-import type { TimeoutLayer } from './timeout-hierarchy.js';
+import type { TimeoutLayerName, TimeoutOptions } from './timeout.options.js';
 
 /**
  * Ends an attempt that takes too long with a `TimeoutError`, and aborts its `currentSignal()`.
  *
- * @param timeout ms, or a layer of a hierarchy in `timeouts` such as `'payments.client'`. Without it,
- * `defaults.timeoutMs`. Checked when the application boots.
+ * @param timeout ms, or a layer of a hierarchy in `timeouts` such as `'payments.client'`; or
+ * `{ attemptMs, totalMs }`, where the total is that of the call with all its attempts and waits, of which a
+ * layer is `{ attempt: 'payments.client', total: 'payments.gateway' }`. A fallback still answers a call whose
+ * total has run out. Without an attempt's time, `defaults.timeoutMs`. Checked when the application boots.
  */
-export function Timeout(timeout?: number | `${string}.${TimeoutLayer}`): ResilienceDecorator {
-  return decorate('timeout', timeout);
+export function Timeout(timeout?: number | TimeoutLayerName | TimeoutOptions): ResilienceDecorator {
+  const ofAttempt = decorate('timeout', timeout);
+  if (typeof timeout !== 'object') return ofAttempt;
+  const ofCall = decorate('totalTimeout', timeout);
+  return (target: object, key?: PropertyKey, descriptor?: PropertyDescriptor) => {
+    ofAttempt(target, key, descriptor);
+    ofCall(target, key, descriptor);
+  };
 }

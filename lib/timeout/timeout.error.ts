@@ -1,6 +1,6 @@
 import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
 
-/** The attempt, or the call around it, ran out of time. */
+/** The attempt, or a call around it, ran out of time. */
 export class TimeoutError extends ResilienceError {
   override readonly name = 'TimeoutError';
   readonly code = 'TIMEOUT';
@@ -12,8 +12,13 @@ export class TimeoutError extends ResilienceError {
     readonly operation?: string,
     captureStackTrace?: boolean,
     override readonly byClient = false,
+    /** Whether it was the time of the call with all its attempts and waits, rather than that of one attempt. */
+    readonly total = false,
   ) {
-    super(`Operation timed out after ${timeoutMs} ms`, captureStackTrace);
+    super(
+      `Operation timed out after ${timeoutMs} ms${total ? ' in total' : ''}`,
+      captureStackTrace,
+    );
   }
 }
 

@@ -370,6 +370,7 @@ describe('PrometheusMetrics', () => {
       resilience_retry_suppressed_total: 'counter',
       resilience_hedge_attempts_total: 'counter',
       resilience_timeout_total: 'counter',
+      resilience_total_timeout_total: 'counter',
       resilience_circuit_open_total: 'counter',
       resilience_circuit_half_open_total: 'counter',
       resilience_circuit_closed_total: 'counter',

@@ -44,7 +44,7 @@ export class GoodUse {
   @Upstream('payments')
   @Retry(4)
   @CircuitBreaker('payments')
-  @Timeout('payments.client')
+  @Timeout({ attempt: 'payments.client', totalMs: 5_000 })
   @Bulkhead({ maxConcurrent: 2 })
   @Fallback('queue')
   async charge(_order: Order): Promise<Receipt> {
@@ -160,6 +160,18 @@ export class Misuse {
   // @ts-expect-error a layer that no hierarchy has
   @Timeout('payments.clint')
   async layer(): Promise<void> {}
+
+  // @ts-expect-error a total by a layer that no hierarchy has
+  @Timeout({ total: 'payments.clint' })
+  async totalLayer(): Promise<void> {}
+
+  // @ts-expect-error an attempt's time both ways
+  @Timeout({ attempt: 'payments.client', attemptMs: 5, totalMs: 100 })
+  async bothWays(): Promise<void> {}
+
+  // @ts-expect-error a typo in an option
+  @Timeout({ totalTimeoutMs: 100 })
+  async totalTypo(): Promise<void> {}
 
   // @ts-expect-error the fallback wants a number where the method has a string
   @Fallback((_error, _id: number) => 'x')

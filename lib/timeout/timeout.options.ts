@@ -1,0 +1,87 @@
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { check, checkOptions, defined, duration, type Rules, text } from '../common/options.js';
+import type { TimeoutLayer } from './timeout-hierarchy.js';
+
+/** A layer of a hierarchy in `timeouts`: `'payments.client'`. */
+export type TimeoutLayerName = `${string}.${TimeoutLayer}`;
+
+/** What one attempt may take: in ms, or by a layer. */
+type AttemptTime =
+  | {
+      /** What one attempt may take, in ms. @default `defaults.timeoutMs`, where that is shorter than the total */
+      attemptMs?: number;
+      attempt?: never;
+    }
+  | {
+      attemptMs?: never;
+      /** The same by a layer of a hierarchy. */
+      attempt: TimeoutLayerName;
+    };
+
+/** What the call may take, with all attempts and waits: in ms, or by a layer. */
+type TotalTime =
+  | {
+      /** What the call may take, with all its attempts and waits, in ms. @default no limit */
+      totalMs?: number;
+      total?: never;
+    }
+  | {
+      totalMs?: never;
+      /** The same by a layer of a hierarchy. */
+      total: TimeoutLayerName;
+    };
+
+/** How long an attempt and a whole call may take. */
+export type TimeoutOptions = AttemptTime & TotalTime;
+
+/** The times that were said, each in ms or as a layer. */
+export interface SaidTimes {
+  readonly attempt?: number | string;
+  readonly total?: number | string;
+}
+
+interface Given {
+  attempt?: string;
+  attemptMs?: number;
+  total?: string;
+  totalMs?: number;
+}
+
+const RULES: Rules<Given> = {
+  attemptMs: duration,
+  attempt: text,
+  totalMs: duration,
+  total: text,
+};
+
+/**
+ * The times that a `@Timeout()` argument stands for: a number or a layer is that of an attempt.
+ *
+ * @throws ResilienceConfigurationError
+ */
+export function timesOf(place: string, argument: unknown): SaidTimes {
+  if (argument === undefined) return {};
+  if (typeof argument === 'string') return { attempt: argument };
+  if (typeof argument !== 'object' || argument === null) {
+    check(place, argument, duration);
+    return { attempt: argument as number };
+  }
+  const given = checkOptions<Given>(place, argument, RULES);
+  return defined({
+    attempt: either(place, given, 'attempt'),
+    total: either(place, given, 'total'),
+  }) as SaidTimes;
+}
+
+function either(
+  place: string,
+  given: Given,
+  what: 'attempt' | 'total',
+): number | string | undefined {
+  const { [what]: layer, [`${what}Ms` as const]: ms } = given;
+  if (layer === undefined || ms === undefined) return layer ?? ms;
+  throw new ResilienceConfigurationError(
+    `${place}.${what}`,
+    `is ${display(layer)}, and ${what}Ms is ${ms}; allowed: one of them`,
+  );
+}

@@ -1,0 +1,46 @@
+import type { RetryPolicy } from '../retry/retry.policy.js';
+import type {
+  Said,
+  StageApplication,
+  StageCatalog,
+  StagedOperation,
+} from '../stage/stage-definition.js';
+import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
+import { TimeoutCatalog } from '../timeout/timeout-catalog.js';
+import { TotalTimeoutPolicy } from './total-timeout.policy.js';
+
+/** The total times of an application's operations. */
+export class TotalTimeoutCatalog implements StageCatalog<TotalTimeoutPolicy> {
+  constructor(private readonly application: StageApplication) {}
+
+  /** A bundle says a number, and a decorator all that it was given. */
+  resolve({ place, values }: Said): TotalTimeoutPolicy | undefined {
+    const said = values.map((value) => (typeof value === 'number' ? { totalMs: value } : value));
+    const { total } = this.application.catalogOf(TimeoutCatalog).times(place, said);
+    return total === undefined ? undefined : new TotalTimeoutPolicy(total, place, this.application);
+  }
+
+  /** Where each attempt takes its time, the last ones have none. */
+  doubts(operations: readonly StagedOperation[]): string[] {
+    return operations.flatMap(({ operation, stages }) => doubtOf(operation, stages) ?? []);
+  }
+}
+
+function doubtOf(operation: string, stages: StagedOperation['stages']): string | undefined {
+  const total = stages.totalTimeout as TotalTimeoutPolicy | undefined;
+  const retry = stages.retry as RetryPolicy | undefined;
+  const timeout = stages.timeout as TimeoutPolicy | undefined;
+  if (total === undefined || retry === undefined) return undefined;
+  const attemptMs = timeout?.delayMs ?? 0;
+  const { maxAttempts } = retry.options;
+  let waitsMs = 0;
+  let fitting = 1;
+  for (let attempt = 2; attempt <= maxAttempts; attempt++) {
+    waitsMs += retry.shortestDelayMs(attempt - 1);
+    if (attempt * attemptMs + waitsMs <= total.delayMs) fitting = attempt;
+  }
+  if (fitting === maxAttempts) return undefined;
+  const attempts = attemptMs === 0 ? '' : `${maxAttempts} × ${attemptMs} ms of attempts and `;
+  const neededMs = maxAttempts * attemptMs + waitsMs;
+  return `${operation}: ${maxAttempts} attempts do not fit into the total timeout of ${total.delayMs} ms where each takes its time: ${attempts}at least ${Math.round(waitsMs)} ms of waits are ${Math.round(neededMs)} ms, and ${fitting} would fit; allow fewer attempts, give each less time, or give the call more`;
+}

@@ -1,0 +1,37 @@
+import { duration } from '../common/options.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
+import { TotalTimeoutCatalog } from './total-timeout.catalog.js';
+import type { TotalTimeoutPolicy } from './total-timeout.policy.js';
+
+/** What is typed of it. */
+export interface TotalTimeoutTypes {
+  name: 'totalTimeout';
+  policy: TotalTimeoutPolicy;
+  service: {
+    /** What a call may take, with all its attempts and waits, in ms. @default no limit */
+    totalTimeoutMs?: number;
+  };
+  described: { timeoutMs: number };
+  event: { type: 'total-timeout'; operation: string; timeoutMs: number };
+}
+
+/** Ends a call whose attempts and waits take too long together. Its fallback may still answer. */
+export const totalTimeoutStage: StageDefinition<TotalTimeoutTypes> = {
+  name: 'totalTimeout',
+  title: 'total timeout',
+  place: 'call',
+  saidBy: 'timeout',
+  key: 'totalTimeoutMs',
+  rule: duration,
+  catalog: (application) => new TotalTimeoutCatalog(application),
+  describe: ({ delayMs }) => ({ timeoutMs: delayMs }),
+  summarize: ({ delayMs }) => `timeout ${delayMs} ms in total`,
+  ended: (total) => total.letProcessEnd(),
+  metrics: {
+    'total_timeout.total': {
+      kind: 'counter',
+      help: 'Calls whose attempts and waits were cut by the total timeout.',
+      labels: ['operation'],
+    },
+  },
+};
