@@ -33,10 +33,9 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
     const timeoutMs = said.attempt ?? this.defaultWithin(totalMs);
     if (timeoutMs === undefined) {
       if (totalMs !== undefined) return undefined;
-      const given = values.at(-1);
       throw new ResilienceConfigurationError(
         place,
-        `${given === undefined ? 'is given nothing' : `is ${display(given)}`}, and there is no defaults.timeoutMs; allowed: a number of milliseconds above 0, '<hierarchy>.<layer>', or { attemptMs, totalMs }`,
+        "is given nothing, and there is no defaults.timeoutMs; allowed: milliseconds, '<hierarchy>.<layer>', or { attemptMs, totalMs }",
       );
     }
     if (totalMs !== undefined && timeoutMs > totalMs)

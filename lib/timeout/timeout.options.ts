@@ -67,10 +67,13 @@ export function timesOf(place: string, argument: unknown): SaidTimes {
     return { attempt: argument as number };
   }
   const given = checkOptions<Given>(place, argument, RULES);
-  return defined({
-    attempt: either(place, given, 'attempt'),
-    total: either(place, given, 'total'),
-  }) as SaidTimes;
+  const attempt = either(place, given, 'attempt');
+  const total = either(place, given, 'total');
+  if (attempt !== undefined || total !== undefined) return defined({ attempt, total }) as SaidTimes;
+  throw new ResilienceConfigurationError(
+    place,
+    `is ${display(argument)}, which says no time; allowed: ${duration(argument, place)}, '<hierarchy>.<layer>', or { attemptMs, totalMs }`,
+  );
 }
 
 function either(

@@ -437,7 +437,7 @@ describe('The total time is said', () => {
     const defaults = { timeoutMs: 200 };
     expect(await times('nothing', { totalMs: 300 }, { defaults })).toEqual([200, 300]);
     expect(await times('nothing', { totalMs: 200 }, { defaults })).toEqual([undefined, 200]);
-    expect(await times('nothing', {}, { defaults })).toEqual([200, undefined]);
+    expect(await times('nothing', undefined, { defaults })).toEqual([200, undefined]);
   });
 
   it.each<[string, Parameters<typeof Timeout>[0], string]>([
@@ -463,9 +463,9 @@ describe('The total time is said', () => {
     ],
     ['an unknown option', { totalMS: 5 } as never, 'totalMs'],
     [
-      'nothing, without a default',
+      'no time',
       {},
-      'Client.call @Timeout(): is {}, and there is no defaults.timeoutMs',
+      'Client.call @Timeout(): is {}, which says no time; allowed: a number of milliseconds above 0',
     ],
     ['null', null as never, 'Client.call @Timeout(): is null'],
   ])('but not as %s, which boot refuses', async (_name, says, message) => {
