@@ -26,6 +26,7 @@ export {
 } from './circuit-breaker/circuit-state.js';
 export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
+export { FailedResult, NO_RESULT } from './common/failed-result.js';
 export type {
   BoundMetric,
   MetricDefinition,

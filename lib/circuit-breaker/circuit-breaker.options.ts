@@ -65,6 +65,12 @@ export interface CircuitBreakerOptions {
    * @default not a client error, not a rejection by another breaker or a bulkhead
    */
   isFailure?: (error: unknown) => boolean;
+  /**
+   * Which results count as failures, and fail a probe: of a stream its first value. Who made the call gets
+   * the result as it is, where nothing replaces it. A predicate that throws surfaces its error, and the
+   * call counts as a failure. @default none
+   */
+  isFailureResult?(result: unknown): boolean;
 }
 
 /** The options in force. */
@@ -99,6 +105,7 @@ const RULES: Rules<CircuitBreakerOptions> = {
   slowCallRateThreshold: percentage,
   halfOpenMaxCalls: positiveCount,
   isFailure: predicate,
+  isFailureResult: predicate,
 };
 
 /** @throws ResilienceConfigurationError also where options contradict each other */

@@ -23,7 +23,7 @@ import { KnownFailures } from './known-failures.js';
 import { type Failure, Outcomes } from './outcomes.js';
 import { type Permit, Probes } from './probes.js';
 import { Recovery } from './recovery.js';
-import { countsAsFailure, isSlow, saysNothing } from './verdict.js';
+import { countsAsFailure, failureBy, isSlow, saysNothing } from './verdict.js';
 
 const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
 
@@ -166,10 +166,14 @@ export class CircuitBreakerPolicy implements AttemptStage {
     how: Settlement,
     error: unknown,
     at: number,
+    result?: unknown,
   ): void {
     const { startedAt, scope } = attempt;
-    if (how === 'success') this.succeeded(permit, startedAt, at, scope);
-    else if (how === 'failure') this.failed(permit, error, startedAt, at, scope);
+    if (how === 'success') {
+      if (this.options.isFailureResult !== undefined)
+        this.judgeResult(permit, result, startedAt, at, scope);
+      else this.succeeded(permit, startedAt, at, scope);
+    } else if (how === 'failure') this.failed(permit, error, startedAt, at, scope);
     else if (how === 'cut') this.cut(permit, error, startedAt, scope as Scope, at);
     else this.release(permit);
   }
@@ -207,6 +211,28 @@ export class CircuitBreakerPolicy implements AttemptStage {
     if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, attempt.scope?.around)))
       return;
     throw this.rejection(at, attempt.scope);
+  }
+
+  /**
+   * The call ended with a result, of which `isFailureResult` says whether it is a failure.
+   *
+   * @throws FailedResult where it is one; what the predicate throws, and then the call counts as a failure
+   */
+  private judgeResult(
+    permit: Permit,
+    result: unknown,
+    startedAt: number,
+    at: number,
+    scope: Scope | undefined,
+  ): void {
+    const failure = failureBy(result, this.options);
+    if (failure === undefined) {
+      this.succeeded(permit, startedAt, at, scope);
+      return;
+    }
+    const slow = isSlow(startedAt, at, scope, this.options);
+    this.recordFailure(permit, failure.error, slow, at, scope);
+    throw failure.error;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { identityOf } from '../common/failed-result.js';
 import { errorChain } from '../context/error-chain.js';
 
 /** The errors that calls through a breaker failed by. It keeps none of them alive. */
@@ -5,7 +6,8 @@ export class KnownFailures {
   private readonly errors = new WeakSet<object>();
 
   add(error: unknown): void {
-    if (isObject(error)) this.errors.add(error);
+    const failure = identityOf(error);
+    if (isObject(failure)) this.errors.add(failure);
   }
 
   /** Whether an error is one of them, or was made of one. */

@@ -1,15 +1,31 @@
 import { isClientError } from '../common/client-error.js';
+import { FailedResult, NO_RESULT } from '../common/failed-result.js';
 import { ask } from '../common/options.js';
 import { isImpatience, isRejection, isResilienceError } from '../common/resilience.error.js';
 import { isAbort, isDeadline } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
 import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
+import type { Failure } from './outcomes.js';
 
 /** @throws what `isFailure` throws */
 export function countsAsFailure(error: unknown, { isFailure }: CircuitBreakerOptions): boolean {
   if (isImpatience(error)) return false;
   if (isFailure !== undefined) return ask('isFailure', isFailure(error));
   return !isClientError(error) && !isRejection(error);
+}
+
+/** Why a result counts as a failure: by what `isFailureResult` says of it, or throws. */
+export function failureBy(
+  result: unknown,
+  { isFailureResult }: CircuitBreakerOptions,
+): Failure | undefined {
+  if (isFailureResult === undefined || result === NO_RESULT) return undefined;
+  try {
+    if (!ask('isFailureResult', isFailureResult(result))) return undefined;
+    return { error: new FailedResult(result) };
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** Whether it says nothing of the dependency, since no answer came: the call was refused, or cut. */

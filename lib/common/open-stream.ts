@@ -47,6 +47,12 @@ export function closeStream(stream: OpenStream): void {
   } catch {} // what it throws goes to nobody
 }
 
+/** The same for what an answer holds. */
+export function closeStreamOf(answer: unknown): void {
+  const stream = openStreamOf(answer);
+  if (stream !== undefined) closeStream(stream);
+}
+
 export function isNodeStream(value: object): value is NodeStream {
   const { on, pipe, destroy } = value as Partial<NodeStream>;
   return [on, pipe, destroy].every((method) => typeof method === 'function');

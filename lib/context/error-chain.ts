@@ -1,3 +1,4 @@
+import { isFailedResult } from '../common/failed-result.js';
 import { entriesOf, read } from '../common/read.js';
 import { isResilienceError } from '../common/resilience.error.js';
 
@@ -5,7 +6,8 @@ import { isResilienceError } from '../common/resilience.error.js';
 const MAX_ERRORS = 200;
 
 /**
- * An error, and those that it was made of: by `cause`, and of an `AggregateError` by `errors`. The
+ * An error, and those that it was made of: by `cause`, of an `AggregateError` by `errors`, and of a
+ * `FailedResult` the result. The
  * nearest come first, each once, also where they go in a circle, and 200 of them at most; what cannot
  * be read ends the search there. So do the library's own errors: what refused a call tells by its
  * `cause` of an earlier failure, and not of this one.
@@ -21,6 +23,7 @@ export function errorChain(error: unknown): unknown[] {
 
 function* madeOf(error: unknown): Generator<unknown> {
   if (isResilienceError(error)) return;
+  if (isFailedResult(error)) yield error.result;
   const cause = read(error, 'cause');
   if (cause !== undefined) yield cause;
   yield* entriesOf(read(error, 'errors'), MAX_ERRORS);

@@ -1,4 +1,5 @@
 import { areTimersFaked, now } from '../common/clock.js';
+import { identityOf } from '../common/failed-result.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { errorChain } from './error-chain.js';
 
@@ -25,15 +26,17 @@ const constants = new WeakSet<object>();
  * by then, it was not made for this failure: it is a constant.
  */
 export function noteFailure(error: unknown, since: number): void {
-  if (!isObject(error)) return;
-  const first = firstFailures.get(error);
-  if (first === undefined) firstFailures.set(error, ++count);
-  else if (first <= since) constants.add(error);
+  const failure = identityOf(error);
+  if (!isObject(failure)) return;
+  const first = firstFailures.get(failure);
+  if (first === undefined) firstFailures.set(failure, ++count);
+  else if (first <= since) constants.add(failure);
 }
 
 /** Whether several failures have the very same error. */
 export function isConstant(error: unknown): boolean {
-  return !isObject(error) || constants.has(error);
+  const failure = identityOf(error);
+  return !isObject(failure) || constants.has(failure);
 }
 
 /** A constant that is handed on in this turn of the event loop only. */
@@ -61,15 +64,16 @@ export class RetriedErrors {
   /** @param passes whether it is a constant, handed on */
   add(error: unknown, passes: boolean): void {
     count++;
-    if (isObject(error) && !passes) {
-      this.made.set(error, count);
+    const failure = identityOf(error);
+    if (isObject(failure) && !passes) {
+      this.made.set(failure, count);
       return;
     }
     const untilMs = areTimersFaked() ? now() + FAKED_TURN_MS : Number.POSITIVE_INFINITY;
     const passing = { count, untilMs, isFresh: true };
-    this.passing.set(error, passing);
+    this.passing.set(failure, passing);
     age(passing, REACTIONS);
-    onNextTurn(() => this.passing.delete(error));
+    onNextTurn(() => this.passing.delete(failure));
   }
 
   /** Whether it, or an error that it was made of, is one of them. */
@@ -93,7 +97,7 @@ export class RetriedErrors {
 
   /** Whether it is a constant, passed on in this turn. */
   passes(error: unknown): boolean {
-    return this.passing.has(error);
+    return this.passing.has(identityOf(error));
   }
 
   private timeOf(error: unknown): number {

@@ -1,5 +1,6 @@
 import { getMaxListeners, setMaxListeners } from 'node:events';
 import { now } from '../common/clock.js';
+import { identityOf } from '../common/failed-result.js';
 import { LinkedList } from '../common/linked-list.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { openStreamOf } from '../common/open-stream.js';
@@ -148,7 +149,8 @@ export class Scope implements AttemptContext, Caller {
     const extras = this.extra();
     extras.outcomes ??= new Set();
     const { outcomes } = extras;
-    if (failure !== undefined && outcomes.size < MAX_ERRORS) outcomes.add(failure.error);
+    if (failure !== undefined && outcomes.size < MAX_ERRORS)
+      outcomes.add(identityOf(failure.error));
   }
 
   get hasOutcomes(): boolean {

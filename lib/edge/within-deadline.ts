@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
-import { closeStream, openStreamOf } from '../common/open-stream.js';
+import { closeStreamOf } from '../common/open-stream.js';
 import type { TimeoutError } from '../timeout/timeout.error.js';
 import type { ClientScope } from './client-scope.js';
 
@@ -93,7 +93,7 @@ export function promiseWithinDeadline(
     begin().then(
       (answer) => {
         deadline.stop();
-        if (scope.aborted) discard(answer);
+        if (scope.aborted) closeStreamOf(answer);
         resolve(answer);
       },
       (error) => {
@@ -102,9 +102,4 @@ export function promiseWithinDeadline(
       },
     );
   });
-}
-
-function discard(answer: unknown): void {
-  const stream = openStreamOf(answer);
-  if (stream !== undefined) closeStream(stream);
 }

@@ -12,6 +12,13 @@ export interface FallbackOptions<
    * @default every failure that is not a client error
    */
   when?: (error: unknown) => boolean;
+  /**
+   * Which results it replaces as well, of those that are returned after all retries: of a stream by its
+   * first value. The handler gets a `FailedResult`, whose `result` it is, in place of an error. A predicate
+   * that throws surfaces its error.
+   * @default none
+   */
+  whenResult?(result: unknown): boolean;
 }
 
 const isHandler = (value: unknown) =>
@@ -23,6 +30,7 @@ const RULES: Rules<FallbackOptions> = {
   handler: (value) =>
     isHandler(value) ? undefined : 'the name of a method of the same class, or a function',
   when: predicate,
+  whenResult: predicate,
 };
 
 /**
@@ -35,7 +43,7 @@ export function fallbackArgument(place: string, argument: unknown): FallbackOpti
   if (typeof argument !== 'object' || argument === null) {
     throw new ResilienceConfigurationError(
       place,
-      `is ${display(argument)}; allowed: the name of a method of the same class, a function, or { handler, when }`,
+      `is ${display(argument)}; allowed: the name of a method of the same class, a function, or { handler, when, whenResult }`,
     );
   }
   return checkOptions<FallbackOptions>(place, argument, RULES);

@@ -17,6 +17,8 @@ export class FallbackPolicy {
     readonly handler: PropertyKey | FallbackFunction,
     /** Which failures it answers; without it, all but client errors. */
     private readonly when?: (error: unknown) => boolean,
+    /** Which results it replaces; without it, none. */
+    readonly whenResult?: (result: unknown) => boolean,
   ) {}
 
   /**
@@ -25,6 +27,14 @@ export class FallbackPolicy {
    */
   answers(error: unknown): boolean | undefined {
     return this.when === undefined ? undefined : ask('when', this.when(error));
+  }
+
+  /**
+   * @returns whether it replaces a result; `undefined` where it has no condition for results
+   * @throws what `whenResult` throws
+   */
+  replacesResult(result: unknown): boolean | undefined {
+    return this.whenResult && ask('whenResult', this.whenResult(result));
   }
 
   /**

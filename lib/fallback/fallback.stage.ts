@@ -1,6 +1,6 @@
-import { anyFunction, merge } from '../common/options.js';
+import { merge } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
-import { type FallbackOptions, fallbackArgument } from './fallback.options.js';
+import { type FallbackOptions, fallbackArgument, fallbackMethodOf } from './fallback.options.js';
 import { type FallbackFunction, FallbackPolicy } from './fallback.policy.js';
 
 /** What is typed of it. */
@@ -8,8 +8,8 @@ export interface FallbackTypes {
   name: 'fallback';
   policy: FallbackPolicy;
   service: {
-    /** Answers in place of a call that failed for good. */
-    fallback?: (error: unknown) => unknown;
+    /** Answers in place of a call that failed for good: a function, or `{ handler, when, whenResult }`. */
+    fallback?: FallbackFunction | FallbackOptions<FallbackFunction>;
   };
   /** The handler's name. */
   described: { handler: string };
@@ -27,12 +27,17 @@ export const fallbackStage: StageDefinition<FallbackTypes> = {
   name: 'fallback',
   title: 'fallback',
   place: 'call',
-  rule: anyFunction,
+  rule: (value, place) => {
+    const handler = fallbackMethodOf(fallbackArgument(place, value));
+    return handler === undefined
+      ? undefined
+      : 'a function, or { handler, when, whenResult } with one';
+  },
   catalog: () => ({
     resolve({ place, values }) {
       const layers = values.map((value) => fallbackArgument(place, value));
-      const { handler, when } = merge<FallbackOptions>(...layers);
-      return new FallbackPolicy(handler as PropertyKey | FallbackFunction, when);
+      const { handler, when, whenResult } = merge<FallbackOptions>(...layers);
+      return new FallbackPolicy(handler as PropertyKey | FallbackFunction, when, whenResult);
     },
   }),
   describe: (fallback) => ({ handler: handlerName(fallback) }),

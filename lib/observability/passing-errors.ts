@@ -1,3 +1,4 @@
+import { identityOf } from '../common/failed-result.js';
 import type { Passage } from '../pipeline/stages.js';
 
 /** The operations that an error has failed since it was counted, and where it went on to. */
@@ -15,12 +16,13 @@ export class PassingErrors {
 
   /** @returns whether the error was told of before, and passes through one more operation */
   passes(error: unknown, operation: string, passage: Passage | undefined): boolean {
-    if (typeof error !== 'object' || error === null) return false;
-    const before = this.byError.get(error);
+    const failure = identityOf(error);
+    if (typeof failure !== 'object' || failure === null) return false;
+    const before = this.byError.get(failure);
     const around = passage?.around;
     const fromInside = before?.around !== undefined && before.around === passage?.inside;
     if (before === undefined || (before.operations.includes(operation) && !fromInside)) {
-      this.byError.set(error, { operations: [operation], around });
+      this.byError.set(failure, { operations: [operation], around });
       return false;
     }
     if (!before.operations.includes(operation)) before.operations.push(operation);

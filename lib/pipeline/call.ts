@@ -1,13 +1,13 @@
 import { now } from '../common/clock.js';
 import { type OpenPromise, openPromise } from '../common/open-promise.js';
-import { closeStream, openStreamOf } from '../common/open-stream.js';
+import { closeStreamOf } from '../common/open-stream.js';
 import { CallContext } from '../context/ambient.js';
 import type { Dependent } from '../context/dependent.js';
 import { follow, unfollow } from '../context/followed-signals.js';
 import { isConstant, retriedOutside } from '../context/retried-errors.js';
 import { innermost, type Scope } from '../context/scope.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
-import { Attempt, type AttemptOwner } from '../stage/attempt.js';
+import { Attempt, type AttemptOwner, type KeptAnswer } from '../stage/attempt.js';
 import type { StraightAttempt } from '../stage/straight.js';
 import type { TimeoutError } from '../timeout/timeout.error.js';
 import type { TotalOwner, TotalScope } from '../total-timeout/total-scope.js';
@@ -191,9 +191,36 @@ export abstract class Call<T>
 
   /** An answer has come when nobody waits for it any more: what it reads from is freed. */
   discard(answer: unknown): void {
-    const stream = openStreamOf(answer);
-    if (stream !== undefined) closeStream(stream);
+    closeStreamOf(answer);
     this.plan.onDiscard?.(answer);
+  }
+
+  /** That of a stream goes on as long as its source does: it cannot wait. */
+  get keepsAnswers(): boolean {
+    return true;
+  }
+
+  drop(attempt: Attempt<T>): void {
+    const { kept } = attempt;
+    if (kept === undefined) return;
+    attempt.letGo();
+    this.waste(attempt, kept.failure.result);
+  }
+
+  /** Nobody has a use for the result of an attempt. */
+  protected waste(attempt: Attempt<T>, result: unknown): void {
+    this.stop(attempt);
+    this.discard(result);
+  }
+
+  stop(attempt: Attempt<T>): void {
+    if (!attempt.over) attempt.cancel(unwanted());
+  }
+
+  concede(attempt: Attempt<T>): void {
+    const { answer, failure } = attempt.kept as KeptAnswer<T>;
+    this.noteRetried(failure);
+    this.answer(answer);
   }
 
   /** Only what is one promise can be made twice, side by side. */
@@ -291,4 +318,8 @@ export abstract class Call<T>
       retriedOutside.add(error, passes);
     }
   }
+}
+
+function unwanted(): DOMException {
+  return new DOMException('Its result counts as a failure', 'AbortError');
 }

@@ -1,4 +1,6 @@
 import { now } from '../common/clock.js';
+import type { FailedResult } from '../common/failed-result.js';
+import { openStreamOf } from '../common/open-stream.js';
 import { isImpatience, isRejection } from '../common/resilience.error.js';
 import { isEvidence, runInScope } from '../context/ambient.js';
 import { errorChain } from '../context/error-chain.js';
@@ -35,8 +37,16 @@ export interface FailingCall<T> {
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */
   readonly committed: boolean;
   begin(attempt: number, at: number): void;
+  /** Whether an answer can be kept until another attempt begins. */
+  readonly keepsAnswers: boolean;
   accept(answer: unknown): unknown;
   discard(answer: unknown): void;
+  /** What an attempt answered, by which it failed, is of no use any more. */
+  drop(attempt: Attempt<T>): void;
+  /** The same while a fallback may still use it: nothing more of it comes. */
+  stop(attempt: Attempt<T>): void;
+  /** It is the call's answer all the same. */
+  concede(attempt: Attempt<T>): void;
   answer(value: T): void;
   refuse(error: unknown): void;
   broke(error: unknown): void;
@@ -49,6 +59,10 @@ export class Failing<T> {
   suppressed: RetrySuppression | undefined = undefined;
   /** The attempt that ended last. */
   private last: Attempt<T> | undefined = undefined;
+  /** What it failed by, where that was its result. */
+  private result: FailedResult | undefined = undefined;
+  /** The same attempt, while its answer is kept. */
+  private answered: Attempt<T> | undefined = undefined;
   private delayMs: number | undefined = undefined;
   /** Ends what the call waits for. */
   private interrupt: ((reason: unknown) => void) | undefined = undefined;
@@ -68,12 +82,15 @@ export class Failing<T> {
     this.last = attempt?.opened ? attempt : undefined;
     if (attempt?.ran && !errorChain(failure).some(isRejection)) this.reached = true;
     if (call.plan.stages.retry !== undefined) attempt?.noteFailure(failure);
+    this.result = attempt?.kept?.failure;
+    this.answered = this.result && attempt;
     let error = failure;
     let decision: RetryDecision;
     try {
-      decision = this.decide(error);
+      decision = attempt?.isMisjudged ? undefined : this.decide(error);
     } catch (predicateError) {
       error = predicateError;
+      this.letGo();
     }
     if (decision === undefined) {
       this.conclude(error);
@@ -86,6 +103,7 @@ export class Failing<T> {
       this.conclude(error);
     } else {
       this.delayMs = decision.delayMs;
+      if (!call.keepsAnswers) this.drop();
       if (!isRejection(error)) this.failedBefore = error;
       observer.onRetry(error, call.attempts, this.delayMs);
       this.retryAfter(this.delayMs, error).catch((broken) => call.broke(broken));
@@ -118,6 +136,7 @@ export class Failing<T> {
     const at = now();
     return retry.decide({
       error,
+      result: this.result,
       attempt: call.attempts,
       previousDelayMs: this.delayMs,
       elapsedMs: at - call.startedAt,
@@ -129,8 +148,15 @@ export class Failing<T> {
 
   private async retryAfter(delayMs: number, failure: unknown): Promise<void> {
     const { call } = this;
-    if ((await this.pause(delayMs)) && !call.committed) call.begin(call.attempts + 1, now());
-    else this.conclude(call.total?.aborted ? call.total.reason : failure);
+    if ((await this.pause(delayMs)) && !call.committed) {
+      this.drop();
+      call.begin(call.attempts + 1, now());
+    } else if (call.total?.aborted) {
+      this.letGo();
+      this.conclude(call.total.reason);
+    } else {
+      this.conclude(failure);
+    }
   }
 
   /** @returns whether to go on: not where the application closes or the caller gives up */
@@ -155,7 +181,13 @@ export class Failing<T> {
     }
     call.total?.leave(); // which does not limit a fallback
     const { stages } = call.plan;
-    const { error, isAnswer, fallback, critical } = judgeFailure(stages, failure, call.committed);
+    const { error, isAnswer, fallback, critical } = judgeFailure(
+      stages,
+      failure,
+      call.committed,
+      this.result,
+    );
+    if (error !== failure) this.letGo();
     if (isAnswer) {
       const at = now();
       call.plan.observer.onSuccess(at - call.startedAt, at);
@@ -167,6 +199,18 @@ export class Failing<T> {
     if (fallback !== undefined)
       this.fallBack(fallback, error, critical, observer).catch((broken) => call.broke(broken));
     else this.fail(error, error, critical, observer);
+  }
+
+  /** Nothing more is made of the result of an attempt. */
+  private drop(): void {
+    if (this.answered !== undefined) this.call.drop(this.answered);
+    this.answered = undefined;
+  }
+
+  /** The same where an error takes the place of the failure. */
+  private letGo(): void {
+    this.drop();
+    this.result = undefined;
   }
 
   /** What a client's impatience did to the call is not told: it says nothing about the operation. */
@@ -182,6 +226,8 @@ export class Failing<T> {
     observer: PipelineObserver,
   ): Promise<void> {
     const { call } = this;
+    const { answered, result } = this;
+    if (answered !== undefined) call.stop(answered);
     let value: unknown;
     try {
       this.answering = new FallbackScope(call.plan, call.plan.operation, call.madeIn);
@@ -193,6 +239,7 @@ export class Failing<T> {
         this.giveUp(call.cut.reason);
         return;
       }
+      this.drop();
       observer.onFallbackFailure(error, fallbackError);
       if (critical !== false) linkCause(fallbackError, error);
       this.fail(error, fallbackError, critical, observer);
@@ -200,6 +247,7 @@ export class Failing<T> {
     } finally {
       this.answering?.end();
     }
+    if (result !== undefined && !isMadeOf(value, result.result)) call.discard(result.result);
     observer.onFailure(error, this.failedCall('fallback'));
     call.answer(value as T);
   }
@@ -211,14 +259,17 @@ export class Failing<T> {
     critical: boolean | undefined,
     observer: PipelineObserver,
   ): void {
-    const outcome = critical === false ? 'degraded' : 'failure';
+    const { answered, call } = this;
+    const outcome = critical === false && answered === undefined ? 'degraded' : 'failure';
     observer.onFailure(error, this.failedCall(outcome));
-    if (critical === false) this.call.answer(null as T);
-    else this.call.refuse(surfaced);
+    if (answered !== undefined) call.concede(answered);
+    else if (critical === false) call.answer(null as T);
+    else call.refuse(surfaced);
   }
 
   /** A deadline is a failure; a caller who lost interest, or a client's patience, is nothing at all. */
   private giveUp(reason: unknown): void {
+    this.drop();
     const { observer, stages } = this.call.plan;
     if (isEvidence(reason)) {
       if (stages.critical) observer.onCriticalFailure(reason);
@@ -253,4 +304,10 @@ export class Failing<T> {
         );
     });
   }
+}
+
+/** Whether an answer still reads what a result reads from. */
+function isMadeOf(answer: unknown, result: unknown): boolean {
+  const stream = openStreamOf(result);
+  return answer === result || (stream !== undefined && openStreamOf(answer) === stream);
 }

@@ -1,3 +1,4 @@
+import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
 import type { Attempt } from '../stage/attempt.js';
@@ -49,12 +50,23 @@ class GeneratorCall<T> extends Call<Begun<T>> {
           if (!first.done) this.discard(first.value); // it has been told to stop
           return;
         }
-        attempt.watch(undefined);
-        attempt.begin(this.goOn(values, first, attempt, ended));
+        const result = first.done ? NO_RESULT : first.value;
+        if (!attempt.begin(this.goOn(values, first, attempt, ended), result))
+          this.waste(attempt, first.value);
+        if (!attempt.aborted) attempt.watch(undefined);
       }, fail);
     } catch (error) {
       fail(error);
     }
+  }
+
+  override get keepsAnswers(): boolean {
+    return false;
+  }
+
+  override stop(attempt: Attempt<Begun<T>>): void {
+    this.begun = undefined;
+    super.stop(attempt);
   }
 
   /** The caller gave up: the generator ends, also where it has begun. */

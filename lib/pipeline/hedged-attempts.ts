@@ -10,6 +10,8 @@ import type { Plan } from './plan.js';
 /** The call that makes them. */
 interface HedgedOwner<T> extends AttemptOwner<T> {
   readonly plan: Plan;
+  /** What an attempt answered, by which it failed, is of no use. */
+  drop(attempt: Attempt<T>): void;
 }
 
 /**
@@ -77,18 +79,30 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   succeeded(value: T, at: number, attempt: Attempt<T>): void {
     if (this.settled) return;
     this.settle();
+    if (this.failure !== undefined) this.owner.drop(this.failure.attempt);
     this.hedge.recordAnswer(Math.max(0, at - attempt.startedAt)); // a test may have put the clock back
     for (const loser of this.made) if (loser !== attempt) loser.cancel(fasterOne());
     this.owner.succeeded(value, at, attempt);
   }
 
   failed(error: unknown, attempt: Attempt<T>): void {
-    // That a hedge found no room says less than what the attempt beside it failed by.
-    if (this.failure === undefined || !isRejection(error)) this.failure = { error, attempt };
+    const before = this.failure;
+    const isBetter = before === undefined || this.saysMore(error, attempt, before.attempt);
+    const failure = isBetter ? { error, attempt } : before;
+    if (before !== undefined) this.owner.drop((isBetter ? before : { attempt }).attempt);
+    this.failure = failure;
     this.running--;
     if (this.settled || this.running > 0) return; // another may still answer
     this.settle();
-    this.owner.failed(this.failure.error, this.failure.attempt);
+    this.owner.failed(failure.error, failure.attempt);
+  }
+
+  /**
+   * That a hedge found no room says less than what the attempt beside it failed by; a result that counts as
+   * a failure, which may be the answer all the same, says more than an error.
+   */
+  private saysMore(error: unknown, attempt: Attempt<T>, before: Attempt<T>): boolean {
+    return attempt.kept !== undefined || (before.kept === undefined && !isRejection(error));
   }
 
   cancel(reason: unknown): void {

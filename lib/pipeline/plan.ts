@@ -4,6 +4,7 @@ import type { AttemptPlan } from '../stage/attempt.js';
 import { type Hooks, hooksOf } from '../stage/hooks.js';
 import { attemptStagesOf } from '../stages.js';
 import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
+import { type ResultJudge, resultJudgeOf } from './result-judge.js';
 import type { PipelineObserver, Stages } from './stages.js';
 
 /** Surrounds each call, where somebody traces. */
@@ -35,13 +36,14 @@ export class Plan implements AttemptPlan {
   readonly timeoutMs: number;
   /** What a call may take with all its attempts. */
   readonly total: TotalTimeoutPolicy | undefined;
+  readonly results: ResultJudge | undefined;
   /** Of retries and hedges. */
   readonly budget: RetryBudget | undefined;
   /** What it says flows inward, or there are several of an attempt at once. */
   private readonly alwaysNeedsScope: boolean;
 
   constructor(parts: PlanParts) {
-    const { critical, retry, hedge, timeout, totalTimeout } = parts.stages;
+    const { critical, fallback, retry, hedge, timeout, totalTimeout } = parts.stages;
     this.operation = parts.operation;
     this.stages = parts.stages;
     this.hooks = hooksOf(attemptStagesOf(parts.stages));
@@ -53,6 +55,7 @@ export class Plan implements AttemptPlan {
     this.critical = critical;
     this.timeoutMs = timeout?.delayMs ?? Number.POSITIVE_INFINITY;
     this.total = totalTimeout;
+    this.results = resultJudgeOf(retry, fallback);
     this.budget = (retry ?? hedge)?.budget;
     for (const stage of this.hooks.stages) stage.joined?.();
     this.alwaysNeedsScope =

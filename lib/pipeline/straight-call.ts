@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import type { FailedResult } from '../common/failed-result.js';
 import { AMBIENT, beginPlain, endPlain } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import type { Attempt } from '../stage/attempt.js';
@@ -65,9 +66,23 @@ export class StraightCall<T> extends StraightAttempt {
     this.scope?.leave();
     try {
       plan.hooks.finish(this, true);
-      plan.hooks.settle(this, 'success', undefined, at);
+      plan.hooks.settle(this, 'success', undefined, at, value);
     } catch (error) {
-      return this.handOver((call, attempt) => call.failed(error, attempt), true);
+      return this.handOver((call, attempt) => {
+        if (!attempt.answerFailed(error, value)) call.discard(value);
+      }, true);
+    }
+    if (plan.results !== undefined) {
+      let failure: FailedResult | undefined;
+      try {
+        failure = plan.results.judge(value, 1);
+      } catch (error) {
+        return this.handOver((call, attempt) => {
+          attempt.answerMisjudged(error);
+          call.discard(value);
+        }, true);
+      }
+      if (failure !== undefined) return this.failedBy(failure, value);
     }
     try {
       plan.observer.onSuccess(at - startedAt, at);
@@ -75,6 +90,11 @@ export class StraightCall<T> extends StraightAttempt {
       plan.shutdown.leave();
     }
     return value;
+  }
+
+  /** (A closure over `failure` there would be made at every call.) */
+  private failedBy(failure: FailedResult, value: T): Promise<T> {
+    return this.handOver((_, attempt) => attempt.answerFailed(failure, value), true);
   }
 
   private failed(error: unknown): Promise<T> {

@@ -7,6 +7,7 @@ import {
   Subscription,
   takeWhile,
 } from 'rxjs';
+import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
 import type { Attempt } from '../stage/attempt.js';
@@ -73,6 +74,10 @@ class StreamCall<T> extends Call<unknown> {
     this.subscriber.error(reason);
   }
 
+  override get keepsAnswers(): boolean {
+    return false;
+  }
+
   /** The stream goes on when the call has ended, and is torn down with its caller until then. */
   protected override end(): void {}
 
@@ -94,13 +99,15 @@ class StreamCall<T> extends Call<unknown> {
     const { subscriber } = this;
     const events = {
       next: (value: T) => {
-        if (!begun) attempt.begin(STREAMING);
+        if (!begun && !attempt.begin(STREAMING, value)) this.waste(attempt, value);
         begun = true;
+        if (attempt.aborted) return; // by how it was judged
         last = value;
         this.emit(() => subscriber.next(value));
       },
       error: (error: unknown) => {
         attempt.finish();
+        if (attempt.aborted) return;
         this.ended = begun;
         if (!begun) {
           attempt.fail(error);
@@ -111,7 +118,8 @@ class StreamCall<T> extends Call<unknown> {
       },
       complete: () => {
         attempt.finish(true);
-        attempt.succeed(STREAMING);
+        if (attempt.aborted) return;
+        attempt.succeed(STREAMING, NO_RESULT);
         attempt.flowOn(last);
         this.ended = true;
         this.emit(() => subscriber.complete());
@@ -119,7 +127,7 @@ class StreamCall<T> extends Call<unknown> {
     };
     // A synchronous source does not see an unsubscription before it has run dry, so it is asked each time.
     const source = () => this.work.begin(this.self, this.args, attempt) as ObservableInput<T>;
-    const values = defer(source).pipe(takeWhile(() => !subscriber.closed));
+    const values = defer(source).pipe(takeWhile(() => !subscriber.closed && !attempt.aborted));
     subscription.add(this.inScope(attempt, () => values.subscribe(events)));
   }
 

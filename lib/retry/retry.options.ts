@@ -47,6 +47,13 @@ export interface RetryOptions {
    * @default everything except client errors and `CircuitBreakerOpenError`
    */
   retryableErrors?: RetryPredicate | readonly ErrorClass[];
+  /**
+   * Which results are retried like errors: of a stream its first value. `attempt` counts from 1. The last
+   * result is returned as it is, also where the budget, a retry inside or the end of the application
+   * keep it from being retried. A predicate that throws surfaces its error.
+   * @default none
+   */
+  retryableResults?(result: unknown, attempt: number): boolean;
   /** No attempt begins later than this after the first, in ms. @default no limit */
   maxDurationMs?: number;
   /**
@@ -77,9 +84,9 @@ export interface RetryOptions {
 }
 
 export type ResolvedRetryOptions = Required<
-  Omit<RetryOptions, 'retryableErrors' | 'maxDurationMs' | 'budget'>
+  Omit<RetryOptions, 'retryableErrors' | 'retryableResults' | 'maxDurationMs' | 'budget'>
 > &
-  Pick<RetryOptions, 'retryableErrors' | 'maxDurationMs' | 'budget'>;
+  Pick<RetryOptions, 'retryableErrors' | 'retryableResults' | 'maxDurationMs' | 'budget'>;
 
 const DEFAULTS: ResolvedRetryOptions = {
   maxAttempts: 3,
@@ -119,6 +126,7 @@ export const checkRetryOptions = checkerOf<RetryOptions>(
     factor: factorRule,
     jitter: oneOf('none', 'full', 'equal', 'decorrelated'),
     retryableErrors: retryable,
+    retryableResults: predicate,
     maxDurationMs: duration,
     respectRetryAfter: boolean,
     idempotent: boolean,

@@ -1,5 +1,6 @@
 import { isClientError } from '../common/client-error.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { FailedResult } from '../common/failed-result.js';
 import { isInstance } from '../common/is-error.js';
 import { ask } from '../common/options.js';
 import { isResilienceError } from '../common/resilience.error.js';
@@ -15,6 +16,8 @@ import type { RetryBudget } from './retry-budget.js';
 /** A failed attempt, as the retry policy judges it. */
 export interface FailedAttempt {
   error: unknown;
+  /** Where it failed by its result: the error. */
+  result?: FailedResult | undefined;
   /** Counts from 1. */
   attempt: number;
   /** The wait before this attempt, in ms; `undefined` before the first. */
@@ -55,12 +58,11 @@ export class RetryPolicy {
   /**
    * @returns the wait in ms before the next attempt, or why there is none although it would be worth
    * one; `undefined` where it is not
-   * @throws what a `retryableErrors` predicate throws
+   * @throws what a predicate throws
    */
   decide(failed: FailedAttempt): RetryDecision {
     const { maxAttempts, maxDelayMs, maxDurationMs, respectRetryAfter, retryNested } = this.options;
-    if (failed.attempt >= maxAttempts || !this.isRetryable(failed.error, failed.attempt))
-      return undefined;
+    if (failed.attempt >= maxAttempts || !this.isWorthAnother(failed)) return undefined;
     if (failed.isNested && !retryNested) return { suppressed: 'nested' };
     if (respectRetryAfter && forbidsRetry(failed.error)) return { suppressed: 'nested' };
     const asked = respectRetryAfter ? (retryAfterMs(failed.error) ?? 0) : 0;
@@ -81,6 +83,20 @@ export class RetryPolicy {
     const growth = Math.min(Number.MAX_VALUE, factor ** (retry - 1));
     const delayMs = Math.min(maxDelayMs, baseDelayMs * growth);
     return jitter === 'equal' ? delayMs / 2 : delayMs;
+  }
+
+  /**
+   * @returns whether a result is worth another attempt; `undefined` where nothing is said of results
+   * @throws what `retryableResults` throws
+   */
+  retriesResult(result: unknown, attempt: number): boolean | undefined {
+    const { retryableResults } = this.options;
+    return retryableResults && ask('retryableResults', retryableResults(result, attempt));
+  }
+
+  private isWorthAnother({ error, result, attempt }: FailedAttempt): boolean {
+    if (result === undefined) return this.isRetryable(error, attempt);
+    return (result.verdict.retryable ?? this.retriesResult(result.result, attempt)) === true;
   }
 
   private isRetryable(error: unknown, attempt: number): boolean {

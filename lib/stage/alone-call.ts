@@ -1,5 +1,6 @@
 import { now } from '../common/clock.js';
 import { type OpenPromise, openPromise } from '../common/open-promise.js';
+import { closeStreamOf } from '../common/open-stream.js';
 import { AMBIENT, runInScopeOnce } from '../context/ambient.js';
 import type { Dependent } from '../context/dependent.js';
 import { promised } from '../context/promised.js';
@@ -88,8 +89,9 @@ export class AloneCall<T> implements AttemptOwner<T>, Dependent {
         this.end();
         attempt.finish(true);
         attempt.succeed(value);
-        if (this.failure !== undefined) throw this.failure.error;
-        return value;
+        if (this.failure === undefined) return value;
+        closeStreamOf(value);
+        throw this.failure.error;
       },
       (error) => {
         this.end();
@@ -115,7 +117,8 @@ export class AloneCall<T> implements AttemptOwner<T>, Dependent {
 
   failed(error: unknown, attempt: Attempt<T>): void {
     if (attempt.ran) {
-      if (!this.isCut) this.failure = { error };
+      // A result that counts as a failure is the answer all the same.
+      if (!this.isCut && attempt.kept === undefined) this.failure = { error };
       return; // the work has its own end, which is the answer
     }
     this.end();

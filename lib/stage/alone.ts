@@ -80,19 +80,19 @@ export class Alone {
     try {
       result = promised(work(AMBIENT));
     } catch (error) {
-      begun.metIn(endPlain()).end(permit, false, error);
+      begun.metIn(endPlain()).fail(permit, error);
       throw error;
     }
     const attempt = begun.metIn(endPlain());
     return result.then(
       (value) => {
         inFlight?.leave();
-        attempt.end(permit, true, undefined);
+        attempt.answer(permit, value);
         return value;
       },
       (error) => {
         inFlight?.leave();
-        attempt.end(permit, false, error);
+        attempt.fail(permit, error);
         throw error;
       },
     );

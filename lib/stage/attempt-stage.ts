@@ -94,7 +94,9 @@ export interface AttemptStage {
   /**
    * The attempt has settled.
    *
-   * @throws an error that its caller gets instead
+   * @param result what it succeeded with: of a stream its first value, and `NO_RESULT` where there is none
+   * @throws an error that its caller gets instead; a `FailedResult` of the result says that it counts as a
+   * failure, and the caller gets that where nothing replaces it
    */
   settled?(
     permit: Permit,
@@ -102,6 +104,7 @@ export interface AttemptStage {
     how: Settlement,
     error: unknown,
     at: number,
+    result?: unknown,
   ): void;
   /** The work behind it has really ended; `answered` with a value that counts. */
   finished?(permit: Permit, attempt: StageAttempt, answered: boolean): void;

@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import { type FailedResult, isFailedResult } from '../common/failed-result.js';
 import {
   failuresSoFar,
   noteFailure,
@@ -20,6 +21,21 @@ export interface AttemptPlan {
   /** What one attempt may take, in ms; `Infinity` without a timeout. */
   readonly timeoutMs: number;
   readonly captureStackTrace: boolean;
+  /** What says of the results of its attempts that they count as failures, beside the stages. */
+  readonly results?: ResultJudge | undefined;
+}
+
+/** Says which results count as failures. */
+export interface ResultJudge {
+  /** @throws what a predicate throws */
+  judge(result: unknown, attempt: number): FailedResult | undefined;
+}
+
+/** An answer by which an attempt has failed, and which is kept while nothing better is there. */
+export interface KeptAnswer<T> {
+  readonly failure: FailedResult;
+  /** What the call answers with it. */
+  readonly answer: T;
 }
 
 /** Whose attempt it is: told once how it settles, always in the async context of the call. */
@@ -77,6 +93,8 @@ class Rare {
   /** Where what it began before this attempt took over has met what is inside. */
   metIn: Scope | undefined = undefined;
   begun = false;
+  kept: KeptAnswer<unknown> | undefined = undefined;
+  isMisjudged = false;
 }
 
 /**
@@ -136,6 +154,16 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
 
   get begun(): boolean {
     return this.rare?.begun === true;
+  }
+
+  /** Its answer, where it has failed by that. */
+  get kept(): KeptAnswer<T> | undefined {
+    return this.rare?.kept as KeptAnswer<T> | undefined;
+  }
+
+  /** What was to judge its result has failed: no attempt will mend that. */
+  get isMisjudged(): boolean {
+    return this.rare?.isMisjudged === true;
   }
 
   /** What its work runs in. */
@@ -239,26 +267,64 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
     this.owner.failed(surfaced, this);
   }
 
-  /** @returns whether anybody waited for it */
-  succeed(value: T): boolean {
+  /**
+   * @param result what is judged, where that is not the answer itself; `NO_RESULT` where there is none
+   * @returns whether the answer is of use: somebody waited for it, and nothing threw that was to judge it
+   */
+  succeed(value: T, result: unknown = value): boolean {
     if (!this.isAwaited) return false;
+    const { plan } = this.owner;
     const at = this.owner.isTimeless === true ? 0 : now();
     this.phase = this.settledPhase;
     try {
-      this.owner.plan.hooks.settle(this, 'success', undefined, at);
+      plan.hooks.settle(this, 'success', undefined, at, result);
     } catch (error) {
-      this.owner.failed(error, this);
-      return true;
+      return this.answerFailed(error, value, result);
+    }
+    if (plan.results !== undefined) {
+      let failure: FailedResult | undefined;
+      try {
+        failure = plan.results.judge(result, this.attempt);
+      } catch (error) {
+        return this.answerMisjudged(error);
+      }
+      if (failure !== undefined) return this.answerFailed(failure, value, result);
     }
     this.owner.succeeded(value, at, this);
     return true;
   }
 
   /** The same for a stream that flows on: from now on only its caller's deadline holds. */
-  begin(value: T): void {
+  begin(value: T, result: unknown): boolean {
     this.rarely().begun = true;
-    this.succeed(value);
+    const isOfUse = this.succeed(value, result);
     this.expiresAt = Number.POSITIVE_INFINITY;
+    return isOfUse;
+  }
+
+  /**
+   * It has answered, and fails all the same.
+   *
+   * @param failure a `FailedResult`, where it is by that result
+   * @returns whether the answer is kept
+   */
+  answerFailed(failure: unknown, answer: T, result: unknown = answer): boolean {
+    const isByResult = isFailedResult(failure) && Object.is(failure.result, result);
+    if (isByResult) this.rarely().kept = { failure, answer };
+    this.owner.failed(failure, this);
+    return isByResult;
+  }
+
+  /** The same where a predicate has thrown instead of judging it. */
+  answerMisjudged(error: unknown): false {
+    this.rarely().isMisjudged = true;
+    this.owner.failed(error, this);
+    return false;
+  }
+
+  /** Nobody will have its answer. */
+  letGo(): void {
+    if (this.rare !== undefined) this.rare.kept = undefined;
   }
 
   fail(error: unknown): void {

@@ -79,11 +79,11 @@ export class Hooks {
    *
    * @throws what its caller gets instead; all have been told
    */
-  settle(attempt: Admitted, how: Settlement, error: unknown, at: number): void {
+  settle(attempt: Admitted, how: Settlement, error: unknown, at: number, result?: unknown): void {
     let thrown: { error: unknown } | undefined;
     for (let i = attempt.admitted - 1; i >= 0; i--) {
       try {
-        this.stages[i]?.settled?.(permitAt(i, attempt), attempt, how, error, at);
+        this.stages[i]?.settled?.(permitAt(i, attempt), attempt, how, error, at, result);
       } catch (failure) {
         thrown ??= { error: failure };
       }
@@ -145,8 +145,15 @@ class OneHook extends Hooks {
     return ADMITTED;
   }
 
-  override settle(attempt: Admitted, how: Settlement, error: unknown, at: number): void {
-    if (attempt.admitted === 1) this.only.settled?.(attempt.permit0, attempt, how, error, at);
+  override settle(
+    attempt: Admitted,
+    how: Settlement,
+    error: unknown,
+    at: number,
+    result?: unknown,
+  ): void {
+    if (attempt.admitted === 1)
+      this.only.settled?.(attempt.permit0, attempt, how, error, at, result);
   }
 
   override finish(attempt: Admitted, answered: boolean): void {
@@ -181,18 +188,24 @@ class ThreeHooks extends Hooks {
     return ADMITTED;
   }
 
-  override settle(attempt: Admitted, how: Settlement, error: unknown, at: number): void {
+  override settle(
+    attempt: Admitted,
+    how: Settlement,
+    error: unknown,
+    at: number,
+    result?: unknown,
+  ): void {
     if (attempt.admitted !== 3) {
-      super.settle(attempt, how, error, at);
+      super.settle(attempt, how, error, at, result);
       return;
     }
     try {
-      this.inner.settled?.(attempt.permit2, attempt, how, error, at);
+      this.inner.settled?.(attempt.permit2, attempt, how, error, at, result);
     } finally {
       try {
-        this.middle.settled?.(attempt.permit1, attempt, how, error, at);
+        this.middle.settled?.(attempt.permit1, attempt, how, error, at, result);
       } finally {
-        this.outer.settled?.(attempt.permit0, attempt, how, error, at);
+        this.outer.settled?.(attempt.permit0, attempt, how, error, at, result);
       }
     }
   }

@@ -1,4 +1,6 @@
 import { now } from '../common/clock.js';
+import { isFailedResult } from '../common/failed-result.js';
+import { closeStreamOf } from '../common/open-stream.js';
 import type { PlainCall } from '../context/ambient.js';
 import type { PolicyScope } from '../context/policy-scope.js';
 import { type AttemptStage, NO_ARGS, type Permit, type StageAttempt } from './attempt-stage.js';
@@ -54,11 +56,23 @@ export class PlainAttempt implements StageAttempt, PlainCall {
     return own;
   }
 
-  /** @throws what the stage throws, for the caller */
-  end(permit: Permit, answered: boolean, error: unknown): void {
-    const { scope, stage } = this;
-    scope?.leave();
-    stage.finished?.(permit, this, answered);
-    stage.settled?.(permit, this, answered ? 'success' : 'failure', error, now());
+  /** It has answered. @throws what the stage throws, for the caller, who has no use for the result then */
+  answer(permit: Permit, result: unknown): void {
+    this.scope?.leave();
+    this.stage.finished?.(permit, this, true);
+    try {
+      this.stage.settled?.(permit, this, 'success', undefined, now(), result);
+    } catch (failure) {
+      if (isFailedResult(failure) && Object.is(failure.result, result)) return;
+      closeStreamOf(result);
+      throw failure;
+    }
+  }
+
+  /** It has failed. @throws what the stage throws, for the caller */
+  fail(permit: Permit, error: unknown): void {
+    this.scope?.leave();
+    this.stage.finished?.(permit, this, false);
+    this.stage.settled?.(permit, this, 'failure', error, now());
   }
 }

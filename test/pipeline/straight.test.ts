@@ -44,7 +44,7 @@ const WAYS: Record<string, Way> = {
 /** How one attempt goes: after so many ms, or at once without any promise. */
 interface Attempt {
   afterMs: number | 'at once';
-  how: 'value' | 'error' | 'client error' | 'constant' | 'text';
+  how: 'value' | 'failed value' | 'error' | 'client error' | 'constant' | 'text';
 }
 
 interface Case {
@@ -54,12 +54,15 @@ interface Case {
   calls: { startMs: number; attempts: Attempt[] }[];
 }
 
+const isFailed = (result: unknown) => result === 'failed value';
+
 const retry = fc
   .record(
     {
       maxAttempts: fc.integer({ min: 2, max: 3 }),
       baseDelayMs: fc.constantFrom(0, 7),
       budget: fc.constant(false as const),
+      retryableResults: fc.constant(isFailed),
     },
     { requiredKeys: ['maxAttempts', 'baseDelayMs', 'budget'] },
   )
@@ -67,8 +70,10 @@ const retry = fc
 const circuitBreaker = fc.record({
   failureThreshold: fc.integer({ min: 1, max: 3 }),
   timeoutMs: fc.constantFrom(5, 40),
+  isFailureResult: fc.constantFrom(isFailed, () => false),
 });
 const fallback = fc.constantFrom(
+  { handler: () => 'instead', whenResult: isFailed },
   () => 'instead',
   async () => 'instead',
   () => {
@@ -96,7 +101,15 @@ const straightStages: fc.Arbitrary<ServiceOptions> = fc.record(
 );
 const attempt: fc.Arbitrary<Attempt> = fc.record({
   afterMs: fc.oneof(fc.constant('at once' as const), fc.integer({ min: 0, max: 20 })),
-  how: fc.constantFrom('value', 'value', 'error', 'client error', 'constant', 'text'),
+  how: fc.constantFrom(
+    'value',
+    'value',
+    'failed value',
+    'error',
+    'client error',
+    'constant',
+    'text',
+  ),
 });
 const cases: fc.Arbitrary<Case> = fc.record({
   stages: fc.oneof(stages, { weight: 3, arbitrary: straightStages }),
@@ -119,7 +132,7 @@ function errorOf({ how }: Attempt, constant: Error): unknown {
 /** @param constant the same error each time */
 function perform(attempt: Attempt, constant: Error): unknown {
   const end = () => {
-    if (attempt.how === 'value') return 'value';
+    if (attempt.how === 'value' || attempt.how === 'failed value') return attempt.how;
     throw errorOf(attempt, constant);
   };
   const { afterMs } = attempt;

@@ -61,6 +61,13 @@ export class GoodUse {
     return receipt;
   }
 
+  @Retry({ retryableResults: ({ state }: Receipt, attempt) => state === 'queued' && attempt < 3 })
+  @CircuitBreaker({ isFailureResult: ({ state }: Receipt) => state === 'queued' })
+  @Fallback({ handler: () => receipt, whenResult: ({ state }: Receipt) => state === 'queued' })
+  async withFailedResults(): Promise<Receipt> {
+    return receipt;
+  }
+
   @Timeout(100)
   @Fallback({ handler: () => [], when: (error) => error instanceof TypeError })
   async list(): Promise<string[]> {
@@ -152,6 +159,18 @@ export class Misuse {
   // @ts-expect-error a typo in an option
   @CircuitBreaker({ failureTreshold: 4 })
   async breakerTypo(): Promise<void> {}
+
+  // @ts-expect-error a predicate that answers later
+  @Retry({ retryableResults: async () => true })
+  async lateRetry(): Promise<void> {}
+
+  // @ts-expect-error a predicate that answers later
+  @CircuitBreaker({ isFailureResult: async () => true })
+  async lateBreaker(): Promise<void> {}
+
+  // @ts-expect-error a predicate that answers later
+  @Fallback({ handler: () => undefined, whenResult: async () => true })
+  async lateFallback(): Promise<void> {}
 
   // @ts-expect-error a jitter that there is not
   @Retry({ jitter: 'some' })
