@@ -63,9 +63,14 @@ export { MetricsFanOut } from './observability/metrics-fan-out.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export type { TrackedError } from './observability/tracked-error.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
-export { HttpResponseError } from './outbound/http-response.error.js';
+export { type HttpAnswer, HttpResponseError } from './outbound/http-response.error.js';
 export { outboundCallOptions, outboundHeaders } from './outbound/outbound-headers.js';
 export { resilientFetch } from './outbound/resilient-fetch.js';
+export {
+  resilientRequest,
+  type UndiciAnswer,
+  type UndiciRequest,
+} from './outbound/resilient-request.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 export type { OperationTracer, TracedOperation } from './pipeline/tracer.js';
 export { ResilienceModule } from './resilience.module.js';

@@ -1,5 +1,14 @@
+/** What is left of an answer whose body was read already. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: Headers;
+  /** Where it came from; an empty string where nothing tells. */
+  readonly url: string;
+}
+
 /**
- * Another service answered a `resilientFetch` with a status of 400 or more.
+ * Another service answered a `resilientFetch` or a `resilientRequest` with a status of 400 or more.
  *
  * What it sent is not enumerable, so that it does not end up in logs by accident.
  */
@@ -7,10 +16,10 @@ export class HttpResponseError extends Error {
   override readonly name = 'HttpResponseError';
   /** The status of the answer. Below 500 it is a client error, which is not retried. */
   readonly status: number;
-  readonly #response: Response;
+  readonly #response: HttpAnswer;
   readonly #body: string;
 
-  constructor(response: Response, body: string) {
+  constructor(response: HttpAnswer, body: string) {
     // The host alone: paths and queries carry identifiers and secrets.
     super(`${hostOf(response)} answered ${`${response.status} ${response.statusText}`.trim()}`);
     this.status = response.status;
@@ -18,8 +27,8 @@ export class HttpResponseError extends Error {
     this.#body = body;
   }
 
-  /** The answer, for its headers; its body was read already. */
-  get response(): Response {
+  /** The answer, for its headers: of `fetch`, its `Response`. */
+  get response(): HttpAnswer {
     return this.#response;
   }
 
@@ -29,6 +38,6 @@ export class HttpResponseError extends Error {
   }
 }
 
-function hostOf({ url }: Response): string {
+function hostOf({ url }: HttpAnswer): string {
   return URL.canParse(url) ? new URL(url).host : 'The service';
 }

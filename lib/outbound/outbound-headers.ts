@@ -26,7 +26,7 @@ import type { Scope } from '../context/scope.js';
  *
  * Outside a resilient call or a request, nothing. A service with this library reads them by itself.
  *
- * @example await axios.get(url, { headers: outboundHeaders(), signal: currentSignal() });
+ * @example await got(url, { headers: outboundHeaders(), signal: currentSignal() });
  * @example
  * // of gRPC, where service is what Nest's ClientGrpc makes
  * service.find(query, Metadata.fromHttp2Headers(outboundHeaders()), outboundCallOptions());

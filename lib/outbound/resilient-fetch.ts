@@ -1,9 +1,7 @@
 import { currentSignal } from '../context/ambient.js';
+import { beginningOf } from './answer-body.js';
 import { HttpResponseError } from './http-response.error.js';
 import { outboundHeaders } from './outbound-headers.js';
-
-/** So much of the answer of a failure is kept. */
-const MAX_BODY_BYTES = 64 * 1_024;
 
 /**
  * `fetch` for code inside a resilient call or a request:
@@ -35,27 +33,5 @@ export async function resilientFetch(
   const signal = own == null ? currentSignal() : AbortSignal.any([currentSignal(), own]);
   const response = await fetch(input, { ...init, headers, signal });
   if (response.status < 400) return response;
-  throw new HttpResponseError(response, await beginningOf(response, signal));
-}
-
-/**
- * Reads what matters, and frees the connection. Where the answer breaks off, what came until then.
- *
- * @throws the signal's reason
- */
-async function beginningOf({ body }: Response, signal: AbortSignal): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  let left = MAX_BODY_BYTES;
-  try {
-    for await (const chunk of body ?? []) {
-      const bytes = (chunk as Uint8Array).subarray(0, left);
-      text += decoder.decode(bytes, { stream: true });
-      left -= bytes.length;
-      if (left === 0) break; // which cancels the rest
-    }
-  } catch {
-    signal.throwIfAborted();
-  }
-  return text;
+  throw new HttpResponseError(response, await beginningOf(response.body, signal));
 }

@@ -1,0 +1,1 @@
+export { type AxiosClient, resilientAxios } from './resilient-axios.js';

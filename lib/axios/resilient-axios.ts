@@ -1,0 +1,152 @@
+import { addAbortSignal, Readable } from 'node:stream';
+import { currentSignal, outboundHeaders, ResilienceConfigurationError } from '../index.js';
+
+/** What is needed of an instance of axios, be it of whichever version. */
+export interface AxiosClient {
+  readonly interceptors: {
+    // biome-ignore lint/suspicious/noExplicitAny: each version of axios has a type of its own
+    readonly request: { use(onRequest: (config: any) => any): unknown };
+    readonly response: {
+      use(onAnswer: undefined, onError: (error: unknown) => unknown): unknown;
+    };
+  };
+}
+
+/** The same of a request's configuration, as an interceptor gets it. */
+interface Config {
+  headers: { has(name: string): boolean; set(name: string, value: string): unknown };
+  signal?: GenericSignal | null;
+  data?: unknown;
+}
+
+/** axios takes whatever looks like an `AbortSignal`. */
+interface GenericSignal {
+  readonly aborted: boolean;
+  addEventListener?: (event: 'abort', listener: () => void) => unknown;
+}
+
+/** How a request of ours ends. */
+interface Ends {
+  readonly scope: AbortSignal;
+  readonly own: GenericSignal | null | undefined;
+}
+
+/** So much of a streamed answer of a failure is kept. */
+const MAX_BODY_BYTES = 64 * 1_024;
+
+const resilient = new WeakSet<object>();
+/** By the signal that each request was given. */
+const endsOf = new WeakMap<object, Ends>();
+/** Streams that were the body of a request. */
+const sent = new WeakSet<object>();
+
+/**
+ * Makes requests of axios part of the resilient call, or the request, that they are made in:
+ *
+ * - they end when the attempt around them does (`currentSignal()`), by its reason: a `TimeoutError`, or
+ *   that of a client that has gone. By a `signal` or `cancelToken` of their own they end as ever, by a
+ *   `CanceledError`;
+ * - they send `outboundHeaders()`; headers of the same name in the request win;
+ * - failures are the `AxiosError` that they were, whose status, `Retry-After` and `x-should-retry` are
+ *   heeded. With `responseType: 'stream'`, the first 64 KiB of a failed answer are kept for who reads it, so that
+ *   its connection is free;
+ * - a body that is a stream is sent once: another attempt with the same one would send the rest of it, or
+ *   nothing, and fails by a `ResilienceConfigurationError` instead.
+ *
+ * Installed once for each instance, however often it is called; other interceptors, `baseURL`,
+ * `validateStatus` and whatever else the instance is configured with stay as they are.
+ *
+ * @param client an instance of axios, or the `HttpService` of `@nestjs/axios`
+ * @returns `client` itself
+ * @throws ResilienceConfigurationError where it is neither
+ * @example const partner = resilientAxios(axios.create({ baseURL: 'https://partner.example' }));
+ * @example
+ * constructor(http: HttpService) {
+ *   this.http = resilientAxios(http);
+ * }
+ */
+export function resilientAxios<T extends AxiosClient | { readonly axiosRef: AxiosClient }>(
+  client: T,
+): T {
+  const { axiosRef } = (client ?? {}) as { axiosRef?: AxiosClient };
+  const instance = axiosRef ?? (client as AxiosClient);
+  if (typeof instance?.interceptors?.request?.use !== 'function')
+    throw new ResilienceConfigurationError(
+      'resilientAxios()',
+      'what it is given has no interceptors; pass an instance of axios, or an HttpService',
+    );
+  if (resilient.has(instance)) return client;
+  resilient.add(instance);
+  instance.interceptors.request.use(prepared);
+  instance.interceptors.response.use(undefined, failed);
+  return client;
+}
+
+function prepared(config: Config): Config {
+  refuseSentStream(config.data);
+  // An interceptor may send a request of ours again, with what it was given the first time.
+  const before = endsOf.get(config.signal ?? config);
+  for (const [name, value] of Object.entries(outboundHeaders()))
+    if (before !== undefined || !config.headers.has(name)) config.headers.set(name, value);
+  const ends = { scope: currentSignal(), own: before === undefined ? config.signal : before.own };
+  config.signal = either(ends);
+  endsOf.set(config.signal, ends);
+  return config;
+}
+
+function refuseSentStream(body: unknown): void {
+  if (!isStream(body)) return;
+  if (sent.has(body))
+    throw new ResilienceConfigurationError(
+      'resilientAxios()',
+      'the body is a stream that an earlier attempt has sent already; make it inside the method that is retried',
+    );
+  sent.add(body);
+}
+
+function isStream(body: unknown): body is object {
+  const { pipe, getReader } = (body ?? {}) as { pipe?: unknown; getReader?: unknown };
+  return typeof pipe === 'function' || typeof getReader === 'function';
+}
+
+function either({ scope, own }: Ends): AbortSignal {
+  if (own == null) return scope;
+  if (own instanceof AbortSignal) return AbortSignal.any([scope, own]);
+  const controller = new AbortController();
+  if (own.aborted) controller.abort();
+  own.addEventListener?.('abort', () => controller.abort());
+  return AbortSignal.any([scope, controller.signal]);
+}
+
+/** An error of axios; its `isCancel()` goes by the first as well. */
+interface Failure {
+  readonly __CANCEL__?: boolean;
+  readonly config?: Config;
+  readonly response?: { data?: unknown };
+}
+
+async function failed(error: unknown): Promise<never> {
+  const { __CANCEL__, config, response } = (error ?? {}) as Failure;
+  const scope = endsOf.get(config?.signal ?? endsOf)?.scope;
+  if (__CANCEL__) scope?.throwIfAborted();
+  if (response?.data instanceof Readable) response.data = await beginningOf(response.data, scope);
+  throw error;
+}
+
+/** A stream of what matters of one, which is closed. Where it breaks off, of what came until then. */
+async function beginningOf(body: Readable, scope: AbortSignal | undefined): Promise<Readable> {
+  if (scope !== undefined) addAbortSignal(scope, body);
+  const chunks: Buffer[] = [];
+  let left = MAX_BODY_BYTES;
+  try {
+    for await (const chunk of body) {
+      const bytes = Buffer.from(chunk).subarray(0, left);
+      chunks.push(bytes);
+      left -= bytes.length;
+      if (left === 0) break; // which destroys it
+    }
+  } catch {
+    scope?.throwIfAborted();
+  }
+  return Readable.from(chunks, { objectMode: false });
+}
