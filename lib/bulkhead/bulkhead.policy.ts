@@ -11,6 +11,7 @@ import {
   WAIT,
 } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
+import { TicketQueue } from '../stage/ticket-queue.js';
 import { AdaptiveLimit } from './adaptive-limit.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
 import {
@@ -22,8 +23,7 @@ import {
 import { BulkheadTelemetry } from './bulkhead.telemetry.js';
 import { Loans } from './loans.js';
 import { endOfRun, RunTimes } from './run-times.js';
-import { type Admission, Ticket } from './ticket.js';
-import { TicketQueue } from './ticket-queue.js';
+import { type Admission, SlotTicket } from './slot-ticket.js';
 
 /** A bulkhead at this moment. */
 export interface BulkheadSnapshot {
@@ -69,7 +69,7 @@ export class BulkheadPolicy implements AttemptStage {
   private readonly loans = new Loans();
   private readonly runTimes = new RunTimes();
   private readonly adaptive: AdaptiveLimit | undefined;
-  private readonly queue: TicketQueue;
+  private readonly queue: TicketQueue<SlotTicket>;
   private readonly telemetry: BulkheadTelemetry | undefined;
   private alone: Alone | undefined = undefined;
   /** So many operations have it as a stage. */
@@ -197,8 +197,8 @@ export class BulkheadPolicy implements AttemptStage {
    *
    * @param scope of the call that waits: how long it can, and how much it matters
    */
-  private enqueue(scope: Scope, settle: (admission: Admission) => void): Ticket {
-    const ticket = new Ticket(scope, settle);
+  private enqueue(scope: Scope, settle: (admission: Admission) => void): SlotTicket {
+    const ticket = new SlotTicket(scope, scope.deadline, settle);
     const holder = scope.callThrough(this);
     const reason = this.makeRoom(ticket, holder);
     if (reason === undefined) {
@@ -306,7 +306,7 @@ export class BulkheadPolicy implements AttemptStage {
     }
   }
 
-  private handOver(ticket: Ticket, at: number): void {
+  private handOver(ticket: SlotTicket, at: number): void {
     this.queue.remove(ticket);
     this.running++;
     ticket.settle(at);
@@ -323,7 +323,10 @@ export class BulkheadPolicy implements AttemptStage {
   }
 
   /** @returns why there is no room for it in the queue */
-  private makeRoom(ticket: Ticket, holder: Scope | undefined): BulkheadRejectionReason | undefined {
+  private makeRoom(
+    ticket: SlotTicket,
+    holder: Scope | undefined,
+  ): BulkheadRejectionReason | undefined {
     if (this.closed) return 'shutdown';
     // What is too late already need not wait to hear so.
     if (
@@ -343,12 +346,12 @@ export class BulkheadPolicy implements AttemptStage {
    * In an overload every call of a queue starts when it is just not too late: by a typical run alone,
    * half of them would end in vain. Then the slot is better left to the next.
    */
-  private isTooLate({ deadline }: Ticket, at: number): boolean {
+  private isTooLate({ deadline }: SlotTicket, at: number): boolean {
     const { queue, runTimes } = this;
     return queue.size > 1 ? runTimes.isRisky(deadline, at) : runTimes.isTooLate(deadline, at);
   }
 
-  private refuse(ticket: Ticket, reason: BulkheadRejectionReason): void {
+  private refuse(ticket: SlotTicket, reason: BulkheadRejectionReason): void {
     this.queue.remove(ticket);
     this.rejected++;
     ticket.settle(reason);

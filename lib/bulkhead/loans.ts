@@ -1,9 +1,9 @@
 import type { Scope } from '../context/scope.js';
-import type { Ticket } from './ticket.js';
+import type { SlotTicket } from './slot-ticket.js';
 
 interface Loan {
   /** Calls inside the lender that its slot goes to next; some may have got another, or have left. */
-  readonly waiting: Set<Ticket>;
+  readonly waiting: Set<SlotTicket>;
   /** The lender has ended before who borrowed its slot. */
   ended: boolean;
   /** Of whom the lender has its slot, where it is borrowed itself. */
@@ -25,7 +25,7 @@ export class Loans {
   }
 
   /** The ticket may have the lender's slot when it comes back. */
-  reserve(lender: Scope, ticket: Ticket): void {
+  reserve(lender: Scope, ticket: SlotTicket): void {
     this.byLender.get(lender)?.waiting.add(ticket);
   }
 
@@ -39,7 +39,7 @@ export class Loans {
   }
 
   /** The slot comes back. @returns who has it next; where there is nobody, the loan is over */
-  next(lender: Scope): Ticket | undefined {
+  next(lender: Scope): SlotTicket | undefined {
     const { waiting, ended } = this.byLender.get(lender) as Loan;
     if (ended) return undefined;
     for (const ticket of waiting) {

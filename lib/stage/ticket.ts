@@ -1,31 +1,29 @@
 import type { Expiring } from '../common/timer-queue.js';
 import type { Scope } from '../context/scope.js';
-import type { BulkheadRejectionReason } from './bulkhead.error.js';
 
-/** How a wait ends: when the slot was handed over, on the monotonic clock, or why there is none. */
-export type Admission = number | BulkheadRejectionReason;
-
-/** A place in a bulkhead's queue. */
-export class Ticket {
+/** A place in the queue of a stage. */
+export class Ticket<Outcome = never> {
   previous: Ticket | undefined = undefined;
   next: Ticket | undefined = undefined;
   waiting = false;
   timeout: QueueTimeout | undefined = undefined;
-  /** Whose slot it got, where that was lent to it. */
-  lender: Scope | undefined = undefined;
 
   /** `true` is critical, `false` may be shed. */
   readonly critical: boolean | undefined;
-  /** When nobody wants the answer any more, on the monotonic clock. */
-  readonly deadline: number;
 
-  /** @param scope of the call that waits */
+  /**
+   * @param scope of the call that waits
+   * @param deadline when nobody wants the answer any more, on the monotonic clock
+   * @param settle is told how the wait ends
+   * @param weight what it waits for, where that is not the same for all
+   */
   constructor(
     readonly scope: Scope,
-    readonly settle: (admission: Admission) => void,
+    readonly deadline: number,
+    readonly settle: (outcome: Outcome) => void,
+    readonly weight = 1,
   ) {
     this.critical = scope.critical;
-    this.deadline = scope.deadline;
   }
 }
 

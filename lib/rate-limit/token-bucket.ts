@@ -1,0 +1,114 @@
+import { clock } from '../common/clock.js';
+
+/** Sums of fractions are not exact: so little is nothing. */
+const NOTHING = 1e-6;
+
+/**
+ * What a rate leaves over: the generic cell rate algorithm (GCRA, ITU-T I.371), told as the bucket of
+ * tokens that it is equal to. The bucket fills up evenly, and holds no more than a burst; whoever is let
+ * in takes tokens out. So in any time t, no more is let in than limit × t ÷ interval + burst.
+ *
+ * It knows neither timers nor callers: all is worked out when it is asked, in O(1).
+ */
+export class TokenBucket {
+  private tokens: number;
+  /** When there were so many. */
+  private at = Number.NEGATIVE_INFINITY;
+  private era = clock.era;
+  private perMs: number;
+  private resumesAt = Number.NEGATIVE_INFINITY;
+  /** All that was ever taken. */
+  private taken = 0;
+
+  constructor(
+    limit: number,
+    private readonly intervalMs: number,
+    private burst: number,
+  ) {
+    this.perMs = limit / intervalMs;
+    this.tokens = burst;
+  }
+
+  /** @returns whether there were so many, which are gone then */
+  take(weight: number, at: number): boolean {
+    this.refill(at);
+    if (this.tokens < weight - NOTHING) return false;
+    this.tokens -= weight;
+    this.taken += weight;
+    return true;
+  }
+
+  /** Tells those that were taken last from those that will be. */
+  get receipt(): number {
+    return this.taken;
+  }
+
+  /**
+   * Takes back what was not used. Of a bucket that has filled up since it would be too much: those who
+   * come next may have had it already. So it is only as much as is still missing of it, where what was
+   * taken first is refilled first.
+   *
+   * @param receipt of when it had been taken
+   */
+  giveBack(weight: number, receipt: number, at: number): void {
+    this.refill(at);
+    const missing = this.burst - this.tokens - (this.taken - receipt);
+    this.tokens += Math.max(0, Math.min(weight, missing));
+    this.keepPause(at);
+  }
+
+  /** How long it takes until there are so many, in ms. */
+  waitMs(weight: number, at: number): number {
+    this.refill(at);
+    const missing = weight - this.tokens;
+    return missing <= NOTHING ? 0 : missing / this.perMs;
+  }
+
+  /** As many as there are, in whole. */
+  available(at: number): number {
+    this.refill(at);
+    return Math.max(0, Math.floor(this.tokens + NOTHING));
+  }
+
+  /** It fills up at another rate from now on. More than there is, nobody gets for that. */
+  change(limit: number, burst: number, at: number): void {
+    this.refill(at);
+    this.perMs = limit / this.intervalMs;
+    this.burst = burst;
+    this.tokens = Math.min(Math.max(0, this.tokens), burst);
+    this.keepPause(at);
+  }
+
+  /** Until then there are none; then there is one, and more at the rate of the limit. */
+  pause(until: number, at: number): void {
+    this.refill(at);
+    this.resumesAt = Math.max(this.resumesAt, until);
+    this.keepPause(at);
+  }
+
+  /** How long that lasts, in ms. */
+  pausedMs(at: number): number {
+    this.refill(at);
+    return Math.max(0, this.resumesAt - at);
+  }
+
+  private refill(at: number): void {
+    if (this.era !== clock.era) this.followClock();
+    const elapsedMs = at - this.at;
+    if (elapsedMs <= 0) return; // who has looked at the clock before others may come after them
+    this.tokens = Math.min(this.burst, this.tokens + elapsedMs * this.perMs);
+    this.at = at;
+  }
+
+  private keepPause(at: number): void {
+    const leftMs = this.resumesAt - at;
+    if (leftMs > 0) this.tokens = Math.min(this.tokens, 1 - leftMs * this.perMs);
+  }
+
+  /** All that it holds counts as of the beginning of the new clock. */
+  private followClock(): void {
+    this.era = clock.era;
+    this.resumesAt += clock.eraBeganAt - this.at;
+    this.at = clock.eraBeganAt;
+  }
+}
