@@ -73,6 +73,19 @@ export {
 } from './outbound/resilient-request.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 export type { OperationTracer, TracedOperation } from './pipeline/tracer.js';
+export {
+  getRateLimitToken,
+  InjectRateLimit,
+  RateLimit,
+} from './rate-limit/rate-limit.decorator.js';
+export { RateLimitedError, type RateLimitReason } from './rate-limit/rate-limit.error.js';
+export type { RateLimitHealth } from './rate-limit/rate-limit.health.js';
+export type {
+  RateLimitOptions,
+  ResolvedRateLimitOptions,
+} from './rate-limit/rate-limit.options.js';
+export { RateLimitPolicy, type RateLimitSnapshot } from './rate-limit/rate-limit.policy.js';
+export { RateLimitRegistry } from './rate-limit/rate-limit.stage.js';
 export { ResilienceModule } from './resilience.module.js';
 export { ResilienceService } from './resilience.service.js';
 export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';

@@ -19,7 +19,8 @@ export class ResilienceService {
    *
    * @param service the name of one in `services`
    * @throws ResilienceConfigurationError on an unknown name
-   * @throws what the last attempt threw; `CircuitBreakerOpenError`, `TimeoutError`, `BulkheadRejectedError`
+   * @throws what the last attempt threw; `CircuitBreakerOpenError`, `RateLimitedError`, `TimeoutError`,
+   * `BulkheadRejectedError`
    *
    * @example resilience.execute('payments', ({ signal }) => fetch(url, { signal }))
    */

@@ -3,6 +3,7 @@ import { circuitBreakerStage } from './circuit-breaker/circuit-breaker.stage.js'
 import { criticalStage } from './criticality/critical.stage.js';
 import { fallbackStage } from './fallback/fallback.stage.js';
 import { hedgeStage } from './hedge/hedge.stage.js';
+import { rateLimitStage } from './rate-limit/rate-limit.stage.js';
 import { retryStage } from './retry/retry.stage.js';
 import type { AttemptStage } from './stage/attempt-stage.js';
 import type { StageDefinition } from './stage/stage-definition.js';
@@ -18,6 +19,7 @@ const NESTED = [
   retryStage,
   hedgeStage,
   circuitBreakerStage,
+  rateLimitStage,
   timeoutStage,
   bulkheadStage,
 ] as const;

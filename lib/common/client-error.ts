@@ -36,23 +36,27 @@ export function isClientError(error: unknown): boolean {
   return isClientAnswer(error) || isClientAnswer(told) || isGrpcClientError(read(told, 'code'));
 }
 
-function isClientAnswer(error: unknown): boolean {
+/** The statuses of HTTP that an error says it is the answer of, as clients tell them. */
+export function statusesOf(error: unknown): number[] {
   const response = read(error, 'response');
-  const extensions = read(error, 'extensions');
-  const statuses = [
+  return [
     read(error, 'status'),
     read(error, 'statusCode'),
     read(response, 'status'),
     read(response, 'statusCode'),
     read(read(error, '$metadata'), 'httpStatusCode'),
-    read(read(extensions, 'http'), 'status'),
+    read(read(read(error, 'extensions'), 'http'), 'status'),
   ].filter((status) => typeof status === 'number');
+}
+
+function isClientAnswer(error: unknown): boolean {
+  const statuses = statusesOf(error);
   if (statuses.some((status) => PUSH_BACK.has(status))) return false;
   return (
     statuses.some((status) => status >= 400 && status < 500) ||
     isGrpcAnswer(error) ||
     (read(error, 'name') === 'GraphQLError' &&
-      GRAPHQL_CODES.has(read(extensions, 'code') as string))
+      GRAPHQL_CODES.has(read(read(error, 'extensions'), 'code') as string))
   );
 }
 

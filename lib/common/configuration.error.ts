@@ -1,7 +1,8 @@
 import { closest, numberMeant } from './spelling.js';
 
 /**
- * A mistake in the configuration, found when the application boots.
+ * A mistake in the configuration, found when the application boots, or where a function of the options
+ * answers what it must not.
  *
  * The message names the place (`breakers.payments.failureThreshold`, `PaymentsService.charge`), the
  * value found there and what is allowed instead.
@@ -13,8 +14,9 @@ export class ResilienceConfigurationError extends Error {
     /** Where the mistake is: a path into the options, or `ClassName.method`. */
     readonly place: string,
     problem: string,
+    options?: ErrorOptions,
   ) {
-    super(`${place}: ${problem}`);
+    super(`${place}: ${problem}`, options);
   }
 
   /** For an option that there is not, with those that there are, and the one that was probably meant. */

@@ -13,6 +13,8 @@ export interface ErrorMeaning {
   readonly message: string;
   /** Whether the call was refused without being made, which says nothing about the dependency. @default true */
   readonly rejects?: boolean;
+  /** Whether retries in this process wait for its `retryAfterMs`, too. @default false */
+  readonly delaysRetries?: boolean;
 }
 
 /**

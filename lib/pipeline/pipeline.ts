@@ -38,7 +38,7 @@ export class Pipeline {
    * Runs `fn` as often as the stages want it.
    *
    * @throws the last attempt's error, untouched; `CircuitBreakerOpenError`, `TimeoutError`,
-   * `BulkheadRejectedError`; the reason of a caller that gave up
+   * `RateLimitedError`, `BulkheadRejectedError`; the reason of a caller that gave up
    */
   execute<T>(
     fn: (attempt: AttemptContext) => PromiseLike<T>,

@@ -3,6 +3,11 @@ import { clock } from '../common/clock.js';
 /** Sums of fractions are not exact: so little is nothing. */
 const NOTHING = 1e-6;
 
+/** So much, in ms, timers are late that nobody has to answer for. */
+const LATE_MS = 2;
+/** Less than one token: whole calls in an interval are no more for it. */
+const PART = 0.99;
+
 /**
  * What a rate leaves over: the generic cell rate algorithm (GCRA, ITU-T I.371), told as the bucket of
  * tokens that it is equal to. The bucket fills up evenly, and holds no more than a burst; whoever is let
@@ -32,6 +37,19 @@ export class TokenBucket {
   /** @returns whether there were so many, which are gone then */
   take(weight: number, at: number): boolean {
     this.refill(at);
+    return this.takeOut(weight);
+  }
+
+  /**
+   * The same for one that has waited for it by a timer. A bucket of a single token would be full until
+   * that rings, and lose each time what comes in meanwhile.
+   */
+  takeLate(at: number): boolean {
+    this.refill(at, this.burst + Math.min(PART, LATE_MS * this.perMs));
+    return this.takeOut(1);
+  }
+
+  private takeOut(weight: number): boolean {
     if (this.tokens < weight - NOTHING) return false;
     this.tokens -= weight;
     this.taken += weight;
@@ -60,8 +78,7 @@ export class TokenBucket {
   /** How long it takes until there are so many, in ms. */
   waitMs(weight: number, at: number): number {
     this.refill(at);
-    const missing = weight - this.tokens;
-    return missing <= NOTHING ? 0 : missing / this.perMs;
+    return Math.max(0, weight - NOTHING - this.tokens) / this.perMs;
   }
 
   /** As many as there are, in whole. */
@@ -92,11 +109,11 @@ export class TokenBucket {
     return Math.max(0, this.resumesAt - at);
   }
 
-  private refill(at: number): void {
+  private refill(at: number, most = this.burst): void {
     if (this.era !== clock.era) this.followClock();
     const elapsedMs = at - this.at;
     if (elapsedMs <= 0) return; // who has looked at the clock before others may come after them
-    this.tokens = Math.min(this.burst, this.tokens + elapsedMs * this.perMs);
+    this.tokens = Math.min(most, this.tokens + elapsedMs * this.perMs);
     this.at = at;
   }
 
@@ -108,7 +125,8 @@ export class TokenBucket {
   /** All that it holds counts as of the beginning of the new clock. */
   private followClock(): void {
     this.era = clock.era;
-    this.resumesAt += clock.eraBeganAt - this.at;
+    const leftMs = this.resumesAt - this.at;
+    this.resumesAt = leftMs > 0 ? clock.eraBeganAt + leftMs : Number.NEGATIVE_INFINITY;
     this.at = clock.eraBeganAt;
   }
 }

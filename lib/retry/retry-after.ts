@@ -1,6 +1,6 @@
 import { read } from '../common/read.js';
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
-import { isResilienceError } from '../common/resilience.error.js';
+import { meaningOf } from '../common/resilience.error.js';
 import { errorChain } from '../context/error-chain.js';
 import { headerOf, metadataOf } from './error-headers.js';
 import { parseHttpDate } from './http-date.js';
@@ -14,7 +14,8 @@ const RETRY_AFTER_MS = 'retry-after-ms';
  * longest that those ask for which it was made of (`cause`, `errors`). An error says it by
  * `retryAfterMs`, by the header `retry-after-ms`, by `Retry-After` (RFC 9110 §10.2.3: whole seconds, or
  * one of the three forms of an HTTP date), or by gRPC's `grpc-retry-pushback-ms` in its `metadata`;
- * whatever else is in them is ignored. The library's own errors do not count: they speak of this process.
+ * whatever else is in them is ignored. Of the library's own errors, which speak of this process, only those
+ * count that say so, as that of a rate limit does.
  */
 export function retryAfterMs(error: unknown): number | undefined {
   const own = askedBy(error);
@@ -43,8 +44,10 @@ function saysNo(error: unknown): boolean {
   return pushbackMs !== undefined && !(pushbackMs >= 0);
 }
 
-function askedBy(error: unknown): number | undefined {
-  if (isResilienceError(error)) return undefined;
+/** The same by what one error says itself. */
+export function askedBy(error: unknown): number | undefined {
+  const meaning = meaningOf(error);
+  if (meaning !== undefined && meaning.delaysRetries !== true) return undefined;
   const given = read(error, 'retryAfterMs');
   if (typeof given === 'number' && given >= 0) return given;
   const pushbackMs = pushbackOf(error);

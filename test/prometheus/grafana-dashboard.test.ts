@@ -76,6 +76,10 @@ async function exportedSamples(): Promise<Sample[]> {
   prometheus.gauge('bulkhead.running', 1, { bulkhead });
   prometheus.gauge('bulkhead.queued', 1, { bulkhead });
   prometheus.increment('bulkhead.rejected', { bulkhead, reason: 'full' });
+  prometheus.gauge('rate_limit.limit', 10, { rate_limit: 'maps' });
+  prometheus.gauge('rate_limit.queued', 1, { rate_limit: 'maps' });
+  prometheus.increment('rate_limit.rejected', { rate_limit: 'maps', reason: 'limit' });
+  prometheus.increment('rate_limit.paused', { rate_limit: 'maps' });
   for (const critical of [true, false])
     prometheus.increment('service.error', { operation, critical });
   prometheus.increment('service.fallback_success', { operation });
@@ -175,6 +179,7 @@ describe('The Grafana dashboard', () => {
       'Overview',
       'Circuit breakers',
       'Bulkheads',
+      'Rate limits',
       'Retries and timeouts',
       'Errors and fallbacks',
     ]);

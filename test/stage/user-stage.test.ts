@@ -785,7 +785,7 @@ describe('What is wrong with a stage of a user’s own fails the boot', () => {
     expect(await failing([concurrency, concurrency])).toContain('is called concurrency');
     const misplaced = defineStage({ name: 'own', inside: 'bulkheads', options: {}, make });
     expect(await failing([misplaced])).toBe(
-      'stages[0].inside: is "bulkheads", which no attempt is inside of; known: hedge, circuitBreaker, timeout, bulkhead; did you mean bulkhead?',
+      'stages[0].inside: is "bulkheads", which no attempt is inside of; known: hedge, circuitBreaker, rateLimit, timeout, bulkhead; did you mean bulkhead?',
     );
     const counting = defineStage({
       name: 'own',

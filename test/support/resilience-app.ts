@@ -7,6 +7,7 @@ import {
   ErrorTracker,
   InMemoryMetrics,
   type Pipeline,
+  RateLimitRegistry,
   ResilienceEvents,
   ResilienceModule,
   type ResilienceModuleOptions,
@@ -48,6 +49,10 @@ export class ResilienceApp {
 
   get bulkheads() {
     return this.module.get(BulkheadRegistry);
+  }
+
+  get rateLimits() {
+    return this.module.get(RateLimitRegistry);
   }
 
   get tracker() {

@@ -189,6 +189,7 @@ describe('ResilienceHealthIndicator', () => {
         bulkheads: {
           reports: { status: 'up', running: 0, queued: 0, maxConcurrent: 2, queueLimit: 1 },
         },
+        rateLimits: {},
       },
     });
   });

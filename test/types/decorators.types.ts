@@ -18,6 +18,8 @@ import {
   Fallback,
   type InMemoryMetrics,
   type Pipeline,
+  RateLimit,
+  RateLimitPolicy,
   Resilience,
   type ResilienceEvent,
   ResilienceModule,
@@ -338,6 +340,40 @@ export class Subtypes<Entity> {
     return streams ? of(1) : Promise.resolve(1);
   }
 }
+
+export class UsesRateLimits {
+  @RateLimit()
+  async byDefaults(): Promise<void> {}
+  @RateLimit('maps')
+  async name(): Promise<void> {}
+  @RateLimit({ burst: 5 }) // the limit is the class's, or that of the defaults
+  async part(): Promise<void> {}
+  @RateLimit({ limit: 5, weight: (orders: Order[], factor: number) => orders.length * factor })
+  async weighed(_orders: Order[], _factor: number): Promise<void> {}
+  // @ts-expect-error neither a name nor options
+  @RateLimit(5)
+  async number(): Promise<void> {}
+  // @ts-expect-error an unknown option
+  @RateLimit({ limit: 5, maxWait: 10 })
+  async unknown(): Promise<void> {}
+  // @ts-expect-error a weight is needed at once
+  @RateLimit({ limit: 5, weight: async () => 1 })
+  async later(): Promise<void> {}
+  // @ts-expect-error no Promise and no Observable
+  @RateLimit({ limit: 5 })
+  plain(): void {}
+}
+
+new RateLimitPolicy('maps', { limit: 5 });
+// @ts-expect-error its limit is missing
+new RateLimitPolicy('maps', { burst: 5 });
+ResilienceModule.forRoot({
+  rateLimits: { maps: { limit: 5, intervalMs: 60_000 } },
+  defaults: { rateLimit: { maxWaitMs: 100 } },
+  services: { maps: { rateLimit: 'maps' }, mail: { rateLimit: { limit: 5 } } },
+});
+// @ts-expect-error an option of another type
+ResilienceModule.forRoot({ rateLimits: { maps: { limit: '5' } } });
 
 const concurrency = defineStage({
   name: 'concurrency',

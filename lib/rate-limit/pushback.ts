@@ -1,0 +1,36 @@
+import { statusesOf } from '../common/client-error.js';
+import { read } from '../common/read.js';
+import { errorChain } from '../context/error-chain.js';
+import { headerOf } from '../retry/error-headers.js';
+import { askedBy } from '../retry/retry-after.js';
+import { resetMs } from './rate-limit-fields.js';
+
+const TOO_MANY_REQUESTS = 429;
+const SERVICE_UNAVAILABLE = 503;
+/** The same of gRPC. */
+const RESOURCE_EXHAUSTED = 8;
+
+/** What is said to take longer is hardly meant so, and nobody would wait for it. */
+const LONGEST_MS = 24 * 60 * 60 * 1_000;
+
+/**
+ * How long, in ms, a partner asks all callers to stay away: the longest that an error, or one of those that
+ * it was made of, says. `undefined` where none says that there were too many, and for how long.
+ */
+export function pauseAskedBy(error: unknown): number | undefined {
+  let longest: number | undefined;
+  for (const each of errorChain(error)) {
+    const asked = askedByAnswer(each);
+    if (asked !== undefined && asked > 0) longest = Math.max(longest ?? 0, asked);
+  }
+  return longest === undefined ? undefined : Math.min(longest, LONGEST_MS);
+}
+
+function askedByAnswer(error: unknown): number | undefined {
+  const statuses = statusesOf(error);
+  if (statuses.includes(TOO_MANY_REQUESTS))
+    return askedBy(error) ?? resetMs((name) => headerOf(error, name));
+  const isBusy =
+    statuses.includes(SERVICE_UNAVAILABLE) || read(error, 'code') === RESOURCE_EXHAUSTED;
+  return isBusy ? askedBy(error) : undefined;
+}

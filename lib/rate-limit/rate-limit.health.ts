@@ -1,0 +1,29 @@
+import type { HealthLevel } from '../stage/stage-instances.js';
+import type { RateLimitSnapshot } from './rate-limit.policy.js';
+
+export interface RateLimitHealth {
+  status: HealthLevel;
+  limit: number;
+  available: number;
+  queued: number;
+  /** The following only where it is not `up`. */
+  critical?: boolean;
+  /** What does not get through. */
+  operations?: string[];
+  /** How long nobody is let in, because the partner has said so, in ms. */
+  pausedMs?: number;
+}
+
+/** A limit that is reached is there to be: an instance that was taken down for it would lose its share. */
+export function rateLimitHealth(snapshot: RateLimitSnapshot): RateLimitHealth {
+  const { limit, available, queued, queueLimit, pausedMs } = snapshot;
+  const refuses = available < 1 && queued >= queueLimit;
+  const health: RateLimitHealth = {
+    status: refuses || pausedMs > 0 ? 'degraded' : 'up',
+    limit,
+    available,
+    queued,
+  };
+  if (pausedMs > 0) health.pausedMs = pausedMs;
+  return health;
+}

@@ -1,0 +1,89 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import {
+  boolean,
+  checkerOf,
+  countOrZero,
+  duration,
+  durationOrZero,
+  positiveCount,
+  predicate,
+} from '../common/options.js';
+
+/** How many calls may begin in a time. */
+export interface RateLimitOptions {
+  /** So many calls begin in an interval, spread evenly; see `burst`. */
+  limit: number;
+  /** In ms. @default 1000 */
+  intervalMs?: number;
+  /**
+   * So many may begin at once after a pause. In any time, no more begin than its share of the limit and a
+   * burst; where the partner counts strictly, have the two together make its quota, or a burst of 1.
+   * @default the limit
+   */
+  burst?: number;
+  /** So long a call may wait for its turn, in ms; one whose turn comes later is refused at once. @default 0 */
+  maxWaitMs?: number;
+  /**
+   * So many wait for their turn. Critical calls have theirs before the rest, those of `@Critical(false)`
+   * after it; first in, first out among equals. In a full queue a critical call takes the place of the
+   * youngest of `@Critical(false)`.
+   * @default 100
+   */
+  queueLimit?: number;
+  /**
+   * What a call counts for, by its arguments: above 0 and at most `burst`. Whatever else it answers, and
+   * what it throws, fails the call by a `ResilienceConfigurationError`. Of calls by `execute()` it gets no
+   * arguments.
+   * @default 1
+   */
+  weight?: (...args: never[]) => number;
+  /**
+   * Whether the partner is heard: a 429, or a 503 with `Retry-After`, stops all callers until the time that
+   * it names, by `Retry-After`, `RateLimit` (with `RateLimit-Policy`), `RateLimit-Reset` or
+   * `X-RateLimit-Reset`. Then one begins, and more at the rate of the limit. Without such a header nothing
+   * is stopped, and a time of more than a day is taken for a day.
+   * @default false
+   */
+  adaptToResponses?: boolean;
+}
+
+/** The options in force. */
+export type ResolvedRateLimitOptions = RateLimitOptions &
+  Required<Omit<RateLimitOptions, 'weight'>>;
+
+/** @throws ResilienceConfigurationError */
+export const checkRateLimitOptions = checkerOf<Partial<RateLimitOptions>>(
+  {
+    limit: positiveCount,
+    intervalMs: duration,
+    burst: positiveCount,
+    maxWaitMs: durationOrZero,
+    queueLimit: countOrZero,
+    weight: predicate,
+    adaptToResponses: boolean,
+  },
+  'limit',
+);
+
+/** @throws ResilienceConfigurationError where none of the layers has a limit */
+export function resolveRateLimitOptions(
+  place: string,
+  given: Partial<RateLimitOptions>,
+): ResolvedRateLimitOptions {
+  const { limit } = given;
+  if (limit === undefined) {
+    throw new ResilienceConfigurationError(
+      `${place}.limit`,
+      'is missing; allowed: how many calls may begin in an interval, here or in defaults.rateLimit',
+    );
+  }
+  return {
+    intervalMs: 1_000,
+    burst: limit,
+    maxWaitMs: 0,
+    queueLimit: 100,
+    adaptToResponses: false,
+    ...given,
+    limit,
+  };
+}

@@ -1,0 +1,362 @@
+import { Alarm } from '../common/alarm.js';
+import { MAX_TIMER_MS, now } from '../common/clock.js';
+import { check, positiveCount } from '../common/options.js';
+import { Turn } from '../common/turn.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
+import { Alone } from '../stage/alone.js';
+import {
+  type Admission,
+  type AttemptStage,
+  type Permit,
+  type Settlement,
+  type StageAttempt,
+  WAIT,
+} from '../stage/attempt-stage.js';
+import type { StageHost } from '../stage/stage-host.js';
+import { Ticket } from '../stage/ticket.js';
+import { TicketQueue } from '../stage/ticket-queue.js';
+import { firstToHear } from './first-to-hear.js';
+import { pauseAskedBy } from './pushback.js';
+import { RateLimitedError, type RateLimitReason } from './rate-limit.error.js';
+import {
+  checkRateLimitOptions,
+  type RateLimitOptions,
+  type ResolvedRateLimitOptions,
+  resolveRateLimitOptions,
+} from './rate-limit.options.js';
+import { RateLimitTelemetry } from './rate-limit.telemetry.js';
+import { TokenBucket } from './token-bucket.js';
+import { weightOf } from './weight.js';
+
+/** Timers are exact to a ms. */
+const RESOLUTION_MS = 1;
+
+/** A rate limit at this moment. */
+export interface RateLimitSnapshot {
+  name: string;
+  /** So many may begin in an interval. */
+  limit: number;
+  intervalMs: number;
+  /** So many could begin at once. */
+  available: number;
+  queued: number;
+  /** 0 where calls do not wait. */
+  queueLimit: number;
+  /** Since the rate limit was made. */
+  rejected: number;
+  /** How long nobody is let in, because the partner has said so, in ms. */
+  pausedMs: number;
+}
+
+/** Why a call is not let in. */
+class Refused {
+  constructor(
+    readonly reason: RateLimitReason,
+    /** How long it would have been to its turn. */
+    readonly waitMs: number,
+  ) {}
+}
+
+/** The permit of a call that counts for something else than 1; of others it is the receipt. */
+class Weighed {
+  constructor(
+    readonly weight: number,
+    readonly receipt: number,
+  ) {}
+}
+
+/** A call that waits for its turn, which ends with its permit or without. */
+type TurnTicket = Ticket<number | Weighed | Refused>;
+
+/**
+ * Limits how many calls begin in a time. What is too much waits for its turn, where that comes in time, or
+ * is refused at once; every step is O(1), and there is a timer only while somebody waits.
+ */
+export class RateLimitPolicy implements AttemptStage {
+  readonly options: Readonly<ResolvedRateLimitOptions>;
+  /** The options without the defaults, for who builds on them. @internal */
+  readonly given: Readonly<Partial<RateLimitOptions>>;
+  /**
+   * Hears what the partner answers, where it is to.
+   *
+   * @internal
+   */
+  readonly settled: AttemptStage['settled'];
+  private limit: number;
+  private burst: number;
+  private rejected = 0;
+  private closed = false;
+  /** Of the attempt that has just been told to wait. */
+  private weight = 1;
+  private readonly turn = new Turn();
+  private readonly bucket: TokenBucket;
+  private readonly queue: TicketQueue<TurnTicket>;
+  /** Rings when it is the turn of the first in the queue. */
+  private readonly alarm = new Alarm(() => this.serve(Math.max(now(), this.alarm.dueAt)));
+  private readonly telemetry: RateLimitTelemetry | undefined;
+  private alone: Alone | undefined = undefined;
+
+  /** @throws ResilienceConfigurationError */
+  constructor(name: string, options: RateLimitOptions);
+  /**
+   * @param host is for the module that owns the rate limit
+   * @internal
+   */
+  constructor(name: string, options: Partial<RateLimitOptions>, host: StageHost);
+  constructor(
+    readonly name: string,
+    options: Partial<RateLimitOptions>,
+    private readonly host?: StageHost,
+  ) {
+    const place = `rate limit "${name}"`;
+    this.given = checkRateLimitOptions(place, options);
+    this.options = resolveRateLimitOptions(place, this.given);
+    const { limit, intervalMs, burst, maxWaitMs, adaptToResponses } = this.options;
+    this.limit = limit;
+    this.burst = burst;
+    this.bucket = new TokenBucket(limit, intervalMs, burst);
+    // One whose turn comes in the last moment has it.
+    const timeoutMs = Math.min(maxWaitMs + RESOLUTION_MS, MAX_TIMER_MS);
+    this.queue = new TicketQueue(timeoutMs, (ticket) => this.expire(ticket));
+    this.settled = adaptToResponses
+      ? (_permit, _attempt, how, error) => this.hear(how, error)
+      : undefined;
+    this.telemetry = host && new RateLimitTelemetry(name, host);
+    this.telemetry?.limited(limit);
+  }
+
+  /**
+   * Calls `fn` as soon as it is its turn.
+   *
+   * @throws RateLimitedError without calling
+   * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
+   */
+  execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
+    this.alone ??= new Alone(this, this.name, this.host?.inFlight, { start: 'never' });
+    return this.alone.run(fn);
+  }
+
+  getSnapshot(): RateLimitSnapshot {
+    const at = now();
+    const { name, limit, queue, bucket, rejected, options } = this;
+    const { intervalMs, maxWaitMs, queueLimit } = options;
+    return {
+      name,
+      limit,
+      intervalMs,
+      available: bucket.available(at),
+      queued: queue.size,
+      queueLimit: maxWaitMs === 0 ? 0 : queueLimit,
+      rejected,
+      pausedMs: Math.ceil(bucket.pausedMs(at)),
+    };
+  }
+
+  /**
+   * From now on so many calls begin in an interval; and at once, where `burst` was not given. Those who
+   * wait have their turns anew, and are refused where these come too late.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  setLimit(limit: number): void {
+    check(`rate limit "${this.name}".setLimit()`, limit, positiveCount);
+    const at = now();
+    this.limit = limit;
+    this.burst = this.given.burst ?? limit;
+    this.bucket.change(limit, this.burst, at);
+    this.telemetry?.limited(limit);
+    this.planAnew(at);
+  }
+
+  admit(attempt: StageAttempt, askedAt: number): Permit {
+    const { weight: weigh } = this.options;
+    const weight = weigh === undefined ? 1 : weightOf(weigh, attempt, this.name, this.burst);
+    const at = askedAt || now();
+    if (this.queue.size === 0 && this.bucket.take(weight, at)) return this.permit(weight);
+    return this.admitLater(attempt.scope, weight, at);
+  }
+
+  wait(attempt: StageAttempt, admitted: (ask: () => Admission) => void): () => void {
+    const scope = attempt.scope as Scope;
+    const ticket: TurnTicket = new Ticket(
+      scope,
+      deadlineOf(scope),
+      (outcome) =>
+        admitted(() =>
+          outcome instanceof Refused
+            ? { refusal: this.refusal(outcome.reason, outcome.waitMs, scope) }
+            : { permit: outcome },
+        ),
+      this.weight,
+    );
+    if (this.queue.size >= this.options.queueLimit) this.displace();
+    this.queue.add(ticket);
+    if (this.queue.first === ticket) this.serve(now());
+    else this.changed();
+    return () => this.leave(ticket);
+  }
+
+  /** What an attempt was given that has not begun goes back. */
+  finished(permit: Permit, attempt: StageAttempt): void {
+    if (attempt.ran) return;
+    const at = now();
+    if (permit instanceof Weighed) this.bucket.giveBack(permit.weight, permit.receipt, at);
+    else this.bucket.giveBack(1, permit as number, at);
+    if (this.queue.size > 0) this.serve(at);
+  }
+
+  /** Refuses what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
+  shutdown(): void {
+    this.closed = true;
+    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first) {
+      if (this.turn.isUsedUp()) {
+        this.turn.next(() => this.shutdown());
+        break;
+      }
+      this.refuse(ticket, 'shutdown', this.bucket.waitMs(ticket.weight, now()));
+    }
+    this.serve(now());
+  }
+
+  private permit(weight: number): number | Weighed {
+    const { receipt } = this.bucket;
+    return weight === 1 ? receipt : new Weighed(weight, receipt);
+  }
+
+  /** @throws RateLimitedError where it cannot wait for its turn */
+  private admitLater(scope: Scope | undefined, weight: number, at: number): Permit {
+    if (this.alarm.isSet && at >= this.alarm.dueAt) this.serve(at); // the timer is late
+    const ahead = this.queue.weightAhead(scope?.critical);
+    if (ahead === 0 && this.bucket.take(weight, at)) return this.permit(weight);
+    const waitMs = this.bucket.waitMs(ahead + weight, at);
+    const reason = this.reasonAgainst(scope, waitMs, at);
+    if (reason !== undefined) {
+      this.rejected++;
+      throw this.refusal(reason, waitMs, scope);
+    }
+    this.weight = weight;
+    return WAIT;
+  }
+
+  /** Why a call does not wait for a turn that comes in `waitMs`. */
+  private reasonAgainst(
+    scope: Scope | undefined,
+    waitMs: number,
+    at: number,
+  ): RateLimitReason | undefined {
+    const { maxWaitMs, queueLimit } = this.options;
+    const { queue } = this;
+    if (this.closed) return 'shutdown';
+    if (waitMs > maxWaitMs) return 'limit';
+    if (isLate(at + waitMs, deadlineOf(scope))) return 'deadline';
+    const displaces = scope?.critical === true && queue.youngestSheddable !== undefined;
+    return queue.size < queueLimit || displaces ? undefined : 'queue';
+  }
+
+  private displace(): void {
+    const { youngestSheddable } = this.queue;
+    if (youngestSheddable !== undefined) this.refuseNow(youngestSheddable, 'queue');
+  }
+
+  /** Lets in those whose turn it is, and waits for that of the next. */
+  private serve(at: number): void {
+    const { queue, bucket, alarm } = this;
+    alarm.stop();
+    for (let ticket = queue.first; ticket !== undefined; ticket = queue.first) {
+      if (this.turn.isUsedUp()) {
+        this.turn.next(() => this.serve(now()));
+        break;
+      }
+      const { weight } = ticket;
+      if (this.options.weight === undefined ? bucket.takeLate(at) : bucket.take(weight, at)) {
+        queue.remove(ticket);
+        ticket.settle(this.permit(weight));
+        continue;
+      }
+      const waitMs = bucket.waitMs(weight, at);
+      if (isLate(at + waitMs, ticket.deadline)) {
+        this.refuse(ticket, 'deadline', waitMs);
+      } else {
+        alarm.set(Math.min(Math.max(1, Math.ceil(waitMs)), MAX_TIMER_MS), waitMs, at);
+        break;
+      }
+    }
+    this.changed();
+  }
+
+  /** Turns come at another time than was thought: those for whom that is too late need not wait. */
+  private planAnew(at: number): void {
+    let ahead = 0;
+    for (const ticket of [...this.queue]) {
+      const { weight, timeout } = ticket;
+      const waitMs = this.bucket.waitMs(ahead + weight, at);
+      const waitsUntil = timeout?.expiresAt ?? Number.POSITIVE_INFINITY;
+      if (weight > this.burst || at + waitMs > waitsUntil) this.refuse(ticket, 'limit', waitMs);
+      else if (isLate(at + waitMs, ticket.deadline)) this.refuse(ticket, 'deadline', waitMs);
+      else ahead += weight;
+    }
+    this.serve(at);
+  }
+
+  /** It has waited as long as it may. */
+  private expire(ticket: TurnTicket): void {
+    this.serve(now());
+    if (ticket.waiting) this.refuseNow(ticket, 'limit');
+    this.changed();
+  }
+
+  private leave(ticket: TurnTicket): void {
+    const isFirst = this.queue.first === ticket;
+    if (!this.queue.remove(ticket)) return;
+    if (isFirst) this.serve(now());
+    else this.changed();
+  }
+
+  private refuseNow(ticket: TurnTicket, reason: RateLimitReason): void {
+    const ahead = this.queue.weightAhead(ticket.critical);
+    this.refuse(ticket, reason, this.bucket.waitMs(ahead, now()));
+  }
+
+  private refuse(ticket: TurnTicket, reason: RateLimitReason, waitMs: number): void {
+    this.queue.remove(ticket);
+    this.rejected++;
+    ticket.settle(new Refused(reason, waitMs));
+  }
+
+  private refusal(
+    reason: RateLimitReason,
+    waitMs: number,
+    scope: Scope | undefined,
+  ): RateLimitedError {
+    const retryAfterMs = Math.ceil(waitMs);
+    this.telemetry?.rejected(reason, retryAfterMs);
+    const byClient = reason === 'deadline' && scope?.caller?.impatient === true;
+    const { captureStackTrace } = this.host ?? {};
+    return new RateLimitedError(this.name, reason, retryAfterMs, captureStackTrace, byClient);
+  }
+
+  /** An answer by which the partner pushes back is for all callers. */
+  private hear(how: Settlement, error: unknown): void {
+    if (how !== 'failure') return;
+    const pauseMs = pauseAskedBy(error);
+    if (pauseMs === undefined || !firstToHear(error, this)) return;
+    const at = now();
+    const isNew = this.bucket.pausedMs(at) === 0;
+    this.bucket.pause(at + pauseMs, at);
+    if (isNew) this.telemetry?.paused(pauseMs);
+    this.planAnew(at);
+  }
+
+  private changed(): void {
+    this.telemetry?.changed(this.queue.size);
+  }
+}
+
+/** That of who makes the call: the time of an attempt begins when it is let in. */
+function deadlineOf(scope: Scope | undefined): number {
+  return scope?.caller?.deadline ?? Number.POSITIVE_INFINITY;
+}
+
+function isLate(turnAt: number, deadline: number): boolean {
+  return deadline - turnAt < RESOLUTION_MS;
+}
