@@ -5,6 +5,20 @@ export type { BulkheadHealth } from './bulkhead/bulkhead.health.js';
 export type { BulkheadOptions, ResolvedBulkheadOptions } from './bulkhead/bulkhead.options.js';
 export { BulkheadPolicy, type BulkheadSnapshot } from './bulkhead/bulkhead.policy.js';
 export { BulkheadRegistry } from './bulkhead/bulkhead.stage.js';
+export type { ChaosRuleView } from './chaos/active-rule.js';
+export { ChaosError } from './chaos/chaos.error.js';
+export { Chaos } from './chaos/chaos.js';
+export type {
+  ChaosEnd,
+  ChaosFault,
+  ChaosGuard,
+  ChaosHeaderOptions,
+  ChaosLatency,
+  ChaosOptions,
+  ChaosRule,
+  ChaosTarget,
+} from './chaos/chaos.options.js';
+export type { ChaosEffect } from './chaos/chaos.telemetry.js';
 export {
   CircuitBreaker,
   getCircuitBreakerToken,
@@ -38,6 +52,7 @@ export type {
 export { checkOptions, type Rule, type Rules, rules } from './common/options.js';
 export { ResilienceError } from './common/resilience.error.js';
 export { currentSignal } from './context/ambient.js';
+export { isChaos } from './context/chaos-marks.js';
 export { detached } from './context/detached.js';
 export type { AttemptContext } from './context/scope.js';
 export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-channel.js';

@@ -1,3 +1,4 @@
+import { type ChaosOptions, checkChaosOptions } from './chaos/chaos.options.js';
 import { display, ResilienceConfigurationError } from './common/configuration.error.js';
 import type { ErrorContext } from './common/error-context.js';
 import type { MetricsRecorder } from './common/metrics.js';
@@ -68,6 +69,12 @@ export interface ApplicationOptions {
   alertIntervalMs?: number;
   /** Whether resilience errors that leave a handler become the transport's own (HTTP 503, 504). @default true */
   mapErrors?: boolean;
+  /**
+   * Faults that are injected on purpose; `{}` where they are to come at run time, by `Chaos.add()`. An
+   * application with it does not start where `NODE_ENV` is `production`, unless it says `allowInProduction`.
+   * @default none, at no cost
+   */
+  chaos?: ChaosOptions;
   /** What is believed of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
@@ -147,6 +154,7 @@ const APPLICATION_RULES: Rules<ApplicationOptions> = {
   alerts: oneOrMore(['sendCritical'], 'an AlertChannel'),
   alertIntervalMs: durationOrZero,
   mapErrors: boolean,
+  chaos: checked(checkChaosOptions),
   inbound: checked(checkInboundOptions),
   shutdown: checked(checkShutdownOptions),
   bootLog: oneOf('summary', 'operations', 'none'),

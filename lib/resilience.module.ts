@@ -6,7 +6,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, LazyModuleLoader, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Application } from './binding/application.js';
 import { Explorer } from './binding/explorer.js';
 import {
@@ -17,6 +17,8 @@ import {
 } from './binding/policy-providers.js';
 import type { ResilienceRuntime } from './binding/runtime.js';
 import { substitutable } from './binding/substitutes.js';
+import { ChaosInterceptor, type ChaosInterceptorParts } from './chaos/chaos.interceptor.js';
+import { Chaos } from './chaos/chaos.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { RUNTIME } from './dispatch/runtime-slot.js';
 import { edgeProviders } from './edge/edge-providers.js';
@@ -42,6 +44,8 @@ import type { AnyStage } from './stage/define-stage.js';
 import { STAGES } from './stages.js';
 
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
+/** Injects the interceptor that stands inside of the application's edges. */
+const INSIDE = Symbol.for('nestjs-bulwark:inside-edge');
 /** The options of `forRoot()`. */
 const GIVEN = Symbol.for('nestjs-bulwark:given');
 
@@ -148,6 +152,7 @@ function rootModule(
     exports: [RUNTIME, READY],
   };
   const injectables: Provider[] = [
+    fromRuntime(Chaos, (runtime) => runtime.chaos),
     fromRuntime(ErrorTracker, (runtime) => runtime.telemetry.tracker),
     fromRuntime(ResilienceEvents, (runtime) => runtime.telemetry.events),
     fromRuntime(InMemoryMetrics, (runtime) =>
@@ -168,10 +173,34 @@ function rootModule(
     imports: [runtimeModule],
     // Read when Nest scans the module: by then every class that has a policy injected is known.
     get providers(): Provider[] {
-      return [...injectables, ...policies(), ...edgeProviders(READY)];
+      return [...injectables, ...policies(), chaosAtTheEdge, ...edgeProviders(READY, INSIDE)];
     },
     get exports() {
       return [...injectables, ...policies(), ResilienceInterceptor];
+    },
+  };
+}
+
+/** Where requests may bring chaos along. */
+const chaosAtTheEdge: Provider = {
+  provide: INSIDE,
+  inject: [READY, ModuleRef],
+  useFactory: (runtime: ResilienceRuntime, modules: ModuleRef): ChaosInterceptor | undefined => {
+    const { header } = runtime.options.chaos ?? {};
+    return header && new ChaosInterceptor(header, partsOf(runtime, modules));
+  },
+};
+
+function partsOf(runtime: ResilienceRuntime, modules: ModuleRef): ChaosInterceptorParts {
+  return {
+    chaos: runtime.chaos,
+    operations: () => runtime.operations().map(({ pipeline }) => pipeline.plan.operation),
+    async guardOf(type) {
+      try {
+        return modules.get(type, { strict: false });
+      } catch {
+        return modules.create(type); // no module provides it
+      }
     },
   };
 }

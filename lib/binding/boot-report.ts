@@ -16,7 +16,7 @@ export class BootReport {
   constructor(private readonly logger: Required<Pick<LoggerService, 'debug'>> & LoggerService) {}
 
   tell(runtime: ResilienceRuntime): void {
-    const { catalog, classes, options } = runtime;
+    const { catalog, chaos, classes, options } = runtime;
     const { bootLog = 'summary' } = options;
     const all = runtime.operations();
     const added = all.filter((operation) => !this.told.has(operation));
@@ -26,9 +26,13 @@ export class BootReport {
       if (level === 'warn' || bootLog !== 'none') this.logger[level](text);
     }
     const planned = all.map(({ upstream, pipeline: { plan } }) => ({ ...plan, upstream }));
-    const doubts = catalog.doubts(planned).filter((doubt) => !this.doubts.has(doubt));
+    const doubts = [...catalog.doubts(planned), ...chaos.doubts(planned)].filter(
+      (doubt) => !this.doubts.has(doubt),
+    );
     for (const doubt of doubts) this.doubts.add(doubt);
     for (const warning of [...classes.warnings.splice(0), ...doubts]) this.logger.warn(warning);
+    const injected = this.isFirst ? chaos.inWords() : undefined;
+    if (injected !== undefined) this.logger.warn(injected);
     this.isFirst = false;
   }
 

@@ -1,3 +1,4 @@
+import { Chaos } from '../chaos/chaos.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics, MetricsRecorder } from '../common/metrics.js';
 import { Alerts } from '../observability/alerts.js';
@@ -34,6 +35,7 @@ export interface Configuration {
   };
   /** Without the named policies yet. */
   readonly catalog: PolicyCatalog;
+  readonly chaos: Chaos;
 }
 
 /** @throws ResilienceConfigurationError */
@@ -55,7 +57,7 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
       return (error) => guard.warn(error);
     },
   });
-  return { options, telemetry, catalog };
+  return { options, telemetry, catalog, chaos: new Chaos(options.chaos, telemetry) };
 }
 
 /** @throws ResilienceConfigurationError where the library records something else by the name */

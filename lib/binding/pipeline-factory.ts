@@ -1,3 +1,5 @@
+import { ChaoticPipeline } from '../chaos/chaotic-pipeline.js';
+import { OperationChaos } from '../chaos/operation-chaos.js';
 import { Guard } from '../observability/guard.js';
 import { type OperationLabels, OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
@@ -22,7 +24,7 @@ export class PipelineFactory {
     service: string,
     { stages, upstream, onDiscard }: ResolvedOperation,
   ): Pipeline {
-    const { options, telemetry } = this.configuration;
+    const { options, telemetry, chaos } = this.configuration;
     const labels = {
       service,
       operation: name,
@@ -40,7 +42,9 @@ export class PipelineFactory {
       trace: this.tracing(labels),
       onDiscard: onDiscard && ((answer) => guard.run(() => onDiscard(answer))),
     });
-    return new Pipeline(plan);
+    return chaos.options === undefined
+      ? new Pipeline(plan)
+      : new ChaoticPipeline(plan, new OperationChaos(chaos, name, upstream));
   }
 
   /** However a tracer behaves, the call is made once, and is the call. */

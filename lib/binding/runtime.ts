@@ -1,3 +1,4 @@
+import type { Chaos } from '../chaos/chaos.js';
 import {
   checkFeatureOptions,
   type ResilienceFeatureOptions,
@@ -22,6 +23,7 @@ export class ResilienceRuntime implements Configuration {
   readonly options: ResilienceModuleOptions;
   readonly telemetry: Configuration['telemetry'];
   readonly catalog: PolicyCatalog;
+  readonly chaos: Chaos;
   /** The operations of decorated methods. */
   readonly classes: ClassOperations;
   /** Those that no decorator is on. */
@@ -40,10 +42,11 @@ export class ResilienceRuntime implements Configuration {
     readonly methods = new MethodDispatcher(),
   ) {
     const configuration = configurationOf(given, this.shutdown);
-    const { options, telemetry, catalog } = configuration;
+    const { options, telemetry, catalog, chaos } = configuration;
     this.options = options;
     this.telemetry = telemetry;
     this.catalog = catalog;
+    this.chaos = chaos;
     const factory = new PipelineFactory(configuration, this.shutdown);
     this.programmatic = new ProgrammaticOperations(catalog, factory);
     this.classes = new ClassOperations(configuration, factory, this.programmatic.names);

@@ -5,6 +5,7 @@ import { LinkedList } from '../common/linked-list.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { openStreamOf } from '../common/open-stream.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
+import { markIfSlowed } from './chaos-marks.js';
 import type { Caller, Dependent } from './dependent.js';
 import { errorChain } from './error-chain.js';
 import { Flow } from './flow.js';
@@ -106,7 +107,9 @@ export class Scope implements AttemptContext, Caller {
 
   /** The error of who runs out of its time. */
   outOfTime(operation?: string, captureStackTrace?: boolean): TimeoutError {
-    return new TimeoutError(this.timeoutMs, operation, captureStackTrace, this.impatient);
+    const error = new TimeoutError(this.timeoutMs, operation, captureStackTrace, this.impatient);
+    markIfSlowed(error, this);
+    return error;
   }
 
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */

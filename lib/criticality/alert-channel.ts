@@ -11,6 +11,8 @@ export interface CriticalAlert {
   /** What the error came from: why a breaker is open, or why a fetch failed. */
   cause?: { type: string; message: string } | undefined;
   context: ErrorContext;
+  /** It was injected by chaos, or came of what was: nobody has to be woken. */
+  chaos?: true | undefined;
   /** Alerts of this operation that were held back since the last one. */
   suppressed: number;
 }

@@ -1,4 +1,4 @@
-import type { Provider } from '@nestjs/common';
+import type { NestInterceptor, Provider } from '@nestjs/common';
 import {
   APP_INTERCEPTOR,
   ApplicationConfig,
@@ -26,8 +26,9 @@ interface Edged {
  * `ResilienceInterceptor` is for others.
  *
  * @param source injects what the application says of its edges
+ * @param inside injects an interceptor that stands inside of them, if there is one
  */
-export function edgeProviders(source: symbol): Provider[] {
+export function edgeProviders(source: symbol, inside: symbol): Provider[] {
   return [
     {
       provide: ResilienceInterceptor,
@@ -49,6 +50,7 @@ export function edgeProviders(source: symbol): Provider[] {
         ApplicationConfig,
         HttpAdapterHost,
         ExternalContextCreator,
+        inside,
       ],
       useFactory: httpEdge,
     },
@@ -68,9 +70,10 @@ function httpEdge(
   config: ApplicationConfig,
   host: HttpAdapterHost,
   contexts: ExternalContextCreator,
+  inside: NestInterceptor | undefined,
 ): HttpEdge {
   const edge = new HttpEdge(resolveInboundOptions(options.inbound), options.mapErrors ?? true);
-  takePartInRoutes(contexts, config, interceptor, edge);
+  takePartInRoutes(contexts, config, interceptor, edge, inside);
   enterBefore(host, edge.enter);
   return edge;
 }

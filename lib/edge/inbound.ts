@@ -10,7 +10,7 @@ import {
 } from '../common/request-headers.js';
 import type { Transport } from '../nest/handlers.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
-import { grpcCallOf } from './transport.js';
+import { grpcCallOf, transportOfCall } from './transport.js';
 
 /** What a caller says about its request, as far as it is believed. */
 export interface Inbound {
@@ -69,6 +69,14 @@ export function inboundOfRequest(
   const inbound = inboundFrom(timeoutMs, origin, critical, options);
   known.set(request, inbound);
   return inbound;
+}
+
+/** A header of a request by HTTP or GraphQL, or the metadata of gRPC: whatever was sent, be it a list. */
+export function headerOf(host: ArgumentsHost, name: string): unknown {
+  const transport = transportOfCall(host);
+  const key = name.toLowerCase();
+  if (transport === 'grpc') return (grpcCallOf(host) as GrpcCall).metadata?.get(key)[0];
+  return transport && requestOf(host, transport)?.headers?.[key];
 }
 
 function requestOf(host: ArgumentsHost, transport: Transport): Sender | undefined {

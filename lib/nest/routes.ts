@@ -40,8 +40,11 @@ interface ContextCreatorInside {
   readonly interceptorsConsumer?: Consumer;
 }
 
-/** With the interceptor that is not for routes. */
-const routings = new WeakMap<ApplicationConfig, [Routing, NestInterceptor]>();
+/** With the interceptor that is not for routes, and one that stands inside of it and of routes. */
+const routings = new WeakMap<
+  ApplicationConfig,
+  [Routing, NestInterceptor, NestInterceptor | undefined]
+>();
 const takenOver = new WeakSet<object>();
 
 /**
@@ -56,11 +59,12 @@ export function takePartInRoutes(
   config: ApplicationConfig,
   interceptor: NestInterceptor,
   routing: Routing,
+  inside?: NestInterceptor,
 ): void {
   const { interceptorsContextCreator: creator, interceptorsConsumer: consumer } =
     contexts as unknown as ContextCreatorInside;
   if (creator === undefined || consumer === undefined) return; // the interceptor serves routes as well
-  routings.set(config, [routing, interceptor]);
+  routings.set(config, [routing, interceptor, inside]);
   takeOverCreator(Object.getPrototypeOf(creator) as ChainCreator);
   takeOverConsumer(Object.getPrototypeOf(consumer) as Consumer);
 }
@@ -70,10 +74,13 @@ function takeOverCreator(creators: ChainCreator): void {
   takenOver.add(creators);
   const { create } = creators;
   creators.create = function (this: ChainCreator, instance, handler, ...context) {
-    const chain = create.call(this, instance, handler, ...context);
+    const created = create.call(this, instance, handler, ...context);
     const served = this.config && routings.get(this.config);
-    if (served === undefined || !isRoute(handler)) return chain;
-    const [routing, interceptor] = served;
+    if (served === undefined) return created;
+    const [routing, interceptor, inside] = served;
+    const at = created.indexOf(interceptor) + 1;
+    const chain: Chain = inside === undefined ? created : created.toSpliced(at, 0, inside);
+    if (!isRoute(handler)) return chain;
     // Where a method is a handler of messages too, whose chain this is shows when it is called.
     const isRouteOnly = transportOfHandler(handler) === 'http';
     const own: Chain = isRouteOnly ? chain.filter((each) => each !== interceptor) : chain;

@@ -13,7 +13,8 @@ export class Alerts {
   /** @param breaker of the operation, whose closing is its recovery */
   send(alert: CriticalAlert, breaker: string | undefined): void {
     if (breaker !== undefined) this.remember(breaker, alert.operation);
-    const text = `Critical operation ${alert.operation} failed: ${errorInWords(alert)}`;
+    const why = alert.chaos ? ' by chaos' : '';
+    const text = `Critical operation ${alert.operation} failed${why}: ${errorInWords(alert)}`;
     for (const channel of this.channels) this.guard.run(() => channel.sendCritical(text, alert));
   }
 

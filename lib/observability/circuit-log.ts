@@ -5,6 +5,7 @@ import {
   type CircuitTransitionReason,
 } from '../circuit-breaker/circuit-state.js';
 import { timestamp as isoTime } from '../common/timestamp.js';
+import { isChaos } from '../context/chaos-marks.js';
 import { errorFields, errorInWords, type ToldError } from './error-record.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
 import { Guard } from './guard.js';
@@ -101,6 +102,7 @@ export class CircuitLog {
       failure_rate: Math.round(failureRate * 10) / 10,
       ...(told && errorFields(told)),
       ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+      ...(isChaos(error) && { chaos: true }),
       timestamp: isoTime(),
     };
   }
@@ -112,8 +114,8 @@ export class CircuitLog {
 
 /** One line for whoever is on call. */
 function inWords(transition: CircuitTransition, told: ToldError | undefined): string {
-  const { breaker, reason, calls, failures, failureRate, retryAfterMs } = transition;
-  let text = `Circuit breaker "${breaker}" ${VERBS[reason]}`;
+  const { breaker, reason, calls, failures, failureRate, retryAfterMs, error } = transition;
+  let text = `Circuit breaker "${breaker}" ${VERBS[reason]}${isChaos(error) ? ' by chaos' : ''}`;
   if (calls > 0) text += `; ${failures} of ${calls} calls failed (${Math.round(failureRate)} %)`;
   if (told !== undefined) text += `; last error: ${errorInWords(told)}`;
   if (retryAfterMs !== undefined) text += `; next probe in ${inSeconds(retryAfterMs)}`;

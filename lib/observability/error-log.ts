@@ -33,8 +33,8 @@ export class ErrorLog {
 
   /** @param error for its stack; it is not kept */
   write(tracked: TrackedError, error: unknown): void {
-    const { type, handled, outcome, context } = tracked;
-    const kind = `${context.operation}\0${type}\0${outcome ?? handled}`;
+    const { type, handled, outcome, context, chaos } = tracked;
+    const kind = `${context.operation}\0${type}\0${outcome ?? handled}\0${chaos}`;
     if (!this.repeats.isFirst(kind, '', tracked)) return;
     const record = recordOf(tracked);
     const stack = this.options.includeStack ? stackOf(error) : undefined;
@@ -54,7 +54,8 @@ export class ErrorLog {
 
 /** Without what is not known. */
 function recordOf(tracked: TrackedError, repeated?: number): Record<string, unknown> {
-  const { context, handled, outcome, attempts, durationMs, retrySuppressed, timestamp } = tracked;
+  const { context, handled, outcome, attempts, durationMs, retrySuppressed } = tracked;
+  const { chaos, timestamp } = tracked;
   const { service, operation, userId, requestId, upstream, metadata } = context;
   const record: Record<string, unknown> = {
     event: 'error_occurred',
@@ -73,6 +74,7 @@ function recordOf(tracked: TrackedError, repeated?: number): Record<string, unkn
     requestId,
     upstream,
     metadata,
+    chaos,
   };
   for (const [key, value] of Object.entries(known)) if (value !== undefined) record[key] = value;
   record.timestamp = timestamp;
@@ -86,9 +88,10 @@ const ANSWERS: Partial<Record<FailureOutcome, string>> = {
 
 /** One line for whoever is on call. */
 function inWords(tracked: TrackedError, repeated: number | undefined): string {
-  const { context, handled, outcome = 'failure', timestamp } = tracked;
+  const { context, handled, outcome = 'failure', chaos, timestamp } = tracked;
   const times =
     repeated === undefined ? '' : ` ${repeated} more times (the latest at ${timestamp})`;
   const answer = ANSWERS[outcome] ?? (handled ? ' and was handled' : '');
-  return `${context.operation} failed${times}${answer}: ${errorInWords(tracked)}`;
+  const why = chaos ? ' by chaos' : '';
+  return `${context.operation} failed${why}${times}${answer}: ${errorInWords(tracked)}`;
 }

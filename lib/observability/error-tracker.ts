@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
+import { isChaos } from '../context/chaos-marks.js';
 import type { FailedCall } from '../pipeline/stages.js';
 import { CallRates, type OperationCalls } from './call-rates.js';
 import { ErrorLog } from './error-log.js';
@@ -85,7 +86,7 @@ export class ErrorTracker {
     this.total++;
     this.byType.add(told.type);
     if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
-    const shown = shownOf(told, context, handled, call);
+    const shown = shownOf(told, context, handled, isChaos(error) || undefined, call);
     const tracked = withError(shown, error);
     this.recent.add(this.options.keepErrors ? tracked : shown);
     this.log?.write(shown, error);

@@ -7,9 +7,9 @@ export class LoggerAlertChannel implements AlertChannel {
   private readonly logger = new Logger('ResilienceAlert');
 
   sendCritical(message: string, alert: CriticalAlert): void {
-    const { context, suppressed } = alert;
-    const error = errorFields(alert);
-    this.logger.error({ event: 'critical_failure', message, ...error, ...context, suppressed });
+    const { context, chaos, suppressed } = alert;
+    const fields = { ...errorFields(alert), ...context, ...(chaos && { chaos }), suppressed };
+    this.logger.error({ event: 'critical_failure', message, ...fields });
   }
 
   sendRecovered(message: string, { breaker, operations }: Recovery): void {

@@ -1,3 +1,4 @@
+import { CHAOS_METRICS } from '../chaos/chaos.telemetry.js';
 import type { Metrics } from '../common/metrics.js';
 import { STAGES } from '../stages.js';
 
@@ -32,4 +33,5 @@ const OPERATION_METRICS: Metrics = {
 export const METRICS: Metrics = Object.assign(
   { ...OPERATION_METRICS },
   ...STAGES.map(({ metrics }) => metrics),
+  CHAOS_METRICS,
 );

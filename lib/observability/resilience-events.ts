@@ -1,12 +1,13 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
+import type { ChaosEvent } from '../chaos/chaos.telemetry.js';
 import { timestamp } from '../common/timestamp.js';
 import type { AnyOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
 import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */
-export type ResilienceEvent = { timestamp: string } & AnyOf<OurTypes, 'event'>;
+export type ResilienceEvent = { timestamp: string } & (AnyOf<OurTypes, 'event'> | ChaosEvent);
 
 type WithoutTimestamp<E> = E extends unknown ? Omit<E, 'timestamp'> : never;
 export type NewResilienceEvent = WithoutTimestamp<ResilienceEvent>;

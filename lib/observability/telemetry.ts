@@ -1,6 +1,7 @@
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
 import type { BoundMetric, MetricTags } from '../common/metrics.js';
+import { isChaos } from '../context/chaos-marks.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
 import type { FailedCall, FailureOutcome, PipelineObserver } from '../pipeline/stages.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
@@ -119,7 +120,8 @@ export class OperationTelemetry implements PipelineObserver {
     if (suppressed === undefined) return;
     const { operation } = this.labels;
     const told = this.telemetry.tracker.redaction.describe(error);
-    const alert = { operation, error, ...told, context: this.context(), suppressed };
+    const chaos = isChaos(error) || undefined;
+    const alert = { operation, error, ...told, context: this.context(), chaos, suppressed };
     this.telemetry.alerts.send(alert, this.labels.breaker);
     this.telemetry.events.emit({ type: 'alert', operation, error, suppressed });
   }

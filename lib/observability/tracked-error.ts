@@ -25,6 +25,8 @@ export interface TrackedError {
   durationMs?: number | undefined;
   /** Why the call was not tried again where that was worth it. */
   retrySuppressed?: RetrySuppression | undefined;
+  /** It was injected by chaos, or came of what was. */
+  chaos?: true | undefined;
   /** ISO 8601. */
   timestamp: string;
 }
@@ -34,6 +36,7 @@ export function shownOf(
   { type, message, cause }: ToldError,
   context: ErrorContext,
   handled: boolean,
+  chaos: true | undefined,
   call: Partial<FailedCall> = {},
 ): TrackedError {
   const { outcome, attempts, durationMs, retrySuppressed } = call;
@@ -48,13 +51,14 @@ export function shownOf(
     attempts,
     durationMs,
     retrySuppressed,
+    chaos,
     timestamp,
   };
 }
 
 export function withError(shown: TrackedError, error: unknown): TrackedError {
   const { type, message, cause, context, handled, timestamp } = shown;
-  const { outcome, attempts, durationMs, retrySuppressed } = shown;
+  const { outcome, attempts, durationMs, retrySuppressed, chaos } = shown;
   return {
     error,
     type,
@@ -66,6 +70,7 @@ export function withError(shown: TrackedError, error: unknown): TrackedError {
     attempts,
     durationMs,
     retrySuppressed,
+    chaos,
     timestamp,
   };
 }

@@ -77,7 +77,7 @@ export class WebhookAlerts implements AlertChannel {
   }
 
   sendCritical(message: string, alert: CriticalAlert): void {
-    const { context, suppressed } = alert;
+    const { context, chaos, suppressed } = alert;
     const text =
       suppressed === 0 ? message : `${message} (${suppressed} more since the last alert)`;
     const { metadata: _notSent, ...where } = context;
@@ -86,6 +86,7 @@ export class WebhookAlerts implements AlertChannel {
       text: chatText(text),
       ...where,
       ...errorFields(alert),
+      ...(chaos && { chaos }),
       suppressed,
     });
   }

@@ -7,7 +7,12 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { ErrorDescription, OperationTracer, TracedOperation } from '../index.js';
+import {
+  type ErrorDescription,
+  isChaos,
+  type OperationTracer,
+  type TracedOperation,
+} from '../index.js';
 import { rememberSpan } from './span-events.js';
 
 /**
@@ -33,6 +38,7 @@ export class OpenTelemetryTracer implements OperationTracer {
     context.with(trace.setSpan(context.active(), span), call).then(
       () => span.end(),
       (error) => {
+        if (isChaos(error)) span.setAttribute('resilience.chaos', true);
         fail(span, operation.describe(error));
         span.end();
       },

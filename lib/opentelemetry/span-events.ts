@@ -18,6 +18,7 @@ function addEvent(event: ResilienceEvent): void {
   const span = trace.getActiveSpan();
   if (span === undefined || !spans.has(span)) return;
   span.addEvent(`resilience.${event.type}`, attributesOf(event));
+  if (event.type === 'chaos') span.setAttribute('resilience.chaos', true);
   if (event.type === 'degraded') span.setAttribute('resilience.outcome', 'degraded');
   if (event.type === 'fallback' && event.succeeded)
     span.setAttribute('resilience.outcome', 'fallback');

@@ -1,5 +1,6 @@
 import { now } from '../common/clock.js';
 import { type FailedResult, isFailedResult } from '../common/failed-result.js';
+import { markIfSlowed } from '../context/chaos-marks.js';
 import {
   failuresSoFar,
   noteFailure,
@@ -356,6 +357,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
       const error = this.impatient
         ? this.outOfTime(operation, captureStackTrace) // the client's time was up before, and its timer is late
         : new TimeoutError(this.ownTimeoutMs, operation, captureStackTrace);
+      markIfSlowed(error, this);
       if (!error.byClient) this.owner.timedOut(error.timeoutMs);
       if (!this.isAwaited) return; // it was cut by one who heard of it
       const surfaced = this.settle('cut', error);

@@ -1,0 +1,94 @@
+import { now, Since } from '../common/clock.js';
+import type { ChaosLatency, ChaosRule } from './chaos.options.js';
+import type { ChaosEffect } from './chaos.telemetry.js';
+import { matcherOf } from './operation-pattern.js';
+
+/** A rule as `Chaos.list()` shows it. */
+export interface ChaosRuleView {
+  id: string;
+  /** The pattern, a RegExp as `/…/`. */
+  operations?: string;
+  upstream?: string;
+  /** 0 to 1. */
+  rate: number;
+  /** What it does in the place of the work; `latency` where that is only delayed. */
+  effect: ChaosEffect;
+  latencyMs?: ChaosLatency;
+  /** When it ends by itself, ISO 8601. */
+  endsAt?: string;
+  /** So often it has been injected. */
+  injected: number;
+}
+
+/** A rule in force. When its time is over it is so without a timer: it is looked at when it is used. */
+export class ActiveRule {
+  readonly effect: ChaosEffect;
+  readonly rate: number;
+  injected = 0;
+  private readonly since = new Since(now());
+  private readonly fits: (operation: string) => boolean;
+
+  constructor(
+    readonly id: string,
+    readonly rule: ChaosRule,
+  ) {
+    const { operations, rate = 1 } = rule;
+    this.effect = effectOf(rule);
+    this.rate = rate;
+    this.fits = operations === undefined ? () => true : matcherOf(operations);
+  }
+
+  matches(operation: string, upstream: string | undefined): boolean {
+    const { rule } = this;
+    return (rule.upstream === undefined || rule.upstream === upstream) && this.fits(operation);
+  }
+
+  isOver(at: number): boolean {
+    return this.leftMs(at) <= 0;
+  }
+
+  view(): ChaosRuleView {
+    const { id, rule, rate, effect, injected } = this;
+    const { operations, upstream, latencyMs } = rule;
+    const leftMs = this.leftMs(now());
+    return {
+      id,
+      ...(operations !== undefined && { operations: String(operations) }),
+      ...(upstream !== undefined && { upstream }),
+      rate,
+      effect,
+      ...(latencyMs !== undefined && { latencyMs }),
+      ...(Number.isFinite(leftMs) && { endsAt: isoTime(leftMs) }),
+      injected,
+    };
+  }
+
+  /** `chaos-1 (PaymentsClient.*: error at 10 % of the attempts)` */
+  inWords(): string {
+    const { id, rule, rate, effect } = this;
+    const { operations, upstream, latencyMs } = rule;
+    const whom = [operations, upstream === undefined ? undefined : `upstream ${upstream}`];
+    const delay = latencyMs === undefined ? '' : ` ${[latencyMs].flat().join('–')} ms`;
+    const what = effect === 'latency' || delay === '' ? effect + delay : `${effect} after${delay}`;
+    const share = Number((rate * 100).toPrecision(3));
+    const { endsAt } = this.view();
+    const end = endsAt === undefined ? '' : `, until ${endsAt}`;
+    return `${id} (${whom.filter((each) => each !== undefined).join(', ')}: ${what} at ${share} % of the attempts${end})`;
+  }
+
+  private leftMs(at: number): number {
+    const { until, forMs = Number.POSITIVE_INFINITY } = this.rule;
+    return until === undefined ? forMs - this.since.elapsedMs(at) : until.getTime() - Date.now();
+  }
+}
+
+function effectOf({ error, hang, result }: ChaosRule): ChaosEffect {
+  if (error !== undefined) return 'error';
+  if (hang !== undefined) return 'hang';
+  return result === undefined ? 'latency' : 'result';
+}
+
+/** A Date has its bounds. */
+function isoTime(leftMs: number): string {
+  return new Date(Math.min(Date.now() + leftMs, 8.64e15)).toISOString();
+}

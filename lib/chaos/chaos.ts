@@ -1,0 +1,188 @@
+import { Logger } from '@nestjs/common';
+import { now } from '../common/clock.js';
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { MetricsRecorder } from '../common/metrics.js';
+import { closest } from '../common/spelling.js';
+import { Guard } from '../observability/guard.js';
+import { ActiveRule, type ChaosRuleView } from './active-rule.js';
+import {
+  type ChaosOptions,
+  type ChaosRule,
+  checkChaosRule,
+  checkEnvironment,
+} from './chaos.options.js';
+import type { ChaosEvent } from './chaos.telemetry.js';
+
+/** Where it is told what was injected. */
+export interface ChaosReports {
+  readonly metrics: Pick<MetricsRecorder, 'increment'>;
+  readonly events: { emit(event: ChaosEvent): void };
+}
+
+/** So many operations are named where a rule fits none of them. */
+const NAMED = 10;
+
+/**
+ * The faults that are injected into operations at the moment, which can be changed at any time. Injectable;
+ * it does something where the module has the option `chaos`, be it `chaos: {}`.
+ */
+export class Chaos {
+  private readonly logger = new Logger('Chaos');
+  private readonly guard = new Guard('random of chaos');
+  private rules: readonly ActiveRule[] = [];
+  private added = 0;
+  /** Counts the changes: by it operations know whether the rules that they found are still those in force. @internal */
+  version = 0;
+  /** So many requests that bring chaos along are being answered. @internal */
+  requests = 0;
+
+  /** @internal */
+  constructor(
+    /** @internal */
+    readonly options: ChaosOptions | undefined,
+    private readonly reports: ChaosReports,
+  ) {
+    for (const rule of options?.rules ?? []) this.put(rule, 'chaos.rules');
+  }
+
+  /** Whether any rule is in force. */
+  get isOn(): boolean {
+    return this.inForce().length > 0;
+  }
+
+  /**
+   * Begins to inject a fault, into attempts that begin from now on.
+   *
+   * @returns the id of the rule
+   * @throws ResilienceConfigurationError where the rule is wrong, its id is taken, the module has no `chaos`,
+   * or `NODE_ENV` is `production` and `chaos.allowInProduction` is not set
+   *
+   * @example chaos.add({ operations: 'PaymentsClient.*', error: true, forMs: 30_000 })
+   */
+  add(rule: ChaosRule): string {
+    const place = 'Chaos.add()';
+    const { options } = this;
+    if (options === undefined)
+      throw new ResilienceConfigurationError(
+        place,
+        'this application has no chaos; give it, without a rule if there is none yet: ResilienceModule.forRoot({ chaos: {} })',
+      );
+    checkEnvironment(place, options);
+    const added = this.put(checkChaosRule(place, rule), place);
+    const message = `Chaos is on: ${added.inWords()}`;
+    this.logger.warn({ event: 'chaos_on', chaos: true, message, rule: added.id });
+    return added.id;
+  }
+
+  /**
+   * Ends what a rule does; what hangs already goes on to hang.
+   *
+   * @returns whether there was such a rule
+   */
+  remove(id: string): boolean {
+    const rule = this.inForce().find((each) => each.id === id);
+    if (rule === undefined) return false;
+    this.change(this.rules.filter((each) => each !== rule));
+    this.tellEnd([id]);
+    return true;
+  }
+
+  /** The rules in force, in the order in which they were added. */
+  list(): ChaosRuleView[] {
+    return this.inForce().map((rule) => rule.view());
+  }
+
+  /** Ends all rules. */
+  stopAll(): void {
+    const ids = this.inForce().map(({ id }) => id);
+    if (ids.length === 0) return;
+    this.change([]);
+    this.tellEnd(ids);
+  }
+
+  /** Those for an operation. @internal */
+  rulesFor(operation: string, upstream: string | undefined): readonly ActiveRule[] {
+    return this.inForce().filter((rule) => rule.matches(operation, upstream));
+  }
+
+  /** The first that hits an attempt which begins now. @internal */
+  hit(rules: readonly ActiveRule[]): ActiveRule | undefined {
+    const at = now();
+    if (rules.some((rule) => rule.isOver(at))) this.inForce(at);
+    return rules.find((rule) => !rule.isOver(at) && this.hits(rule.rate));
+  }
+
+  /** A number from 0 to 1; where the user's own function has none, nothing hits by it. @internal */
+  draw(): number {
+    const { random } = this.options ?? {};
+    if (random === undefined) return Math.random();
+    const drawn = this.guard.run(random);
+    return typeof drawn === 'number' && drawn >= 0 ? Math.min(drawn, 1) : 1;
+  }
+
+  /** A fault was injected. @internal */
+  injected(rule: ActiveRule, event: Omit<ChaosEvent, 'type' | 'rule' | 'effect'>): void {
+    rule.injected++;
+    const { id, effect } = rule;
+    const { metrics, events } = this.reports;
+    metrics.increment('chaos.injected', { operation: event.operation, effect });
+    events.emit({ type: 'chaos', rule: id, effect, ...event });
+  }
+
+  /** What the log says when the application has started; nothing where there is nothing to know. @internal */
+  inWords(): string | undefined {
+    const { options } = this;
+    const rules = this.inForce().map((rule) => rule.inWords());
+    const header = options?.header;
+    if (header !== undefined) rules.push(`what requests ask for by the header ${header.name}`);
+    return rules.length === 0 ? undefined : `Chaos is on: ${rules.join('; ')}`;
+  }
+
+  /** What was probably not meant: rules that fit no operation. @internal */
+  doubts(operations: readonly { operation: string; upstream: string | undefined }[]): string[] {
+    return this.inForce()
+      .filter((rule) => !operations.some((it) => rule.matches(it.operation, it.upstream)))
+      .map(({ id, rule }) => {
+        const names = operations.map(({ operation }) => operation);
+        const wanted = rule.operations ?? rule.upstream;
+        const meant = typeof wanted === 'string' ? closest(wanted, names) : undefined;
+        const some = `${names.slice(0, NAMED).join(', ')}${names.length > NAMED ? ', …' : ''}`;
+        const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+        return `chaos: the rule ${display(id)} fits no operation (${[rule.operations, rule.upstream].filter((each) => each !== undefined).join(', ')}); there are: ${some || 'none'}${hint}`;
+      });
+  }
+
+  private hits(rate: number): boolean {
+    return rate === 1 || (rate > 0 && this.draw() < rate);
+  }
+
+  private inForce(at = now()): readonly ActiveRule[] {
+    if (this.rules.some((rule) => rule.isOver(at)))
+      this.change(this.rules.filter((rule) => !rule.isOver(at)));
+    return this.rules;
+  }
+
+  private put(rule: ChaosRule, place: string): ActiveRule {
+    const taken = (wanted: string) => this.rules.some(({ id }) => id === wanted);
+    if (rule.id !== undefined && taken(rule.id))
+      throw new ResilienceConfigurationError(
+        `${place}.id`,
+        `is ${display(rule.id)}, as that of another rule; allowed: another one, or remove() that first`,
+      );
+    let { id } = rule;
+    while (id === undefined || (rule.id === undefined && taken(id))) id = `chaos-${++this.added}`;
+    const added = new ActiveRule(id, rule);
+    this.change([...this.rules, added]);
+    return added;
+  }
+
+  private change(rules: readonly ActiveRule[]): void {
+    this.rules = rules;
+    this.version++;
+  }
+
+  private tellEnd(ids: readonly string[]): void {
+    const message = `Chaos has ended: ${ids.join(', ')}`;
+    this.logger.warn({ event: 'chaos_off', chaos: true, message, rules: ids });
+  }
+}

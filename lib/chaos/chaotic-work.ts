@@ -1,0 +1,125 @@
+import { markAsChaos, noteSlowed } from '../context/chaos-marks.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
+import type { FallbackPolicy } from '../fallback/fallback.policy.js';
+import { Pause } from '../pipeline/pause.js';
+import type { Work } from '../pipeline/work.js';
+import type { Shutdown } from '../shutdown/shutdown.js';
+import type { ActiveRule } from './active-rule.js';
+import { ChaosError } from './chaos.error.js';
+import type { Faulty } from './faulty.js';
+import type { OperationChaos } from './operation-chaos.js';
+
+/**
+ * The work of a call, where chaos may stand before it or in its place: inside of all stages, which see what
+ * they would see of a real fault.
+ */
+export class ChaoticWork implements Work {
+  constructor(
+    private readonly work: Work,
+    private readonly chaos: OperationChaos,
+    private readonly shutdown: Shutdown,
+    private readonly faulty: Faulty,
+  ) {}
+
+  /** An attempt that is delayed or hangs has to be one that can be cut. */
+  get needsScope(): boolean {
+    return this.work.needsScope || !this.chaos.isQuiet;
+  }
+
+  begin(self: unknown, args: unknown[], attempt: AttemptContext): unknown {
+    const rule = this.chaos.hit();
+    if (rule === undefined) return this.work.begin(self, args, attempt);
+    const latencyMs = this.latencyOf(rule);
+    this.report(rule, attempt, latencyMs);
+    const go = () => this.effect(rule, self, args, attempt);
+    if (latencyMs === undefined) return go();
+    noteSlowed(attempt as unknown as Scope);
+    return this.faulty.later(this.wait(latencyMs, attempt.signal), go);
+  }
+
+  answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown {
+    return this.work.answerBy(fallback, error, self, args);
+  }
+
+  isCommitted(caller: Scope | undefined): boolean {
+    return this.work.isCommitted(caller);
+  }
+
+  mayRepeat(args: unknown[], caller: Scope | undefined): boolean {
+    return this.work.mayRepeat(args, caller);
+  }
+
+  private effect(
+    { id, effect, rule }: ActiveRule,
+    self: unknown,
+    args: unknown[],
+    attempt: AttemptContext,
+  ): unknown {
+    const { faulty } = this;
+    if (effect === 'latency') return this.work.begin(self, args, attempt);
+    if (effect === 'error') return faulty.fail(this.errorOf(id, rule.error));
+    if (effect === 'hang') {
+      noteSlowed(attempt as unknown as Scope);
+      return faulty.hang(attempt.signal);
+    }
+    const { result } = rule;
+    return faulty.answer(() =>
+      typeof result === 'function' ? (result(...args) as unknown) : result,
+    );
+  }
+
+  /** Marked, so that nobody takes it for a real one. */
+  private errorOf(id: string, made: unknown): unknown {
+    const error = this.made(id, made);
+    markAsChaos(error);
+    return error;
+  }
+
+  private made(id: string, make: unknown): unknown {
+    const { operation } = this.chaos;
+    if (typeof make !== 'function') return new ChaosError(operation, id);
+    let error: unknown;
+    try {
+      error = make();
+    } catch (thrown) {
+      error = thrown;
+    }
+    if (error instanceof Promise) {
+      error.catch(() => undefined);
+      error = 'error of the rule returned a promise; it has to return the error at once';
+    }
+    return typeof error === 'object' && error !== null
+      ? error
+      : new ChaosError(operation, id, error);
+  }
+
+  private latencyOf({ rule: { latencyMs } }: ActiveRule): number | undefined {
+    if (latencyMs === undefined || typeof latencyMs === 'number') return latencyMs;
+    const [min, max] = latencyMs;
+    return min + this.chaos.chaos.draw() * (max - min);
+  }
+
+  private report(
+    rule: ActiveRule,
+    { attempt }: AttemptContext,
+    latencyMs: number | undefined,
+  ): void {
+    const { chaos, operation } = this.chaos;
+    chaos.injected(rule, { operation, attempt, ...(latencyMs !== undefined && { latencyMs }) });
+  }
+
+  /** Ends at once when nobody waits any more, by the reason; and when the application has closed. */
+  private async wait(ms: number, signal: AbortSignal): Promise<void> {
+    const { shutdown } = this;
+    if (!shutdown.closed && !signal.aborted) {
+      const pause = new Pause(ms);
+      const stop = () => pause.stop();
+      signal.addEventListener('abort', stop);
+      shutdown.add(pause);
+      await pause.over;
+      shutdown.delete(pause);
+      signal.removeEventListener('abort', stop);
+    }
+    signal.throwIfAborted();
+  }
+}
