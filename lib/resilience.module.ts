@@ -195,13 +195,7 @@ function partsOf(runtime: ResilienceRuntime, modules: ModuleRef): ChaosIntercept
   return {
     chaos: runtime.chaos,
     operations: () => runtime.operations().map(({ pipeline }) => pipeline.plan.operation),
-    async guardOf(type) {
-      try {
-        return modules.get(type, { strict: false });
-      } catch {
-        return modules.create(type); // no module provides it
-      }
-    },
+    provided: (type) => modules.get(type, { strict: false }),
   };
 }
 

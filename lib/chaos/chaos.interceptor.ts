@@ -4,9 +4,11 @@ import {
   type ExecutionContext,
   Logger,
   type NestInterceptor,
+  type OnModuleInit,
   type Type,
 } from '@nestjs/common';
 import { firstValueFrom, isObservable, Observable } from 'rxjs';
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { currentScope, runInScope } from '../context/ambient.js';
 import { headerOf } from '../edge/inbound.js';
 import { Guard } from '../observability/guard.js';
@@ -21,20 +23,35 @@ export interface ChaosInterceptorParts {
   readonly chaos: Chaos;
   /** The names of the operations that there are. */
   operations(): readonly string[];
-  /** The guard of a class. */
-  guardOf(type: Type<CanActivate>): Promise<CanActivate>;
+  /** What the application provides of a class. @throws where it does not */
+  provided(type: Type<CanActivate>): CanActivate;
 }
 
 /** Around each handler where a request may bring chaos along, after the guards and before the pipes. */
-export class ChaosInterceptor implements NestInterceptor {
+export class ChaosInterceptor implements NestInterceptor, OnModuleInit {
   private readonly logger = new Logger('Chaos');
   private readonly guard = new Guard('allow of chaos.header');
-  private made: Promise<CanActivate> | undefined = undefined;
+  /** The guard, where the options give the class of one. */
+  private provided: CanActivate | undefined = undefined;
 
   constructor(
     private readonly header: ChaosHeaderOptions,
     private readonly parts: ChaosInterceptorParts,
   ) {}
+
+  /** Also those that other modules provide are there by now. */
+  onModuleInit(): void {
+    const { allow } = this.header;
+    if (!isGuardClass(allow)) return;
+    try {
+      this.provided = this.parts.provided(allow);
+    } catch {
+      throw new ResilienceConfigurationError(
+        'chaos.header.allow',
+        `is ${display(allow)}, of which the application provides no single one; allowed: a guard among the providers of a module and without a scope, a guard that was made, or a function`,
+      );
+    }
+  }
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const value = headerOf(context, this.header.name);
@@ -52,7 +69,7 @@ export class ChaosInterceptor implements NestInterceptor {
   /** Whoever fails to say so has not allowed it. */
   private async allows(context: ExecutionContext): Promise<boolean> {
     try {
-      const answer = await this.ask(this.header.allow, context);
+      const answer = await this.ask(this.provided ?? this.header.allow, context);
       return (isObservable(answer) ? await firstValueFrom(answer) : answer) === true;
     } catch (error) {
       this.guard.warn(error);
@@ -60,11 +77,9 @@ export class ChaosInterceptor implements NestInterceptor {
     }
   }
 
-  private async ask(allow: ChaosGuard, context: ExecutionContext): Promise<unknown> {
+  private ask(allow: ChaosGuard, context: ExecutionContext): unknown {
     if (typeof allow !== 'function') return allow.canActivate(context);
-    if (!isGuardClass(allow)) return allow(context);
-    this.made ??= this.parts.guardOf(allow);
-    return (await this.made).canActivate(context);
+    return (allow as Exclude<ChaosGuard, CanActivate | Type>)(context);
   }
 
   private rulesIn(value: string): ActiveRule[] {
@@ -100,7 +115,7 @@ export class ChaosInterceptor implements NestInterceptor {
   }
 }
 
-function isGuardClass(allow: object): allow is Type<CanActivate> {
+function isGuardClass(allow: ChaosGuard): allow is Type<CanActivate> {
   const { prototype } = allow as { prototype?: Partial<CanActivate> };
   return typeof prototype?.canActivate === 'function';
 }

@@ -201,7 +201,7 @@ const HEADER_RULES: Rules<ChaosHeaderOptions> = {
       ? undefined
       : "the name of a header, such as 'x-chaos'",
   allow: (value) =>
-    typeof value === 'function' || isGuard(value)
+    (typeof value === 'function' && !isClass(value)) || isGuard(value)
       ? undefined
       : 'a function that says true where a request may, a guard, or the class of one',
 };

@@ -64,6 +64,10 @@ describe('The option chaos', () => {
       },
       'chaos.rules[1].id: is "a", as that of another rule; allowed: another one',
     ],
+    [
+      { header: { name: 'x-chaos', allow: class Strange {} } },
+      'chaos.header.allow: is function Strange; allowed: a function that says true',
+    ],
   ])('refuses %j', async (chaos, message) => {
     await expect(withChaos(chaos)).rejects.toThrow(message);
   });

@@ -31,7 +31,7 @@ class Payments {
 
   @Upstream('bank')
   @CircuitBreaker('payments')
-  @Timeout(40)
+  @Timeout(400)
   @Bulkhead({ maxConcurrent: 1, queueLimit: 0 })
   async charge(amount = 1): Promise<string> {
     this.calls++;
@@ -51,13 +51,13 @@ class Payments {
     return 'history';
   }
 
-  @Timeout(40)
+  @Timeout(400)
   prices(): Observable<number> {
     this.calls++;
     return of(1, 2);
   }
 
-  @(Timeout(40) as MethodDecorator)
+  @(Timeout(400) as MethodDecorator)
   async *pages(): AsyncGenerator<number> {
     this.calls++;
     yield 1;
@@ -65,12 +65,12 @@ class Payments {
   }
 
   // Nobody tells what these return.
-  @Timeout(40)
+  @Timeout(400)
   promising() {
     return Promise.resolve('promised');
   }
 
-  @Timeout(40)
+  @Timeout(400)
   streaming() {
     return of('streamed');
   }
@@ -358,7 +358,7 @@ describe('Chaos comes to', () => {
   it.each([Scope.REQUEST, Scope.TRANSIENT])('objects of every scope (%s)', async (scope) => {
     @Injectable({ scope })
     class Scoped {
-      @Timeout(40)
+      @Timeout(400)
       async find(): Promise<string> {
         return 'found';
       }
@@ -374,7 +374,7 @@ describe('Chaos comes to', () => {
   it('bundles, and pipelines that were made in code', async () => {
     const { app, chaos } = await start(
       { rules: [{ operations: 'mail', error: true }] },
-      { services: { mail: { timeoutMs: 40 } } },
+      { services: { mail: { timeoutMs: 400 } } },
     );
     const service = app.get(ResilienceService);
     const work = jest.fn(async () => 'sent');
@@ -517,7 +517,7 @@ describe('The Chaos service', () => {
       chaos.add({ operations: 'Payments.charge', latencyMs: 60_000 });
       const cut = payments.charge();
       const expected = expect(cut).rejects.toThrow(TimeoutError);
-      await jest.advanceTimersByTimeAsync(40);
+      await jest.advanceTimersByTimeAsync(400);
       await expected;
       expect(jest.getTimerCount()).toBe(0);
       chaos.add({ operations: 'Payments.history', latencyMs: 60_000 });

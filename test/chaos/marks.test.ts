@@ -25,7 +25,7 @@ class Bank {
   failure: Error | undefined = undefined;
 
   @CircuitBreaker({ failureThreshold: 2 })
-  @Timeout(40)
+  @Timeout(400)
   async pay(): Promise<string> {
     if (this.failure !== undefined) throw this.failure;
     return 'paid';
@@ -47,7 +47,7 @@ class Shop {
     return this.bank.pay();
   }
 
-  @Timeout(40)
+  @Timeout(400)
   async report(): Promise<string> {
     return this.bank.books();
   }

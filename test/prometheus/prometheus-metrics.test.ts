@@ -363,6 +363,7 @@ describe('PrometheusMetrics', () => {
       [...(await scrapeOf(new PrometheusMetrics()))].map(([name, { type }]) => [name, type]),
     );
     expect(Object.fromEntries(types)).toEqual({
+      resilience_chaos_injected_total: 'counter',
       resilience_requests_total: 'counter',
       resilience_request_duration_seconds: 'histogram',
       resilience_errors_total: 'counter',
