@@ -32,8 +32,10 @@ export class ChaoticWork implements Work {
     const latencyMs = this.latencyOf(rule);
     this.report(rule, attempt, latencyMs);
     const go = () => this.effect(rule, self, args, attempt);
+    // An error costs time too, where it is retried.
+    if (rule.effect !== 'result' || latencyMs !== undefined)
+      noteSlowed(attempt as unknown as Scope);
     if (latencyMs === undefined) return go();
-    noteSlowed(attempt as unknown as Scope);
     return this.faulty.later(this.wait(latencyMs, attempt.signal), go);
   }
 
@@ -58,10 +60,7 @@ export class ChaoticWork implements Work {
     const { faulty } = this;
     if (effect === 'latency') return this.work.begin(self, args, attempt);
     if (effect === 'error') return faulty.fail(this.errorOf(id, rule.error));
-    if (effect === 'hang') {
-      noteSlowed(attempt as unknown as Scope);
-      return faulty.hang(attempt.signal);
-    }
+    if (effect === 'hang') return faulty.hang(attempt.signal);
     const { result } = rule;
     return faulty.answer(() =>
       typeof result === 'function' ? (result(...args) as unknown) : result,

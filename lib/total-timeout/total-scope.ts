@@ -1,4 +1,5 @@
 import type { Expiring } from '../common/timer-queue.js';
+import { markIfSlowed } from '../context/chaos-marks.js';
 import { Scope } from '../context/scope.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
 import type { TotalTimeoutPolicy } from './total-timeout.policy.js';
@@ -57,6 +58,7 @@ export class TotalScope extends Scope implements Expiring<TotalScope> {
     const error = this.impatient
       ? this.outOfTime(operation, captureStackTrace) // the client's time was up before
       : new TimeoutError(this.ownTimeoutMs, operation, captureStackTrace, false, true);
+    markIfSlowed(error, this);
     if (!error.byClient) this.policy.ranOut(operation);
     this.abort(error);
     return error;

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import {
   Chaos,
+  type ChaosOptions,
   CircuitBreaker,
   CircuitBreakerOpenError,
   Critical,
@@ -36,6 +37,12 @@ class Bank {
     if (this.failure !== undefined) throw this.failure;
     return 'books';
   }
+
+  @Timeout({ totalMs: 200 })
+  @Retry({ maxAttempts: 2, baseDelayMs: 0, budget: false })
+  async persistent(): Promise<string> {
+    return new Promise(() => undefined);
+  }
 }
 
 @Injectable()
@@ -62,12 +69,12 @@ class Shop {
   }
 }
 
-async function start() {
+async function start(options: ChaosOptions = {}) {
   const alerts: [string, CriticalAlert][] = [];
   const { app, logger } = await boot(
     { providers: [Bank, Shop] },
     {
-      chaos: {},
+      chaos: options,
       alerts: { sendCritical: (text, alert) => void alerts.push([text, alert]) },
       errorTracker: { logIntervalMs: 0 },
     },
@@ -147,6 +154,15 @@ describe('What chaos does is marked', () => {
     const { shop, chaos, recent } = await start();
     chaos.add({ operations: 'Bank.books', hang: true });
     const error = await fail(shop.report());
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect(recent()).toMatchObject([{ type: 'TimeoutError', chaos: true }]);
+  });
+
+  it('where injected errors took their part, of the timeout of the whole call', async () => {
+    const drawn = [0, 1];
+    const { bank, chaos, recent } = await start({ random: () => drawn.shift() as number });
+    chaos.add({ operations: 'Bank.persistent', rate: 0.5, error: true });
+    const error = await fail(bank.persistent());
     expect(error).toBeInstanceOf(TimeoutError);
     expect(recent()).toMatchObject([{ type: 'TimeoutError', chaos: true }]);
   });
