@@ -41,6 +41,7 @@ export {
 export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
 export { FailedResult, NO_RESULT } from './common/failed-result.js';
+export type { KeyedPolicies, PolicyKey } from './common/keyed-policies.js';
 export type {
   BoundMetric,
   MetricDefinition,
@@ -118,7 +119,12 @@ export { Resilience, Upstream } from './service/service.decorators.js';
 export type { ServiceOptions } from './service/service.options.js';
 export type { ShutdownOptions } from './shutdown/shutdown.options.js';
 export { executeThrough } from './stage/alone.js';
-export { type AttemptStage, type StageAttempt, WAIT } from './stage/attempt-stage.js';
+export {
+  type AttemptStage,
+  type Retention,
+  type StageAttempt,
+  WAIT,
+} from './stage/attempt-stage.js';
 export {
   type AnyStage,
   decoratorOf,
@@ -128,6 +134,13 @@ export {
   type Stage,
 } from './stage/define-stage.js';
 
+export type {
+  ByKeyOptions,
+  Keyable,
+  KeyedOptions,
+  KeyedReference,
+  KeyFunction,
+} from './stage/keyed.options.js';
 export type { HealthLevel, InstanceView, StageInstances } from './stage/stage-instances.js';
 export type { StageInstance, StageReporter } from './stage/stage-specification.js';
 export type { ResilienceErrorCode } from './stages.js';

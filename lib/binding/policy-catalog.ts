@@ -1,6 +1,7 @@
 import { NamedOptions } from '../common/named-options.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
+import { viewsOf } from '../stage/instance-views.js';
 import { NamedCatalog } from '../stage/named-catalog.js';
 import type {
   NamingOptions,
@@ -9,7 +10,7 @@ import type {
   StageDefinition,
   StagedOperation,
 } from '../stage/stage-definition.js';
-import type { InstanceView, StageInstances } from '../stage/stage-instances.js';
+import type { StageInstances } from '../stage/stage-instances.js';
 
 /** What an application's decorators can refer to by name, stage by stage. */
 export class PolicyCatalog {
@@ -65,12 +66,7 @@ export class PolicyCatalog {
     return this.named().map(({ instances: kind, registry }) => ({
       stage: kind.stage,
       section: kind.section ?? kind.stage,
-      instances: registry.list().map((policy): InstanceView => {
-        const snapshot = () => kind.snapshot?.(policy) ?? {};
-        const health: InstanceView['health'] = (isDecisive = false) =>
-          kind.health?.(snapshot(), isDecisive) ?? { status: 'up' };
-        return { name: policy.name, snapshot, health };
-      }),
+      instances: registry.entries().flatMap((entry) => viewsOf(kind, entry)),
     }));
   }
 

@@ -1,5 +1,6 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { isKeyed, type Registered } from '../common/registry.js';
 import { type RequestedToken, requestedTokens, tokenOf } from '../common/tokens.js';
 import type { Module } from '../nest/modules.js';
 import { ownFactory } from '../nest/overrides.js';
@@ -56,9 +57,9 @@ export function requestedProviders(): FactoryProvider[] {
 /** Makes the policies that nobody asked for by then available too, to `app.get()` and to lazily loaded modules. */
 export function offerPolicies({ catalog }: ResilienceRuntime, modules: readonly Module[]): void {
   for (const named of catalog.named())
-    for (const policy of named.registry.list()) {
-      const token = tokenOf(named.instances.stage, policy.name);
-      for (const module of modules) offer(module, token, injectedOf(named, policy));
+    for (const entry of named.registry.entries()) {
+      const token = tokenOf(named.instances.stage, entry.name);
+      for (const module of modules) offer(module, token, injectedOf(named, entry));
     }
 }
 
@@ -86,11 +87,12 @@ function policyOf(
   modules: ModulesContainer,
 ): unknown {
   const named = catalog.namedOf(stage);
-  if (named?.registry.has(name)) return injectedOf(named, named.registry.get(name));
+  if (named?.registry.isTaken(name)) return injectedOf(named, named.registry.entry(name));
   const consumer = consumerOf(token, modules);
   return consumer === undefined ? undefined : named?.registry.find(name, consumer);
 }
 
-function injectedOf({ instances }: NamedCatalog, policy: NamedPolicy): unknown {
-  return instances.injected ? instances.injected(policy) : policy;
+/** Of many by key all of them, which can be asked for that of a key. */
+function injectedOf({ instances }: NamedCatalog, entry: Registered<NamedPolicy>): unknown {
+  return instances.injected && !isKeyed(entry) ? instances.injected(entry) : entry;
 }

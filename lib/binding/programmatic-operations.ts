@@ -102,7 +102,7 @@ export class ProgrammaticOperations {
       const policy = stages[stage] as NamedPolicy | undefined;
       return policy && isInline(settings[stage]) ? [{ named, policy }] : [];
     });
-    for (const { named, policy } of own) named.registry.loosen(policy);
+    for (const { named, policy } of own) named.loosen(policy);
     return () => {
       for (const { named, policy } of own) named.remove(policy);
     };

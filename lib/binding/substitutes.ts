@@ -6,6 +6,7 @@ import { ErrorTracker } from '../observability/error-tracker.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
+import { KeyedInstances } from '../stage/keyed-instances.js';
 import type { NamedCatalog } from '../stage/named-catalog.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
@@ -62,11 +63,16 @@ function substitutePolicy(
   catalog: Configuration['catalog'],
 ): void {
   const named = catalog.namedOf(stage);
-  if (!named?.registry.has(name)) return;
+  if (!named?.registry.isTaken(name)) return;
   const { instances, registry } = named;
   const what = `the ${instances.title} "${name}"`;
   needs('admit', given, what, `a ${instances.policy.name}`);
-  leave(registry.find(name, what), given);
+  const entry = registry.find(name, what);
+  if (entry instanceof KeyedInstances) {
+    entry.replaceBy(given);
+    return;
+  }
+  leave(entry, given);
   registry.substitute(name, given as NamedPolicy);
 }
 

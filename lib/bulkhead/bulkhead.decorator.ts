@@ -1,6 +1,7 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import { type ByKeyOptions, type Keyable, named } from '../stage/keyed.options.js';
 import type { BulkheadOptions } from './bulkhead.options.js';
 
 /**
@@ -8,9 +9,19 @@ import type { BulkheadOptions } from './bulkhead.options.js';
  *
  * @param bulkhead the name of one in `bulkheads`, which is shared, or options for one of the method's
  * own, named `ClassName.method`. Checked when the application boots.
+ * @param keyed has one for each key in the place of the one of the name. Equal keys of different operations
+ * share one.
+ *
+ * @example @Bulkhead('partner', { key: (tenant: string) => tenant })
  */
-export function Bulkhead(bulkhead: string | BulkheadOptions = {}): ResilienceDecorator {
-  return decorate('bulkhead', bulkhead);
+export function Bulkhead(name: string, keyed?: ByKeyOptions): ResilienceDecorator;
+export function Bulkhead(options?: Keyable<BulkheadOptions>): ResilienceDecorator;
+export function Bulkhead(bulkhead: string | Keyable<BulkheadOptions>): ResilienceDecorator;
+export function Bulkhead(
+  bulkhead: string | Keyable<BulkheadOptions> = {},
+  keyed?: ByKeyOptions,
+): ResilienceDecorator {
+  return decorate('bulkhead', named(bulkhead, keyed));
 }
 
 /** The injection token of the named bulkhead, a `BulkheadPolicy`. */
@@ -18,7 +29,10 @@ export function getBulkheadToken(name: string): string {
   return policyToken('bulkhead', name);
 }
 
-/** Injects the named bulkhead, a `BulkheadPolicy`. An unknown name fails the boot. */
+/**
+ * Injects the named bulkhead, a `BulkheadPolicy`; of one that is kept by key all of them, a
+ * `KeyedPolicies<BulkheadPolicy>`. An unknown name fails the boot.
+ */
 export function InjectBulkhead(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getBulkheadToken(name), '@InjectBulkhead()');
 }

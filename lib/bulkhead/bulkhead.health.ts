@@ -23,3 +23,11 @@ export function bulkheadHealth({
   const full = running >= maxConcurrent && queued >= queueLimit;
   return { status: full ? 'degraded' : 'up', running, queued, maxConcurrent, queueLimit };
 }
+
+/** What bulkheads come to together. */
+export function sumOfBulkheads(snapshots: readonly BulkheadSnapshot[]) {
+  const sum = { running: 0, queued: 0, maxConcurrent: 0, queueLimit: 0, rejected: 0 };
+  for (const each of snapshots)
+    for (const of of Object.keys(sum) as (keyof typeof sum)[]) sum[of] += each[of];
+  return sum;
+}

@@ -5,6 +5,7 @@ import { Alone } from '../stage/alone.js';
 import {
   type AttemptStage,
   type Permit,
+  type Retention,
   type Settlement,
   type Admission as StageAdmission,
   type StageAttempt,
@@ -131,6 +132,11 @@ export class BulkheadPolicy implements AttemptStage {
       this.adaptive !== undefined ||
       this.options.queueLimit === 0
     );
+  }
+
+  /** Not while calls through it hold a slot, or wait for one. */
+  get retention(): Retention {
+    return this.running > 0 || this.queue.size > 0 ? 'kept' : 'none';
   }
 
   /** @internal */

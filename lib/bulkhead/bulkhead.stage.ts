@@ -1,7 +1,8 @@
 import { Registry } from '../common/registry.js';
+import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
 import { namedStage } from '../stage/named-catalog.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
-import { bulkheadHealth } from './bulkhead.health.js';
+import { bulkheadHealth, sumOfBulkheads } from './bulkhead.health.js';
 import {
   type BulkheadOptions,
   checkBulkheadOptions,
@@ -9,7 +10,7 @@ import {
   type ResolvedBulkheadOptions,
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
-import { BulkheadPolicy } from './bulkhead.policy.js';
+import { BulkheadPolicy, type BulkheadSnapshot } from './bulkhead.policy.js';
 import { BULKHEAD_METRICS, BulkheadTelemetry } from './bulkhead.telemetry.js';
 
 /** What is typed of it. */
@@ -18,17 +19,22 @@ export interface BulkheadTypes {
   policy: BulkheadPolicy;
   error: BulkheadRejectedError;
   service: {
-    /** Options for a bulkhead shared under the service's name, or the name of one in `bulkheads`. */
-    bulkhead?: BulkheadOptions | string;
+    /** Options for a bulkhead shared under the service's name, or the name of one in `bulkheads`, also by key. */
+    bulkhead?: Keyable<BulkheadOptions> | KeyedReference | string;
   };
   names: {
     /** Bulkheads, for `@Bulkhead(name)` and `@InjectBulkhead(name)`. */
-    bulkheads?: Record<string, BulkheadOptions>;
+    bulkheads?: Record<string, Keyable<BulkheadOptions>>;
   };
-  defaults: { bulkhead?: BulkheadOptions };
-  /** With the `name` that it is shared by. */
+  defaults: { bulkhead?: Keyable<BulkheadOptions> };
+  /** With the `name` that it is shared by; by key the pattern of the names. */
   described: { name: string };
-  event: { type: 'bulkhead-rejected'; bulkhead: string; reason: BulkheadRejectionReason };
+  event: {
+    type: 'bulkhead-rejected';
+    bulkhead: string;
+    key?: string;
+    reason: BulkheadRejectionReason;
+  };
 }
 
 /** The bulkheads of an application: the named ones, and those that decorators made inline. */
@@ -48,6 +54,7 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
     resolve: resolveBulkheadOptions,
     make: (name, options, host) => new BulkheadPolicy(name, options, host),
     snapshot: (bulkhead) => bulkhead.getSnapshot(),
+    sum: (snapshots) => sumOfBulkheads(snapshots as BulkheadSnapshot[]),
     health: bulkheadHealth,
     left: BulkheadTelemetry.left,
     shutdown: (bulkhead) => bulkhead.shutdown(),

@@ -1,6 +1,7 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import { type ByKeyOptions, type Keyable, named } from '../stage/keyed.options.js';
 import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
 
 /**
@@ -8,9 +9,21 @@ import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
  *
  * @param breaker the name of one in `breakers`, which is shared, or options for one of the method's
  * own, named `ClassName.method`. Checked when the application boots.
+ * @param keyed has one for each key in the place of the one of the name. Equal keys of different operations
+ * share one.
+ *
+ * @example @CircuitBreaker('partner', { key: (tenant: string) => tenant })
  */
-export function CircuitBreaker(breaker: string | CircuitBreakerOptions = {}): ResilienceDecorator {
-  return decorate('circuitBreaker', breaker);
+export function CircuitBreaker(name: string, keyed?: ByKeyOptions): ResilienceDecorator;
+export function CircuitBreaker(options?: Keyable<CircuitBreakerOptions>): ResilienceDecorator;
+export function CircuitBreaker(
+  breaker: string | Keyable<CircuitBreakerOptions>,
+): ResilienceDecorator;
+export function CircuitBreaker(
+  breaker: string | Keyable<CircuitBreakerOptions> = {},
+  keyed?: ByKeyOptions,
+): ResilienceDecorator {
+  return decorate('circuitBreaker', named(breaker, keyed));
 }
 
 /** The injection token of the named breaker, a `CircuitBreakerPolicy`. */
@@ -18,7 +31,10 @@ export function getCircuitBreakerToken(name: string): string {
   return policyToken('circuitBreaker', name);
 }
 
-/** Injects the named breaker, a `CircuitBreakerPolicy`. An unknown name fails the boot. */
+/**
+ * Injects the named breaker, a `CircuitBreakerPolicy`; of one that is kept by key all of them, a
+ * `KeyedPolicies<CircuitBreakerPolicy>`. An unknown name fails the boot.
+ */
 export function InjectCircuitBreaker(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getCircuitBreakerToken(name), '@InjectCircuitBreaker()');
 }

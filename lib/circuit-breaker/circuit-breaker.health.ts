@@ -37,3 +37,31 @@ export function breakerHealth(
 function rejectsAll(state: CircuitState, retryAfterMs = 0): boolean {
   return state === CircuitState.FORCED_OPEN || (state === CircuitState.OPEN && retryAfterMs > 0);
 }
+
+/** How much is wrong, least first. */
+const BY_SEVERITY = [
+  CircuitState.CLOSED,
+  CircuitState.DISABLED,
+  CircuitState.HALF_OPEN,
+  CircuitState.OPEN,
+  CircuitState.FORCED_OPEN,
+];
+
+/** What breakers come to together: the state is that of the worst. */
+export function sumOfBreakers(snapshots: readonly CircuitBreakerSnapshot[]) {
+  let state = CircuitState.CLOSED;
+  let [calls, failures, openKeys] = [0, 0, 0];
+  for (const each of snapshots) {
+    calls += each.calls;
+    failures += each.failures;
+    if (BY_SEVERITY.indexOf(each.state) > BY_SEVERITY.indexOf(state)) state = each.state;
+    if (each.state === CircuitState.OPEN || each.state === CircuitState.FORCED_OPEN) openKeys++;
+  }
+  return {
+    state,
+    openKeys,
+    calls,
+    failures,
+    failureRate: calls === 0 ? 0 : (failures / calls) * 100,
+  };
+}

@@ -3,7 +3,7 @@ import type { WindowCounts } from '../common/time-window.js';
 import { isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { Alone } from '../stage/alone.js';
-import type { AttemptStage, Settlement, StageAttempt } from '../stage/attempt-stage.js';
+import type { AttemptStage, Retention, Settlement, StageAttempt } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
@@ -149,6 +149,15 @@ export class CircuitBreakerPolicy implements AttemptStage {
       this.options.slowCallDurationMs !== undefined ||
       this.operations > (this.alone === undefined ? 1 : 0)
     );
+  }
+
+  /** An open one is not forgotten for others, and not at all before its time is over, or by force. */
+  get retention(): Retention {
+    const { recovery, state } = this;
+    if (state === CircuitState.FORCED_OPEN || state === CircuitState.DISABLED) return 'kept';
+    if (recovery === undefined || recovery.isOver(now())) return 'none';
+    if (state === CircuitState.CLOSED) return 'kept'; // while it ramps up
+    return recovery.openTime.isOver(now()) ? 'idle' : 'kept';
   }
 
   /** @internal */

@@ -1,8 +1,9 @@
 import { fractionDoubt, mergeEither } from '../common/options.js';
 import { Registry } from '../common/registry.js';
+import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
 import { namedStage } from '../stage/named-catalog.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
-import { breakerHealth } from './circuit-breaker.health.js';
+import { breakerHealth, sumOfBreakers } from './circuit-breaker.health.js';
 import {
   type CircuitBreakerOptions,
   checkCircuitBreakerOptions,
@@ -11,6 +12,7 @@ import {
 import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
 import { CIRCUIT_BREAKER_METRICS, CircuitBreakerTelemetry } from './circuit-breaker.telemetry.js';
 import type {
+  CircuitBreakerSnapshot,
   CircuitState,
   CircuitTransitionDetails,
   CircuitTransitionReason,
@@ -22,25 +24,27 @@ export interface CircuitBreakerTypes {
   policy: CircuitBreakerPolicy;
   error: CircuitBreakerOpenError;
   service: {
-    /** Options for a breaker shared under the service's name, or the name of one in `breakers`. */
-    circuitBreaker?: CircuitBreakerOptions | string;
+    /** Options for a breaker shared under the service's name, or the name of one in `breakers`, also by key. */
+    circuitBreaker?: Keyable<CircuitBreakerOptions> | KeyedReference | string;
   };
   names: {
     /** Circuit breakers, for `@CircuitBreaker(name)` and `@InjectCircuitBreaker(name)`. */
-    breakers?: Record<string, CircuitBreakerOptions>;
+    breakers?: Record<string, Keyable<CircuitBreakerOptions>>;
   };
-  defaults: { circuitBreaker?: CircuitBreakerOptions };
-  /** With the `name` that it is shared by. */
+  defaults: { circuitBreaker?: Keyable<CircuitBreakerOptions> };
+  /** With the `name` that it is shared by; by key the pattern of the names. */
   described: { name: string };
   event:
     | ({
         type: 'circuit-state';
         breaker: string;
+        /** Of one that is kept by key, whose name is `partner[acme]`. */
+        key?: string;
         from: CircuitState;
         to: CircuitState;
         reason: CircuitTransitionReason;
       } & CircuitTransitionDetails)
-    | { type: 'circuit-rejected'; breaker: string; retryAfterMs: number };
+    | { type: 'circuit-rejected'; breaker: string; key?: string; retryAfterMs: number };
 }
 
 /** The circuit breakers of an application: the named ones, and those that decorators made inline. */
@@ -60,6 +64,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     resolve: resolveCircuitBreakerOptions,
     make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
     snapshot: (breaker) => breaker.getSnapshot(),
+    sum: (snapshots) => sumOfBreakers(snapshots as CircuitBreakerSnapshot[]),
     health: breakerHealth,
     doubts: ({ name, options }) =>
       (['failureRateThreshold', 'slowCallRateThreshold'] as const).flatMap((option) =>

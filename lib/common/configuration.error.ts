@@ -9,7 +9,10 @@ import { closest, numberMeant } from './spelling.js';
  */
 export class ResilienceConfigurationError extends Error {
   override readonly name = 'ResilienceConfigurationError';
+  /** That there is no such option, and those that there are. */
+  #unknown: { readonly option: string; readonly options: readonly string[] } | undefined;
 
+  /** @param cause of a function among the options: what it threw */
   constructor(
     /** Where the mistake is: a path into the options, or `ClassName.method`. */
     readonly place: string,
@@ -25,10 +28,19 @@ export class ResilienceConfigurationError extends Error {
     option: string,
     options: Iterable<string>,
   ): ResilienceConfigurationError {
-    return new ResilienceConfigurationError(
+    const error = new ResilienceConfigurationError(
       place,
       `there is no such option; ${known(options, option)}`,
     );
+    error.#unknown = { option, options: [...options] };
+    return error;
+  }
+
+  /** The same mistake, where there are other options as well. @internal */
+  alsoKnowing(others: readonly string[]): ResilienceConfigurationError {
+    if (this.#unknown === undefined) return this;
+    const { option, options } = this.#unknown;
+    return ResilienceConfigurationError.unknownOption(this.place, option, [...options, ...others]);
   }
 }
 

@@ -19,6 +19,11 @@ export interface MetricsRecorder {
    * application's own record. Those of the library are in `METRICS`.
    */
   define?(name: string, metric: MetricDefinition): void;
+  /**
+   * Optional, for who keeps series: told of one that will not be written to any more, since what it is of
+   * is there no more.
+   */
+  forget?(name: string, tags: MetricTags): void;
 }
 
 /** How a metric's values add up. */

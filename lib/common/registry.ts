@@ -1,15 +1,27 @@
 import { ResilienceConfigurationError, unregistered } from './configuration.error.js';
+import type { KeyedPolicies } from './keyed-policies.js';
 
-/** A policy that is there for good, or a `WeakRef` to one that lives as long as somebody holds it. */
+/** Those of one name by key, as a registry knows them. */
+export interface KeyedEntry<P> extends KeyedPolicies<P> {
+  /** What their names have in common: `partner[*]`. */
+  readonly pattern: string;
+  policies(): P[];
+  named(name: string): P | undefined;
+}
+
+/** What has a name: a policy, or many by key. */
+export type Registered<P> = P | KeyedEntry<P>;
+
+/** Something that is there for good, or a `WeakRef` to what lives as long as somebody holds it. */
 interface Entry<P> {
-  deref(): P | undefined;
+  deref(): Registered<P> | undefined;
 }
 
 /** The policies of one kind in an application, by name. */
 export class Registry<P extends { readonly name: string }> {
   private readonly policies = new Map<string, Entry<P>>();
   private readonly collected = new FinalizationRegistry<string>((name) => {
-    if (!this.has(name)) this.forget(name);
+    if (!this.isTaken(name)) this.forget(name);
   });
   private readonly substitutes = new Map<string, P>();
 
@@ -26,20 +38,61 @@ export class Registry<P extends { readonly name: string }> {
     private readonly instead?: (number: number) => string,
   ) {}
 
-  /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
+  /**
+   * @param name of one that is kept by key, with the key: `partner[acme]`, which is there while it is not
+   * forgotten
+   * @throws ResilienceConfigurationError on an unknown name, listing the known ones; on one that stands
+   * for many by key
+   */
   get(name: string): P {
-    return this.substitutes.get(name) ?? this.find(name, `${this.kind} "${name}"`);
+    const place = `${this.kind} "${name}"`;
+    const found = this.substitutes.get(name) ?? this.byKey(name) ?? this.find(name, place);
+    if (!isKeyed(found)) return found;
+    throw new ResilienceConfigurationError(
+      place,
+      `is one for each key; allowed: keyed(${JSON.stringify(name)}), or a name with a key, such as ${name}[…]`,
+    );
   }
 
+  /** Whether there is one of the name; of many by key, of the name with a key: `partner[acme]`. */
   has(name: string): boolean {
-    return this.policies.get(name)?.deref() !== undefined;
+    const policy = this.policies.get(name)?.deref() ?? this.byKey(name);
+    return policy !== undefined && !isKeyed(policy);
   }
 
-  /** Named ones and those that decorators made, in the order in which they were made. */
+  /**
+   * Those of a name that are kept by key.
+   *
+   * @throws ResilienceConfigurationError on an unknown name, and on one without a key
+   */
+  keyed(name: string): KeyedPolicies<P> {
+    const place = `${this.kind} "${name}"`;
+    const found = this.find(name, place);
+    if (isKeyed(found)) return found;
+    throw new ResilienceConfigurationError(
+      place,
+      'is one for all calls; allowed: the name of one with a key',
+    );
+  }
+
+  /**
+   * Named ones and those that decorators made, in the order in which they were made. In the place of those
+   * that are kept by key are those of the keys that are there.
+   */
   list(): P[] {
+    return this.entries().flatMap((entry) => (isKeyed(entry) ? entry.policies() : entry));
+  }
+
+  /** What has names: also what stands for many by key. @internal */
+  entries(): Registered<P>[] {
     return [...this.policies].flatMap(
       ([name, entry]) => this.substitutes.get(name) ?? entry.deref() ?? [],
     );
+  }
+
+  /** What has a name that is taken. @internal */
+  entry(name: string): Registered<P> {
+    return this.substitutes.get(name) ?? this.find(name, `${this.kind} "${name}"`);
   }
 
   /**
@@ -51,8 +104,13 @@ export class Registry<P extends { readonly name: string }> {
     this.substitutes.set(name, policy);
   }
 
+  /** Whether there is something of the name. @internal */
+  isTaken(name: string): boolean {
+    return this.policies.get(name)?.deref() !== undefined;
+  }
+
   /** @internal */
-  find(name: string, place: string): P {
+  find(name: string, place: string): Registered<P> {
     const policy = this.policies.get(name)?.deref();
     if (policy === undefined) {
       throw new ResilienceConfigurationError(
@@ -64,22 +122,32 @@ export class Registry<P extends { readonly name: string }> {
   }
 
   /**
-   * From now on the registry does not keep the policy: it is there while somebody else holds it.
+   * From now on the registry does not keep it: it is there while somebody else holds it.
    *
    * @internal
    */
-  loosen(policy: P): void {
+  loosen(policy: Registered<P>): void {
     this.policies.set(policy.name, new WeakRef(policy));
     this.collected.register(policy, policy.name);
   }
 
   /**
-   * Forgets the policy.
+   * Forgets it.
    *
    * @internal
    */
-  remove(policy: P): void {
+  remove(policy: Registered<P>): void {
     if (this.policies.get(policy.name)?.deref() === policy) this.forget(policy.name);
+  }
+
+  private byKey(name: string): P | undefined {
+    if (!name.endsWith(']')) return undefined;
+    for (const each of this.policies.values()) {
+      const entry = each.deref();
+      const policy = isKeyed(entry) ? entry.named(name) : undefined;
+      if (policy !== undefined) return policy;
+    }
+    return undefined;
   }
 
   private forget(name: string): void {
@@ -90,8 +158,8 @@ export class Registry<P extends { readonly name: string }> {
    * @throws ResilienceConfigurationError where the name is taken
    * @internal
    */
-  add(policy: P, place: string): P {
-    if (this.has(policy.name)) {
+  add<Policy extends Registered<P>>(policy: Policy, place: string): Policy {
+    if (this.isTaken(policy.name)) {
       throw new ResilienceConfigurationError(
         place,
         `the name ${JSON.stringify(policy.name)} is taken by another ${this.kind}; allowed: a name of its own, or the other's name to share it`,
@@ -100,4 +168,8 @@ export class Registry<P extends { readonly name: string }> {
     this.policies.set(policy.name, { deref: () => policy });
     return policy;
   }
+}
+
+export function isKeyed<P>(entry: Registered<P> | undefined): entry is KeyedEntry<P> {
+  return typeof (entry as Partial<KeyedEntry<P>> | undefined)?.forKey === 'function';
 }

@@ -59,6 +59,14 @@ export class InMemoryMetrics implements MetricsRecorder {
     return series;
   }
 
+  forget(name: string, tags: MetricTags): void {
+    const given = Object.keys(tags).filter((tag) => tags[tag] !== undefined);
+    const key = seriesKey(name, given, tags);
+    const series = this.series.get(key);
+    if (series !== undefined) series.isForgotten = true;
+    this.series.delete(key);
+  }
+
   /**
    * Adds up the series of a metric that have these tags (and maybe more): the sum of counters and
    * gauges, the number of a histogram's observations; 0 where there are none.

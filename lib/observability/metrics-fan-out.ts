@@ -140,6 +140,12 @@ export class MetricsFanOut implements MetricsRecorder {
     return (value) => recorder.observe(name, value, tags);
   }
 
+  /** Nobody writes to the series any more. */
+  forget(name: string, tags: MetricTags): void {
+    this.gauges.delete(seriesKey(name, Object.keys(tags), tags));
+    for (const recorder of this.recorders) this.guard.run(() => recorder.forget?.(name, tags));
+  }
+
   private gaugeState(name: string, tags: MetricTags): GaugeState {
     const key = seriesKey(name, Object.keys(tags), tags);
     const state = this.gauges.get(key) ?? {

@@ -61,14 +61,23 @@ export class OpenTelemetryMetrics implements MetricsRecorder {
     once(this.histograms, name, make).record(value / 1_000, tags);
   }
 
+  /** Counters and histograms are the SDK's, which bounds their series itself. */
+  forget(name: string, tags: MetricTags): void {
+    this.gauges.get(name)?.delete(keyOf(tags));
+  }
+
   private gaugeState(name: string, tags: MetricTags = {}): GaugeState {
     const make = () => observed(this.meter.createObservableGauge(`resilience.${name}`));
     const states = once(this.gauges, name, make);
-    const key = JSON.stringify(Object.entries(tags).sort());
+    const key = keyOf(tags);
     const state = states.get(key) ?? { tags: { ...tags }, value: undefined };
     if (states.size < MAX_SERIES) states.set(key, state);
     return state;
   }
+}
+
+function keyOf(tags: MetricTags): string {
+  return JSON.stringify(Object.entries(tags).sort());
 }
 
 function observed(gauge: ObservableGauge): Map<string, GaugeState> {

@@ -66,7 +66,7 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
   ): RetryBudget | undefined {
     const budget = given ?? this.defaults?.budget;
     if (budget === false) return undefined;
-    if (typeof budget === 'string') return this.budgets.find(budget, place);
+    if (typeof budget === 'string') return this.budgets.find(budget, place) as RetryBudget;
     if (given !== undefined || upstream === undefined) return new RetryBudget(operation, budget);
     if (this.budgets.has(upstream)) return this.budgets.get(upstream);
     const shared = this.shared.get(upstream) ?? new RetryBudget(upstream, budget);

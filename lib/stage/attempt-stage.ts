@@ -51,6 +51,12 @@ export interface StageAttempt {
 /** Of calls that are made with none. */
 export const NO_ARGS: readonly unknown[] = Object.freeze([]);
 
+/**
+ * What becomes of one of many by key that no attempt is in: it may go at any time, it stays until it has
+ * been idle for long, or it stays for as long as it says so.
+ */
+export type Retention = 'none' | 'idle' | 'kept';
+
 /** How a wait ends: with the permit, or with the error by which the attempt is refused. */
 export type Admission = { readonly permit: Permit } | { readonly refusal: unknown };
 
@@ -69,6 +75,11 @@ export interface AttemptStage {
    * @default no
    */
   readonly needsScope?: boolean | undefined;
+  /**
+   * Of one that is kept by key: whether something would be lost if a new one took its place at this
+   * moment, such as that it is open. What attempts are in is kept anyway. @default 'none'
+   */
+  readonly retention?: Retention | undefined;
   /** Told of each operation that it becomes a part of. @internal */
   joined?(): void;
   /**

@@ -1,5 +1,7 @@
 import { now } from '../common/clock.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type FailedResult, isFailedResult } from '../common/failed-result.js';
+import { isInstance } from '../common/is-error.js';
 import { markIfSlowed } from '../context/chaos-marks.js';
 import {
   failuresSoFar,
@@ -263,7 +265,9 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
       this.owner.failed(refusal, this);
       return;
     }
-    const surfaced = this.settle(this.hasLostPatience() ? 'nothing' : how, refusal);
+    // What is wrong with the options says nothing about what is called either.
+    const isMistake = isInstance(refusal, ResilienceConfigurationError);
+    const surfaced = this.settle(isMistake || this.hasLostPatience() ? 'nothing' : how, refusal);
     this.giveBack();
     this.owner.failed(surfaced, this);
   }

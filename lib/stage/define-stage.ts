@@ -1,6 +1,7 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import { type ByKeyOptions, type Keyable, type KeyedReference, named } from './keyed.options.js';
 import { definitionOf } from './own-stage.js';
 import type { StageErrorClass } from './reporter.js';
 import type { StageDefinition } from './stage-definition.js';
@@ -29,12 +30,12 @@ export type AnyStage = Stage<string, any, any, any, any>;
 type TypesOf<S extends AnyStage> = NonNullable<S['types']>;
 
 /** Its options, or something shorter. */
-type OptionsOf<S extends AnyStage> = TypesOf<S>['options'] | TypesOf<S>['short'];
+type OptionsOf<S extends AnyStage> = Keyable<TypesOf<S>['options']> | TypesOf<S>['short'];
 
 /** What a stage's decorator takes, and bundles say: options, or the name of an instance. */
 export type StageArgument<S extends AnyStage> =
   | OptionsOf<S>
-  | ([TypesOf<S>['section']] extends [never] ? never : string);
+  | ([TypesOf<S>['section']] extends [never] ? never : string | KeyedReference);
 
 /** The module's options in which the instances of stages get names. */
 export type NamesOf<Stages extends readonly AnyStage[]> = {
@@ -73,11 +74,17 @@ export function defineStage<
   return { name, Error: errorClass, definition };
 }
 
-/** The decorator of a stage of your own: `const Concurrency = decoratorOf(concurrency)`. */
+/**
+ * The decorator of a stage of your own: `const Concurrency = decoratorOf(concurrency)`. Where its instances
+ * have names, one can be kept by key: `@Concurrency('partner', { key: (tenant) => tenant })`.
+ */
 export function decoratorOf<S extends AnyStage>(
   stage: S,
-): (argument?: StageArgument<S>) => ResilienceDecorator {
-  return (argument = {}) => decorate(stage.name, argument);
+): (
+  argument?: StageArgument<S>,
+  ...keyed: [TypesOf<S>['section']] extends [never] ? [] : [keyed?: ByKeyOptions]
+) => ResilienceDecorator {
+  return (argument = {}, ...[keyed]) => decorate(stage.name, named(argument, keyed));
 }
 
 /** The injection token of a named instance of a stage: of what its `make` made. */

@@ -6,6 +6,8 @@ import {
   WAIT,
 } from './attempt-stage.js';
 
+import { permitOf } from './keyed-permit.js';
+
 /** An attempt, with the permits of its stages, by their places. The first three have fields of their own. */
 export interface Admitted extends StageAttempt {
   /** So many stages have let it in. */
@@ -99,8 +101,11 @@ export class Hooks {
 
   /** The permit that a stage has given an attempt; `undefined` where it has not let it in. */
   permitOf(stage: object, attempt: Admitted): Permit {
-    const place = this.stages.indexOf(stage as AttemptStage);
-    return place >= 0 && place < attempt.admitted ? permitAt(place, attempt) : undefined;
+    for (let place = 0; place < attempt.admitted; place++) {
+      const permit = permitOf(stage, this.stages[place], permitAt(place, attempt));
+      if (permit !== undefined) return permit;
+    }
+    return undefined;
   }
 }
 

@@ -1,5 +1,21 @@
-import { checked, merge, nameOr } from '../common/options.js';
-import type { Registry } from '../common/registry.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { Metrics } from '../common/metrics.js';
+import { type Checker, checked, merge, nameOr } from '../common/options.js';
+import { isKeyed, type Registered, type Registry } from '../common/registry.js';
+import type { AttemptStage } from './attempt-stage.js';
+import { ByKey } from './by-key.js';
+import {
+  checkReference,
+  isReference,
+  type Keyable,
+  type KeyFunction,
+  keyable,
+  needingKey,
+  resolveKeyedOptions,
+  splitKeyed,
+} from './keyed.options.js';
+import { KeyedInstances } from './keyed-instances.js';
+import { KeyedReports } from './keyed-metrics.js';
 import { isInline, type NamedInstances, type NamedPolicy } from './named-instances.js';
 import type {
   NamingOptions,
@@ -10,22 +26,33 @@ import type {
 } from './stage-definition.js';
 import type { StageTypes } from './stage-types.js';
 
+/** What an operation says: a name, by key where it says so, or the options of something of its own. */
+interface Picked<O extends object> {
+  readonly name: string | undefined;
+  readonly options: Keyable<O>;
+}
+
 /** The catalog of a stage whose instances have names: an operation shares one, or has one of its own. */
 export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object = object>
   implements StageCatalog<P>
 {
   readonly registry: Registry<P>;
-  private readonly merge: (...layers: (O | undefined)[]) => O;
-  private readonly defaults: O | undefined = undefined;
+  private readonly check: Checker<Keyable<O>>;
+  private readonly defaults: Keyable<O> | undefined = undefined;
+  /** The options of what has a name, for who builds on them. */
+  private readonly given = new Map<string, Keyable<O>>();
+  /** What operations use for all calls: it cannot be kept by key any more. */
+  private readonly unkeyed = new Set<string>();
 
   constructor(
     readonly instances: NamedInstances<P, O>,
     private readonly application: StageApplication,
+    private readonly metrics: Metrics = {},
   ) {
     const { stage, title, section = stage, instead } = instances;
-    this.merge = (...layers) => (instances.merge ?? merge)(...layers);
+    this.check = keyable<O>((place, said) => instances.check(place, said));
     const { [stage]: defaults } = application.defaults;
-    if (defaults !== undefined) this.defaults = instances.check(`defaults.${stage}`, defaults);
+    if (defaults !== undefined) this.defaults = this.check(`defaults.${stage}`, defaults);
     const onLeft = (name: string) => instances.left(name, application);
     this.registry = new instances.registry(title, section, onLeft, instead);
   }
@@ -36,54 +63,205 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     if (section === undefined) return; // each operation has its own
     const { [section]: named, services } = options as Record<string, Record<string, NamingOptions>>;
     for (const [name, said] of Object.entries(named ?? {}))
-      this.define(name, this.instances.check(`${section}.${name}`, said), `${section}.${name}`);
+      this.define(name, this.check(`${section}.${name}`, said), `${section}.${name}`);
     for (const [name, { [stage]: said }] of Object.entries(services ?? {})) {
       const place = `services.${name}.${stage}`;
-      if (isInline(said)) this.define(name, this.instances.check(place, said), place);
+      if (isInline(said)) this.define(name, this.check(place, said), place);
     }
   }
 
   resolve({ operation, place, values }: Said): P {
-    const found = this.pick(values, place);
-    if (typeof found === 'string') return this.registry.find(found, place);
-    return this.define(operation, found, place);
+    const { name, options } = this.pick(values, place);
+    if (name === undefined) {
+      this.refuseIdle(options, place);
+      const own = this.merge(this.defaults, options); // each of which has been checked
+      return this.use(this.make(operation, own, place), own.key, place);
+    }
+    const found = this.registry.find(name, place);
+    const key = options.key ?? this.givenOf(found).key;
+    return this.use(
+      key === undefined ? this.shared(found, place) : this.byKey(found, place),
+      key,
+      place,
+    );
   }
 
   doubts(): string[] {
-    return this.registry.list().flatMap((policy) => this.instances.doubts?.(policy) ?? []);
+    return this.registry
+      .entries()
+      .flatMap((entry) => [
+        ...(isKeyed(entry) ? [] : this.neverKeyed(entry.name)),
+        ...(this.instances.doubts?.(isKeyed(entry) ? (entry as unknown as P) : entry) ?? []),
+      ]);
   }
 
   ended(): void {
-    for (const policy of this.registry.list()) this.instances.dispose?.(policy);
+    for (const entry of this.registry.entries()) this.end(entry);
   }
 
   shutdown(): void {
-    for (const policy of this.registry.list()) this.instances.shutdown?.(policy);
+    for (const entry of this.registry.entries())
+      if (entry instanceof KeyedInstances) entry.shutdown();
+      else this.instances.shutdown?.(entry as P);
   }
 
-  /** The registry forgets the policy, and nobody uses it any more. */
+  /** From now on what an operation goes through is there for as long as somebody holds it. */
+  loosen(policy: P): void {
+    this.registry.loosen(registeredOf(policy));
+  }
+
+  /** The registry forgets what an operation goes through, and nobody uses it any more. */
   remove(policy: P): void {
-    this.registry.remove(policy);
-    this.instances.dispose?.(policy);
+    const registered = registeredOf(policy);
+    this.registry.remove(registered);
+    this.end(registered);
   }
 
-  private define(name: string, said: O | undefined, place: string): P {
-    const { application, instances, registry } = this;
+  private end(entry: Registered<P>): void {
+    if (entry instanceof KeyedInstances) entry.end();
+    else this.instances.dispose?.(entry as P);
+  }
+
+  /** What an operation goes through. */
+  private use(entry: Registered<P>, key: KeyFunction | undefined, place: string): P {
+    if (!(entry instanceof KeyedInstances)) return entry as P;
+    const holds = mayHold(this.instances.policy);
+    return new ByKey<P>(entry, key as KeyFunction, holds, place) as unknown as P;
+  }
+
+  /** The one of a name for all calls. */
+  private shared(found: Registered<P>, place: string): Registered<P> {
+    const { name } = found;
+    if (isKeyed(found))
+      throw new ResilienceConfigurationError(
+        place,
+        `is ${JSON.stringify(name)}, which other operations have by key; allowed: a key here too, or in ${this.instances.section}.${name}`,
+      );
+    this.unkeyed.add(name);
+    return found;
+  }
+
+  /** Those of a name by key, which the first operation that says a key makes of it. */
+  private byKey(found: Registered<P>, place: string): Registered<P> {
+    if (isKeyed(found)) return found;
+    const { name } = found;
+    if (this.unkeyed.has(name))
+      throw new ResilienceConfigurationError(
+        place,
+        `has a key for ${JSON.stringify(name)}, which other operations use without; allowed: a key there too, or for all in ${this.instances.section}.${name}`,
+      );
+    const given = this.givenOf(found);
+    this.registry.remove(found);
+    this.end(found);
+    return this.make(name, given, place, true);
+  }
+
+  private define(name: string, said: Keyable<O>, place: string): void {
     const options = this.merge(this.defaults, said); // each of which has been checked
-    instances.resolve?.(place, options); // with the place in the message
-    return registry.add(instances.make(name, options, application), place);
+    this.make(name, options, place);
+    this.given.set(name, options);
+  }
+
+  /** The options of something that is known by a name, for who builds on them. */
+  private givenOf(found: Registered<P>): Keyable<O> {
+    const given = found instanceof KeyedInstances ? found.parts.given : (found as P).given;
+    return this.given.get(found.name) ?? (given as Keyable<O>);
+  }
+
+  private make(
+    name: string,
+    options: Keyable<O>,
+    place: string,
+    isByKey = options.key !== undefined,
+  ): Registered<P> {
+    const { application, instances, registry } = this;
+    const [keyed, own] = splitKeyed<O>(options);
+    const inForce = instances.resolve(place, own); // with the place in the message
+    if (!isByKey) return registry.add(instances.make(name, own, application), place);
+    const { title } = instances;
+    const resolved = resolveKeyedOptions(keyed);
+    const { maxKeys, keyLabel } = resolved;
+    const warn = application.warnOf(`The ${title} "${name}"`);
+    const made = new KeyedInstances<P>({
+      name,
+      place: `${title} "${name}"`,
+      given: options,
+      keyed: resolved,
+      options: inForce,
+      reports: new KeyedReports(application, name, this.metrics, keyLabel),
+      make: (instance, host) => instances.make(instance, own, host),
+      reveal: (policy) => instances.injected?.(policy) ?? policy,
+      dispose: (policy) => instances.dispose?.(policy),
+      shutdown: (policy) => instances.shutdown?.(policy),
+      crowded: () =>
+        warn(
+          new Error(
+            `has more keys than maxKeys ${maxKeys}, none of which can be forgotten: keys that come now share one`,
+          ),
+        ),
+    });
+    return registry.add(made, place);
+  }
+
+  /** The layers that the stage knows, and those of the keys. */
+  private merge(...layers: (Keyable<O> | undefined)[]): Keyable<O> {
+    const split = layers.map((layer) => (layer === undefined ? undefined : splitKeyed<O>(layer)));
+    const own = split.map((layer) => layer?.[1]);
+    return {
+      ...(this.instances.merge === undefined ? merge<O>(...own) : this.instances.merge(...own)),
+      ...merge(...split.map((layer) => layer?.[0])),
+    } as Keyable<O>;
   }
 
   /** A name, or the options of something of one's own: those of the name below it, overridden. */
-  private pick(values: readonly unknown[], place: string): string | O | undefined {
-    return values.reduce<string | O | undefined>((below, value) => {
-      if (typeof value === 'string' && this.instances.section !== undefined) return value;
-      const options = this.instances.check(place, value);
-      if (typeof below !== 'string') return this.merge(below, options);
+  private pick(values: readonly unknown[], place: string): Picked<O> {
+    const nothing: Picked<O> = { name: undefined, options: {} as O };
+    return values.reduce<Picked<O>>((below, value) => {
+      if (this.instances.section !== undefined) {
+        if (typeof value === 'string') return { ...nothing, name: value };
+        if (isReference(value)) {
+          const { name, key } = checkReference(place, value);
+          return { name, options: { key } as Keyable<O> };
+        }
+      }
+      const options = this.check(place, value);
+      if (below.name === undefined)
+        return { name: undefined, options: this.merge(below.options, options) };
       if (Object.keys(options).length === 0) return below;
-      return this.merge(this.registry.find(below, place).given as O, options);
-    }, undefined);
+      const named = this.givenOf(this.registry.find(below.name, place));
+      return { name: undefined, options: this.merge(named, below.options, options) };
+    }, nothing);
   }
+
+  /** @throws ResilienceConfigurationError where something is said of keys that there are not */
+  private refuseIdle(options: Keyable<O>, place: string): void {
+    const { key = this.defaults?.key } = options;
+    const option = needingKey(splitKeyed(options)[0]);
+    if (key !== undefined || option === undefined) return;
+    throw new ResilienceConfigurationError(
+      `${place}.${option}`,
+      'is of instances by key, and there is no key; allowed: with a key, such as key: (tenant) => tenant',
+    );
+  }
+
+  private neverKeyed(name: string): string[] {
+    const option = needingKey(splitKeyed(this.given.get(name) ?? {})[0]);
+    return option === undefined || this.defaults?.[option as keyof O] !== undefined
+      ? []
+      : [
+          `${this.instances.title} ${name}: ${option} is of instances by key, and no operation says a key`,
+        ];
+  }
+}
+
+function registeredOf<P extends NamedPolicy>(policy: P): Registered<P> {
+  return policy instanceof ByKey ? (policy.instances as Registered<P>) : policy;
+}
+
+/** Of what an application has defined itself, only its instances would tell. */
+function mayHold(policy: object): boolean {
+  const { prototype } = policy as { prototype?: Partial<AttemptStage> };
+  return prototype === undefined || prototype.finished !== undefined;
 }
 
 /** What is to be said of a stage whose instances have names; the rest follows from how these are made. */
@@ -92,22 +270,24 @@ type NamedStage<T extends StageTypes> = Pick<
   'inside' | 'error' | 'metrics' | 'summarize'
 >;
 
-/** The definition of a stage around attempts whose instances have names. */
+/** The definition of a stage around attempts whose instances have names, or are kept by key. */
 export function namedStage<
   T extends StageTypes & { policy: NamedPolicy & { readonly options: object } },
   O extends object,
 >(instances: NamedInstances<T['policy'], O>, stage: NamedStage<T>): StageDefinition<T> {
   const { stage: name, title, section } = instances;
-  const check = (place: string, value: unknown) => instances.check(place, value);
+  const check = keyable<O>((place, value) => instances.check(place, value));
+  const said = (place: string, value: unknown) =>
+    isReference(value) ? checkReference(place, value) : check(place, value);
   return {
     name,
     title,
     place: 'attempt',
-    rule: section === undefined ? checked(check) : nameOr(check),
+    rule: section === undefined ? checked(check) : nameOr(said),
     defaults: { key: name, rule: checked(check) },
     sections: section === undefined ? {} : { [section]: check },
     instances,
-    catalog: (application) => new NamedCatalog(instances, application),
+    catalog: (application) => new NamedCatalog(instances, application, stage.metrics),
     describe: (policy) => ({ name: policy.name, ...policy.options }),
     ...stage,
   };

@@ -1,4 +1,5 @@
 import type { Registry } from '../common/registry.js';
+import { isReference } from './keyed.options.js';
 import type { StageHost } from './stage-host.js';
 import type { HealthLevel } from './stage-instances.js';
 
@@ -30,12 +31,14 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
   instead?(number: number): string;
   /** Later layers win. @default field by field */
   merge?(...layers: (O | undefined)[]): O;
-  /** Checks the options of all layers together. */
-  resolve?(place: string, options: O): unknown;
+  /** Checks the options of all layers together. @returns those in force */
+  resolve(place: string, options: O): object;
   make(name: string, options: O, host: StageHost): P;
   /** What is injected by a name. @default the policy */
   injected?(policy: P): unknown;
   snapshot?(policy: P): object;
+  /** What the snapshots of all that are kept by key under a name come to together. */
+  sum?(snapshots: readonly object[]): object;
   health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
   /** What is allowed of one, but is probably not what was meant. */
   doubts?(policy: P): string[];
@@ -49,5 +52,5 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
 
 /** Whether options or a decorator say something of one's own, and not the name of something shared. */
 export function isInline(said: unknown): boolean {
-  return said !== undefined && typeof said !== 'string';
+  return said !== undefined && typeof said !== 'string' && !isReference(said);
 }

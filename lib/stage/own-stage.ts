@@ -2,7 +2,7 @@ import { display, ResilienceConfigurationError } from '../common/configuration.e
 import { checkOptions, type Rule } from '../common/options.js';
 import { Registry } from '../common/registry.js';
 import type { ResilienceError } from '../common/resilience.error.js';
-import type { AttemptStage } from './attempt-stage.js';
+import type { AttemptStage, Retention } from './attempt-stage.js';
 import { namedStage } from './named-catalog.js';
 import type { NamedInstances, NamedPolicy } from './named-instances.js';
 import { errorClassOf, Reporter, type StageErrorClass } from './reporter.js';
@@ -67,6 +67,10 @@ export class OwnStage implements AttemptStage, NamedPolicy {
   get needsScope(): boolean | undefined {
     return this.instance.needsScope;
   }
+
+  get retention(): Retention | undefined {
+    return this.instance.retention;
+  }
 }
 
 interface OwnTypes {
@@ -93,6 +97,7 @@ export function definitionOf(specification: AnySpecification): {
     policy: { name: `instance of the stage ${name}` },
     registry: Registry,
     check,
+    resolve: (_place, given) => inForce(given),
     make(instance, given, host) {
       const options = inForce(given);
       const reporter = new Reporter(name, instance, host, errorClass);

@@ -4,6 +4,7 @@ import { closeStreamOf } from '../common/open-stream.js';
 import type { PlainCall } from '../context/ambient.js';
 import type { PolicyScope } from '../context/policy-scope.js';
 import { type AttemptStage, NO_ARGS, type Permit, type StageAttempt } from './attempt-stage.js';
+import { permitOf } from './keyed-permit.js';
 
 /** As much of an attempt as there is where nothing can end it before its work does. */
 export class PlainAttempt implements StageAttempt, PlainCall {
@@ -43,7 +44,7 @@ export class PlainAttempt implements StageAttempt, PlainCall {
   }
 
   permitFor(stage: object): Permit {
-    return stage === this.stage ? this.permit : undefined;
+    return permitOf(stage, this.stage, this.permit);
   }
 
   /** It has begun. @returns one of its own, where something inside has asked for it */

@@ -13,6 +13,11 @@ export interface StageInstances {
 /** One of them, as health checks and dashboards see it. */
 export interface InstanceView {
   readonly name: string;
+  /**
+   * Of one that is kept by key (`partner[acme]`): the name of all of those (`partner[*]`), which have a
+   * view of their own. Only the worst of them have.
+   */
+  readonly oneOf?: string;
   /** How it stands. Plain values. */
   snapshot(): object;
   /**

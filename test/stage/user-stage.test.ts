@@ -714,7 +714,7 @@ describe('What is wrong with a stage of a user’s own fails the boot', () => {
     [
       'an unknown option',
       Concurrency({ refuseabove: 1 } as object),
-      'Orders.run @Concurrency().refuseabove: there is no such option; known: warnAbove, refuseAbove; did you mean refuseAbove?',
+      'Orders.run @Concurrency().refuseabove: there is no such option; known: warnAbove, refuseAbove, key, maxKeys, idleMs, keyLabel; did you mean refuseAbove?',
     ],
     [
       'an unknown name',

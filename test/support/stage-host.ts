@@ -13,6 +13,7 @@ export function stageHost(
       increment: ignored,
       observe: ignored,
       gauge,
+      forget: ignored,
       watch: (name, _tags, read) => ({ changed: () => gauge(name, read()) }),
       bind: (kind, name) => (value) => kind === 'gauge' && gauge(name, value),
     },

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { StageAttempt } from './attempt-stage.js';
+import type { KeyFunction } from './keyed.options.js';
+
+/** Longer keys stand by a hash: who sends them must fill neither the memory nor the log. */
+const MAX_LENGTH = 200;
+/** So much of them is still to be read. */
+const READABLE = 40;
+
+/**
+ * What a key function answers of a call; not checked yet.
+ *
+ * @throws ResilienceConfigurationError where it throws
+ */
+export function askKey(
+  key: KeyFunction,
+  { self, args }: Pick<StageAttempt, 'self' | 'args'>,
+  place: string,
+): unknown {
+  try {
+    return key.apply(self, args as unknown[]);
+  } catch (error) {
+    throw new ResilienceConfigurationError(
+      `${place}.key`,
+      `threw ${display(error instanceof Error ? error.message : error)}; it has to answer a key for every call`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * As it is kept: a number as text, what is too long or would break lines by a hash.
+ *
+ * @throws ResilienceConfigurationError where it is no key
+ */
+export function keyFrom(answer: unknown, place: string): string {
+  if (typeof answer === 'string' && answer !== '') return bounded(answer);
+  if (typeof answer === 'number' && Number.isFinite(answer)) return String(answer);
+  if (isPromise(answer)) answer.then(undefined, () => undefined);
+  const what = isPromise(answer) ? 'a promise; it has to answer at once' : display(answer);
+  throw new ResilienceConfigurationError(
+    `${place}.key`,
+    `answered ${what}; allowed: a non-empty string, or a finite number`,
+  );
+}
+
+/** A part of a longer text would keep all of that in memory: what is kept is a copy. */
+function bounded(key: string): string {
+  if (key.length <= MAX_LENGTH && !/\p{Cc}/u.test(key)) return copyOf(key);
+  const hash = createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64url');
+  return `${copyOf(key.slice(0, READABLE).replace(/\p{Cc}/gu, ' '))}…${hash}`;
+}
+
+function copyOf(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}

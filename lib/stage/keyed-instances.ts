@@ -1,0 +1,306 @@
+import { now } from '../common/clock.js';
+import type { KeyedPolicies, PolicyKey } from '../common/keyed-policies.js';
+import { type Linked, LinkedList } from '../common/linked-list.js';
+import type { AttemptStage } from './attempt-stage.js';
+import { keyFrom } from './key.js';
+import type { ResolvedKeyedOptions } from './keyed.options.js';
+import type { KeyedHost, KeyedReports } from './keyed-metrics.js';
+
+/** So many of those that have to stay are looked at again for each new key. */
+const LOOKED_AT = 4;
+
+/** One of many by key. */
+export class Keyed<P> implements Linked<Keyed<P>> {
+  previous: Keyed<P> | undefined = undefined;
+  next: Keyed<P> | undefined = undefined;
+  /** That of those that nothing is in, while nothing is. */
+  list: LinkedList<Keyed<P>> | undefined = undefined;
+  /** So many attempts are in it, or wait for it. */
+  users = 0;
+  needsScope = false;
+  isGone = false;
+
+  constructor(
+    /** `undefined` of the one for all keys that there is no place for. */
+    readonly key: string | undefined,
+    readonly policy: P & Partial<AttemptStage>,
+    readonly host: KeyedHost,
+    /** When an attempt was in it last, on the monotonic clock. */
+    public usedAt: number,
+  ) {}
+}
+
+/** How the instances of a name are made and ended. */
+export interface KeyedParts<P> {
+  /** Of all of them. */
+  readonly name: string;
+  /** For messages: `circuit breaker "partner"`. */
+  readonly place: string;
+  /** The options without the defaults, for who builds on them. */
+  readonly given: object;
+  readonly keyed: ResolvedKeyedOptions;
+  /** The options in force of each. */
+  readonly options: object;
+  readonly reports: KeyedReports;
+  make(name: string, host: KeyedHost): P;
+  /** What users get of one. */
+  reveal(policy: P): unknown;
+  dispose(policy: P): void;
+  /** The application begins to close. */
+  shutdown(policy: P): void;
+  /** There are more keys than places, and all have to stay. */
+  crowded(): void;
+}
+
+/**
+ * The instances of one name by key. Those that no attempt is in are in one of two lists, the longest idle
+ * first: `idle`, of which one goes where there are too many, and `staying`, whose state would be lost. What
+ * belongs in which is looked at when an attempt leaves, and again before one is forgotten; so all is O(1)
+ * for each call, and nothing needs a timer.
+ */
+export class KeyedInstances<P extends { readonly name: string }> implements KeyedPolicies<P> {
+  readonly name: string;
+  /** What a key function stands for in names: `partner[*]`. */
+  readonly pattern: string;
+  private readonly entries = new Map<string, Keyed<P>>();
+  private readonly idle = new LinkedList<Keyed<P>>();
+  private readonly staying = new LinkedList<Keyed<P>>();
+  /** For all keys that there is no place for. */
+  private overflow: Keyed<P> | undefined = undefined;
+  /** So many need a scope. */
+  private needing = 0;
+  /** So many operations have it as a stage. */
+  private operations = 0;
+  private isClosed = false;
+  /** What a test has put in the place of all. */
+  private replacement: P | undefined = undefined;
+  /** What was said of all. */
+  private action: ((policy: P) => void) | undefined = undefined;
+
+  constructor(readonly parts: KeyedParts<P>) {
+    this.name = parts.name;
+    this.pattern = nameOf(parts.name, '*');
+  }
+
+  /** In force of each. */
+  get options(): object {
+    return this.parts.options;
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  keys(): string[] {
+    return this.ordered().flatMap(({ key }) => key ?? []);
+  }
+
+  list(): P[] {
+    return this.ordered().map(({ policy }) => this.revealed(policy));
+  }
+
+  has(key: PolicyKey): boolean {
+    return this.entries.has(keyFrom(key, this.parts.place));
+  }
+
+  forKey(key: PolicyKey): P {
+    const at = now();
+    const entry = this.find(key, at, this.parts.place);
+    if (entry.users === 0) this.leave(entry, at);
+    return this.revealed(entry.policy);
+  }
+
+  forAll(action: (policy: P) => void): void {
+    this.action = action;
+    for (const entry of this.all()) {
+      action(this.revealed(entry.policy));
+      this.settleDown(entry);
+    }
+  }
+
+  forget(key: PolicyKey): boolean {
+    const entry = this.entries.get(keyFrom(key, this.parts.place));
+    if (entry !== undefined) this.drop(entry);
+    return entry !== undefined;
+  }
+
+  /** The policies themselves, with that for all keys that there is no place for. */
+  policies(): P[] {
+    return this.ordered().map(({ policy }) => policy);
+  }
+
+  /** The policy of a name with a key, `partner[acme]`. */
+  named(name: string): P | undefined {
+    const { name: all } = this;
+    if (!name.startsWith(`${all}[`) || !name.endsWith(']')) return undefined;
+    const key = name.slice(all.length + 1, -1);
+    return (key === '' ? this.overflow : this.entries.get(key))?.policy;
+  }
+
+  get needsScope(): boolean {
+    return this.needing > 0 || this.entries.size === 0;
+  }
+
+  joined(): void {
+    this.operations++;
+    for (const { policy } of this.all()) policy.joined?.();
+  }
+
+  /** @throws ResilienceConfigurationError where what a key function answered is no key */
+  find(answer: unknown, at: number, place: string): Keyed<P> {
+    this.forgetIdle(at, LOOKED_AT);
+    const known = typeof answer === 'string' ? this.entries.get(answer) : undefined;
+    return known ?? this.findOrMake(keyFrom(answer, place), at);
+  }
+
+  /** An attempt is in it, or waits for it, from now on. */
+  enter(entry: Keyed<P>): void {
+    if (entry.users++ === 0) this.unlist(entry);
+  }
+
+  /** An attempt is in it no more. */
+  exit(entry: Keyed<P>, at = entry.usedAt): void {
+    if (--entry.users === 0) this.leave(entry, at);
+    else this.judgeScope(entry);
+  }
+
+  /** What has been let in may be the last that there is room for. */
+  judgeScope(entry: Keyed<P>): void {
+    const needsScope = entry.policy.needsScope === true && !entry.isGone;
+    if (needsScope === entry.needsScope) return;
+    entry.needsScope = needsScope;
+    this.needing += needsScope ? 1 : -1;
+  }
+
+  shutdown(): void {
+    this.isClosed = true;
+    for (const { policy } of this.all()) this.parts.shutdown(policy);
+  }
+
+  /** They are used no more. */
+  end(): void {
+    for (const entry of this.all()) this.drop(entry);
+    this.overflow = undefined;
+  }
+
+  /** From now on this one has the place of those of all keys. */
+  replaceBy(policy: object): void {
+    this.end();
+    this.replacement = policy as P;
+  }
+
+  private *all(): Generator<Keyed<P>> {
+    yield* this.entries.values();
+    if (this.overflow !== undefined) yield this.overflow;
+  }
+
+  /** Those that were used last come last. */
+  private ordered(): Keyed<P>[] {
+    this.forgetIdle(now(), this.entries.size);
+    return [...this.all()].sort((one, other) => one.usedAt - other.usedAt);
+  }
+
+  private revealed(policy: P): P {
+    return this.parts.reveal(policy) as P;
+  }
+
+  private findOrMake(key: string, at: number): Keyed<P> {
+    const known = this.entries.get(key);
+    if (known !== undefined) return known;
+    const { maxKeys } = this.parts.keyed;
+    if (this.entries.size >= maxKeys && !this.makeRoom()) return this.crowd(at);
+    const entry = this.make(key, at);
+    this.entries.set(key, entry);
+    this.settleDown(entry);
+    return entry;
+  }
+
+  private crowd(at: number): Keyed<P> {
+    if (this.overflow === undefined) {
+      this.overflow = this.make(undefined, at);
+      this.parts.crowded();
+    }
+    return this.overflow;
+  }
+
+  private make(key: string | undefined, at: number): Keyed<P> {
+    const { parts } = this;
+    const name = nameOf(this.name, key ?? '');
+    const host = parts.reports.of(name, key);
+    const made = this.replacement ?? parts.make(name, host);
+    const policy = made as P & Partial<AttemptStage>;
+    for (let each = 0; each < this.operations; each++) policy.joined?.();
+    if (this.isClosed) parts.shutdown(policy);
+    this.action?.(this.revealed(policy));
+    return new Keyed(key, policy, host, at);
+  }
+
+  /** Nothing is in it any more. */
+  private leave(entry: Keyed<P>, at: number): void {
+    entry.usedAt = at;
+    this.settleDown(entry);
+  }
+
+  /** To the end of the list that it belongs in. */
+  private settleDown(entry: Keyed<P>): void {
+    this.judgeScope(entry);
+    if (entry.users > 0 || entry.key === undefined || entry.isGone) return;
+    this.unlist(entry);
+    entry.list = mayGo(entry) ? this.idle : this.staying;
+    entry.list.append(entry);
+  }
+
+  private unlist(entry: Keyed<P>): void {
+    entry.list?.remove(entry);
+    entry.list = undefined;
+  }
+
+  /** @returns whether one was forgotten */
+  private makeRoom(): boolean {
+    for (let looks = 0; looks < LOOKED_AT; looks++) {
+      const { first } = this.staying;
+      if (first === undefined) break;
+      if (mayGo(first)) return this.drop(first); // idle for longer than any of the others
+      this.settleDown(first);
+    }
+    for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
+      if (mayGo(first)) return this.drop(first);
+      this.settleDown(first);
+    }
+    return false;
+  }
+
+  /** @param looks at so many of those that have to stay */
+  private forgetIdle(at: number, looks: number): void {
+    const before = at - this.parts.keyed.idleMs;
+    for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
+      if (first.usedAt > before) break;
+      if (first.policy.retention === 'kept') this.settleDown(first);
+      else this.drop(first);
+    }
+    for (let look = 0; look < looks; look++) {
+      const { first } = this.staying;
+      if (first === undefined || first.usedAt > before) break;
+      if (first.policy.retention === 'kept') this.settleDown(first);
+      else this.drop(first);
+    }
+  }
+
+  private drop(entry: Keyed<P>): true {
+    if (entry.key !== undefined) this.entries.delete(entry.key);
+    this.unlist(entry);
+    entry.isGone = true;
+    this.judgeScope(entry);
+    this.parts.dispose(entry.policy);
+    entry.host.end();
+    return true;
+  }
+}
+
+function mayGo({ policy }: Keyed<object>): boolean {
+  return (policy.retention ?? 'none') === 'none';
+}
+
+function nameOf(name: string, key: string): string {
+  return `${name}[${key}]`;
+}

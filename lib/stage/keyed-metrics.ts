@@ -1,0 +1,254 @@
+import type { BoundMetric, MetricKind, Metrics, MetricTags } from '../common/metrics.js';
+import type { StageEvent, StageHost, StageMetrics } from './stage-host.js';
+
+/** What one of several says of a gauge that all of them have in common. */
+class Share {
+  value = 0;
+  isGone = false;
+
+  constructor(
+    private readonly gauge: SharedGauge,
+    private readonly read?: () => number,
+  ) {}
+
+  changed(): void {
+    if (this.read !== undefined) this.set(this.read());
+  }
+
+  set(value: number): void {
+    if (!this.isGone) this.gauge.change(this, value);
+  }
+}
+
+/** A gauge of all instances together: their sum, or the greatest of them, as workers of a cluster add up. */
+class SharedGauge {
+  private readonly shares = new Set<Share>();
+  private value = 0;
+  private readonly series: { changed(): void };
+
+  constructor(
+    metrics: StageMetrics,
+    name: string,
+    tags: MetricTags,
+    private readonly aggregator: 'sum' | 'max',
+  ) {
+    this.series = metrics.watch(name, tags, () => this.value);
+  }
+
+  join(read?: () => number): Share {
+    const share = new Share(this, read);
+    this.shares.add(share);
+    share.changed();
+    return share;
+  }
+
+  leave(share: Share): void {
+    share.set(0);
+    share.isGone = true;
+    this.shares.delete(share);
+  }
+
+  change(share: Share, value: number): void {
+    const before = share.value;
+    share.value = value;
+    const old = this.value;
+    if (this.aggregator === 'sum') this.value += value - before;
+    else if (value >= old) this.value = value;
+    else if (before === old) this.value = this.greatest();
+    if (this.value !== old) this.series.changed();
+  }
+
+  private greatest(): number {
+    let greatest = 0;
+    for (const { value } of this.shares) if (value > greatest) greatest = value;
+    return greatest;
+  }
+}
+
+/** Where the instances of one name report to, each under its key. */
+export class KeyedReports {
+  private readonly gauges = new Map<string, SharedGauge>();
+
+  /**
+   * @param name of all of them
+   * @param keyLabel whether each has series of its own
+   */
+  constructor(
+    private readonly host: StageHost,
+    private readonly name: string,
+    private readonly metrics: Metrics,
+    private readonly keyLabel: boolean,
+  ) {}
+
+  /**
+   * @param instance its name
+   * @param key of which its events tell, where it has one
+   */
+  of(instance: string, key: string | undefined): KeyedHost {
+    const metrics = this.keyLabel
+      ? new OwnSeries(this.host.metrics)
+      : new CommonSeries(this, this.host.metrics, instance);
+    return new KeyedHost(this.host, metrics, key);
+  }
+
+  /** The tags of all, in the place of those of one. */
+  tagsOf(instance: string, tags: MetricTags): MetricTags {
+    const common: Record<string, MetricTags[string]> = {};
+    for (const tag in tags) {
+      const value = tags[tag] as MetricTags[string];
+      common[tag] = value === instance ? this.name : value;
+    }
+    return common;
+  }
+
+  gauge(name: string, tags: MetricTags): SharedGauge {
+    const id = idOf(name, tags);
+    let gauge = this.gauges.get(id);
+    if (gauge === undefined) {
+      const { aggregator = 'sum' } = this.metrics[name] ?? {};
+      gauge = new SharedGauge(this.host.metrics, name, tags, aggregator);
+      this.gauges.set(id, gauge);
+    }
+    return gauge;
+  }
+}
+
+/** Where one instance reports to. */
+export class KeyedHost implements StageHost {
+  constructor(
+    private readonly host: StageHost,
+    readonly metrics: StageMetrics & { end(): void },
+    private readonly key: string | undefined,
+  ) {}
+
+  get captureStackTrace(): boolean {
+    return this.host.captureStackTrace;
+  }
+
+  get inFlight(): StageHost['inFlight'] {
+    return this.host.inFlight;
+  }
+
+  warnOf(what: string): (error: unknown) => void {
+    return this.host.warnOf(what);
+  }
+
+  report(event: StageEvent): void {
+    this.host.report(this.key === undefined ? event : { ...event, key: this.key });
+  }
+
+  /** The instance is there no more. */
+  end(): void {
+    this.metrics.end();
+  }
+}
+
+/** The measurements of an instance as those of all. */
+class CommonSeries implements StageMetrics {
+  private readonly shares: { gauge: SharedGauge; id: string; share: Share }[] = [];
+
+  constructor(
+    private readonly reports: KeyedReports,
+    private readonly metrics: StageMetrics,
+    private readonly instance: string,
+  ) {}
+
+  increment(name: string, tags: MetricTags = {}, by?: number): void {
+    this.metrics.increment(name, this.common(tags), by);
+  }
+
+  observe(name: string, value: number, tags: MetricTags = {}): void {
+    this.metrics.observe(name, value, this.common(tags));
+  }
+
+  gauge(name: string, value: number, tags: MetricTags = {}): void {
+    this.share(name, tags).set(value);
+  }
+
+  bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
+    if (kind !== 'gauge') return this.metrics.bind(kind, name, this.common(tags));
+    const share = this.share(name, tags);
+    return (value) => share.set(value);
+  }
+
+  watch(name: string, tags: MetricTags, read: () => number): { changed(): void } {
+    return this.share(name, tags, read);
+  }
+
+  /** The others still write to it. */
+  forget(): void {}
+
+  end(): void {
+    for (const { gauge, share } of this.shares) gauge.leave(share);
+  }
+
+  private common(tags: MetricTags): MetricTags {
+    return this.reports.tagsOf(this.instance, tags);
+  }
+
+  private share(name: string, tags: MetricTags, read?: () => number): Share {
+    const common = this.common(tags);
+    const id = idOf(name, common);
+    const known = this.shares.find((each) => each.id === id);
+    if (known !== undefined && read === undefined) return known.share;
+    const gauge = this.reports.gauge(name, common);
+    const share = gauge.join(read);
+    this.shares.push({ gauge, id, share });
+    return share;
+  }
+}
+
+/** Those of an instance that has series of its own, which go with it. */
+class OwnSeries implements StageMetrics {
+  private isOver = false;
+  private readonly used = new Map<string, { name: string; tags: MetricTags }>();
+
+  constructor(private readonly metrics: StageMetrics) {}
+
+  increment(name: string, tags: MetricTags = {}, by?: number): void {
+    if (this.uses(name, tags)) this.metrics.increment(name, tags, by);
+  }
+
+  observe(name: string, value: number, tags: MetricTags = {}): void {
+    if (this.uses(name, tags)) this.metrics.observe(name, value, tags);
+  }
+
+  gauge(name: string, value: number, tags: MetricTags = {}): void {
+    if (this.uses(name, tags)) this.metrics.gauge(name, value, tags);
+  }
+
+  bind(kind: MetricKind, name: string, tags: MetricTags): BoundMetric {
+    this.uses(name, tags);
+    const bound = this.metrics.bind(kind, name, tags);
+    return (value) => {
+      if (!this.isOver) bound(value);
+    };
+  }
+
+  watch(name: string, tags: MetricTags, read: () => number): { changed(): void } {
+    this.uses(name, tags);
+    const series = this.metrics.watch(name, tags, read);
+    return { changed: () => (this.isOver ? undefined : series.changed()) };
+  }
+
+  forget(name: string, tags: MetricTags): void {
+    this.used.delete(idOf(name, tags));
+    this.metrics.forget(name, tags);
+  }
+
+  end(): void {
+    this.isOver = true;
+    for (const { name, tags } of this.used.values()) this.metrics.forget(name, tags);
+  }
+
+  private uses(name: string, tags: MetricTags): boolean {
+    if (!this.isOver) this.used.set(idOf(name, tags), { name, tags });
+    return !this.isOver;
+  }
+}
+
+function idOf(name: string, tags: MetricTags): string {
+  let id = name;
+  for (const tag in tags) id += `\0${tag}\0${tags[tag]}`;
+  return id;
+}
