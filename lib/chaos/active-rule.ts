@@ -26,15 +26,18 @@ export class ActiveRule {
   readonly rate: number;
   injected = 0;
   private readonly since = new Since(now());
+  /** By the wall clock, for who looks. */
+  private readonly endsAt: Date | undefined;
   private readonly fits: (operation: string) => boolean;
 
   constructor(
     readonly id: string,
     readonly rule: ChaosRule,
   ) {
-    const { operations, rate = 1 } = rule;
+    const { operations, rate = 1, forMs, until } = rule;
     this.effect = effectOf(rule);
     this.rate = rate;
+    this.endsAt = forMs === undefined ? until : new Date(Date.now() + forMs);
     this.fits = operations === undefined ? () => true : matcherOf(operations);
   }
 
@@ -44,13 +47,14 @@ export class ActiveRule {
   }
 
   isOver(at: number): boolean {
-    return this.leftMs(at) <= 0;
+    const { until, forMs } = this.rule;
+    if (forMs !== undefined) return this.since.elapsedMs(at) >= forMs;
+    return until !== undefined && until.getTime() <= Date.now();
   }
 
   view(): ChaosRuleView {
-    const { id, rule, rate, effect, injected } = this;
+    const { id, rule, rate, effect, endsAt, injected } = this;
     const { operations, upstream, latencyMs } = rule;
-    const leftMs = this.leftMs(now());
     return {
       id,
       ...(operations !== undefined && { operations: String(operations) }),
@@ -58,27 +62,21 @@ export class ActiveRule {
       rate,
       effect,
       ...(latencyMs !== undefined && { latencyMs }),
-      ...(Number.isFinite(leftMs) && { endsAt: isoTime(leftMs) }),
+      ...(endsAt !== undefined && { endsAt: endsAt.toISOString() }),
       injected,
     };
   }
 
   /** `chaos-1 (PaymentsClient.*: error at 10 % of the attempts)` */
   inWords(): string {
-    const { id, rule, rate, effect } = this;
+    const { id, rule, rate, effect, endsAt } = this;
     const { operations, upstream, latencyMs } = rule;
     const whom = [operations, upstream === undefined ? undefined : `upstream ${upstream}`];
     const delay = latencyMs === undefined ? '' : ` ${[latencyMs].flat().join('–')} ms`;
     const what = effect === 'latency' || delay === '' ? effect + delay : `${effect} after${delay}`;
     const share = Number((rate * 100).toPrecision(3));
-    const { endsAt } = this.view();
-    const end = endsAt === undefined ? '' : `, until ${endsAt}`;
+    const end = endsAt === undefined ? '' : `, until ${endsAt.toISOString()}`;
     return `${id} (${whom.filter((each) => each !== undefined).join(', ')}: ${what} at ${share} % of the attempts${end})`;
-  }
-
-  private leftMs(at: number): number {
-    const { until, forMs = Number.POSITIVE_INFINITY } = this.rule;
-    return until === undefined ? forMs - this.since.elapsedMs(at) : until.getTime() - Date.now();
   }
 }
 
@@ -86,9 +84,4 @@ function effectOf({ error, hang, result }: ChaosRule): ChaosEffect {
   if (error !== undefined) return 'error';
   if (hang !== undefined) return 'hang';
   return result === undefined ? 'latency' : 'result';
-}
-
-/** A Date has its bounds. */
-function isoTime(leftMs: number): string {
-  return new Date(Math.min(Date.now() + leftMs, 8.64e15)).toISOString();
 }

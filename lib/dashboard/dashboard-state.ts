@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs';
-import type { InstanceView, OperationDescription } from '../index.js';
+import type { ChaosRuleView, InstanceView, OperationDescription } from '../index.js';
 import { ErrorGroups } from './error-groups.js';
 import {
   type BreakerRow,
@@ -84,6 +84,11 @@ export class DashboardState {
   /** Outages that go on, then the rest, each newest first. */
   transitions(): Transition[] {
     return this.history.newestFirst();
+  }
+
+  /** What is injected on purpose, in the order in which it was added. */
+  chaos(): ChaosRuleView[] {
+    return this.sources.chaos.list();
   }
 
   /** What a breaker counts while it is open are its probes, which say nothing of what opened it. */

@@ -80,7 +80,24 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
       if (breaker === undefined) throw new NotFoundException('There is no such circuit breaker');
       act(breaker);
       this.logger.warn({ event: 'circuit_breaker_controlled', breaker: breaker.name, action });
-      this.dashboard.stream?.tick(); // who pressed the button sees it at once
+      this.done(exchange);
+    }
+
+    /** `POST …/chaos?action=stop`; 204 when there is no chaos any more. */
+    @Post('chaos')
+    controlChaos(@Req() request: Answering[0], @Res() reply: Answering[1]): void {
+      if (!controls) throw new NotFoundException();
+      const exchange = new Exchange(request, reply);
+      refuseOtherSites(exchange);
+      if (exchange.query('action') !== 'stop') throw new BadRequestException('action is stop');
+      const action = { event: 'chaos_controlled', action: 'stop' };
+      if (this.dashboard.stopChaos()) this.logger.warn(action);
+      this.done(exchange);
+    }
+
+    /** Who pressed the button sees it at once. */
+    private done(exchange: Exchange): void {
+      this.dashboard.stream?.tick();
       exchange.begin(204).end();
     }
   }

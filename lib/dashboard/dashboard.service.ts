@@ -37,6 +37,14 @@ export class DashboardService implements OnModuleInit, OnModuleDestroy {
     return this.running?.stream;
   }
 
+  /** @returns whether there was any chaos to end */
+  stopChaos(): boolean {
+    const chaos = this.running?.sources.chaos;
+    if (!chaos?.isOn) return false;
+    chaos.stopAll();
+    return true;
+  }
+
   breaker(name: string): CircuitBreakerPolicy | undefined {
     const breakers = this.running?.sources.breakers;
     return breakers?.has(name) ? breakers.get(name) : undefined;

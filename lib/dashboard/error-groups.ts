@@ -13,13 +13,14 @@ export class ErrorGroups {
   private readonly groups = new Map<string, ErrorGroup>();
 
   add(error: TrackedError): void {
-    const { context, handled, timestamp } = error;
+    const { context, handled, chaos, timestamp } = error;
     const { operation, upstream } = context;
     const failure = failureOf(error);
-    const key = JSON.stringify([failure.type, failure.message, operation]);
+    const key = JSON.stringify([failure.type, failure.message, operation, chaos]);
     const group = this.groups.get(key) ?? newGroup(failure, operation, upstream);
     if (failure.cause !== undefined) group.cause = failure.cause;
     group.count++;
+    if (chaos) group.chaos = chaos;
     if (handled) group.handled++;
     group.at = timestamp;
     this.groups.delete(key); // to the end: the Map keeps the order

@@ -1,4 +1,9 @@
-import type { CircuitState, CircuitTransitionReason, HealthLevel } from '../index.js';
+import type {
+  ChaosRuleView,
+  CircuitState,
+  CircuitTransitionReason,
+  HealthLevel,
+} from '../index.js';
 import type { OperationStats } from './rolling-stats.js';
 
 /** What the page is sent. Rows replace those of the same name; lists replace the list before. */
@@ -12,6 +17,8 @@ export interface Frame {
   [stage: `stage:${string}`]: StageRow[] | undefined;
   errors?: ErrorGroup[];
   transitions?: Transition[];
+  /** What is injected on purpose. */
+  chaos?: ChaosRuleView[];
 }
 
 export interface OperationRow extends OperationStats {
@@ -82,6 +89,8 @@ export interface ErrorGroup extends Failure {
   /** How many of them the callers did not notice. */
   handled: number;
   count: number;
+  /** They were injected by chaos, or came of what was. */
+  chaos?: true;
   /** Of the latest, ISO 8601. */
   at: string;
 }

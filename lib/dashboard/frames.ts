@@ -1,7 +1,7 @@
 import type { DashboardState } from './dashboard-state.js';
 
 /** Sections that are sent as a whole. */
-const LISTS = ['errors', 'transitions'] as const;
+const LISTS = ['errors', 'transitions', 'chaos'] as const;
 
 /** Turns the state into what goes over the wire: everything, or what has changed since the last time. */
 export class Frames {

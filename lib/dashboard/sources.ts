@@ -1,5 +1,6 @@
 import type { ModuleRef } from '@nestjs/core';
 import {
+  Chaos,
   CircuitBreakerRegistry,
   ErrorTracker,
   MetricsFanOut,
@@ -11,6 +12,7 @@ import {
 /** The injectables of `ResilienceModule` that the dashboard shows. */
 export interface Sources {
   readonly breakers: CircuitBreakerRegistry;
+  readonly chaos: Chaos;
   readonly errors: ErrorTracker;
   readonly events: ResilienceEvents;
   readonly metrics: MetricsFanOut;
@@ -27,6 +29,7 @@ export function sourcesIn(moduleRef: ModuleRef): Sources {
   try {
     return {
       breakers: moduleRef.get(CircuitBreakerRegistry, find),
+      chaos: moduleRef.get(Chaos, find),
       errors: moduleRef.get(ErrorTracker, find),
       events: moduleRef.get(ResilienceEvents, find),
       metrics: moduleRef.get(MetricsFanOut, find),

@@ -1,6 +1,13 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { checkOptions, type HealthLevel, ResilienceService, type Rules, rules } from '../index.js';
+import {
+  Chaos,
+  checkOptions,
+  type HealthLevel,
+  ResilienceService,
+  type Rules,
+  rules,
+} from '../index.js';
 import { type PolicyUsage, UNUSED, usageOf } from './policy-usage.js';
 
 /** By the module's option, and the name in it. */
@@ -37,11 +44,13 @@ export class ResilienceHealthIndicator {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly resilience: ResilienceService,
+    @Optional() private readonly chaos?: Chaos,
   ) {}
 
   /**
    * How all of them are now: each with its status in `breakers`, `bulkheads` and so on, and where
-   * something is wrong, the names of what is `degraded` and `down`.
+   * something is wrong, the names of what is `degraded` and `down`. Where faults are injected, their rules
+   * are there as `chaos`.
    *
    * @param key under which terminus shows it
    * @throws ResilienceConfigurationError where an option is wrong
@@ -53,7 +62,13 @@ export class ResilienceHealthIndicator {
     const { downOnCritical = false } = checkOptions<ResilienceHealthOptions>(PLACE, options, RULES);
     const healths = this.healths(downOnCritical);
     const [degraded, down] = [namesOf(healths, 'degraded'), namesOf(healths, 'down')];
-    const details = { ...(degraded && { degraded }), ...(down && { down }), ...healths };
+    const chaos = this.chaos?.isOn && { chaos: this.chaos.list() };
+    const details: Record<string, unknown> = {
+      ...(degraded && { degraded }),
+      ...(down && { down }),
+      ...chaos,
+      ...healths,
+    };
     const indicator = this.indicators.check(key);
     if (down !== undefined) return indicator.down(details);
     const knowsDegraded = typeof indicator.degraded === 'function'; // terminus 12

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { ResilienceDashboardOptions } from '../../lib/dashboard/index.js';
-import { CircuitBreakerRegistry, defineStage, type Pipeline } from '../../lib/index.js';
+import { Chaos, CircuitBreakerRegistry, defineStage, type Pipeline } from '../../lib/index.js';
 import { closeAll, DashboardApp } from './support.js';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -101,6 +101,29 @@ async function outage(charge: Pipeline): Promise<void> {
 }
 
 describe('The page in a browser', () => {
+  it('shows that chaos is on, and ends it by a button', async () => {
+    const app = await DashboardApp.start(OPTIONS, { resilience: { chaos: {} } });
+    const chaos = app.app.get(Chaos);
+    const pay = app.resilience.pipeline({ name: 'Bank.pay', upstream: 'bank' });
+    const visit = await Visit.to(app);
+    const { page } = visit;
+    const banner = page.getByRole('region', { name: 'Chaos is on' });
+    expect(await banner.isVisible()).toBe(false);
+    chaos.add({ operations: '<b>*</b>', latencyMs: [100, 2_000], rate: 0.1 });
+    chaos.add({ id: 'bank', upstream: 'bank', error: true });
+    await pay.execute(up).catch(() => undefined);
+    await banner.getByText('1 injected').waitFor();
+    expect(await banner.innerText()).toMatch(
+      /chaos-1\s+latency 100 ms to 2 s at 10 % of the attempts of <b>\*<\/b> · 0 injected\s+bank\s+error at 100 % of the attempts of whatever that calls bank · 1 injected/,
+    );
+    expect(await page.locator('#errors').innerText()).toContain('chaos');
+    await page.getByRole('button', { name: 'Stop the chaos' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop', exact: true }).click();
+    await banner.waitFor({ state: 'hidden' });
+    expect(chaos.isOn).toBe(false);
+    expect(visit.complaints).toEqual([]);
+  });
+
   it('shows an outage as it happens', async () => {
     const { app, charge } = await shop();
     const visit = await Visit.to(app);

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/terminus';
 import {
   Bulkhead,
+  Chaos,
   CircuitBreaker,
   CircuitBreakerRegistry,
   CircuitState,
@@ -339,6 +340,24 @@ describe('ResilienceHealthIndicator', () => {
     await expect(wrong({ downOnCritcal: true })).rejects.toThrow(
       'downOnCritcal: there is no such option; known: downOnCritical',
     );
+  });
+});
+
+describe('ResilienceHealthIndicator and chaos', () => {
+  it('tells which faults are injected, for as long as any is', async () => {
+    const { app } = await boot(
+      { imports: [TerminusModule], providers: [Shop, ResilienceHealthIndicator] },
+      { breakers: { payments: {}, banner: {}, search: {} }, bulkheads: { reports: {} }, chaos: {} },
+    );
+    const indicator = app.get(ResilienceHealthIndicator);
+    expect((await indicator.isHealthy('it')).it).not.toHaveProperty('chaos');
+    app.get(Chaos).add({ operations: 'Shop.*', rate: 0.1, error: true });
+    expect((await indicator.isHealthy('it')).it).toMatchObject({
+      status: 'up',
+      chaos: [{ id: 'chaos-1', operations: 'Shop.*', rate: 0.1, effect: 'error', injected: 0 }],
+    });
+    app.get(Chaos).stopAll();
+    expect((await indicator.isHealthy('it')).it).not.toHaveProperty('chaos');
   });
 });
 

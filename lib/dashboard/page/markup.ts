@@ -10,6 +10,10 @@ export const body = `
 </header>
 <noscript><p class="none">This page needs JavaScript.</p></noscript>
 <div class="unseen" role="status" id="announcer"></div>
+<section class="chaos" id="chaos" aria-labelledby="chaos-heading" hidden>
+  <h2 id="chaos-heading">Chaos is on: some failures here are injected on purpose</h2>
+  <ul class="list" role="list" id="chaos-body" aria-labelledby="chaos-heading"></ul>
+</section>
 <main>
   <section class="tiles" aria-labelledby="now-heading">
     <h2 id="now-heading" class="unseen">Now</h2>

@@ -55,6 +55,10 @@ main > * { grid-column: span 12; }
 #operations .scroll { max-height: 720px; }
 #errors .scroll { max-height: 520px; }
 .scroll:focus-visible { outline-offset: -2px; }
+.chaos { margin-bottom: 16px; padding: 12px 16px; border: 1px solid var(--warn); border-radius: 12px; color: var(--warn); background: var(--warn-bg); }
+.chaos .list li { padding: 4px 0; border: 0; }
+.chaos .sub { color: inherit; }
+.chaos[hidden] { display: none; }
 .none { padding: 20px 16px; color: var(--quiet); }
 dialog { max-width: 440px; padding: 20px; border: 1px solid var(--line); border-radius: 14px; background: var(--panel); color: var(--text); }
 dialog::backdrop { background: rgb(10 14 24 / .5); }

@@ -1,4 +1,4 @@
-import { errors, transitions } from './lists.js';
+import { chaos, errors, transitions } from './lists.js';
 import { live } from './live.js';
 import { breakers, bulkheads, operations, stages } from './sections.js';
 import { table } from './table.js';
@@ -11,5 +11,5 @@ import { tools } from './tools.js';
  */
 export const script = `(function () {
 'use strict';
-${[tools, table, operations, breakers, bulkheads, stages, transitions, errors, live].join('\n')}
+${[tools, table, operations, breakers, bulkheads, stages, transitions, errors, chaos, live].join('\n')}
 })();`;

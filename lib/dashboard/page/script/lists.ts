@@ -76,6 +76,7 @@ var errors = new List('errors', 'No error so far.', function (it) {
   var hidden = it.handled === 0 ? '' : it.handled === it.count ? 'hidden from the caller' : it.handled + ' hidden from the caller';
   var line = make('div', { class: 'line' }, [make('span', { class: 'name' }, [it.type])]);
   if (it.count > 1) line.append(make('span', { class: 'times' }, ['× ' + it.count]));
+  if (it.chaos) line.append(make('span', { class: 'times' }, ['chaos']));
   line.append(time(it.at));
   var facts = [it.operation, it.upstream ? 'calls ' + it.upstream : '', hidden].filter(Boolean).join(' · ');
   var item = make('li', {}, [line, make('p', { class: 'message' }, [it.message])]);
@@ -83,4 +84,31 @@ var errors = new List('errors', 'No error so far.', function (it) {
   item.append(make('span', { class: 'sub' }, [facts]));
   return item;
 }, function (it) { return it.type + ' ' + it.message + ' ' + (it.cause ? it.cause.type + ' ' + it.cause.message + ' ' : '') + it.operation + ' ' + (it.upstream || ''); });
+`;
+
+/** Nobody hunts a ghost: a banner, for as long as anything is injected. */
+export const chaos = `
+var LATENCY = 'latency';
+
+function latencyText(ms) { return [].concat(ms).map(duration).join(' to '); }
+
+function chaosText(it) {
+  var what = it.effect === LATENCY ? LATENCY + ' ' + latencyText(it.latencyMs)
+    : it.effect + (it.latencyMs === undefined ? '' : ' after ' + latencyText(it.latencyMs));
+  return what + ' at ' + percent(it.rate * 100) + ' of the attempts of '
+    + [it.operations || 'whatever', it.upstream ? 'that calls ' + it.upstream : ''].filter(Boolean).join(' ')
+    + ' · ' + whole.format(it.injected) + ' injected' + (it.endsAt ? ' · until ' + moment(it.endsAt) : '');
+}
+
+var chaosEnd = { action: 'stop', title: 'Stop', text: 'Nothing is injected any more. What hangs already goes on until its timeout.' };
+var chaosButton = make('button', { type: 'button' }, ['Stop the chaos']);
+chaosButton.addEventListener('click', function () { askAndSend(chaosEnd, 'the chaos', '/chaos?'); });
+if (document.documentElement.dataset.controls === 'true') byId('chaos').append(chaosButton);
+
+function updateChaos(rules) {
+  byId('chaos').hidden = rules.length === 0;
+  byId('chaos-body').replaceChildren.apply(byId('chaos-body'), rules.map(function (it) {
+    return make('li', {}, [make('span', { class: 'name' }, [it.id]), make('span', { class: 'sub' }, [chaosText(it)])]);
+  }));
+}
 `;

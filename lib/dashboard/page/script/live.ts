@@ -60,6 +60,7 @@ function receive(event) {
   breakers.update(frame.breakers || []);
   bulkheads.update(frame.bulkheads || []);
   updateStages(frame);
+  if (frame.chaos) updateChaos(frame.chaos);
   if (frame.errors) errors.update(frame.errors);
   if (frame.transitions) {
     transitions.update(frame.transitions);
@@ -85,16 +86,16 @@ function ask(heading, text, action, then) {
 }
 
 /** Opening a circuit by a slip of the finger would be an outage of our own making. */
-function askAndSend(it, name) {
-  ask(it.title + ' ' + name + '?', it.text, it.title, function () { send(it, name); });
+function askAndSend(it, name, path) {
+  ask(it.title + ' ' + name + '?', it.text, it.title, function () { send(it, name, path); });
 }
 
-function send(it, name) {
-  var address = base + '/breakers?' + new URLSearchParams({ name: name, action: it.action });
+function send(it, name, path) {
+  var address = base + (path || '/breakers?') + new URLSearchParams({ name: name, action: it.action });
   fetch(address, { method: 'POST', headers: { 'x-resilience-dashboard': '1' }, credentials: 'same-origin' })
     .then(function (response) { if (!response.ok) throw new Error('the application answered ' + response.status); })
     .catch(function (error) {
-      ask(it.title + ' ' + name + ' failed', error.message + '.', 'Try again', function () { send(it, name); });
+      ask(it.title + ' ' + name + ' failed', error.message + '.', 'Try again', function () { send(it, name, path); });
     });
 }
 
