@@ -1,5 +1,5 @@
 import { RecentValues } from '../common/recent-values.js';
-import type { RetryBudget } from '../retry/retry-budget.js';
+import type { BudgetedCall, BudgetSource } from '../retry/retry-budget.js';
 import { type HedgeOptions, resolveHedgeOptions } from './hedge.options.js';
 
 const LATEST = 100;
@@ -20,7 +20,7 @@ export class HedgePolicy {
   constructor(
     options: HedgeOptions,
     place: string,
-    readonly budget?: RetryBudget,
+    readonly budget?: BudgetSource,
   ) {
     this.options = resolveHedgeOptions(place, options);
   }
@@ -38,7 +38,7 @@ export class HedgePolicy {
   }
 
   /** @returns whether there may be another call, which is counted then */
-  tryHedge(at: number): boolean {
-    return this.budget?.tryRetry(at) ?? true;
+  tryHedge(call: BudgetedCall, at: number): boolean {
+    return this.budget?.of(call, at).tryRetry(at) ?? true;
   }
 }

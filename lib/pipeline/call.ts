@@ -88,7 +88,6 @@ export abstract class Call<T>
       follow(signal, this);
     }
     this.startedAt = now();
-    plan.budget?.recordFirstAttempt(this.startedAt);
     this.total = plan.total?.begin(this, this.madeIn, this.startedAt);
     this.begin(1, this.startedAt);
   }
@@ -258,6 +257,7 @@ export abstract class Call<T>
       if (caller?.aborted) this.cancel(caller.reason);
       else if (caller !== undefined && caller.deadline <= at) this.cancel(this.outOfTime(caller));
       if (this.cut !== undefined) throw this.cut.reason;
+      if (number === 1) this.plan.budget?.of(this, at).recordFirstAttempt(at);
       this.total?.refuseLate(at);
       const { hedge } = this;
       const madeIn = this.total ?? this.madeIn;

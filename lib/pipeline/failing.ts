@@ -135,6 +135,7 @@ export class Failing<T> {
     if (call.committed || !(retry.options.idempotent || call.mayRepeat)) return undefined;
     const at = now();
     return retry.decide({
+      call,
       error,
       result: this.result,
       attempt: call.attempts,

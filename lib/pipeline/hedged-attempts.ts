@@ -140,7 +140,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
 
   private hedgeNow(): void {
     const at = now();
-    if (this.plan.shutdown.closed || !this.hedge.tryHedge(at)) return;
+    if (this.plan.shutdown.closed || !this.hedge.tryHedge(this.owner, at)) return;
     this.plan.observer.onHedge(this.made.length, this.delayMs);
     if (this.settled) return; // by one who heard of it
     this.make(at);

@@ -1,4 +1,4 @@
-import type { RetryBudget } from '../retry/retry-budget.js';
+import type { BudgetSource } from '../retry/retry-budget.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
 import type { AttemptPlan } from '../stage/attempt.js';
 import { type Hooks, hooksOf } from '../stage/hooks.js';
@@ -38,7 +38,7 @@ export class Plan implements AttemptPlan {
   readonly total: TotalTimeoutPolicy | undefined;
   readonly results: ResultJudge | undefined;
   /** Of retries and hedges. */
-  readonly budget: RetryBudget | undefined;
+  readonly budget: BudgetSource | undefined;
   /** What it says flows inward, or there are several of an attempt at once. */
   private readonly alwaysNeedsScope: boolean;
 

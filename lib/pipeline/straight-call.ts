@@ -29,9 +29,9 @@ export class StraightCall<T> extends StraightAttempt {
   run(): Promise<T> {
     const { plan, startedAt } = this;
     plan.shutdown.enter();
-    plan.budget?.recordFirstAttempt(startedAt);
     let waitsAt: number;
     try {
+      plan.budget?.of(this, startedAt).recordFirstAttempt(startedAt);
       waitsAt = plan.hooks.admit(this, startedAt);
     } catch (refusal) {
       return this.handOver((_, attempt) => attempt.refuse(refusal, 'failure'));

@@ -1,6 +1,7 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import { type ByKeyOptions, type Keyable, named } from '../stage/keyed.options.js';
 import type { RateLimitOptions } from './rate-limit.options.js';
 
 /**
@@ -9,9 +10,21 @@ import type { RateLimitOptions } from './rate-limit.options.js';
  * @param rateLimit the name of one in `rateLimits`, which is shared, or options for one of the method's
  * own, named `ClassName.method`; what they leave out, `defaults.rateLimit` or the class's decorator says.
  * Checked when the application boots.
+ * @param keyed has one for each key in the place of the one of the name. Equal keys of different operations
+ * share one.
+ *
+ * @example @RateLimit('partner', { key: (tenant: string) => tenant })
  */
-export function RateLimit(rateLimit: string | Partial<RateLimitOptions> = {}): ResilienceDecorator {
-  return decorate('rateLimit', rateLimit);
+export function RateLimit(name: string, keyed?: ByKeyOptions): ResilienceDecorator;
+export function RateLimit(options?: Keyable<Partial<RateLimitOptions>>): ResilienceDecorator;
+export function RateLimit(
+  rateLimit: string | Keyable<Partial<RateLimitOptions>>,
+): ResilienceDecorator;
+export function RateLimit(
+  rateLimit: string | Keyable<Partial<RateLimitOptions>> = {},
+  keyed?: ByKeyOptions,
+): ResilienceDecorator {
+  return decorate('rateLimit', named(rateLimit, keyed));
 }
 
 /** The injection token of the named rate limit, a `RateLimitPolicy`. */
@@ -19,7 +32,10 @@ export function getRateLimitToken(name: string): string {
   return policyToken('rateLimit', name);
 }
 
-/** Injects the named rate limit, a `RateLimitPolicy`. An unknown name fails the boot. */
+/**
+ * Injects the named rate limit, a `RateLimitPolicy`; of one that is kept by key all of them, a
+ * `KeyedPolicies<RateLimitPolicy>`. An unknown name fails the boot.
+ */
 export function InjectRateLimit(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getRateLimitToken(name), '@InjectRateLimit()');
 }

@@ -27,3 +27,14 @@ export function rateLimitHealth(snapshot: RateLimitSnapshot): RateLimitHealth {
   if (pausedMs > 0) health.pausedMs = pausedMs;
   return health;
 }
+
+/** What rate limits come to together. */
+export function sumOfRateLimits(snapshots: readonly RateLimitSnapshot[]) {
+  const sum = { queued: 0, rejected: 0, pausedKeys: 0 };
+  for (const { queued, rejected, pausedMs } of snapshots) {
+    sum.queued += queued;
+    sum.rejected += rejected;
+    if (pausedMs > 0) sum.pausedKeys++;
+  }
+  return sum;
+}

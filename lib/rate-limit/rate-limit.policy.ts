@@ -8,6 +8,7 @@ import {
   type Admission,
   type AttemptStage,
   type Permit,
+  type Retention,
   type Settlement,
   type StageAttempt,
   WAIT,
@@ -166,6 +167,13 @@ export class RateLimitPolicy implements AttemptStage {
     this.bucket.change(limit, this.burst, at);
     this.telemetry?.limited(limit);
     this.planAnew(at);
+  }
+
+  /** Not before a new one would let in no more than this, nor where it has another limit than that would. */
+  get retention(): Retention {
+    if (this.limit !== this.options.limit || this.queue.size > 0) return 'kept';
+    const at = now();
+    return this.bucket.available(at) < this.burst || this.bucket.pausedMs(at) > 0 ? 'kept' : 'none';
   }
 
   admit(attempt: StageAttempt, askedAt: number): Permit {

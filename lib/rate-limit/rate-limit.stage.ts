@@ -1,13 +1,14 @@
 import { Registry } from '../common/registry.js';
+import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
 import { namedStage } from '../stage/named-catalog.js';
 import { RateLimitedError, type RateLimitReason } from './rate-limit.error.js';
-import { rateLimitHealth } from './rate-limit.health.js';
+import { rateLimitHealth, sumOfRateLimits } from './rate-limit.health.js';
 import {
   checkRateLimitOptions,
   type RateLimitOptions,
   resolveRateLimitOptions,
 } from './rate-limit.options.js';
-import { RateLimitPolicy } from './rate-limit.policy.js';
+import { RateLimitPolicy, type RateLimitSnapshot } from './rate-limit.policy.js';
 import { RATE_LIMIT_METRICS, RateLimitTelemetry } from './rate-limit.telemetry.js';
 
 /** What is typed of it. */
@@ -16,19 +17,26 @@ export interface RateLimitTypes {
   policy: RateLimitPolicy;
   error: RateLimitedError;
   service: {
-    /** Options for a rate limit shared under the service's name, or the name of one in `rateLimits`. */
-    rateLimit?: Partial<RateLimitOptions> | string;
+    /** Options for a rate limit shared under the service's name, or the name of one in `rateLimits`, also by key. */
+    rateLimit?: Keyable<Partial<RateLimitOptions>> | KeyedReference | string;
   };
   names: {
     /** Rate limits, for `@RateLimit(name)` and `@InjectRateLimit(name)`. */
-    rateLimits?: Record<string, Partial<RateLimitOptions>>;
+    rateLimits?: Record<string, Keyable<Partial<RateLimitOptions>>>;
   };
-  defaults: { rateLimit?: Partial<RateLimitOptions> };
-  /** With the `name` that it is shared by. */
+  defaults: { rateLimit?: Keyable<Partial<RateLimitOptions>> };
+  /** With the `name` that it is shared by; by key the pattern of the names. */
   described: { name: string };
   event:
-    | { type: 'rate-limited'; rateLimit: string; reason: RateLimitReason; retryAfterMs: number }
-    | { type: 'rate-limit-paused'; rateLimit: string; pauseMs: number };
+    | {
+        type: 'rate-limited';
+        rateLimit: string;
+        /** Of one that is kept by key, whose name is `partner[acme]`. */
+        key?: string;
+        reason: RateLimitReason;
+        retryAfterMs: number;
+      }
+    | { type: 'rate-limit-paused'; rateLimit: string; key?: string; pauseMs: number };
 }
 
 /** The rate limits of an application: the named ones, and those that decorators made inline. */
@@ -47,6 +55,7 @@ export const rateLimitStage = namedStage<RateLimitTypes, Partial<RateLimitOption
     resolve: resolveRateLimitOptions,
     make: (name, options, host) => new RateLimitPolicy(name, options, host),
     snapshot: (rateLimit) => rateLimit.getSnapshot(),
+    sum: (snapshots) => sumOfRateLimits(snapshots as RateLimitSnapshot[]),
     health: rateLimitHealth,
     left: RateLimitTelemetry.left,
     shutdown: (rateLimit) => rateLimit.shutdown(),

@@ -1,4 +1,5 @@
-import { checkerOf, duration, nonNegative } from '../common/options.js';
+import { checkerOf, duration, nonNegative, positiveCount, predicate } from '../common/options.js';
+import type { KeyedReference, KeyFunction } from '../stage/keyed.options.js';
 
 /**
  * How many retries the calls to a dependency may add to its load: over the window, at most
@@ -13,17 +14,36 @@ export interface RetryBudgetOptions {
   minRetriesPerSecond?: number;
   /** In ms. @default 10000 */
   windowMs?: number;
+  /** Each key has a budget of its own: one tenant's outage cannot use up the retries of others. @default one for all calls */
+  key?: KeyFunction;
+  /** So many are kept; see `KeyedOptions`. @default 1000 */
+  maxKeys?: number;
+  /** One that has been idle for so long is forgotten, in ms. @default 600000 */
+  idleMs?: number;
 }
+
+/** One of those in `retryBudgets`, by key. */
+export type RetryBudgetByKey = KeyedReference;
+
+/** The options in force of one budget. */
+export type ResolvedRetryBudgetOptions = Required<
+  Pick<RetryBudgetOptions, 'ratio' | 'minRetriesPerSecond' | 'windowMs'>
+>;
 
 /** @throws ResilienceConfigurationError */
 export const checkRetryBudgetOptions = checkerOf<RetryBudgetOptions>({
   ratio: nonNegative,
   minRetriesPerSecond: nonNegative,
   windowMs: duration,
+  key: predicate,
+  maxKeys: positiveCount,
+  idleMs: duration,
 });
 
-export function resolveRetryBudgetOptions(
-  options: RetryBudgetOptions,
-): Required<RetryBudgetOptions> {
-  return { ratio: 0.2, minRetriesPerSecond: 10, windowMs: 10_000, ...options };
+export function resolveRetryBudgetOptions({
+  ratio = 0.2,
+  minRetriesPerSecond = 10,
+  windowMs = 10_000,
+}: RetryBudgetOptions): ResolvedRetryBudgetOptions {
+  return { ratio, minRetriesPerSecond, windowMs };
 }

@@ -1,6 +1,9 @@
+import { now } from '../common/clock.js';
 import { TimeWindow } from '../common/time-window.js';
+import type { Retention, StageAttempt } from '../stage/attempt-stage.js';
 import {
   checkRetryBudgetOptions,
+  type ResolvedRetryBudgetOptions,
   type RetryBudgetOptions,
   resolveRetryBudgetOptions,
 } from './retry-budget.options.js';
@@ -25,6 +28,17 @@ interface Limit {
   readonly share: number;
 }
 
+/** The call that a retry is of, as far as its key needs it. */
+export type BudgetedCall = Pick<StageAttempt, 'self' | 'args'>;
+
+/** Where the budget of a call comes from. */
+export interface BudgetSource {
+  readonly name: string;
+  readonly options: object;
+  /** @throws ResilienceConfigurationError where the call has no key, and needs one */
+  of(call: BudgetedCall, at: number): RetryBudget;
+}
+
 /**
  * Bounds what retries add to the load of a dependency, so that they cannot keep it down: over the
  * window, retries ≤ ratio × first attempts + minRetriesPerSecond × window. It is spent evenly: in any
@@ -39,12 +53,14 @@ interface Limit {
  * bucket, which would let all the savings of quiet times out at once. Like Envoy since its issue 30205
  * it counts a retry when it is scheduled.
  */
-export class RetryBudget {
-  readonly options: Readonly<Required<RetryBudgetOptions>>;
+export class RetryBudget implements BudgetSource {
+  readonly options: Readonly<ResolvedRetryBudgetOptions>;
   private readonly firstAttempts: TimeWindow;
   private readonly limits: readonly Limit[];
   /** All retries of the window. */
   private readonly whole: TimeWindow;
+  /** When the last retry was counted, if any was. */
+  private spentAt: number | undefined = undefined;
 
   /** @throws ResilienceConfigurationError */
   constructor(
@@ -79,6 +95,18 @@ export class RetryBudget {
     for (const { retries, share } of this.limits)
       if (!isBurst && retries.counts(at).calls + 1 > Math.max(1, allowed * share)) return false;
     for (const { retries } of this.limits) retries.record(at, false, false);
+    this.spentAt = at;
     return true;
+  }
+
+  /** That of a call: one for all. */
+  of(): RetryBudget {
+    return this;
+  }
+
+  /** What was spent in the window must not be there again. */
+  get retention(): Retention {
+    const { spentAt, options } = this;
+    return spentAt === undefined || now() - spentAt >= options.windowMs ? 'none' : 'kept';
   }
 }

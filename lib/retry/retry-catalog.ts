@@ -1,7 +1,7 @@
 import { known } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
 import { merge } from '../common/options.js';
-import { Registry } from '../common/registry.js';
+import { isReference } from '../stage/keyed.options.js';
 import type {
   NamingOptions,
   Said,
@@ -11,8 +11,13 @@ import type {
 } from '../stage/stage-definition.js';
 import { type RetryOptions, retryArgument } from './retry.options.js';
 import { RetryPolicy } from './retry.policy.js';
-import { RetryBudget } from './retry-budget.js';
-import type { RetryBudgetOptions } from './retry-budget.options.js';
+import type { BudgetSource } from './retry-budget.js';
+import type {
+  ResolvedRetryBudgetOptions,
+  RetryBudgetByKey,
+  RetryBudgetOptions,
+} from './retry-budget.options.js';
+import { RetryBudgets, sourceOf } from './retry-budgets.js';
 
 /** The retries of an application: options with names, and the budgets that bound them. */
 export class RetryCatalog implements StageCatalog<RetryPolicy> {
@@ -21,20 +26,17 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
     'retries',
     (number) => `the number ${number}`,
   );
-  /** The budgets with names. */
-  private readonly budgets = new Registry<RetryBudget>('retry budget', 'retryBudgets');
-  /** Those of upstreams without one. */
-  private readonly shared = new Map<string, RetryBudget>();
+  private readonly budgets: RetryBudgets;
   private readonly defaults: RetryOptions | undefined;
 
-  constructor({ defaults }: StageApplication) {
-    this.defaults = defaults.retry as RetryOptions | undefined;
+  constructor(application: StageApplication) {
+    this.defaults = application.defaults.retry as RetryOptions | undefined;
+    this.budgets = new RetryBudgets(application);
   }
 
   add({ retries, retryBudgets }: NamingOptions): void {
     const budgets = (retryBudgets ?? {}) as Record<string, RetryBudgetOptions>;
-    for (const [name, budget] of Object.entries(budgets))
-      this.budgets.add(new RetryBudget(name, budget), `retryBudgets.${name}`);
+    for (const [name, budget] of Object.entries(budgets)) this.budgets.add(name, budget);
     this.named.add(retries as Record<string, RetryOptions> | undefined);
   }
 
@@ -44,7 +46,7 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
       ([name, retry]) => [`retries.${name}`, retry] as const,
     );
     for (const [place, retry] of [...named, ['defaults.retry', this.defaults] as const])
-      if (typeof retry?.budget === 'string') this.budgets.find(retry.budget, `${place}.budget`);
+      if (isNamed(retry?.budget)) this.budgets.checkName(retry.budget, `${place}.budget`);
   }
 
   resolve({ operation, upstream, place, values }: Said): RetryPolicy {
@@ -63,24 +65,22 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
     upstream: string | undefined,
     given: RetryOptions['budget'],
     place: string,
-  ): RetryBudget | undefined {
+  ): BudgetSource | undefined {
     const budget = given ?? this.defaults?.budget;
     if (budget === false) return undefined;
-    if (typeof budget === 'string') return this.budgets.find(budget, place) as RetryBudget;
-    if (given !== undefined || upstream === undefined) return new RetryBudget(operation, budget);
-    if (this.budgets.has(upstream)) return this.budgets.get(upstream);
-    const shared = this.shared.get(upstream) ?? new RetryBudget(upstream, budget);
-    this.shared.set(upstream, shared); // made for whoever asks first
-    return shared;
+    if (isNamed(budget)) return this.budgets.find(budget, place);
+    if (given !== undefined || upstream === undefined)
+      return this.budgets.own(operation, budget, place);
+    return this.budgets.ofUpstream(upstream, budget, place);
   }
 
   doubts(operations: readonly StagedOperation[]): string[] {
     const used = new Set(operations.flatMap(({ stages }) => budgetIn(stages.retry)));
-    return [...this.unused(operations, used), ...this.wide(used)];
+    return [...this.unused(operations, used), ...this.wide(used), ...this.budgets.neverKeyed()];
   }
 
   /** A budget is that of an upstream by its name alone, so a misspelt one bounds nothing. */
-  private unused(operations: readonly StagedOperation[], used: ReadonlySet<RetryBudget>): string[] {
+  private unused(operations: readonly StagedOperation[], used: ReadonlySet<Budget>): string[] {
     const upstreams = new Set(operations.flatMap(({ upstream }) => upstream ?? []));
     return this.budgets
       .list()
@@ -92,16 +92,24 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
   }
 
   /** The ratio is a fraction, unlike percentages. */
-  private wide(used: ReadonlySet<RetryBudget>): string[] {
+  private wide(used: ReadonlySet<Budget>): string[] {
     return [...new Set([...this.budgets.list(), ...used])]
-      .filter(({ options }) => options.ratio > 1)
+      .map(({ name, options }) => ({ name, ...(options as ResolvedRetryBudgetOptions) }))
+      .filter(({ ratio }) => ratio > 1)
       .map(
-        ({ name, options: { ratio } }) =>
+        ({ name, ratio }) =>
           `retry budget ${name}: ratio ${ratio} allows ${ratio} retries for each first attempt; did you mean ${ratio / 100} (${ratio} %)?`,
       );
   }
 }
 
-function budgetIn(retry: unknown): RetryBudget | [] {
-  return (retry as RetryPolicy | undefined)?.budget ?? [];
+type Budget = ReturnType<typeof sourceOf>;
+
+function budgetIn(retry: unknown): Budget | [] {
+  const { budget } = (retry ?? {}) as Partial<RetryPolicy>;
+  return budget === undefined ? [] : sourceOf(budget);
+}
+
+function isNamed(budget: RetryOptions['budget']): budget is string | RetryBudgetByKey {
+  return typeof budget === 'string' || isReference(budget);
 }

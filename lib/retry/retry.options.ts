@@ -12,7 +12,12 @@ import {
   type Rule,
   text,
 } from '../common/options.js';
-import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.options.js';
+import { checkReference, isReference } from '../stage/keyed.options.js';
+import {
+  checkRetryBudgetOptions,
+  type RetryBudgetByKey,
+  type RetryBudgetOptions,
+} from './retry-budget.options.js';
 
 /** How a wait is spread, so that callers that failed together do not come back together. */
 export type Jitter = 'none' | 'full' | 'equal' | 'decorrelated';
@@ -72,10 +77,11 @@ export interface RetryOptions {
   idempotent?: boolean;
   /**
    * What bounds the retries of everybody who calls the same upstream: the name of one in
-   * `retryBudgets`, options for one of this operation's own, or `false` for none.
+   * `retryBudgets`, also by key (`{ name, key }`), options for one of this operation's own, or `false`
+   * for none.
    * @default the budget of the operation's `@Upstream`, or one of its own where it names none
    */
-  budget?: string | RetryBudgetOptions | false;
+  budget?: string | RetryBudgetByKey | RetryBudgetOptions | false;
   /**
    * Retry also what a call inside has already retried until it gave up. Attempts multiply: 3 × 3 make
    * 9 calls. @default false
@@ -113,7 +119,8 @@ const budget: Rule = (value, place) => {
   if (value === false) return undefined;
   if (typeof value === 'string') return text(value, place);
   if (typeof value !== 'object' || value === null) return 'the name of a budget, options, or false';
-  checkRetryBudgetOptions(place, value);
+  if (isReference(value)) checkReference(place, value);
+  else checkRetryBudgetOptions(place, value);
   return undefined;
 };
 

@@ -11,10 +11,12 @@ import {
   resolveRetryOptions,
 } from './retry.options.js';
 import { forbidsRetry, retryAfterMs } from './retry-after.js';
-import type { RetryBudget } from './retry-budget.js';
+import type { BudgetedCall, BudgetSource } from './retry-budget.js';
 
 /** A failed attempt, as the retry policy judges it. */
 export interface FailedAttempt {
+  /** That it belongs to. */
+  call: BudgetedCall;
   error: unknown;
   /** Where it failed by its result: the error. */
   result?: FailedResult | undefined;
@@ -50,7 +52,7 @@ export class RetryPolicy {
   constructor(
     options: RetryOptions = {},
     place = 'RetryPolicy',
-    readonly budget?: RetryBudget,
+    readonly budget?: BudgetSource,
   ) {
     this.options = resolveRetryOptions(checkRetryOptions(place, options));
   }
@@ -71,7 +73,8 @@ export class RetryPolicy {
     if (delayMs >= failed.remainingMs) return { outOfTime: true };
     if (maxDurationMs !== undefined && failed.elapsedMs + delayMs >= maxDurationMs)
       return undefined;
-    if (this.budget?.tryRetry(failed.at) === false) return { suppressed: 'budget' };
+    if (this.budget?.of(failed.call, failed.at).tryRetry(failed.at) === false)
+      return { suppressed: 'budget' };
     return { delayMs };
   }
 

@@ -106,7 +106,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   forKey(key: PolicyKey): P {
     const at = now();
     const entry = this.find(key, at, this.parts.place);
-    if (entry.users === 0) this.leave(entry, at);
+    this.touch(entry, at);
     return this.revealed(entry.policy);
   }
 
@@ -151,6 +151,11 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     this.forgetIdle(at, LOOKED_AT);
     const known = typeof answer === 'string' ? this.entries.get(answer) : undefined;
     return known ?? this.findOrMake(keyFrom(answer, place), at);
+  }
+
+  /** It was used at this moment. */
+  touch(entry: Keyed<P>, at: number): void {
+    if (entry.users === 0) this.leave(entry, at);
   }
 
   /** An attempt is in it, or waits for it, from now on. */

@@ -2,6 +2,7 @@ import type { FailedAttempt, RetryPolicy } from '../../lib/retry/retry.policy.js
 
 /** A first attempt that failed, of a call with all the time in the world. */
 export const failed = (error: unknown, fields: Partial<FailedAttempt> = {}): FailedAttempt => ({
+  call: { self: undefined, args: [] },
   error,
   attempt: 1,
   previousDelayMs: undefined,

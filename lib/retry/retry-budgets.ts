@@ -1,0 +1,151 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { Registry } from '../common/registry.js';
+import {
+  type KeyFunction,
+  needingKey,
+  resolveKeyedOptions,
+  splitKeyed,
+} from '../stage/keyed.options.js';
+import { KeyedInstances } from '../stage/keyed-instances.js';
+import { KeyedReports } from '../stage/keyed-metrics.js';
+import type { StageHost } from '../stage/stage-host.js';
+import { BudgetByKey } from './budget-by-key.js';
+import { type BudgetSource, RetryBudget } from './retry-budget.js';
+import {
+  type RetryBudgetByKey,
+  type RetryBudgetOptions,
+  resolveRetryBudgetOptions,
+} from './retry-budget.options.js';
+
+/** A budget for all calls, or one for each key. */
+type Budgets = RetryBudget | KeyedInstances<RetryBudget>;
+
+/** The retry budgets of an application: those with names, by key or not, and those of upstreams. */
+export class RetryBudgets {
+  /** Those with names. */
+  private readonly named = new Registry<RetryBudget>('retry budget', 'retryBudgets');
+  /** The options of those. */
+  private readonly given = new Map<string, RetryBudgetOptions>();
+  /** Those of upstreams without one. */
+  private readonly shared = new Map<string, Budgets>();
+  /** What operations have without a key. */
+  private readonly unkeyed = new Set<Budgets>();
+
+  constructor(private readonly host: StageHost) {}
+
+  /** @throws ResilienceConfigurationError where the name is taken */
+  add(name: string, options: RetryBudgetOptions): void {
+    const place = `retryBudgets.${name}`;
+    this.named.add(this.make(name, options, place), place);
+    this.given.set(name, options);
+  }
+
+  has(name: string): boolean {
+    return this.named.isTaken(name);
+  }
+
+  /** @throws ResilienceConfigurationError where there is none */
+  checkName(budget: string | RetryBudgetByKey, place: string): void {
+    this.named.find(typeof budget === 'string' ? budget : budget.name, place);
+  }
+
+  /** All with names. */
+  list(): Budgets[] {
+    return this.named.entries() as Budgets[];
+  }
+
+  /** @throws ResilienceConfigurationError on an unknown name, and on one that is by key elsewhere only */
+  find(budget: string | RetryBudgetByKey, place: string): BudgetSource {
+    const { name, key } = typeof budget === 'string' ? { name: budget, key: undefined } : budget;
+    const found = this.named.find(name, place) as Budgets;
+    const asked = key ?? this.given.get(name)?.key;
+    if (asked === undefined) return this.use(found, undefined, place);
+    if (found instanceof KeyedInstances) return this.use(found, asked, place);
+    if (this.unkeyed.has(found))
+      throw new ResilienceConfigurationError(
+        place,
+        `has a key for ${JSON.stringify(name)}, which other operations use without; allowed: a key there too, or for all in retryBudgets.${name}`,
+      );
+    this.named.remove(found);
+    const made = this.keyed(name, this.given.get(name) ?? {}, place);
+    return this.use(this.named.add(made, place), asked, place);
+  }
+
+  /** One of an operation's own. */
+  own(operation: string, options: RetryBudgetOptions = {}, place: string): BudgetSource {
+    return this.use(this.make(operation, options, place), options.key, place);
+  }
+
+  /** That of everything that calls an upstream; made for whoever asks first. */
+  ofUpstream(upstream: string, options: RetryBudgetOptions = {}, place: string): BudgetSource {
+    if (this.has(upstream)) return this.find(upstream, place);
+    const shared = this.shared.get(upstream) ?? this.make(upstream, options, place);
+    this.shared.set(upstream, shared);
+    return this.use(shared, options.key, place);
+  }
+
+  /** What is said of keys that there are not. */
+  neverKeyed(): string[] {
+    return this.list().flatMap((budget) => {
+      if (budget instanceof KeyedInstances) return [];
+      const option = needingKey(splitKeyed(this.given.get(budget.name) ?? {})[0]);
+      return option === undefined
+        ? []
+        : [
+            `retry budget ${budget.name}: ${option} is of budgets by key, and no operation says a key`,
+          ];
+    });
+  }
+
+  private use(found: Budgets, key: KeyFunction | undefined, place: string): BudgetSource {
+    if (found instanceof KeyedInstances && key !== undefined)
+      return new BudgetByKey(found, key, place);
+    if (found instanceof KeyedInstances)
+      throw new ResilienceConfigurationError(
+        place,
+        `is ${JSON.stringify(found.name)}, which other operations have by key; allowed: a key here too, or in retryBudgets.${found.name}`,
+      );
+    this.unkeyed.add(found);
+    return found;
+  }
+
+  private make(name: string, options: RetryBudgetOptions, place: string): Budgets {
+    return options.key === undefined
+      ? new RetryBudget(name, options)
+      : this.keyed(name, options, place);
+  }
+
+  private keyed(
+    name: string,
+    options: RetryBudgetOptions,
+    place: string,
+  ): KeyedInstances<RetryBudget> {
+    const [keyed, given] = splitKeyed<RetryBudgetOptions>(options);
+    const resolved = resolveKeyedOptions(keyed);
+    const warn = this.host.warnOf(`The retry budget "${name}"`);
+    return new KeyedInstances<RetryBudget>({
+      name,
+      place,
+      given: options,
+      keyed: resolved,
+      options: resolveRetryBudgetOptions(given),
+      reports: new KeyedReports(this.host, name, {}, false),
+      make: (instance) => new RetryBudget(instance, given),
+      reveal: (budget) => budget,
+      dispose: () => undefined,
+      shutdown: () => undefined,
+      crowded: () => warn(crowded(resolved.maxKeys)),
+    });
+  }
+}
+
+/** Whether it is one of those that are known by a name. */
+export function sourceOf(budget: BudgetSource): Budgets {
+  return budget instanceof BudgetByKey ? budget.budgets : (budget as RetryBudget);
+}
+
+function crowded(maxKeys: number): Error {
+  return new Error(
+    `has more keys than maxKeys ${maxKeys}, none of which can be forgotten: keys that come now share one`,
+  );
+}
