@@ -1,9 +1,15 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { type AlertChannel, InMemoryMetrics, ResilienceModule } from 'nestjs-bulwark';
+import {
+  type AlertChannel,
+  type ChaosOptions,
+  InMemoryMetrics,
+  ResilienceModule,
+} from 'nestjs-bulwark';
 import { ResilienceDashboardModule } from 'nestjs-bulwark/dashboard';
 import { PrometheusMetrics } from 'nestjs-bulwark/prometheus';
 import { ResilienceHealthIndicator } from 'nestjs-bulwark/terminus';
+import { ChaosController } from './chaos/chaos.controller.js';
 import { ErrorsController } from './errors/errors.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { MetricsController } from './metrics/metrics.controller.js';
@@ -15,7 +21,11 @@ import type { Upstreams } from './upstreams/upstreams.js';
 export class AppModule {
   static protected(
     upstreams: Upstreams,
-    { alerts, logErrors }: { alerts: AlertChannel[]; logErrors: boolean },
+    {
+      alerts,
+      logErrors,
+      chaos,
+    }: { alerts: AlertChannel[]; logErrors: boolean; chaos?: ChaosOptions },
   ): DynamicModule {
     const prometheus = new PrometheusMetrics();
     return {
@@ -25,12 +35,13 @@ export class AppModule {
         ResilienceModule.forRoot({
           ...resilienceOptions(alerts, logErrors),
           metrics: [new InMemoryMetrics(), prometheus],
+          ...(chaos && { chaos }),
         }),
         // Public, for the sample listens on this machine alone; a real shop gives it a guard.
         ResilienceDashboardModule.forRoot({ public: true, controls: true }),
         ShopModule.with(upstreams),
       ],
-      controllers: [HealthController, ErrorsController, MetricsController],
+      controllers: [HealthController, ErrorsController, MetricsController, ChaosController],
       providers: [ResilienceHealthIndicator, { provide: PrometheusMetrics, useValue: prometheus }],
     };
   }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { type AlertChannel, WebhookAlerts } from 'nestjs-bulwark';
 import { AppModule } from './app.module.js';
+import { OUTAGE } from './chaos/outage.js';
 import { FAULTS } from './upstreams/fault.js';
 import { UPSTREAM_NAMES, Upstreams } from './upstreams/upstreams.js';
 
@@ -15,11 +16,17 @@ const pager: AlertChannel = {
 const { ALERT_WEBHOOK } = process.env;
 const alerts = ALERT_WEBHOOK ? [pager, new WebhookAlerts({ url: ALERT_WEBHOOK })] : [pager];
 
+/** With the outage from the start: CHAOS=outage npm start */
+const chaos = { rules: process.env.CHAOS === 'outage' ? [...OUTAGE] : [] };
+
 const port = Number(process.env.PORT ?? 3_000);
 const upstreams = await Upstreams.start();
-const app = await NestFactory.create(AppModule.protected(upstreams, { alerts, logErrors: true }), {
-  logger: ['warn', 'error'],
-});
+const app = await NestFactory.create(
+  AppModule.protected(upstreams, { alerts, logErrors: true, chaos }),
+  {
+    logger: ['warn', 'error'],
+  },
+);
 
 async function close(): Promise<void> {
   await app.close();
@@ -55,6 +62,10 @@ Break something, and try again a few times:
 
   upstreams  ${UPSTREAM_NAMES.join(', ')}
   faults     ${FAULTS.join(', ')}
+
+Or leave them alone, and break the calls for 20 seconds (DELETE ends it, and so does a button of the page):
+
+  curl -X POST ${shop}/chaos
 
 Ctrl-C closes the shop.
 `;

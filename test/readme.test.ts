@@ -17,13 +17,14 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { expect, test } from '@jest/globals';
 import * as bulwark from 'nestjs-bulwark';
-import { type AlertChannel, Bulkhead, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical, type CriticalAlert,
+import { type AlertChannel, Bulkhead, Chaos, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical, type CriticalAlert,
   currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, RateLimit, resilientFetch, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
   ResilienceService, Retry, Signal, Timeout, TimeoutError, Upstream, WebhookAlerts } from 'nestjs-bulwark';
 interface Product { id: string }
 interface User { id: string; name: string }
 declare class DataSource { query<T>(sql: string, parameters?: unknown[]): Promise<T> }
 declare function getJson<T>(path: string, signal: AbortSignal): Promise<T>;
+declare function isTester(context: unknown): boolean;
 declare function isBusy(error: unknown): boolean;
 declare function bestsellersBeside(productId: string): Product[];
 declare function currentRequestId(): string;

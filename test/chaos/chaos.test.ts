@@ -387,6 +387,21 @@ describe('Chaos comes to', () => {
     expect(work).toHaveBeenCalledTimes(1);
   });
 
+  it('each of the attempts that are made beside each other', async () => {
+    const drawn = [0, 1];
+    const { app } = await start({
+      random: () => drawn.shift() as number,
+      rules: [{ operations: 'twice', rate: 0.5, hang: true }],
+    });
+    const pipeline = app.get(ResilienceService).pipeline({
+      name: 'twice',
+      hedge: { delayMs: 1 },
+    });
+    expect(await pipeline.execute(async ({ attempt }) => `answer of ${attempt}`)).toBe(
+      'answer of 1',
+    );
+  });
+
   it('attempts, whose work runs in their scope as ever once it was delayed', async () => {
     @Injectable()
     class Looking {

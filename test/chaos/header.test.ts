@@ -22,7 +22,7 @@ import {
   Timeout,
 } from '../../lib/index.js';
 import { boot, closeAll, RecordingLogger, resilienceModule, track } from '../binding/support.js';
-import { EXPRESS, FASTIFY, type Platform } from '../edge/adapters.support.js';
+import { EXPRESS, FASTIFY, type Platform, until } from '../edge/adapters.support.js';
 
 afterEach(closeAll);
 
@@ -158,6 +158,18 @@ describe.each([EXPRESS, FASTIFY])('The header of chaos on $name', (platform) => 
     expect([slow, other]).toEqual([504, 200]);
     expect(chaos.requests).toBe(0);
     expect(chaos.isOn).toBe(false);
+  });
+
+  it('lets go of what hangs when its client goes away', async () => {
+    const { app, chaos } = await serve(platform);
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const client = new AbortController();
+    const headers = { 'x-tester': 'yes', 'x-chaos': 'Bank.pay=hang' };
+    const sent = fetch(`http://127.0.0.1:${port}/pay`, { headers, signal: client.signal });
+    sent.catch(() => undefined);
+    await until(() => chaos.requests === 1, 'the request');
+    client.abort();
+    await until(() => chaos.requests === 0, 'the end of the request');
   });
 
   it('is ignored where the request is not allowed to bring chaos along', async () => {

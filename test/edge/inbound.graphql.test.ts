@@ -8,6 +8,7 @@ import { inboundOf } from '../../lib/edge/inbound.js';
 import { resolveInboundOptions } from '../../lib/edge/inbound.options.js';
 import { withinDeadline } from '../../lib/edge/within-deadline.js';
 import {
+  type ChaosOptions,
   CircuitBreaker,
   type CircuitBreakerPolicy,
   CircuitBreakerRegistry,
@@ -71,7 +72,7 @@ describe.each([EXPRESS, FASTIFY])('The deadline of a GraphQL request on $name', 
     runs = 0;
   });
 
-  async function serve(inbound: InboundOptions = {}) {
+  async function serve(inbound: InboundOptions = {}, chaos?: ChaosOptions) {
     const graphql = GraphQLModule.forRoot<ApolloDriverConfig>({
       driver: ApolloDriver,
       autoSchemaFile: true,
@@ -81,6 +82,7 @@ describe.each([EXPRESS, FASTIFY])('The deadline of a GraphQL request on $name', 
     const options = {
       breakers: { remote: { failureThreshold: 1 } },
       inbound: { trustCriticality: true, ...inbound },
+      ...(chaos && { chaos }),
     };
     const { app } = await listen(platform, { imports: [graphql], providers: [Mirror] }, options);
     const url = `${await app.getUrl()}/graphql`;
@@ -94,6 +96,14 @@ describe.each([EXPRESS, FASTIFY])('The deadline of a GraphQL request on $name', 
       return (await response.json()) as Answer;
     };
   }
+
+  it('stands beside the chaos that it brings along by a header', async () => {
+    const ask = await serve({}, { header: { name: 'x-chaos', allow: () => true } });
+    const headers = { 'x-chaos': 'Mirror.decorated=error' };
+    expect((await ask('{ decorated }', headers)).errors).toHaveLength(1);
+    expect((await ask('{ plain }', headers)).errors).toBeUndefined();
+    expect((await ask('{ decorated }')).errors).toBeUndefined();
+  });
 
   it('and its criticality are those of the calls made inside', async () => {
     const ask = await serve();

@@ -117,6 +117,39 @@ class Mirror {
 const seenBy = async (answer: Observable<Text>) =>
   JSON.parse((await firstValueFrom(answer)).value) as Record<string, string>;
 
+describe('Chaos that a call by gRPC brings along in its metadata', () => {
+  @Injectable()
+  class Stock {
+    @Retry({ maxAttempts: 1 })
+    async count(): Promise<string> {
+      return '7';
+    }
+  }
+
+  @Controller()
+  class Counting {
+    constructor(private readonly stock: Stock) {}
+
+    @GrpcMethod('Shop', 'One')
+    async one(): Promise<Text> {
+      return { value: await this.stock.count() };
+    }
+  }
+
+  it('comes to the operations of that call, where it is allowed', async () => {
+    const allow = (context: ExecutionContext): boolean =>
+      (context.getArgByIndex(1) as Metadata).get('x-tester').length > 0;
+    const header = { name: 'x-chaos', allow };
+    const { shop } = await serve(Counting, { chaos: { header } }, [Stock]);
+    const metadata = new Metadata();
+    metadata.set('x-chaos', 'Stock.count=error');
+    expect(await firstValueFrom(shop.one({}, metadata))).toEqual({ value: '7' });
+    metadata.set('x-tester', 'yes');
+    expect((await errorOf(shop.one({}, metadata))).code).toBe(status.UNKNOWN);
+    expect(await firstValueFrom(shop.one({}))).toEqual({ value: '7' });
+  });
+});
+
 describe('The deadline of a call by gRPC', () => {
   it('is that of the calls made inside', async () => {
     const { shop } = await serve(Mirror);

@@ -17,6 +17,8 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { firstValueFrom, Observable, of, throwError } from 'rxjs';
 import {
+  type ChaosOptions,
+  type ChaosRule,
   CircuitBreaker,
   CircuitBreakerRegistry,
   Critical,
@@ -78,11 +80,19 @@ const meterProvider = new MeterProvider({ readers: [reader] });
 let module: TestingModule;
 let shop: Shop;
 
-async function boot(tracer: OperationTracer | undefined = new OpenTelemetryTracer()) {
+async function boot(
+  tracer: OperationTracer | undefined = new OpenTelemetryTracer(),
+  chaos?: ChaosOptions,
+) {
   const quiet = { errorTracker: { log: false }, alerts: { sendCritical: () => undefined } };
   module = await Test.createTestingModule({
     imports: [
-      ResilienceModule.forRoot({ ...quiet, metrics: new OpenTelemetryMetrics(), tracer } as object),
+      ResilienceModule.forRoot({
+        ...quiet,
+        metrics: new OpenTelemetryMetrics(),
+        tracer,
+        chaos,
+      } as object),
     ],
     providers: [Shop],
   }).compile();
@@ -141,6 +151,24 @@ describe('OpenTelemetryTracer', () => {
         },
       ],
     ]);
+  });
+
+  it('marks the spans of what chaos did, and of what failed by it', async () => {
+    const rules: ChaosRule[] = [{ operations: 'Shop.pay', error: true }];
+    await boot(undefined, { rules });
+    await expect(shop.outer()).rejects.toThrow('Injected');
+    const [pay, outer] = [span('Shop.pay'), span('Shop.outer')];
+    expect(pay.attributes['resilience.chaos']).toBe(true);
+    expect(events(pay)[0]).toEqual([
+      'resilience.chaos',
+      {
+        'resilience.operation': 'Shop.pay',
+        'resilience.rule': 'chaos-1',
+        'resilience.effect': 'error',
+        'resilience.attempt': 1,
+      },
+    ]);
+    expect(outer.attributes['resilience.chaos']).toBe(true);
   });
 
   it('records the final failure, and that it alerted', async () => {
