@@ -38,6 +38,8 @@ export {
   type CircuitTransitionDetails,
   type CircuitTransitionReason,
 } from './circuit-breaker/circuit-state.js';
+export { Coalesce, type CoalesceDecorator } from './coalesce/coalesce.decorator.js';
+export type { CoalesceOptions } from './coalesce/coalesce.options.js';
 export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
 export { FailedResult, NO_RESULT } from './common/failed-result.js';

@@ -1,5 +1,6 @@
 import { bulkheadStage } from './bulkhead/bulkhead.stage.js';
 import { circuitBreakerStage } from './circuit-breaker/circuit-breaker.stage.js';
+import { coalesceStage } from './coalesce/coalesce.stage.js';
 import { criticalStage } from './criticality/critical.stage.js';
 import { fallbackStage } from './fallback/fallback.stage.js';
 import { hedgeStage } from './hedge/hedge.stage.js';
@@ -13,6 +14,7 @@ import { totalTimeoutStage } from './total-timeout/total-timeout.stage.js';
 
 /** The stages of the library as they nest, outermost first; inside the last one is the method. */
 const NESTED = [
+  coalesceStage,
   criticalStage,
   fallbackStage,
   totalTimeoutStage,

@@ -20,6 +20,7 @@ import * as bulwark from 'nestjs-bulwark';
 import { type AlertChannel, Bulkhead, Chaos, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical, type CriticalAlert,
   currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, RateLimit, resilientFetch, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
   ResilienceService, Retry, Signal, Timeout, TimeoutError, Upstream, WebhookAlerts } from 'nestjs-bulwark';
+import { Coalesce } from 'nestjs-bulwark';
 interface Product { id: string }
 interface User { id: string; name: string }
 declare class DataSource { query<T>(sql: string, parameters?: unknown[]): Promise<T> }

@@ -29,13 +29,14 @@ export class ClassOperations {
    * Makes the operations of a class, if they are not made yet.
    *
    * @param module the name of the one that provides it, if that is known
+   * @param isRequestScoped whether its objects are made for one request each
    * @returns the new ones
    * @throws ResilienceConfigurationError
    */
-  plan(type: Class, module?: string): MethodOperation[] {
+  plan(type: Class, module?: string, isRequestScoped = false): MethodOperation[] {
     if (this.planned.has(type)) return [];
     const definitions = definitionsOf(type);
-    const made = this.make(type, definitions, module);
+    const made = this.make(type, definitions, module, isRequestScoped);
     this.planned.add(type);
     const covered = this.coverageOf(type).report(definitions);
     if (covered !== undefined) this.coverageReports.push(covered);
@@ -63,12 +64,18 @@ export class ClassOperations {
     return this.operationsOf(owner).get(definition);
   }
 
-  private make(type: Class, definitions: MethodDefinition[], module?: string): MethodOperation[] {
+  private make(
+    type: Class,
+    definitions: MethodDefinition[],
+    module?: string,
+    isRequestScoped = false,
+  ): MethodOperation[] {
     const operations = this.operationsOf(type);
     const missing = definitions.filter((definition) => !operations.has(definition));
     const claim = (name: string, key: PropertyKey) => this.names.claim(name, { type, key, module });
     const { catalog } = this.configuration;
-    const plans = planClass(type, missing, this.coverageOf(type), catalog, claim);
+    const coverage = this.coverageOf(type);
+    const plans = planClass(type, missing, coverage, catalog, claim, isRequestScoped);
     return [...plans].map(([definition, plan]) => {
       const operation = this.operation(plan);
       operations.set(definition, operation);

@@ -58,6 +58,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
  * @throws ResilienceConfigurationError
  */
 export function planClasses(runtime: ResilienceRuntime, modules: ModulesContainer): void {
-  for (const [type, module] of classesOf(modules)) runtime.classes.plan(type, module);
+  for (const [type, module, isRequestScoped] of classesOf(modules))
+    runtime.classes.plan(type, module, isRequestScoped);
   for (const type of runtime.methods.adopted) runtime.classes.plan(type);
 }

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { Class } from '../common/class.js';
+import type { AnyMethod, Class } from '../common/class.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { MethodDefinition, Settings } from '../dispatch/method-definition.js';
 import { isHandler, safetyOf } from '../nest/handlers.js';
@@ -10,7 +10,12 @@ import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
 import { classNameOf, operationNameOf } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
-import { atDecorators, type ResolvedOperation, StageResolver } from './stage-resolver.js';
+import {
+  atDecorators,
+  checkSuited,
+  type ResolvedOperation,
+  StageResolver,
+} from './stage-resolver.js';
 
 /** A decorated method of a class that Nest instantiates. */
 export interface MethodOperation extends Operation, MethodTraits {}
@@ -29,6 +34,7 @@ export interface MethodPlan extends ResolvedOperation {
  * The operations of a class, by definition.
  *
  * @param claim takes a name for the operation of a method
+ * @param isRequestScoped whether the objects of the class are made for one request each
  * @throws ResilienceConfigurationError
  */
 export function planClass(
@@ -37,6 +43,7 @@ export function planClass(
   coverage: ClassCoverage,
   catalog: PolicyCatalog,
   claim: (name: string, key: PropertyKey) => void,
+  isRequestScoped: boolean,
 ): Map<MethodDefinition, MethodPlan> {
   const plans = new Map<MethodDefinition, MethodPlan>();
   for (const definition of definitions) {
@@ -45,10 +52,22 @@ export function planClass(
     const name = operationNameOf(type, definition);
     claim(name, definition.key);
     const layers = coverage.layersFor(definition);
-    plans.set(definition, planMethod(type, definition, name, layers, catalog));
+    const plan = planMethod(type, definition, name, layers, catalog);
+    checkSuited(plan, atDecorators(`${classNameOf(type)}.${String(definition.key)}`), catalog, {
+      ...plan.traits,
+      arguments: argumentsOf(definition, plan.traits),
+      isRequestScoped,
+    });
+    plans.set(definition, plan);
   }
   checkFallbackCycles(plans);
   return plans;
+}
+
+/** Those that tell one call from another. */
+function argumentsOf(definition: MethodDefinition, { signals }: MethodTraits): number {
+  const { length } = methodOf(definition) as AnyMethod;
+  return length - signals.filter((position) => position < length).length;
 }
 
 /** Methods that fall back on each other in a circle would go on for ever once all of them fail. */

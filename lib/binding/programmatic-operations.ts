@@ -15,7 +15,14 @@ import type { Operation } from './operation.js';
 import { OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
 import type { PolicyCatalog } from './policy-catalog.js';
-import { inOptions, type ResolvedOperation, StageResolver, settingsOf } from './stage-resolver.js';
+import {
+  checkSuited,
+  inOptions,
+  type ResolvedOperation,
+  StageResolver,
+  settingsOf,
+  UNKNOWN,
+} from './stage-resolver.js';
 
 /** The operations that no decorator is on: the bundles in `services`, and the pipelines made in code. */
 export class ProgrammaticOperations {
@@ -49,6 +56,7 @@ export class ProgrammaticOperations {
       const resolved = new StageResolver(this.catalog, name, inOptions(`services.${name}`), [
         { resilience: name },
       ]).resolve();
+      checkSuited(resolved, inOptions(`services.${name}`), this.catalog, UNKNOWN);
       this.services.set(name, this.operation(name, resolved));
     }
   }
@@ -71,6 +79,7 @@ export class ProgrammaticOperations {
     const { stages } = this.catalog;
     const settings = settingsOf(checkServiceOptions(place, options, stages), stages);
     const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
+    checkSuited(resolved, inOptions(place), this.catalog, UNKNOWN);
     const operation = this.operation(name, resolved);
     const { pipeline } = operation;
     this.pipelines.add(pipeline);

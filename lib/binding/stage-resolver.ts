@@ -4,6 +4,7 @@ import { decoratorName, type Settings } from '../dispatch/method-definition.js';
 import type { Stages } from '../pipeline/stages.js';
 import { resilienceArgument } from '../service/resilience.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
+import type { OperationTraits } from '../stage/call-keys.js';
 import { isInline } from '../stage/named-instances.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { PolicyCatalog } from './policy-catalog.js';
@@ -109,6 +110,27 @@ export class StageResolver {
     return this.layers.filter((layer) => setting in layer).map((layer) => layer[setting]);
   }
 }
+
+/** @throws ResilienceConfigurationError where a stage cannot do for an operation what it should */
+export function checkSuited(
+  { stages }: Pick<ResolvedOperation, 'stages'>,
+  placeOf: PlaceOf,
+  catalog: PolicyCatalog,
+  traits: OperationTraits,
+): void {
+  for (const stage of catalog.stages) {
+    const policy = stages[stage.name];
+    if (policy !== undefined) stage.suits?.(policy, placeOf(stage.name, stage), traits);
+  }
+}
+
+/** Of functions that bundles and pipelines call, nothing is known. */
+export const UNKNOWN: OperationTraits = {
+  returns: 'either',
+  arguments: 0,
+  isRequestScoped: false,
+  sendsItself: false,
+};
 
 /**
  * A bundle, as the decorators that would say the same.

@@ -23,10 +23,17 @@ export function valueIn<T>(module: Module, token: symbol): T | undefined {
   return module.providers.get(token)?.instance as T | undefined;
 }
 
-/** Every class that an application's modules know by now, each with the name of the module that provides it. */
-export function* classesOf(modules: ModulesContainer): Generator<[Class, string]> {
+/**
+ * Every class that an application's modules know by now, each with the name of the module that provides it,
+ * and whether its objects are made for one request each: what it is injected with may be.
+ */
+export function* classesOf(
+  modules: ModulesContainer,
+): Generator<[type: Class, module: string, isRequestScoped: boolean]> {
   for (const module of modules.values())
-    for (const { metatype, isNotMetatype } of wrappersOf(module))
+    for (const wrapper of wrappersOf(module)) {
+      const { metatype, isNotMetatype } = wrapper;
       if (!isNotMetatype && typeof metatype === 'function' && metatype.prototype)
-        yield [metatype as unknown as Class, module.name];
+        yield [metatype as unknown as Class, module.name, !wrapper.isDependencyTreeStatic()];
+    }
 }

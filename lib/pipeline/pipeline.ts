@@ -73,6 +73,18 @@ export class Pipeline {
 
   /** @internal */
   call<T>(work: Work, self: unknown, args: unknown[], signal?: AbortSignal): Promise<T> {
+    const { coalesce } = this.plan;
+    return coalesce === undefined
+      ? this.make(work, self, args, signal)
+      : coalesce.promise({ self, args, signal }, (own) => this.make(work, self, args, own));
+  }
+
+  private make<T>(
+    work: Work,
+    self: unknown,
+    args: unknown[],
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     const { trace } = this.plan;
     return trace === undefined
       ? this.begin(work, self, args, signal)
@@ -99,11 +111,27 @@ export class Pipeline {
    * @internal
    */
   generate<T>(work: Work, self: unknown, args: unknown[]): AsyncGenerator<T, unknown, unknown> {
-    return generate(this.plan, work, self, args);
+    const { coalesce } = this.plan;
+    const make = () => generate<T>(this.plan, work, self, args);
+    return coalesce === undefined
+      ? make()
+      : coalesce.generate({ self, args, signal: undefined }, make);
   }
 
   /** @internal */
   stream<T>(work: Work, self: unknown, args: unknown[], signal?: AbortSignal): Observable<T> {
+    const { coalesce } = this.plan;
+    return coalesce === undefined
+      ? this.makeStream(work, self, args, signal)
+      : coalesce.stream({ self, args, signal }, (own) => this.makeStream(work, self, args, own));
+  }
+
+  private makeStream<T>(
+    work: Work,
+    self: unknown,
+    args: unknown[],
+    signal?: AbortSignal,
+  ): Observable<T> {
     const stream = observeStream<T>(this.plan, work, self, args, signal);
     return this.plan.trace === undefined ? stream : traceStream(this.plan.trace, stream);
   }

@@ -1,3 +1,4 @@
+import type { CoalescePolicy } from '../coalesce/coalesce.policy.js';
 import type { BudgetSource } from '../retry/retry-budget.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
 import type { AttemptPlan } from '../stage/attempt.js';
@@ -34,6 +35,7 @@ export class Plan implements AttemptPlan {
   readonly trace: Trace | undefined;
   readonly critical: boolean | undefined;
   readonly timeoutMs: number;
+  readonly coalesce: CoalescePolicy | undefined;
   /** What a call may take with all its attempts. */
   readonly total: TotalTimeoutPolicy | undefined;
   readonly results: ResultJudge | undefined;
@@ -54,6 +56,7 @@ export class Plan implements AttemptPlan {
     this.trace = parts.trace;
     this.critical = critical;
     this.timeoutMs = timeout?.delayMs ?? Number.POSITIVE_INFINITY;
+    this.coalesce = parts.stages.coalesce;
     this.total = totalTimeout;
     this.results = resultJudgeOf(retry, fallback);
     this.budget = (retry ?? hedge)?.budget;

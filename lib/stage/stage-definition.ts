@@ -1,5 +1,6 @@
 import type { Metrics } from '../common/metrics.js';
 import type { Checker, Rule } from '../common/options.js';
+import type { OperationTraits } from './call-keys.js';
 import type { NamedInstances } from './named-instances.js';
 import type { StageHost } from './stage-host.js';
 import type { StageTypes } from './stage-types.js';
@@ -45,6 +46,12 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
   readonly metrics?: Metrics;
   /** What one application has of it. */
   catalog(application: StageApplication): StageCatalog<T['policy']>;
+  /**
+   * Asked at boot whether it can do for an operation what it should.
+   *
+   * @throws ResilienceConfigurationError where it cannot
+   */
+  suits?(policy: T['policy'], place: string, operation: OperationTraits): void;
   /** For `OperationDescription.stages`; nothing of a stage that is no more than a label. */
   describe?(policy: T['policy']): object;
   /** In the log's line about an operation. */

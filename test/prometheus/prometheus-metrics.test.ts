@@ -376,6 +376,7 @@ describe('PrometheusMetrics', () => {
       resilience_hedge_attempts_total: 'counter',
       resilience_timeout_total: 'counter',
       resilience_total_timeout_total: 'counter',
+      resilience_coalesce_joined_total: 'counter',
       resilience_circuit_open_total: 'counter',
       resilience_circuit_half_open_total: 'counter',
       resilience_circuit_closed_total: 'counter',

@@ -10,6 +10,7 @@ import {
   Bulkhead,
   CircuitBreaker,
   type CircuitBreakerPolicy,
+  Coalesce,
   Critical,
   currentSignal,
   decoratorOf,
@@ -35,6 +36,9 @@ interface Order {
 }
 interface Receipt {
   state: 'charged' | 'queued';
+}
+interface GoodKeys {
+  prefix: string;
 }
 declare const receipt: Receipt;
 
@@ -181,6 +185,35 @@ export class Misuse {
   // @ts-expect-error a layer that no hierarchy has
   @Timeout('payments.clint')
   async layer(): Promise<void> {}
+
+  @Coalesce()
+  async coalesced(_id: string): Promise<void> {}
+
+  @Coalesce({ key: (id: string) => id })
+  async coalescedByKey(_id: string, _more: number): Promise<void> {}
+
+  @Coalesce({
+    key(this: GoodKeys, id: string) {
+      return this.prefix + id;
+    },
+  })
+  async coalescedByThis(_id: string): Promise<void> {}
+
+  // @ts-expect-error a key that takes a number where the method has a text
+  @Coalesce({ key: (id: number) => `${id}` })
+  async otherArguments(_id: string): Promise<void> {}
+
+  // @ts-expect-error a key that is neither a text nor a number
+  @Coalesce({ key: (id: string) => id === '' })
+  async numericKey(_id: string): Promise<void> {}
+
+  // @ts-expect-error a key that is not there at once
+  @Coalesce({ key: async (id: string) => id })
+  async lateKey(_id: string): Promise<void> {}
+
+  // @ts-expect-error a synchronous method
+  @Coalesce()
+  syncCoalesced(_id: string): void {}
 
   // @ts-expect-error a total by a layer that no hierarchy has
   @Timeout({ total: 'payments.clint' })

@@ -1,0 +1,102 @@
+import type { Observable } from 'rxjs';
+import { surroundings } from '../context/ambient.js';
+import type { Scope } from '../context/scope.js';
+import type { CallKeys } from '../stage/call-keys.js';
+import type { StageHost } from '../stage/stage-host.js';
+import { SharedGenerator, sharedValues } from './shared-generator.js';
+import { SharedPromise } from './shared-promise.js';
+import type { SharedScope } from './shared-scope.js';
+import { SharedStream, sharedStream } from './shared-stream.js';
+
+/** The call at hand. */
+export interface CoalescedCall {
+  readonly self: unknown;
+  readonly args: readonly unknown[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Makes a call, which ends with the signal. */
+type Make<Answer> = (signal?: AbortSignal) => Answer;
+
+/** Lets equal calls of an operation that run at the same time share one execution. */
+export class CoalescePolicy {
+  private readonly shared = new Map<string, SharedScope>();
+
+  constructor(
+    private readonly operation: string,
+    readonly keys: CallKeys,
+    private readonly host: Pick<StageHost, 'metrics' | 'report'>,
+  ) {}
+
+  /** @param make begins the work, in the scope that it is called in; a caller's signal is of its own call only */
+  promise<T>({ self, args, signal }: CoalescedCall, make: Make<Promise<T>>): Promise<T> {
+    const madeIn = surroundings();
+    const work = this.find<SharedPromise<T>>(
+      self,
+      args,
+      madeIn,
+      (forget) => new SharedPromise<T>(madeIn, forget),
+    );
+    return work === undefined ? make(signal) : work.join(madeIn, signal, make);
+  }
+
+  /** The same for streams: each subscription is a call. */
+  stream<T>({ self, args, signal }: CoalescedCall, make: Make<Observable<T>>): Observable<T> {
+    const find = (madeIn: Scope | undefined) =>
+      this.find<SharedStream<T>>(
+        self,
+        args,
+        madeIn,
+        (forget) => new SharedStream<T>(madeIn, make, forget),
+      );
+    return sharedStream(find, make, signal);
+  }
+
+  /** The same for async generators, which are called by the first `next()`. */
+  generate<T>(
+    { self, args }: CoalescedCall,
+    make: () => AsyncGenerator<T, unknown, unknown>,
+  ): AsyncGenerator<T, unknown, unknown> {
+    const find = (madeIn: Scope | undefined) =>
+      this.find<SharedGenerator<T>>(
+        self,
+        args,
+        madeIn,
+        (forget) => new SharedGenerator<T>(madeIn, make, forget),
+      );
+    return sharedValues(find, make);
+  }
+
+  /**
+   * The work that a call shares.
+   *
+   * @param begin makes it; what it is given lets nobody join any more
+   * @returns `undefined` where the call is on its own
+   */
+  private find<S extends SharedScope>(
+    self: unknown,
+    args: readonly unknown[],
+    madeIn: Scope | undefined,
+    begin: (forget: () => void) => S,
+  ): S | undefined {
+    const key = this.keys.of(self, args);
+    if (key === undefined) return undefined;
+    const running = this.shared.get(key) as S | undefined;
+    if (running === undefined) {
+      const begun = begin(() => {
+        if (this.shared.get(key) === begun) this.shared.delete(key);
+      });
+      this.shared.set(key, begun);
+      return begun;
+    }
+    if (running.contains(madeIn)) return undefined;
+    this.tellJoined(running.waiting.size + 1);
+    return running;
+  }
+
+  private tellJoined(waiting: number): void {
+    const { operation, host } = this;
+    host.metrics.increment('coalesce.joined', { operation });
+    host.report({ type: 'coalesced', operation, waiting });
+  }
+}

@@ -1,0 +1,154 @@
+import { openPromise } from '../common/open-promise.js';
+import { runInScope, surroundings } from '../context/ambient.js';
+import { refuseWithout } from '../context/refusal.js';
+import type { Scope } from '../context/scope.js';
+import { noteRetried } from './note-retried.js';
+import { SharedScope, Waiter } from './shared-scope.js';
+
+/** So many values who reads fast may be ahead of who reads slowly, for whom they are kept. */
+const MAX_AHEAD = 1_000;
+
+type Step<T> = IteratorResult<T, unknown>;
+
+/** A value that was asked for; who has not read it yet holds it, and all that follow. */
+interface Read<T> {
+  readonly index: number;
+  readonly step: Promise<Step<T>>;
+  next: Read<T> | undefined;
+}
+
+/**
+ * The values of an async generator that several callers share, all of whom have come before its first value.
+ * What they send to it and throw into it, it does not hear.
+ *
+ * @param find the work that a call shares, if any
+ */
+export async function* sharedValues<T>(
+  find: (madeIn: Scope | undefined) => SharedGenerator<T> | undefined,
+  make: () => AsyncGenerator<T, unknown, unknown>,
+): AsyncGenerator<T, unknown, unknown> {
+  const madeIn = surroundings();
+  const work = find(madeIn);
+  if (work === undefined) return yield* make();
+  const reader = work.join(madeIn);
+  try {
+    for (;;) {
+      const step = await reader.take();
+      if (step.done) return step.value;
+      yield step.value;
+    }
+  } finally {
+    reader.leave(new DOMException('The caller wants no more values', 'AbortError'));
+  }
+}
+
+export class SharedGenerator<T> extends SharedScope {
+  private source: AsyncGenerator<T, unknown, unknown> | undefined = undefined;
+  private newest: Read<T> = { index: 0, step: new Promise(() => undefined), next: undefined };
+  /** What comes before the first value; let go of with that, since all others hang on it. */
+  private start: Read<T> | undefined = this.newest;
+  private movement = openPromise<void>();
+
+  constructor(
+    around: Scope | undefined,
+    private readonly make: () => AsyncGenerator<T, unknown, unknown>,
+    private readonly forget: () => void,
+  ) {
+    super(around, () => {
+      forget();
+      this.source?.return(undefined).catch(() => undefined); // nobody is left to tell
+    });
+  }
+
+  /** @throws the reason of a caller that has given up */
+  join(madeIn: Scope | undefined): Reader<T> {
+    const reader = new Reader<T>(this, madeIn, this.start ?? this.newest);
+    try {
+      refuseWithout(madeIn);
+    } catch (reason) {
+      if (this.waiting.size === 0) this.forget();
+      throw reason;
+    }
+    reader.wait();
+    return reader;
+  }
+
+  /** The next value of a reader, which waits where another one is too far behind. */
+  async read(reader: Reader<T>): Promise<Step<T>> {
+    while (reader.at === this.newest && this.newest.index - this.slowest >= MAX_AHEAD)
+      await this.movement.promise;
+    reader.at = reader.at.next ?? this.pull();
+    this.moved();
+    return reader.at.step;
+  }
+
+  /** A reader has gone on, or has left. */
+  moved(): void {
+    const { resolve } = this.movement;
+    this.movement = openPromise<void>();
+    resolve();
+  }
+
+  private get slowest(): number {
+    const readers = [...this.waiting] as Reader<T>[];
+    return Math.min(this.newest.index, ...readers.map(({ at }) => at.index));
+  }
+
+  private pull(): Read<T> {
+    const step = runInScope(this, () => {
+      this.source ??= this.make();
+      return this.source.next();
+    });
+    const begun = () => {
+      this.forget();
+      this.start = undefined;
+    };
+    const ended = () => {
+      begun();
+      this.end();
+    };
+    step.then(({ done }) => (done ? ended() : begun()), ended);
+    const read: Read<T> = { index: this.newest.index + 1, step, next: undefined };
+    this.newest.next = read;
+    this.newest = read;
+    return read;
+  }
+}
+
+class Reader<T> extends Waiter {
+  private interrupt: ((reason: unknown) => void) | undefined = undefined;
+  private cutBy: { readonly reason: unknown } | undefined = undefined;
+
+  /** @param at what it has read last */
+  constructor(
+    private readonly work: SharedGenerator<T>,
+    madeIn: Scope | undefined,
+    public at: Read<T>,
+  ) {
+    super(work, madeIn, undefined);
+  }
+
+  async take(): Promise<Step<T>> {
+    try {
+      return await new Promise<Step<T>>((resolve, reject) => {
+        if (this.cutBy !== undefined) throw this.cutBy.reason;
+        this.interrupt = reject;
+        this.work.read(this).then(resolve, reject);
+      });
+    } catch (error) {
+      if (this.cutBy === undefined) noteRetried(this, error);
+      throw error;
+    }
+  }
+
+  override cut(reason: unknown): void {
+    this.cutBy = { reason };
+    this.interrupt?.(reason);
+  }
+
+  override done(): boolean {
+    const waited = super.done();
+    this.work.moved();
+    return waited;
+  }
+}

@@ -1,0 +1,141 @@
+import type { Dependent } from '../context/dependent.js';
+import { follow, unfollow } from '../context/followed-signals.js';
+import { innermost, Scope } from '../context/scope.js';
+
+/** A caller that waits for shared work. */
+export abstract class Waiter implements Dependent {
+  previous: Dependent | undefined = undefined;
+  next: Dependent | undefined = undefined;
+  readonly caller: Scope | undefined;
+
+  /** @param madeIn where it waits */
+  constructor(
+    readonly shared: SharedScope,
+    readonly madeIn: Scope | undefined,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    this.caller = innermost(madeIn);
+  }
+
+  /** Its wait has been cut. */
+  abstract cut(reason: unknown): void;
+
+  /** From now on it waits, until the work ends, it leaves, or it is cut. */
+  wait(): void {
+    this.shared.waiting.add(this);
+    this.caller?.adopt(this);
+    if (this.signal !== undefined) follow(this.signal, this);
+  }
+
+  cancel(reason: unknown): void {
+    if (!this.shared.waiting.has(this)) return;
+    this.leave(reason);
+    this.cut(reason);
+  }
+
+  /** It waits no more. The work ends by the reason of the last one who leaves. */
+  leave(reason: unknown): void {
+    if (this.done()) this.shared.left(reason);
+  }
+
+  /** @returns whether it waited */
+  done(): boolean {
+    this.caller?.release(this);
+    if (this.signal !== undefined) unfollow(this.signal, this);
+    return this.shared.waiting.delete(this);
+  }
+}
+
+/**
+ * What work runs in that several callers wait for: it has the latest deadline of theirs and the highest
+ * criticality, and ends when nobody waits any more. Those who come through the breakers and bulkheads that are
+ * around the one who began it are found as ever.
+ */
+export class SharedScope extends Scope {
+  readonly waiting = new Set<Waiter>();
+  private retried: { readonly error: unknown; readonly passes: boolean } | undefined = undefined;
+
+  /** @param onDeserted told that nobody waits any more */
+  constructor(
+    around: Scope | undefined,
+    private readonly onDeserted: () => void,
+  ) {
+    super(1, around, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  }
+
+  /** It belongs to none of them. */
+  override get caller(): Scope | undefined {
+    return undefined;
+  }
+
+  override get deadline(): number {
+    return this.latest?.deadline ?? Number.POSITIVE_INFINITY;
+  }
+
+  override get timeoutMs(): number {
+    return this.latest?.timeoutMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  override get impatient(): boolean {
+    return this.latest?.impatient ?? false;
+  }
+
+  override get critical(): boolean | undefined {
+    const all = this.callers.map((caller) => caller?.critical);
+    if (all.includes(true)) return true;
+    return all.includes(undefined) ? undefined : false;
+  }
+
+  override get committed(): boolean {
+    return this.callers.every((caller) => caller?.committed);
+  }
+
+  override get repeatable(): boolean {
+    return this.callers.every((caller) => caller?.repeatable);
+  }
+
+  override noteRetried(error: unknown, passes = false): void {
+    this.retried = { error, passes };
+  }
+
+  /** By what the work has failed, where that was retried until it gave up. */
+  retriedBy(error: unknown): { readonly passes: boolean } | undefined {
+    return this.retried?.error === error ? this.retried : undefined;
+  }
+
+  /** Whether code in a scope is part of the work: it must not wait for itself. */
+  contains(scope: Scope | undefined): boolean {
+    for (let each = scope; each !== undefined; each = each.around) if (each === this) return true;
+    return false;
+  }
+
+  /** Somebody waits no more. */
+  left(reason: unknown): void {
+    if (this.waiting.size > 0) return;
+    this.onDeserted();
+    this.abort(reason);
+    this.end();
+  }
+
+  /** The work has ended. @returns those who wait for it */
+  finish(): Waiter[] {
+    this.end();
+    const all = [...this.waiting];
+    for (const each of all) each.done();
+    return all;
+  }
+
+  /** Who waits the longest; nobody who has no deadline. */
+  private get latest(): Scope | undefined {
+    let latest: Scope | undefined;
+    for (const caller of this.callers) {
+      if (caller === undefined) return undefined;
+      if (latest === undefined || caller.deadline > latest.deadline) latest = caller;
+    }
+    return latest;
+  }
+
+  private get callers(): (Scope | undefined)[] {
+    return Array.from(this.waiting, ({ caller }) => caller);
+  }
+}

@@ -1,0 +1,107 @@
+import { Observable, type Subscriber, Subscription, takeWhile } from 'rxjs';
+import { runInScope, surroundings } from '../context/ambient.js';
+import { refuseWithout } from '../context/refusal.js';
+import type { Scope } from '../context/scope.js';
+import { noteRetried } from './note-retried.js';
+import { SharedScope, Waiter } from './shared-scope.js';
+
+/**
+ * A stream that several subscribers share, all of whom have come before its first value.
+ *
+ * @param find the work that a subscription shares, if any
+ */
+export function sharedStream<T>(
+  find: (madeIn: Scope | undefined) => SharedStream<T> | undefined,
+  make: (signal?: AbortSignal) => Observable<T>,
+  signal: AbortSignal | undefined,
+): Observable<T> {
+  return new Observable<T>((subscriber) => {
+    const madeIn = surroundings();
+    const work = find(madeIn);
+    return work === undefined
+      ? make(signal).subscribe(subscriber)
+      : work.join(new StreamWaiter(work, madeIn, signal, subscriber));
+  });
+}
+
+export class SharedStream<T> extends SharedScope {
+  private source: Subscription | undefined = undefined;
+
+  constructor(
+    around: Scope | undefined,
+    private readonly make: () => Observable<T>,
+    private readonly forget: () => void,
+  ) {
+    super(around, () => {
+      forget();
+      this.source?.unsubscribe();
+    });
+  }
+
+  join(waiter: StreamWaiter<T>): void {
+    // A source that emits at once has to see that nobody wants more.
+    waiter.subscriber.add(() => waiter.leave(unsubscribed()));
+    try {
+      refuseWithout(waiter.madeIn);
+      waiter.wait();
+    } catch (reason) {
+      waiter.cut(reason);
+    }
+    if (this.waiting.size === 0) this.forget();
+    else if (this.source === undefined) this.begin();
+  }
+
+  private begin(): void {
+    const source = new Subscription();
+    this.source = source;
+    const events = {
+      next: (value: T) => {
+        this.forget();
+        for (const each of [...this.waiting] as StreamWaiter<T>[]) each.emit(value);
+      },
+      error: (error: unknown) => {
+        this.forget();
+        for (const each of this.finish() as StreamWaiter<T>[]) each.fail(error);
+      },
+      complete: () => {
+        this.forget();
+        for (const each of this.finish() as StreamWaiter<T>[]) each.complete();
+      },
+    };
+    const values = this.make().pipe(takeWhile(() => this.waiting.size > 0));
+    source.add(runInScope(this, () => values.subscribe(events)));
+  }
+}
+
+/** What a subscriber makes of a value is not inside the shared work. */
+class StreamWaiter<T> extends Waiter {
+  constructor(
+    shared: SharedStream<T>,
+    madeIn: Scope | undefined,
+    signal: AbortSignal | undefined,
+    readonly subscriber: Subscriber<T>,
+  ) {
+    super(shared, madeIn, signal);
+  }
+
+  override cut(reason: unknown): void {
+    this.subscriber.error(reason);
+  }
+
+  emit(value: T): void {
+    runInScope(this.madeIn, () => this.subscriber.next(value));
+  }
+
+  complete(): void {
+    runInScope(this.madeIn, () => this.subscriber.complete());
+  }
+
+  fail(error: unknown): void {
+    noteRetried(this, error);
+    runInScope(this.madeIn, () => this.subscriber.error(error));
+  }
+}
+
+function unsubscribed(): DOMException {
+  return new DOMException('The subscriber unsubscribed', 'AbortError');
+}
