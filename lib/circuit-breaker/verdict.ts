@@ -1,5 +1,7 @@
 import { isClientError } from '../common/client-error.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { FailedResult, NO_RESULT } from '../common/failed-result.js';
+import { isInstance } from '../common/is-error.js';
 import { ask } from '../common/options.js';
 import { isImpatience, isRejection, isResilienceError } from '../common/resilience.error.js';
 import { isAbort, isDeadline } from '../context/ambient.js';
@@ -11,7 +13,7 @@ import type { Failure } from './outcomes.js';
 export function countsAsFailure(error: unknown, { isFailure }: CircuitBreakerOptions): boolean {
   if (isImpatience(error)) return false;
   if (isFailure !== undefined) return ask('isFailure', isFailure(error));
-  return !isClientError(error) && !isRejection(error);
+  return !isClientError(error) && !isRejection(error) && !isMistake(error);
 }
 
 /** Why a result counts as a failure: by what `isFailureResult` says of it, or throws. */
@@ -30,7 +32,12 @@ export function failureBy(
 
 /** Whether it says nothing of the dependency, since no answer came: the call was refused, or cut. */
 export function saysNothing(error: unknown): boolean {
-  return isResilienceError(error) || isDeadline(error) || isAbort(error);
+  return isResilienceError(error) || isDeadline(error) || isAbort(error) || isMistake(error);
+}
+
+/** A mistake of ours kept the call from being made: a function of the options answered what it must not. */
+function isMistake(error: unknown): boolean {
+  return isInstance(error, ResilienceConfigurationError);
 }
 
 /** Time in queues of ours is not the dependency's. */

@@ -156,11 +156,16 @@ export function oneOf<const Value extends string>(...allowed: Value[]): Rule<Val
  * @throws what the predicate throws; a `TypeError` when it answers with a promise
  */
 export function ask(name: string, answer: unknown): boolean {
-  if (typeof (answer as PromiseLike<unknown> | undefined)?.then === 'function') {
-    Promise.resolve(answer as PromiseLike<unknown>).catch(() => undefined);
+  if (isPromise(answer)) {
+    answer.then(undefined, () => undefined);
     throw new TypeError(`${name} returned a promise; it has to return a boolean at once`);
   }
   return Boolean(answer);
+}
+
+/** Whether it is one where an answer is needed at once. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
 
 export function isAsyncFunction(value: unknown): boolean {

@@ -3,7 +3,7 @@ import { read } from '../common/read.js';
 import { errorChain } from '../context/error-chain.js';
 import { headerOf } from '../retry/error-headers.js';
 import { askedBy } from '../retry/retry-after.js';
-import { resetMs } from './rate-limit-fields.js';
+import { isUsedUp, resetMs } from './rate-limit-fields.js';
 
 const TOO_MANY_REQUESTS = 429;
 const SERVICE_UNAVAILABLE = 503;
@@ -21,9 +21,20 @@ export function pauseAskedBy(error: unknown): number | undefined {
   let longest: number | undefined;
   for (const each of errorChain(error)) {
     const asked = askedByAnswer(each);
-    if (asked !== undefined && asked > 0) longest = Math.max(longest ?? 0, asked);
+    if (asked !== undefined) longest = Math.max(longest ?? 0, asked);
   }
-  return longest === undefined ? undefined : Math.min(longest, LONGEST_MS);
+  return bounded(longest);
+}
+
+/** The same of a result that is an answer of HTTP, such as a `Response`: also where nothing is left after it. */
+export function pauseToldBy(result: unknown): number | undefined {
+  if (statusesOf(result).length === 0) return undefined;
+  const header = (name: string) => headerOf(result, name);
+  return bounded(askedByAnswer(result) ?? (isUsedUp(header) ? resetMs(header) : undefined));
+}
+
+function bounded(ms: number | undefined): number | undefined {
+  return ms !== undefined && ms > 0 ? Math.min(ms, LONGEST_MS) : undefined;
 }
 
 function askedByAnswer(error: unknown): number | undefined {

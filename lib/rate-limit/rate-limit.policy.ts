@@ -17,7 +17,7 @@ import type { StageHost } from '../stage/stage-host.js';
 import { Ticket } from '../stage/ticket.js';
 import { TicketQueue } from '../stage/ticket-queue.js';
 import { firstToHear } from './first-to-hear.js';
-import { pauseAskedBy } from './pushback.js';
+import { pauseAskedBy, pauseToldBy } from './pushback.js';
 import { RateLimitedError, type RateLimitReason } from './rate-limit.error.js';
 import {
   checkRateLimitOptions,
@@ -120,7 +120,8 @@ export class RateLimitPolicy implements AttemptStage {
     const timeoutMs = Math.min(maxWaitMs + RESOLUTION_MS, MAX_TIMER_MS);
     this.queue = new TicketQueue(timeoutMs, (ticket) => this.expire(ticket));
     this.settled = adaptToResponses
-      ? (_permit, _attempt, how, error) => this.hear(how, error)
+      ? (_permit, _attempt, how, error, _at, result) =>
+          this.hear(how, how === 'success' ? result : error)
       : undefined;
     this.telemetry = host && new RateLimitTelemetry(name, host);
     this.telemetry?.limited(limit);
@@ -172,8 +173,7 @@ export class RateLimitPolicy implements AttemptStage {
   /** Not before a new one would let in no more than this, nor where it has another limit than that would. */
   get retention(): Retention {
     if (this.limit !== this.options.limit || this.queue.size > 0) return 'kept';
-    const at = now();
-    return this.bucket.available(at) < this.burst || this.bucket.pausedMs(at) > 0 ? 'kept' : 'none';
+    return this.bucket.available(now()) < this.burst ? 'kept' : 'none';
   }
 
   admit(attempt: StageAttempt, askedAt: number): Permit {
@@ -344,10 +344,10 @@ export class RateLimitPolicy implements AttemptStage {
   }
 
   /** An answer by which the partner pushes back is for all callers. */
-  private hear(how: Settlement, error: unknown): void {
-    if (how !== 'failure') return;
-    const pauseMs = pauseAskedBy(error);
-    if (pauseMs === undefined || !firstToHear(error, this)) return;
+  private hear(how: Settlement, answer: unknown): void {
+    if (how !== 'failure' && how !== 'success') return;
+    const pauseMs = how === 'success' ? pauseToldBy(answer) : pauseAskedBy(answer);
+    if (pauseMs === undefined || !firstToHear(answer, this)) return;
     const at = now();
     const isNew = this.bucket.pausedMs(at) === 0;
     this.bucket.pause(at + pauseMs, at);

@@ -5,6 +5,8 @@ const NOTHING = 1e-6;
 
 /** So much, in ms, timers are late that nobody has to answer for. */
 const LATE_MS = 2;
+/** Those who come after a pause are not to come all at once. */
+const AFTER_PAUSE = 1;
 /** Less than one token: whole calls in an interval are no more for it. */
 const PART = 0.99;
 
@@ -37,7 +39,7 @@ export class TokenBucket {
   /** @returns whether there were so many, which are gone then */
   take(weight: number, at: number): boolean {
     this.refill(at);
-    return this.takeOut(weight);
+    return this.takeOut(weight, at);
   }
 
   /**
@@ -46,11 +48,11 @@ export class TokenBucket {
    */
   takeLate(at: number): boolean {
     this.refill(at, this.burst + Math.min(PART, LATE_MS * this.perMs));
-    return this.takeOut(1);
+    return this.takeOut(1, at);
   }
 
-  private takeOut(weight: number): boolean {
-    if (this.tokens < weight - NOTHING) return false;
+  private takeOut(weight: number, at: number): boolean {
+    if (this.tokens < weight - NOTHING || at < this.resumesAt) return false;
     this.tokens -= weight;
     this.taken += weight;
     return true;
@@ -78,13 +80,15 @@ export class TokenBucket {
   /** How long it takes until there are so many, in ms. */
   waitMs(weight: number, at: number): number {
     this.refill(at);
-    return Math.max(0, weight - NOTHING - this.tokens) / this.perMs;
+    const pausedMs = Math.max(0, this.resumesAt - at);
+    const tokens = pausedMs > 0 ? this.tokensAfter(pausedMs, AFTER_PAUSE) : this.tokens;
+    return pausedMs + Math.max(0, weight - NOTHING - tokens) / this.perMs;
   }
 
   /** As many as there are, in whole. */
   available(at: number): number {
     this.refill(at);
-    return Math.max(0, Math.floor(this.tokens + NOTHING));
+    return at < this.resumesAt ? 0 : Math.max(0, Math.floor(this.tokens + NOTHING));
   }
 
   /** It fills up at another rate from now on. More than there is, nobody gets for that. */
@@ -92,11 +96,10 @@ export class TokenBucket {
     this.refill(at);
     this.perMs = limit / this.intervalMs;
     this.burst = burst;
-    this.tokens = Math.min(Math.max(0, this.tokens), burst);
-    this.keepPause(at);
+    this.tokens = Math.min(this.tokens, burst);
   }
 
-  /** Until then there are none; then there is one, and more at the rate of the limit. */
+  /** Until then nobody has any; then there is no more than one, and others come at the rate of the limit. */
   pause(until: number, at: number): void {
     this.refill(at);
     this.resumesAt = Math.max(this.resumesAt, until);
@@ -113,13 +116,19 @@ export class TokenBucket {
     if (this.era !== clock.era) this.followClock();
     const elapsedMs = at - this.at;
     if (elapsedMs <= 0) return; // who has looked at the clock before others may come after them
-    this.tokens = Math.min(most, this.tokens + elapsedMs * this.perMs);
+    const pausedMs = this.resumesAt - this.at;
+    if (pausedMs > 0) this.tokens = this.tokensAfter(Math.min(elapsedMs, pausedMs), AFTER_PAUSE);
+    const freeMs = pausedMs > 0 ? elapsedMs - pausedMs : elapsedMs;
+    if (freeMs > 0) this.tokens = this.tokensAfter(freeMs, most);
     this.at = at;
   }
 
+  private tokensAfter(ms: number, most: number): number {
+    return Math.min(most, this.tokens + ms * this.perMs);
+  }
+
   private keepPause(at: number): void {
-    const leftMs = this.resumesAt - at;
-    if (leftMs > 0) this.tokens = Math.min(this.tokens, 1 - leftMs * this.perMs);
+    if (this.resumesAt > at) this.tokens = Math.min(this.tokens, AFTER_PAUSE);
   }
 
   /** All that it holds counts as of the beginning of the new clock. */

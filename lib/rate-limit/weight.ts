@@ -1,4 +1,5 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { isPromise } from '../common/options.js';
 import type { StageAttempt } from '../stage/attempt-stage.js';
 import type { RateLimitOptions } from './rate-limit.options.js';
 
@@ -18,16 +19,22 @@ export function weightOf(
   try {
     weight = weigh.apply(self, args as never[]);
   } catch (cause) {
+    const what = display(cause instanceof Error ? cause.message : cause);
     throw new ResilienceConfigurationError(
       place,
-      'threw an error, its cause; allowed: to return a number',
+      `threw ${what}; it has to answer a number for every call`,
       { cause },
     );
   }
   if (typeof weight === 'number' && weight > 0 && weight <= burst) return weight;
-  Promise.resolve(weight).catch(() => undefined); // the rejection of a promise is nobody else's
   throw new ResilienceConfigurationError(
     place,
-    `returned ${display(weight)}; allowed: at once a number above 0 and at most the burst, ${burst}`,
+    `answered ${shown(weight)}; allowed: a number above 0 and at most ${burst}, the burst`,
   );
+}
+
+function shown(answer: unknown): string {
+  if (!isPromise(answer)) return display(answer);
+  answer.then(undefined, () => undefined); // its rejection is nobody else's
+  return 'a promise, and has to answer at once';
 }

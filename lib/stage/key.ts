@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { isPromise } from '../common/options.js';
 import type { StageAttempt } from './attempt-stage.js';
 import type { KeyFunction } from './keyed.options.js';
 
@@ -54,8 +55,4 @@ function bounded(key: string): string {
 
 function copyOf(text: string): string {
   return Buffer.from(text, 'utf16le').toString('utf16le');
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
