@@ -54,7 +54,7 @@ export type {
 } from './common/metrics.js';
 export { checkOptions, type Rule, type Rules, rules } from './common/options.js';
 export { ResilienceError } from './common/resilience.error.js';
-export { currentSignal } from './context/ambient.js';
+export { type CurrentAttempt, currentAttempt, currentSignal } from './context/ambient.js';
 export { isChaos } from './context/chaos-marks.js';
 export { detached } from './context/detached.js';
 export type { AttemptContext } from './context/scope.js';
@@ -113,8 +113,9 @@ export type {
   ResilienceModuleOptions,
   ResilienceOptionsFactory,
 } from './resilience-module.options.js';
-export { Retry } from './retry/retry.decorator.js';
-export type { RetryOptions, RetryPredicate } from './retry/retry.options.js';
+export type { BeforeRetry, UpcomingAttempt } from './retry/before-retry.js';
+export { Retry, type RetryDecorator } from './retry/retry.decorator.js';
+export type { RetryDelay, RetryOptions, RetryPredicate } from './retry/retry.options.js';
 export type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';

@@ -7,6 +7,7 @@ import {
   Fallback,
   Resilience,
   ResilienceConfigurationError,
+  type ResilienceDecorator,
   ResilienceModule,
   type ResilienceModuleAsyncOptions,
   type ResilienceModuleOptions,
@@ -295,8 +296,9 @@ describe('The argument of each decorator is checked at boot', () => {
     ['@CircuitBreaker', CircuitBreaker],
     ['@Bulkhead', Bulkhead],
   ] as const)('%s with something that is neither options nor a name', async (name, decorator) => {
+    const decorate = decorator as (value: unknown) => ResilienceDecorator;
     for (const value of [null, true, [], ['payments']]) {
-      const error = await rejection(() => bootDecorated(decorator(value as never)));
+      const error = await rejection(() => bootDecorated(decorate(value)));
       expectMessage(error, `Service.run ${name}()`, value, 'an object with');
     }
   });

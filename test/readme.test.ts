@@ -18,7 +18,7 @@ import { Test } from '@nestjs/testing';
 import { expect, test } from '@jest/globals';
 import * as bulwark from 'nestjs-bulwark';
 import { type AlertChannel, Bulkhead, Chaos, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical, type CriticalAlert,
-  currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, RateLimit, resilientFetch, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
+  currentAttempt, currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, RateLimit, resilientFetch, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
   ResilienceService, Retry, Signal, Timeout, TimeoutError, Upstream, WebhookAlerts } from 'nestjs-bulwark';
 import { Coalesce } from 'nestjs-bulwark';
 interface Product { id: string }

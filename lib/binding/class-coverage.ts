@@ -9,18 +9,20 @@ import {
 } from '../dispatch/method-definition.js';
 import { fallbackMethodOf } from '../fallback/fallback.options.js';
 import { isHandler, isHandlerClass } from '../nest/handlers.js';
+import { beforeRetryMethodOf } from '../retry/before-retry.js';
 import { type ResilienceOptions, resilienceArgument } from '../service/resilience.options.js';
 import { checkSaidOnce } from './decorator-order.js';
 import { methodOf } from './method-traits.js';
 
 /** Why a method is left out of what is said on its class. */
-type Omission = 'unknown' | 'excluded' | 'fallback' | 'no handler';
+type Omission = 'unknown' | 'excluded' | 'fallback' | 'before retries' | 'no handler';
 
 /**
  * Which methods of a class the decorators on it, and on those that it extends, apply to: a
  * controller's handlers; a provider's methods that are known to return a Promise or an Observable;
  * those that `@Resilience({ include })` names, and none that `exclude` names. Nor do they apply to
- * what a `@Fallback()` names: it answers because the class's policies had nothing to answer with.
+ * what a `@Fallback()` names: it answers because the class's policies had nothing to answer with; and not to
+ * what a `@Retry()` names to run before retries: it is part of a call that these protect.
  */
 export class ClassCoverage {
   /** What is said on the classes, base first. A name alone says nothing about calls. */
@@ -29,6 +31,8 @@ export class ClassCoverage {
   private readonly excluded = new Set<PropertyKey>();
   /** The methods that a fallback names, of the class, of its methods, or of those that these hide. */
   private readonly fallbacks: ReadonlySet<PropertyKey | undefined>;
+  /** The same of those that run before retries. */
+  private readonly preparations: ReadonlySet<PropertyKey | undefined>;
   private readonly methods: readonly PropertyKey[];
 
   /** @throws ResilienceConfigurationError where it is told of methods that there are not */
@@ -38,6 +42,7 @@ export class ClassCoverage {
     for (const layer of layers) checkSaidOnce(type.name, layer);
     const all = [...layers, ...allDefinitionsOf(type).map(({ settings }) => settings)];
     this.fallbacks = new Set(all.map((settings) => fallbackMethodOf(settings?.fallback)));
+    this.preparations = new Set(all.map((settings) => beforeRetryMethodOf(settings?.retry)));
     for (const { resilience } of layers) this.choose(resilience);
     this.layers = layers.filter((layer) => saysMore(layer));
   }
@@ -79,6 +84,7 @@ export class ClassCoverage {
     if (this.included.has(key)) return undefined;
     if (this.excluded.has(key)) return 'excluded';
     if (this.fallbacks.has(key)) return 'fallback';
+    if (this.preparations.has(key)) return 'before retries';
     // What is said on a controller, a resolver or a gateway is said of its handlers alone.
     return isHandlerClass(this.type) && !isHandler(methodOf(definition)) ? 'no handler' : undefined;
   }
@@ -86,6 +92,7 @@ export class ClassCoverage {
   private omissionOf(key: PropertyKey): Omission {
     if (this.excluded.has(key)) return 'excluded';
     if (this.fallbacks.has(key)) return 'fallback';
+    if (this.preparations.has(key)) return 'before retries';
     return isHandlerClass(this.type) ? 'no handler' : 'unknown';
   }
 
@@ -133,6 +140,7 @@ const REASONS: Record<Omission, string> = {
   unknown: 'not declared to return a Promise or an Observable',
   excluded: 'excluded',
   fallback: 'a fallback',
+  'before retries': 'runs before retries',
   'no handler': 'not a handler',
 };
 

@@ -60,7 +60,8 @@ export function planClass(
     });
     plans.set(definition, plan);
   }
-  checkFallbackCycles(plans);
+  checkCircles(plans, '@Fallback()', 'fallbacks that end', ({ fallback }) => fallback?.handler);
+  checkCircles(plans, '@Retry()', 'preparations that end', beforeRetryOf);
   return plans;
 }
 
@@ -70,17 +71,27 @@ function argumentsOf(definition: MethodDefinition, { signals }: MethodTraits): n
   return length - signals.filter((position) => position < length).length;
 }
 
-/** Methods that fall back on each other in a circle would go on for ever once all of them fail. */
-function checkFallbackCycles(plans: Map<MethodDefinition, MethodPlan>): void {
+/** The method that runs before the retries of another, or a function. */
+function beforeRetryOf({ retry }: Stages): unknown {
+  return retry?.options.beforeRetry;
+}
+
+/** Methods that fall back on each other in a circle, for instance, would go on for ever once all of them fail. */
+function checkCircles(
+  plans: Map<MethodDefinition, MethodPlan>,
+  decorator: string,
+  allowed: string,
+  nextOf: (stages: Stages) => unknown,
+): void {
   const next = new Map<PropertyKey, unknown>();
-  for (const [{ key }, { stages }] of plans) next.set(key, stages.fallback?.handler);
+  for (const [{ key }, { stages }] of plans) next.set(key, nextOf(stages));
   for (const [{ key }, { name }] of plans) {
     const circle = [key];
     for (let at = next.get(key); next.has(at as PropertyKey); at = next.get(at as PropertyKey)) {
       if (at === key) {
         throw new ResilienceConfigurationError(
-          `${name} @Fallback()`,
-          `goes in a circle: ${[...circle, key].map(String).join(' -> ')}; allowed: fallbacks that end`,
+          `${name} ${decorator}`,
+          `goes in a circle: ${[...circle, key].map(String).join(' -> ')}; allowed: ${allowed}`,
         );
       }
       if (circle.includes(at as PropertyKey)) break;
@@ -145,8 +156,13 @@ function planMethod(
     // A class's fallback is one of its methods too, but never its own.
     resolved.stages = { ...resolved.stages, fallback: undefined };
   } else if (fallback !== undefined && typeof fallback.handler !== 'function') {
-    checkFallbackMethod(type, place, fallback.handler, key);
+    checkMethod(type, `${place} @Fallback()`, fallback.handler, key);
   }
+  const beforeRetry = beforeRetryOf(resolved.stages);
+  if (beforeRetry === key && settings?.retry === undefined)
+    resolved.stages = { ...resolved.stages, retry: undefined }; // of the class, before whose retries it runs
+  else if (beforeRetry !== undefined && typeof beforeRetry !== 'function')
+    checkMethod(type, `${place} @Retry().beforeRetry`, beforeRetry as PropertyKey, key);
   if (resolved.stages.fallback !== undefined && traits.sendsItself) {
     warnings.push(
       `${place}: what @Fallback() answers is not sent, because this handler sends its response itself; use @Res({ passthrough: true })`,
@@ -177,22 +193,17 @@ function adviceOnReturns(
   ];
 }
 
-function checkFallbackMethod(
-  type: Class,
-  place: string,
-  handler: PropertyKey,
-  key: PropertyKey,
-): void {
+function checkMethod(type: Class, place: string, handler: PropertyKey, key: PropertyKey): void {
   const prototype = type.prototype as Record<PropertyKey, unknown>;
   if (handler === key) {
     throw new ResilienceConfigurationError(
-      `${place} @Fallback()`,
+      place,
       `is ${display(handler)}, the method itself; allowed: the name of another method, or a function`,
     );
   }
   if (isDeclared(prototype, handler) && typeof prototype[handler] === 'function') return;
   throw new ResilienceConfigurationError(
-    `${place} @Fallback()`,
+    place,
     `${type.name} has no method ${display(handler)}; allowed: the name of one of its methods, or a function`,
   );
 }

@@ -95,16 +95,18 @@ export function merge<T extends object>(...layers: (T | undefined)[]): T {
   ) as T;
 }
 
-/** The same where one of two options takes the place of the other, which excludes it. */
+/** The same where one option takes the place of others, which exclude it. */
 export function mergeEither<T extends object>(
   layers: readonly (T | undefined)[],
   one: keyof T,
-  other: keyof T,
+  ...others: (keyof T)[]
 ): T {
   return layers.reduce<T>((below, layer) => {
     const merged = merge(below, layer);
-    if (layer?.[one] !== undefined && layer[other] === undefined) delete merged[other];
-    if (layer?.[other] !== undefined && layer[one] === undefined) delete merged[one];
+    for (const other of others) {
+      if (layer?.[one] !== undefined && layer[other] === undefined) delete merged[other];
+      if (layer?.[other] !== undefined && layer[one] === undefined) delete merged[one];
+    }
     return merged;
   }, {} as T);
 }
@@ -135,6 +137,11 @@ export const boolean: Rule<boolean> = (value) =>
   typeof value === 'boolean' ? undefined : 'true or false';
 export const text: Rule<string> = (value) =>
   typeof value === 'string' && value.trim() !== '' ? undefined : 'a non-empty string';
+/** What is called of an object: one of its methods, or a function. */
+export const methodOrFunction: Rule = (value) =>
+  typeof value === 'function' || typeof value === 'symbol' || text(value, '') === undefined
+    ? undefined
+    : 'the name of a method of the same class, or a function';
 export const anyFunction: Rule = (value) =>
   typeof value === 'function' ? undefined : 'a function';
 

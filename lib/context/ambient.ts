@@ -133,6 +133,26 @@ export function currentSignal(): AbortSignal {
   return enclosingScope()?.signal ?? new AbortController().signal;
 }
 
+/** Which attempt of a call this is. */
+export interface CurrentAttempt {
+  /** By `@Retry`: the first is 1. */
+  readonly attempt: number;
+  /** By `@Hedge`, of those that are made of this attempt side by side: the first is 0. */
+  readonly hedge: number;
+}
+
+/**
+ * Which attempt this code runs in, of the innermost call of a decorated method, a bundle or a pipeline that
+ * it is part of: to go elsewhere when it is made again. In a call that is not repeated, and outside of any,
+ * it is `{ attempt: 1, hedge: 0 }`; in `beforeRetry` the attempt that is to come.
+ *
+ * @example const url = replicas[(currentAttempt().attempt - 1) % replicas.length];
+ */
+export function currentAttempt(): CurrentAttempt {
+  const scope = enclosingScope();
+  return { attempt: scope?.attempt ?? 1, hedge: scope?.hedge ?? 0 };
+}
+
 /** What a policy on its own hands to its function: whatever attempt is around it. */
 export const AMBIENT: AttemptContext = {
   get signal() {

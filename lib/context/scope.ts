@@ -112,6 +112,11 @@ export class Scope implements AttemptContext, Caller {
     return error;
   }
 
+  /** Which of those that were made of an attempt at once, side by side: the first is 0. */
+  get hedge(): number {
+    return this.caller?.hedge ?? 0;
+  }
+
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */
   get committed(): boolean {
     return this.caller?.committed ?? false;

@@ -1,5 +1,5 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { checkOptions, predicate, type Rules } from '../common/options.js';
+import { checkOptions, methodOrFunction, predicate, type Rules } from '../common/options.js';
 
 /** Who answers in place of a failed call, and which failures. */
 export interface FallbackOptions<
@@ -21,14 +21,8 @@ export interface FallbackOptions<
   whenResult?(result: unknown): boolean;
 }
 
-const isHandler = (value: unknown) =>
-  typeof value === 'function' ||
-  typeof value === 'symbol' ||
-  (typeof value === 'string' && value !== '');
-
 const RULES: Rules<FallbackOptions> = {
-  handler: (value) =>
-    isHandler(value) ? undefined : 'the name of a method of the same class, or a function',
+  handler: methodOrFunction,
   when: predicate,
   whenResult: predicate,
 };
@@ -39,7 +33,7 @@ const RULES: Rules<FallbackOptions> = {
  * @throws ResilienceConfigurationError
  */
 export function fallbackArgument(place: string, argument: unknown): FallbackOptions {
-  if (isHandler(argument)) return { handler: argument as PropertyKey };
+  if (methodOrFunction(argument, place) === undefined) return { handler: argument as PropertyKey };
   if (typeof argument !== 'object' || argument === null) {
     throw new ResilienceConfigurationError(
       place,

@@ -286,7 +286,19 @@ export abstract class Call<T>
   /** The first attempt of a call that nothing inside has to know of runs in the scope around it. */
   private opensScope(attempt: number): boolean {
     const { plan, signal, work } = this;
-    return attempt > 1 || signal !== undefined || work.needsScope || plan.needsScope;
+    return (
+      attempt > 1 ||
+      signal !== undefined ||
+      work.needsScope ||
+      plan.needsScope ||
+      this.isInRepetition
+    );
+  }
+
+  /** What asks inside for the number of the attempt must not be told that of the call around. */
+  private get isInRepetition(): boolean {
+    const { caller } = this;
+    return caller !== undefined && (caller.attempt > 1 || caller.hedge > 0);
   }
 
   private outOfTime(caller: Scope): TimeoutError {

@@ -7,12 +7,14 @@ import { errorChain } from '../context/error-chain.js';
 import type { Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { FallbackScope } from '../fallback/fallback-scope.js';
+import type { UpcomingAttempt } from '../retry/before-retry.js';
 import type { RetryDecision, RetrySuppression } from '../retry/retry.policy.js';
 import type { Attempt } from '../stage/attempt.js';
 import type { TotalScope } from '../total-timeout/total-scope.js';
 import { judgeFailure } from './final-failure.js';
 import { Pause } from './pause.js';
 import type { Plan } from './plan.js';
+import { Preparation } from './preparation.js';
 import { type FailedCall, type FailureOutcome, NOBODY, type PipelineObserver } from './stages.js';
 import type { Work } from './work.js';
 
@@ -133,6 +135,8 @@ export class Failing<T> {
     if (retry === undefined || call.cut !== undefined || plan.shutdown.closed) return undefined;
     if (call.total?.aborted) return undefined;
     if (call.committed || !(retry.options.idempotent || call.mayRepeat)) return undefined;
+    if (retry.options.beforeRetry !== undefined && Preparation.isOf(plan, call.caller))
+      return undefined; // it would be prepared by itself, for ever
     const at = now();
     return retry.decide({
       call,
@@ -149,7 +153,18 @@ export class Failing<T> {
 
   private async retryAfter(delayMs: number, failure: unknown): Promise<void> {
     const { call } = this;
-    if ((await this.pause(delayMs)) && !call.committed) {
+    let goesOn = await this.pause(delayMs);
+    if (goesOn && call.plan.stages.retry?.options.beforeRetry !== undefined) {
+      try {
+        goesOn = await this.prepare(failure);
+      } catch (error) {
+        linkCause(error, failure);
+        this.letGo();
+        this.conclude(error);
+        return;
+      }
+    }
+    if (goesOn && !call.committed) {
       this.drop();
       call.begin(call.attempts + 1, now());
     } else if (call.total?.aborted) {
@@ -171,6 +186,30 @@ export class Failing<T> {
     plan.shutdown.delete(pause);
     this.interrupt = undefined;
     return goesOn;
+  }
+
+  /** @returns whether the next attempt may begin @throws what `beforeRetry` throws */
+  private async prepare(error: unknown): Promise<boolean> {
+    const { call } = this;
+    const { retry } = call.plan.stages;
+    const { shutdown } = call.plan;
+    const attempt = call.attempts + 1;
+    const preparation = new Preparation(call.plan, attempt, call.total ?? call.madeIn);
+    const upcoming: UpcomingAttempt = {
+      attempt,
+      error,
+      get signal() {
+        return preparation.signal;
+      },
+    };
+    this.interrupt = (reason) => preparation.stop(reason ?? call.total?.reason);
+    shutdown.add(preparation);
+    try {
+      return await preparation.run(() => retry?.prepare(upcoming, call.self));
+    } finally {
+      shutdown.delete(preparation);
+      this.interrupt = undefined;
+    }
   }
 
   /** The call failed for good: an alert, and a fallback's answer, `null` or the error. */

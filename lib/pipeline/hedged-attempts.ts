@@ -125,6 +125,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
 
   private make(at: number): void {
     const attempt = new Attempt(this, this.attempt, this.madeIn, at, true);
+    if (this.made.length > 0) attempt.hedged(this.made.length);
     this.made.push(attempt);
     this.running++;
     attempt.start();

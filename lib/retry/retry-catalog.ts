@@ -1,6 +1,5 @@
 import { known } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
-import { merge } from '../common/options.js';
 import { isReference } from '../stage/keyed.options.js';
 import type {
   NamingOptions,
@@ -9,7 +8,7 @@ import type {
   StageCatalog,
   StagedOperation,
 } from '../stage/stage-definition.js';
-import { type RetryOptions, retryArgument } from './retry.options.js';
+import { mergeRetryOptions, type RetryOptions, retryArgument } from './retry.options.js';
 import { RetryPolicy } from './retry.policy.js';
 import type { BudgetSource } from './retry-budget.js';
 import type {
@@ -53,8 +52,8 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
     const layers = values.map((value) =>
       typeof value === 'string' ? this.named.find(value, place) : retryArgument(place, value),
     );
-    const given = merge<RetryOptions>(...layers);
-    const options = merge<RetryOptions>(this.defaults, given);
+    const given = mergeRetryOptions(...layers);
+    const options = mergeRetryOptions(this.defaults, given);
     const budget = this.budgetOf(operation, upstream, given.budget, `${place}.budget`);
     return new RetryPolicy(options, place, budget);
   }

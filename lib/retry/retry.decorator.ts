@@ -1,6 +1,34 @@
+import type { Observable } from 'rxjs';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
+import type { ResilientMethod, ReturnsNoSubtype } from '../dispatch/decorator-types.js';
+import type { BeforeRetry, UpcomingAttempt } from './before-retry.js';
 import type { RetryOptions } from './retry.options.js';
+
+/** `unknown` where a function can run before a retry, and otherwise something that no descriptor is. */
+type Fits<Runs> = Runs extends (...args: never[]) => Observable<unknown>
+  ? { 'nobody subscribes to what beforeRetry returns: it has to be a promise, or nothing': never }
+  : Runs extends (retry: UpcomingAttempt) => unknown
+    ? unknown
+    : { 'what beforeRetry names has to be a method that takes the retry': never };
+
+/** The same for what `beforeRetry` says: nothing, a function, or a method (types do not see a private one; the boot does). */
+type Prepares<Before, Target> = Before extends keyof Target
+  ? Fits<Target[Before]>
+  : Before extends PropertyKey
+    ? unknown
+    : Fits<Before>;
+
+/** A decorator of the methods whose class has what is to run before each retry, and of classes. */
+export interface RetryDecorator<Before = PropertyKey | BeforeRetry> {
+  (target: abstract new (...args: never[]) => unknown): void;
+  <Target extends object, Method extends ResilientMethod>(
+    target: Target,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<Method> &
+      Prepares<Before, Target> &
+      ReturnsNoSubtype<Method>,
+  ): void;
+}
 
 /**
  * Repeats a call that failed, with growing, jittered waits.
@@ -8,6 +36,8 @@ import type { RetryOptions } from './retry.options.js';
  * @param retry `maxAttempts`, the name of options in `retries`, or options. Checked when the
  * application boots.
  */
-export function Retry(retry: number | string | RetryOptions = {}): ResilienceDecorator {
+export function Retry<const Before extends PropertyKey | BeforeRetry>(
+  retry: number | string | RetryOptions<Before> = {},
+): RetryDecorator<Before> {
   return decorate('retry', retry);
 }

@@ -1,3 +1,4 @@
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
   boolean,
   check,
@@ -5,7 +6,8 @@ import {
   duration,
   durationOrZero,
   factorRule,
-  merge,
+  mergeEither,
+  methodOrFunction,
   oneOf,
   positiveCount,
   predicate,
@@ -13,6 +15,7 @@ import {
   text,
 } from '../common/options.js';
 import { checkReference, isReference } from '../stage/keyed.options.js';
+import type { BeforeRetry } from './before-retry.js';
 import {
   checkRetryBudgetOptions,
   type RetryBudgetByKey,
@@ -25,11 +28,18 @@ export type Jitter = 'none' | 'full' | 'equal' | 'decorrelated';
 /** Answers whether a failed attempt is worth another; `attempt` counts from 1. */
 export type RetryPredicate = (error: unknown, attempt: number) => boolean;
 
+/** Answers how long to wait before another attempt, in ms. */
+export type RetryDelay = (
+  attempt: number,
+  error: unknown,
+  previousDelayMs: number | undefined,
+) => number;
+
 /** A class of errors, for `instanceof`. */
 export type ErrorClass = abstract new (...args: never[]) => unknown;
 
 /** How a failed call is repeated. */
-export interface RetryOptions {
+export interface RetryOptions<Before = PropertyKey | BeforeRetry> {
   /** Calls in all, the first included. @default 3 */
   maxAttempts?: number;
   /** The wait before the first retry, in ms. @default 100 */
@@ -47,6 +57,21 @@ export interface RetryOptions {
    * @default 'full'
    */
   jitter?: Jitter;
+  /**
+   * The waits themselves, in ms, in place of `baseDelayMs`, `factor` and `jitter`: one after the other, of
+   * which the last is that of all further retries, or a function that answers at once. It is told the number
+   * of the attempt that failed, from 1, what it failed by, and the wait before it, which the first has not.
+   * None is longer than `maxDelayMs`, and none shorter than a `Retry-After` asks. What the function throws
+   * surfaces, as does a `TypeError` where it answers with no time.
+   */
+  delayMs?: readonly number[] | RetryDelay;
+  /**
+   * Runs after each wait and before the attempt, which begins when it has ended: to refresh a token, to
+   * connect anew. The name of a method of the same class, or a function; `this` is the object that was
+   * called. What it throws ends the call, with what the attempt failed by as its `cause`. It has as much time
+   * as the call has. What it calls of its own operation is not retried. @default nothing
+   */
+  beforeRetry?: Before;
   /**
    * What is retried: a predicate, or classes of errors. A predicate that throws surfaces its error.
    * @default everything except client errors and `CircuitBreakerOpenError`
@@ -89,10 +114,16 @@ export interface RetryOptions {
   retryNested?: boolean;
 }
 
-export type ResolvedRetryOptions = Required<
-  Omit<RetryOptions, 'retryableErrors' | 'retryableResults' | 'maxDurationMs' | 'budget'>
-> &
-  Pick<RetryOptions, 'retryableErrors' | 'retryableResults' | 'maxDurationMs' | 'budget'>;
+type WithoutDefault =
+  | 'delayMs'
+  | 'beforeRetry'
+  | 'retryableErrors'
+  | 'retryableResults'
+  | 'maxDurationMs'
+  | 'budget';
+
+export type ResolvedRetryOptions = Required<Omit<RetryOptions, WithoutDefault>> &
+  Pick<RetryOptions, WithoutDefault>;
 
 const DEFAULTS: ResolvedRetryOptions = {
   maxAttempts: 3,
@@ -124,13 +155,24 @@ const budget: Rule = (value, place) => {
   return undefined;
 };
 
-/** @throws ResilienceConfigurationError */
-export const checkRetryOptions = checkerOf<RetryOptions>(
+const delays: Rule = (value, place) => {
+  if (typeof value === 'function')
+    return predicate(value, place) && 'waits in ms, or a function that returns one at once';
+  return Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((delay) => durationOrZero(delay, place) === undefined)
+    ? undefined
+    : `a non-empty array of waits, each ${durationOrZero(undefined, place)}, or a function that returns one`;
+};
+
+const checkEach = checkerOf<RetryOptions>(
   {
     maxAttempts: positiveCount,
     baseDelayMs: durationOrZero,
     maxDelayMs: durationOrZero,
     factor: factorRule,
+    delayMs: delays,
+    beforeRetry: methodOrFunction,
     jitter: oneOf('none', 'full', 'equal', 'decorrelated'),
     retryableErrors: retryable,
     retryableResults: predicate,
@@ -143,6 +185,25 @@ export const checkRetryOptions = checkerOf<RetryOptions>(
   'maxAttempts',
 );
 
+/** What `delayMs` says itself. */
+const GROWTH = ['baseDelayMs', 'factor', 'jitter'] as const;
+
+/** @throws ResilienceConfigurationError also where options contradict each other */
+export function checkRetryOptions(place: string, given: unknown): RetryOptions {
+  const options = checkEach(place, given);
+  const other = GROWTH.find((option) => options[option] !== undefined);
+  if (options.delayMs === undefined || other === undefined) return options;
+  throw new ResilienceConfigurationError(
+    `${place}.delayMs`,
+    `is ${display(options.delayMs)} while ${other} is ${options[other]}; allowed: one of the two`,
+  );
+}
+
+/** Later layers win field by field; of what says how long waits are, as one. */
+export function mergeRetryOptions(...layers: (RetryOptions | undefined)[]): RetryOptions {
+  return mergeEither<RetryOptions>(layers, 'delayMs', ...GROWTH);
+}
+
 /** The options that a `@Retry()` argument stands for; a number is `maxAttempts`. */
 export function retryArgument(place: string, argument: unknown): RetryOptions {
   if (typeof argument !== 'number') return checkRetryOptions(place, argument);
@@ -151,5 +212,5 @@ export function retryArgument(place: string, argument: unknown): RetryOptions {
 }
 
 export function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
-  return merge<RetryOptions>(DEFAULTS, options) as ResolvedRetryOptions;
+  return mergeRetryOptions(DEFAULTS, options) as ResolvedRetryOptions;
 }

@@ -4,6 +4,8 @@ import type { FailedResult } from '../common/failed-result.js';
 import { isInstance } from '../common/is-error.js';
 import { ask } from '../common/options.js';
 import { isResilienceError } from '../common/resilience.error.js';
+import { type Backoff, backoffOf } from './backoff.js';
+import type { BeforeRetry, UpcomingAttempt } from './before-retry.js';
 import {
   checkRetryOptions,
   type ResolvedRetryOptions,
@@ -47,6 +49,7 @@ export type RetryDecision =
 /** Decides whether a failed attempt is followed by another, and after which wait. It does not wait itself. */
 export class RetryPolicy {
   readonly options: Readonly<ResolvedRetryOptions>;
+  private readonly backoff: Backoff;
 
   /** @throws ResilienceConfigurationError */
   constructor(
@@ -55,12 +58,13 @@ export class RetryPolicy {
     readonly budget?: BudgetSource,
   ) {
     this.options = resolveRetryOptions(checkRetryOptions(place, options));
+    this.backoff = backoffOf(this.options, place);
   }
 
   /**
    * @returns the wait in ms before the next attempt, or why there is none although it would be worth
    * one; `undefined` where it is not
-   * @throws what a predicate throws
+   * @throws what a predicate or `delayMs` throws
    */
   decide(failed: FailedAttempt): RetryDecision {
     const { maxAttempts, maxDelayMs, maxDurationMs, respectRetryAfter, retryNested } = this.options;
@@ -69,7 +73,10 @@ export class RetryPolicy {
     if (respectRetryAfter && forbidsRetry(failed.error)) return { suppressed: 'nested' };
     const asked = respectRetryAfter ? (retryAfterMs(failed.error) ?? 0) : 0;
     if (asked > maxDelayMs) return undefined;
-    const delayMs = Math.max(asked, this.backoff(failed.attempt, failed.previousDelayMs));
+    const delayMs = Math.max(
+      asked,
+      this.backoff.delayMs(failed.attempt, failed.error, failed.previousDelayMs),
+    );
     if (delayMs >= failed.remainingMs) return { outOfTime: true };
     if (maxDurationMs !== undefined && failed.elapsedMs + delayMs >= maxDurationMs)
       return undefined;
@@ -80,12 +87,15 @@ export class RetryPolicy {
 
   /** The shortest wait that may come before a retry, in ms; the first retry is 1. */
   shortestDelayMs(retry: number): number {
-    const { baseDelayMs, maxDelayMs, factor, jitter } = this.options;
-    if (jitter === 'full') return 0;
-    if (jitter === 'decorrelated') return Math.min(maxDelayMs, baseDelayMs);
-    const growth = Math.min(Number.MAX_VALUE, factor ** (retry - 1));
-    const delayMs = Math.min(maxDelayMs, baseDelayMs * growth);
-    return jitter === 'equal' ? delayMs / 2 : delayMs;
+    return this.backoff.shortestMs(retry);
+  }
+
+  /** Runs what comes before another attempt. @throws what that throws */
+  prepare(upcoming: UpcomingAttempt, self: unknown): unknown {
+    const { beforeRetry } = this.options;
+    if (typeof beforeRetry === 'function') return beforeRetry.call(self, upcoming);
+    const methods = self as Record<PropertyKey, BeforeRetry | undefined>;
+    return methods[beforeRetry as PropertyKey]?.(upcoming);
   }
 
   /**
@@ -111,20 +121,4 @@ export class RetryPolicy {
       return ask('retryableErrors', retryableErrors(error, attempt));
     return retryableErrors.some((type) => isInstance(error, type));
   }
-
-  private backoff(retry: number, previousDelayMs: number | undefined): number {
-    const { baseDelayMs, maxDelayMs, factor, jitter } = this.options;
-    if (jitter === 'decorrelated') {
-      const highest = Math.max(baseDelayMs, 3 * (previousDelayMs ?? baseDelayMs));
-      return Math.min(maxDelayMs, uniform(baseDelayMs, highest));
-    }
-    const growth = Math.min(Number.MAX_VALUE, factor ** (retry - 1)); // 0 · Infinity is no number
-    const delayMs = Math.min(maxDelayMs, baseDelayMs * growth);
-    if (jitter === 'full') return uniform(0, delayMs);
-    return jitter === 'equal' ? uniform(delayMs / 2, delayMs) : delayMs;
-  }
-}
-
-function uniform(from: number, to: number): number {
-  return from + Math.random() * (to - from);
 }

@@ -1,3 +1,4 @@
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { checked, nameOr } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import { checkRetryOptions, type RetryOptions } from './retry.options.js';
@@ -44,6 +45,14 @@ export const retryStage: StageDefinition<RetryTypes> = {
   defaults: { key: 'retry', rule: checked(checkRetryOptions) },
   sections: { retries: checkRetryOptions, retryBudgets: checkRetryBudgetOptions },
   catalog: (application) => new RetryCatalog(application),
+  suits({ options: { beforeRetry } }, place, { returns }) {
+    if (returns !== 'either' || beforeRetry === undefined || typeof beforeRetry === 'function')
+      return;
+    throw new ResilienceConfigurationError(
+      `${place}.beforeRetry`,
+      `is ${display(beforeRetry)}; allowed here, where there is no class: a function`,
+    );
+  },
   /** With the budget in force, by the name that it is shared by. */
   describe: ({ options, budget }) => ({
     ...options,

@@ -96,6 +96,7 @@ class Rare {
   /** Where what it began before this attempt took over has met what is inside. */
   metIn: Scope | undefined = undefined;
   begun = false;
+  hedge = 0;
   kept: KeptAnswer<unknown> | undefined = undefined;
   isMisjudged = false;
 }
@@ -157,6 +158,15 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
 
   get begun(): boolean {
     return this.rare?.begun === true;
+  }
+
+  override get hedge(): number {
+    return this.rare?.hedge ?? 0;
+  }
+
+  /** It is made beside others: so many were there. */
+  hedged(number: number): void {
+    this.rarely().hedge = number;
   }
 
   /** Its answer, where it has failed by that. */

@@ -12,6 +12,8 @@ import {
   type CircuitBreakerPolicy,
   Coalesce,
   Critical,
+  type CurrentAttempt,
+  currentAttempt,
   currentSignal,
   decoratorOf,
   defineStage,
@@ -28,6 +30,7 @@ import {
   Retry,
   rules,
   Timeout,
+  type UpcomingAttempt,
   Upstream,
 } from '../../lib/index.js';
 
@@ -66,6 +69,29 @@ export class GoodUse {
   async withFunction(_order: Order, _note?: string): Promise<Receipt> {
     return receipt;
   }
+
+  @Retry({ beforeRetry: 'reconnect', delayMs: [100, 1_000] })
+  async withMethodBefore(): Promise<void> {}
+
+  async reconnect({ attempt, error, signal }: UpcomingAttempt): Promise<number> {
+    expectTypeOf(error).toBeUnknown();
+    return signal.aborted ? 0 : attempt;
+  }
+
+  @Retry({
+    beforeRetry: ({ attempt }) => attempt,
+    delayMs: (attempt, _error, before = 0) => before + attempt,
+  })
+  async withFunctionBefore(): Promise<void> {
+    expectTypeOf(currentAttempt()).toEqualTypeOf<CurrentAttempt>();
+  }
+
+  @Retry({ beforeRetry: 'hiddenReconnect' })
+  async withHiddenBefore(): Promise<unknown> {
+    return this.hiddenReconnect;
+  }
+
+  private async hiddenReconnect(): Promise<void> {}
 
   @Retry({ retryableResults: ({ state }: Receipt, attempt) => state === 'queued' && attempt < 3 })
   @CircuitBreaker({ isFailureResult: ({ state }: Receipt) => state === 'queued' })
@@ -165,6 +191,30 @@ export class Misuse {
   // @ts-expect-error a typo in an option
   @CircuitBreaker({ failureTreshold: 4 })
   async breakerTypo(): Promise<void> {}
+
+  // @ts-expect-error what is named wants something else than the retry
+  @Retry({ beforeRetry: 'wantsOrder' })
+  async wrongBefore(): Promise<void> {}
+
+  async wantsOrder(_order: Order): Promise<void> {}
+
+  // @ts-expect-error what is named is no method
+  @Retry({ beforeRetry: 'orders' })
+  async noMethodBefore(): Promise<void> {}
+
+  orders = 1;
+
+  // @ts-expect-error nobody subscribes to it
+  @Retry({ beforeRetry: () => of(1) })
+  async streamBefore(): Promise<void> {}
+
+  // @ts-expect-error a wait is needed at once
+  @Retry({ delayMs: async () => 1 })
+  async lateDelay(): Promise<void> {}
+
+  // @ts-expect-error a wait is a number
+  @Retry({ delayMs: ['100'] })
+  async textDelay(): Promise<void> {}
 
   // @ts-expect-error a predicate that answers later
   @Retry({ retryableResults: async () => true })
