@@ -8,17 +8,15 @@ export { BulkheadRegistry } from './bulkhead/bulkhead.stage.js';
 export type { ChaosRuleView } from './chaos/active-rule.js';
 export { ChaosError } from './chaos/chaos.error.js';
 export { Chaos } from './chaos/chaos.js';
+export type { ChaosGuard, ChaosHeaderOptions, ChaosOptions } from './chaos/chaos.options.js';
+export type { ChaosEffect } from './chaos/chaos.telemetry.js';
 export type {
   ChaosEnd,
   ChaosFault,
-  ChaosGuard,
-  ChaosHeaderOptions,
   ChaosLatency,
-  ChaosOptions,
   ChaosRule,
   ChaosTarget,
-} from './chaos/chaos.options.js';
-export type { ChaosEffect } from './chaos/chaos.telemetry.js';
+} from './chaos/chaos-rule.js';
 export {
   CircuitBreaker,
   getCircuitBreakerToken,

@@ -1,6 +1,6 @@
 import { now, Since } from '../common/clock.js';
-import type { ChaosLatency, ChaosRule } from './chaos.options.js';
 import type { ChaosEffect } from './chaos.telemetry.js';
+import type { ChaosLatency, ChaosRule } from './chaos-rule.js';
 import { matcherOf } from './operation-pattern.js';
 
 /** A rule as `Chaos.list()` shows it. */
@@ -67,16 +67,22 @@ export class ActiveRule {
     };
   }
 
+  /** Which operations it is for, in words. */
+  get target(): string {
+    const { operations, upstream } = this.rule;
+    const parts = [operations, upstream === undefined ? undefined : `upstream ${upstream}`];
+    return parts.filter((each) => each !== undefined).join(', ');
+  }
+
   /** `chaos-1 (PaymentsClient.*: error at 10 % of the attempts)` */
   inWords(): string {
     const { id, rule, rate, effect, endsAt } = this;
-    const { operations, upstream, latencyMs } = rule;
-    const whom = [operations, upstream === undefined ? undefined : `upstream ${upstream}`];
+    const { latencyMs } = rule;
     const delay = latencyMs === undefined ? '' : ` ${[latencyMs].flat().join('–')} ms`;
     const what = effect === 'latency' || delay === '' ? effect + delay : `${effect} after${delay}`;
     const share = Number((rate * 100).toPrecision(3));
     const end = endsAt === undefined ? '' : `, until ${endsAt.toISOString()}`;
-    return `${id} (${whom.filter((each) => each !== undefined).join(', ')}: ${what} at ${share} % of the attempts${end})`;
+    return `${id} (${this.target}: ${what} at ${share} % of the attempts${end})`;
   }
 }
 

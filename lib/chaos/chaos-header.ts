@@ -1,5 +1,5 @@
 import { display } from '../common/configuration.error.js';
-import type { ChaosRule } from './chaos.options.js';
+import type { ChaosRule } from './chaos-rule.js';
 
 const MAX_LENGTH = 1_000;
 const MAX_ENTRIES = 10;

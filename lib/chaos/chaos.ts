@@ -2,25 +2,18 @@ import { Logger } from '@nestjs/common';
 import { now } from '../common/clock.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { MetricsRecorder } from '../common/metrics.js';
-import { closest } from '../common/spelling.js';
 import { Guard } from '../observability/guard.js';
 import { ActiveRule, type ChaosRuleView } from './active-rule.js';
-import {
-  type ChaosOptions,
-  type ChaosRule,
-  checkChaosRule,
-  checkEnvironment,
-} from './chaos.options.js';
+import { type ChaosOptions, checkEnvironment } from './chaos.options.js';
 import type { ChaosEvent } from './chaos.telemetry.js';
+import { doubtOfPast, doubtsOfTargets, type Targeted } from './chaos-doubts.js';
+import { type ChaosRule, checkChaosRule } from './chaos-rule.js';
 
 /** Where it is told what was injected. */
 export interface ChaosReports {
   readonly metrics: Pick<MetricsRecorder, 'increment'>;
   readonly events: { emit(event: ChaosEvent): void };
 }
-
-/** So many operations are named where a rule fits none of them. */
-const NAMED = 10;
 
 /**
  * The faults that are injected into operations at the moment, which can be changed at any time. Injectable;
@@ -31,6 +24,8 @@ export class Chaos {
   private readonly guard = new Guard('random of chaos');
   private rules: readonly ActiveRule[] = [];
   private added = 0;
+  /** Those of the options whose end had passed by then. */
+  private readonly past: ActiveRule[] = [];
   /** Counts the changes: by it operations know whether the rules that they found are still those in force. @internal */
   version = 0;
   /** So many requests that bring chaos along are being answered. @internal */
@@ -42,7 +37,11 @@ export class Chaos {
     readonly options: ChaosOptions | undefined,
     private readonly reports: ChaosReports,
   ) {
-    for (const rule of options?.rules ?? []) this.put(rule, 'chaos.rules');
+    for (const each of options?.rules ?? []) {
+      const rule = this.made(each, 'chaos.rules');
+      if (rule.isOver(now())) this.past.push(rule);
+      else this.put(rule);
+    }
   }
 
   /** Whether any rule is in force. */
@@ -54,7 +53,7 @@ export class Chaos {
    * Begins to inject a fault, into attempts that begin from now on.
    *
    * @returns the id of the rule
-   * @throws ResilienceConfigurationError where the rule is wrong, its id is taken, the module has no `chaos`,
+   * @throws ResilienceConfigurationError where the rule is wrong or over, its id is taken, the module has no `chaos`,
    * or `NODE_ENV` is `production` and `chaos.allowInProduction` is not set
    *
    * @example chaos.add({ operations: 'PaymentsClient.*', error: true, forMs: 30_000 })
@@ -68,7 +67,13 @@ export class Chaos {
         'this application has no chaos; give it, without a rule if there is none yet: ResilienceModule.forRoot({ chaos: {} })',
       );
     checkEnvironment(place, options);
-    const added = this.put(checkChaosRule(place, rule), place);
+    const added = this.made(checkChaosRule(place, rule), place);
+    if (added.isOver(now()))
+      throw new ResilienceConfigurationError(
+        `${place}.until`,
+        `is ${rule.until?.toISOString()}, which has passed; allowed: a Date to come`,
+      );
+    this.put(added);
     const message = `Chaos is on: ${added.inWords()}`;
     this.logger.warn({ event: 'chaos_on', chaos: true, message, rule: added.id });
     return added.id;
@@ -82,8 +87,7 @@ export class Chaos {
   remove(id: string): boolean {
     const rule = this.inForce().find((each) => each.id === id);
     if (rule === undefined) return false;
-    this.change(this.rules.filter((each) => each !== rule));
-    this.tellEnd([id]);
+    this.end([rule]);
     return true;
   }
 
@@ -94,10 +98,8 @@ export class Chaos {
 
   /** Ends all rules. */
   stopAll(): void {
-    const ids = this.inForce().map(({ id }) => id);
-    if (ids.length === 0) return;
-    this.change([]);
-    this.tellEnd(ids);
+    const rules = this.inForce();
+    if (rules.length > 0) this.end(rules);
   }
 
   /** Those for an operation. @internal */
@@ -138,18 +140,9 @@ export class Chaos {
     return rules.length === 0 ? undefined : `Chaos is on: ${rules.join('; ')}`;
   }
 
-  /** What was probably not meant: rules that fit no operation. @internal */
-  doubts(operations: readonly { operation: string; upstream: string | undefined }[]): string[] {
-    return this.inForce()
-      .filter((rule) => !operations.some((it) => rule.matches(it.operation, it.upstream)))
-      .map(({ id, rule }) => {
-        const names = operations.map(({ operation }) => operation);
-        const wanted = rule.operations ?? rule.upstream;
-        const meant = typeof wanted === 'string' ? closest(wanted, names) : undefined;
-        const some = `${names.slice(0, NAMED).join(', ')}${names.length > NAMED ? ', …' : ''}`;
-        const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-        return `chaos: the rule ${display(id)} fits no operation (${[rule.operations, rule.upstream].filter((each) => each !== undefined).join(', ')}); there are: ${some || 'none'}${hint}`;
-      });
+  /** What was probably not meant. @internal */
+  doubts(operations: readonly Targeted[]): string[] {
+    return [...this.past.map(doubtOfPast), ...doubtsOfTargets(this.inForce(), operations)];
   }
 
   private hits(rate: number): boolean {
@@ -157,13 +150,13 @@ export class Chaos {
   }
 
   private inForce(at = now()): readonly ActiveRule[] {
-    if (this.rules.some((rule) => rule.isOver(at)))
-      this.change(this.rules.filter((rule) => !rule.isOver(at)));
+    const over = this.rules.filter((rule) => rule.isOver(at));
+    if (over.length > 0) this.end(over);
     return this.rules;
   }
 
-  private put(rule: ChaosRule, place: string): ActiveRule {
-    const taken = (wanted: string) => this.rules.some(({ id }) => id === wanted);
+  private made(rule: ChaosRule, place: string): ActiveRule {
+    const taken = (wanted: string) => this.inForce().some(({ id }) => id === wanted);
     if (rule.id !== undefined && taken(rule.id))
       throw new ResilienceConfigurationError(
         `${place}.id`,
@@ -171,9 +164,11 @@ export class Chaos {
       );
     let { id } = rule;
     while (id === undefined || (rule.id === undefined && taken(id))) id = `chaos-${++this.added}`;
-    const added = new ActiveRule(id, rule);
-    this.change([...this.rules, added]);
-    return added;
+    return new ActiveRule(id, rule);
+  }
+
+  private put(rule: ActiveRule): void {
+    this.change([...this.rules, rule]);
   }
 
   private change(rules: readonly ActiveRule[]): void {
@@ -181,7 +176,9 @@ export class Chaos {
     this.version++;
   }
 
-  private tellEnd(ids: readonly string[]): void {
+  private end(rules: readonly ActiveRule[]): void {
+    this.change(this.rules.filter((rule) => !rules.includes(rule)));
+    const ids = rules.map(({ id }) => id);
     const message = `Chaos has ended: ${ids.join(', ')}`;
     this.logger.warn({ event: 'chaos_off', chaos: true, message, rules: ids });
   }

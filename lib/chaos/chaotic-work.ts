@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { markAsChaos, noteSlowed } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
@@ -61,10 +62,7 @@ export class ChaoticWork implements Work {
     if (effect === 'latency') return this.work.begin(self, args, attempt);
     if (effect === 'error') return faulty.fail(this.errorOf(id, rule.error));
     if (effect === 'hang') return faulty.hang(attempt.signal);
-    const { result } = rule;
-    return faulty.answer(() =>
-      typeof result === 'function' ? (result(...args) as unknown) : result,
-    );
+    return faulty.answer(() => resultOf(rule.result, args));
   }
 
   /** Marked, so that nobody takes it for a real one. */
@@ -83,7 +81,7 @@ export class ChaoticWork implements Work {
     } catch (thrown) {
       error = thrown;
     }
-    if (error instanceof Promise) {
+    if (types.isPromise(error)) {
       error.catch(() => undefined);
       error = 'error of the rule returned a promise; it has to return the error at once';
     }
@@ -121,4 +119,20 @@ export class ChaoticWork implements Work {
     }
     signal.throwIfAborted();
   }
+}
+
+function resultOf(result: unknown, args: unknown[]): unknown {
+  if (typeof result !== 'function') return result;
+  try {
+    const made: unknown = result(...args);
+    return types.isPromise(made) ? made.catch(failed) : made;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/** That a rule's own function fails is no failure of what it stands for. */
+function failed(error: unknown): never {
+  markAsChaos(error);
+  throw error;
 }

@@ -179,6 +179,11 @@ export function isAsyncFunction(value: unknown): boolean {
   return typeof value === 'function' && value.constructor.name === 'AsyncFunction';
 }
 
+/** Called without `new`, it would throw. */
+export function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+}
+
 /** Checks what is said at a place. It throws a ResilienceConfigurationError where that is not allowed. */
 export type Checker<Value = unknown> = (place: string, value: unknown) => Value;
 

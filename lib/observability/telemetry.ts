@@ -61,6 +61,8 @@ export class OperationTelemetry implements PipelineObserver {
   private readonly errors: BoundMetric;
   private counts: OperationCalls | undefined = undefined;
   private readonly throttle: AlertThrottle;
+  /** A real failure is not held back because of one that was injected. */
+  private readonly chaosThrottle: AlertThrottle;
   private readonly contextGuard = new Guard('errorContext');
 
   constructor(
@@ -80,6 +82,7 @@ export class OperationTelemetry implements PipelineObserver {
     const critically = Object.freeze({ operation, critical: critical === true });
     this.errors = metrics.bind('counter', 'service.error', critically);
     this.throttle = new AlertThrottle(telemetry.alertIntervalMs);
+    this.chaosThrottle = new AlertThrottle(telemetry.alertIntervalMs);
   }
 
   onRetry(error: unknown, attempt: number, delayMs: number): void {
@@ -116,11 +119,11 @@ export class OperationTelemetry implements PipelineObserver {
   }
 
   onCriticalFailure(error: unknown): void {
-    const suppressed = this.throttle.pass();
+    const chaos = isChaos(error) || undefined;
+    const suppressed = (chaos ? this.chaosThrottle : this.throttle).pass();
     if (suppressed === undefined) return;
     const { operation } = this.labels;
     const told = this.telemetry.tracker.redaction.describe(error);
-    const chaos = isChaos(error) || undefined;
     const alert = { operation, error, ...told, context: this.context(), chaos, suppressed };
     this.telemetry.alerts.send(alert, this.labels.breaker);
     this.telemetry.events.emit({ type: 'alert', operation, error, suppressed });

@@ -165,6 +165,18 @@ describe('The option chaos', () => {
     );
   });
 
+  it('warns at boot of a rule whose end has passed, which may not be added any more', async () => {
+    const rule = { ...FITS, error: true as const, until: new Date(0) };
+    const { app, logger } = await withChaos({ rules: [{ ...rule, id: 'old' }] });
+    expect(logger.warnings()).toBe(
+      'chaos: the rule "old" does nothing, since its end, 1970-01-01T00:00:00.000Z, has passed',
+    );
+    expect(() => app.get(Chaos).add(rule)).toThrow(
+      'Chaos.add().until: is 1970-01-01T00:00:00.000Z, which has passed; allowed: a Date to come',
+    );
+    expect(app.get(Chaos).list()).toEqual([]);
+  });
+
   it('says nothing at boot where there is no rule', async () => {
     const { logger } = await withChaos({});
     expect(logger.warnings()).toBe('');

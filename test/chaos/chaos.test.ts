@@ -13,6 +13,7 @@ import {
   CircuitBreakerRegistry,
   currentSignal,
   Fallback,
+  isChaos,
   ResilienceEvents,
   type ResilienceModuleOptions,
   ResilienceService,
@@ -22,6 +23,7 @@ import {
   Upstream,
 } from '../../lib/index.js';
 import { boot, closeAll } from '../binding/support.js';
+import { caught, HOSTILE_ERRORS } from '../support/hostile-errors.js';
 
 afterEach(closeAll);
 
@@ -141,6 +143,40 @@ describe('A rule of chaos', () => {
     expect(await payments.history()).toBe('empty');
     expect(await payments.charge(7)).toBe('kept 7');
     expect(payments.calls).toBe(0);
+  });
+
+  it.each(Object.entries(HOSTILE_ERRORS))('throws %s without a trip', async (_, error) => {
+    const { payments } = await started({ operations: 'Payments.history', error });
+    const made = await caught(payments.history());
+    expect(isChaos(made.error)).toBe(true);
+    expect(payments.calls).toBe(0);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new RangeError('no result');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new RangeError('no result');
+      },
+    ],
+  ])('fails where its function for a result %s, which is chaos too', async (_, result) => {
+    const { payments, chaos } = await started({ operations: 'Payments.*', result });
+    for (const call of [
+      payments.history(),
+      lastValueFrom(payments.prices()),
+      payments.pages().next(),
+    ]) {
+      const { error } = await caught(call);
+      expect(error).toEqual(new RangeError('no result'));
+      expect(isChaos(error)).toBe(true);
+    }
+    expect(chaos.list()).toMatchObject([{ injected: 3 }]);
   });
 
   it('lets it hang until its timeout, and holds nothing of it afterwards', async () => {
@@ -513,12 +549,13 @@ describe('The Chaos service', () => {
   });
 
   it('lets a rule end at the first call after its time, though nobody has asked for the rules', async () => {
-    const { payments, chaos } = await start({});
+    const { payments, chaos, logger } = await start({});
     jest.useFakeTimers();
     try {
       chaos.add({ id: 'it', operations: 'Payments.history', error: true, forMs: 1 });
       jest.advanceTimersByTime(1);
       expect(await payments.history()).toBe('history');
+      expect(logger.messages('warn', 'Chaos').at(-1)).toMatchObject({ event: 'chaos_off' });
       expect(chaos.remove('it')).toBe(false);
     } finally {
       jest.useRealTimers();

@@ -189,6 +189,20 @@ describe('What chaos does is marked', () => {
     ]);
   });
 
+  it('in alerts that hold no alert of a real failure back', async () => {
+    const { shop, bank, chaos, alerts } = await start();
+    chaos.add({ operations: 'Bank.pay', error: true });
+    await fail(shop.order());
+    chaos.stopAll();
+    bank.failure = new Error('really down');
+    await fail(shop.order());
+    await fail(shop.order());
+    expect(alerts.map(([, alert]) => [alert.chaos, alert.suppressed])).toEqual([
+      [true, 0],
+      [undefined, 0],
+    ]);
+  });
+
   it('in the rejections of a breaker that it opened, and in the log of that', async () => {
     for (const fault of [{ hang: true }, { error: true }] as const) {
       const started = await start();

@@ -1,4 +1,12 @@
-import { Bulkhead, CircuitBreaker, Critical, Fallback, Retry, Timeout } from 'nestjs-bulwark';
+import {
+  Bulkhead,
+  CircuitBreaker,
+  Critical,
+  Fallback,
+  type ResilienceModuleOptions,
+  Retry,
+  Timeout,
+} from 'nestjs-bulwark';
 import { defineCases, repeat, type Setup } from '../lab/case.js';
 import { ALL_STAGES, boot, clientWith, type Decorator, provide } from './application.js';
 
@@ -7,6 +15,11 @@ const PLANS = 200;
 /** Decorated methods of a provider, called by nobody whom the library knows. */
 export default defineCases(import.meta.url, {
   allStages: decoratedWith(...ALL_STAGES),
+  /** With chaos in the application that comes to other operations. */
+  allStagesBesideChaos: decoratedIn(
+    { chaos: { rules: [{ operations: 'Other.*', error: true }], allowInProduction: true } },
+    ...ALL_STAGES,
+  ),
   retry: decoratedWith(Retry()),
   circuitBreaker: decoratedWith(CircuitBreaker()),
   bulkhead: decoratedWith(Bulkhead()),
@@ -32,8 +45,12 @@ export default defineCases(import.meta.url, {
 });
 
 function decoratedWith(...decorators: Decorator[]): Setup {
+  return decoratedIn({}, ...decorators);
+}
+
+function decoratedIn(options: ResilienceModuleOptions, ...decorators: Decorator[]): Setup {
   return async () => {
-    const client = await provide(clientWith(decorators));
+    const client = await provide(clientWith(decorators), options);
     return repeat(() => client.call());
   };
 }

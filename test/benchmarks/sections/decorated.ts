@@ -13,6 +13,12 @@ export const allStages: Comparison = {
   rows: [
     TIMER,
     ALL,
+    times(
+      TIMER,
+      'chaos none of whose rules fits, above that',
+      [decorated.allStagesBesideChaos, decorated.allStages],
+      GOALS.quietChaos,
+    ),
     ...peersWith('fullStack').map((each) => against(each, ALL, GOALS.allStagesBesidePeers)),
     ...peersWith('partialStack').map((each) => against(each, ALL)),
   ],
