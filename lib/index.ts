@@ -60,6 +60,7 @@ export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-
 export { Critical } from './criticality/critical.decorator.js';
 export type { ResilienceDecorator } from './dispatch/decorator-types.js';
 export type { InboundOptions } from './edge/inbound.options.js';
+export { type MessageDeserializer, resilientDeserializer } from './edge/message-headers.js';
 export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 export { Signal } from './edge/signal.decorator.js';
 export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
@@ -81,6 +82,7 @@ export type { TrackedError } from './observability/tracked-error.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';
 export { type HttpAnswer, HttpResponseError } from './outbound/http-response.error.js';
 export { outboundCallOptions, outboundHeaders } from './outbound/outbound-headers.js';
+export { type MessageClient, resilientClient } from './outbound/resilient-client.js';
 export { resilientFetch } from './outbound/resilient-fetch.js';
 export {
   resilientRequest,

@@ -35,8 +35,17 @@ export function connectionOf(host: ExecutionContext, transport: Transport): Conn
     return answer ?? requestConnection(context?.req?.raw);
   }
   if (transport === 'ws') return socketConnection(host.switchToWs().getClient());
-  return transport === 'grpc' ? grpcConnection(grpcCallOf(host)) : undefined;
+  return transport === 'grpc' ? grpcConnection(grpcCallOf(host)) : MESSAGE;
 }
+
+/** Who has sent a message is never heard to leave. */
+const MESSAGE: Connection = {
+  isShared: true,
+  onEnd: () => undefined,
+  isOver: () => false,
+  isGone: () => false,
+  isCommitted: () => false,
+};
 
 /** Where the usual GraphQL contexts keep the response; on Fastify the default one has only the request. */
 interface GraphQLContext {

@@ -9,7 +9,9 @@ import {
   SHEDDABLE,
 } from '../common/request-headers.js';
 import type { Transport } from '../nest/handlers.js';
+import { valueIn } from '../retry/error-headers.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
+import { headersOfMessage } from './message-headers.js';
 import { grpcCallOf, transportOfCall } from './transport.js';
 
 /** What a caller says about its request, as far as it is believed. */
@@ -40,16 +42,18 @@ interface GrpcCall {
 const known = new WeakMap<object, Inbound>();
 
 /**
- * What is said about a request by the headers of HTTP, of GraphQL over HTTP too, and by the deadline
- * and metadata of gRPC; `undefined` where nothing is. Other transports say nothing.
+ * What is said about a request by the headers of HTTP, of GraphQL over HTTP too, by the deadline and
+ * metadata of gRPC, and by the headers or metadata of a message; `undefined` where nothing is. WebSockets
+ * say nothing.
  */
 export function inboundOf(
   host: ArgumentsHost,
   transport: Transport,
   options: ResolvedInboundOptions,
 ): Inbound | undefined {
-  return transport === 'grpc'
-    ? ofGrpc(grpcCallOf(host) as GrpcCall, options)
+  if (transport === 'grpc') return ofGrpc(grpcCallOf(host) as GrpcCall, options);
+  return transport === 'rpc'
+    ? ofMessage(headersOfMessage(host), options)
     : inboundOfRequest(requestOf(host, transport), options);
 }
 
@@ -71,11 +75,12 @@ export function inboundOfRequest(
   return inbound;
 }
 
-/** A header of a request by HTTP or GraphQL, or the metadata of gRPC: whatever was sent, be it a list. */
+/** A header of a request by HTTP or GraphQL, or of a message, or the metadata of gRPC: whatever was sent, be it a list. */
 export function headerOf(host: ArgumentsHost, name: string): unknown {
   const transport = transportOfCall(host);
   const key = name.toLowerCase();
   if (transport === 'grpc') return (grpcCallOf(host) as GrpcCall).metadata?.get(key)[0];
+  if (transport === 'rpc') return valueIn(headersOfMessage(host), key);
   return transport && requestOf(host, transport)?.headers?.[key];
 }
 
@@ -97,6 +102,15 @@ function ofGrpc(call: GrpcCall, options: ResolvedInboundOptions): Inbound | unde
   if (timeoutMs === undefined && critical === undefined) return undefined;
   const origin = call.metadata?.get(REQUEST_TIMEOUT_ORIGIN)[0];
   return inboundFrom(timeoutMs, origin, critical, options);
+}
+
+function ofMessage(headers: unknown, options: ResolvedInboundOptions): Inbound | undefined {
+  const timeoutMs = milliseconds(valueIn(headers, REQUEST_TIMEOUT));
+  const critical = options.trustCriticality
+    ? criticality(valueIn(headers, REQUEST_CRITICALITY))
+    : undefined;
+  if (timeoutMs === undefined && critical === undefined) return undefined;
+  return inboundFrom(timeoutMs, valueIn(headers, REQUEST_TIMEOUT_ORIGIN), critical, options);
 }
 
 function inboundFrom(

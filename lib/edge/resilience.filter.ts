@@ -14,7 +14,7 @@ import { classesOf } from '../nest/modules.js';
 import { isClientGone } from './client-scope.js';
 import { clientClosedRequest, httpError, transportError } from './edge-errors.js';
 import { handlingOf } from './http-edge.js';
-import { forbidRetry, isRetried, withPushback } from './no-retry.js';
+import { forbidRetry, isRetried, withAdvice } from './no-retry.js';
 import { optionalPeer } from './optional-peer.js';
 import { transportOfCall } from './transport.js';
 
@@ -117,8 +117,7 @@ interface RpcException {
 
 async function rpcError(error: unknown, transport: 'rpc' | 'grpc'): Promise<unknown> {
   const exception = await transportError(error, transport);
-  const isFinal = transport === 'grpc' && isRetried(error, undefined);
-  return isFinal ? withPushback(exception, true) : exception;
+  return isRetried(error, undefined) ? withAdvice(exception, transport, true) : exception;
 }
 
 /** As Nest tells a client of a gateway, over whatever it is connected. */

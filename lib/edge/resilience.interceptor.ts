@@ -14,7 +14,7 @@ import {
   resolveInboundOptions,
 } from './inbound.options.js';
 import { mapStreamErrors } from './map-stream-errors.js';
-import { isRetried, withPushback } from './no-retry.js';
+import { isRetried, withAdvice } from './no-retry.js';
 import { scopeAround } from './request-scope.js';
 import { transportOfCall } from './transport.js';
 import { withinDeadline } from './within-deadline.js';
@@ -44,7 +44,9 @@ export class ResilienceInterceptor implements NestInterceptor {
     const scope = clientScopeOf(context, transport, inbound);
     const answer = runInScope(scope, () => next.handle());
     if (scope === undefined) return this.onTransport(answer, transport, scope);
-    const handled = scope.isLimited ? withinDeadline(answer, scope, transport === 'grpc') : answer;
+    const handled = scope.isLimited
+      ? withinDeadline(answer, scope, isOfMicroservice(transport))
+      : answer;
     const isPromised = () => answersByPromise(context.getClass(), context.getHandler());
     const inside = inScope(handled, scope, isPromised, (error) => error);
     return this.onTransport(inside, transport, scope);
@@ -68,7 +70,7 @@ export class ResilienceInterceptor implements NestInterceptor {
     transport: Exclude<Transport, 'http'>,
     scope: ClientScope | undefined,
   ): Observable<unknown> {
-    return this.mapErrors || transport === 'grpc'
+    return this.mapErrors || isOfMicroservice(transport)
       ? handled.pipe(mapStreamErrors((error) => this.mapped(error, transport, scope)))
       : handled;
   }
@@ -79,7 +81,12 @@ export class ResilienceInterceptor implements NestInterceptor {
     scope: ClientScope | undefined,
   ): Promise<Error | undefined> {
     const mapped = this.mapErrors ? await transportError(error, transport) : undefined;
-    if (transport !== 'grpc' || !isRetried(error, scope)) return mapped;
-    return (await withPushback(mapped ?? error, this.mapErrors)) ?? mapped;
+    if (!isOfMicroservice(transport) || !isRetried(error, scope)) return mapped;
+    return (await withAdvice(mapped ?? error, transport, this.mapErrors)) ?? mapped;
   }
+}
+
+/** There, handlers answer by streams of values, and errors can tell what HTTP tells by headers. */
+function isOfMicroservice(transport: Transport): transport is 'rpc' | 'grpc' {
+  return transport === 'rpc' || transport === 'grpc';
 }

@@ -24,7 +24,8 @@ export function metadataOf(error: unknown, name: string): string | undefined {
   return valueIn(read(error, 'metadata'), name);
 }
 
-function valueIn(headers: unknown, name: string): string | undefined {
+/** The same of headers themselves, in any of those forms. */
+export function valueIn(headers: unknown, name: string): string | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined;
   try {
     const { get } = headers as { get?: unknown };

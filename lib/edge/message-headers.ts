@@ -1,0 +1,62 @@
+import type { ArgumentsHost } from '@nestjs/common';
+
+/** What Nest's contexts of messages have, each of its transport. */
+interface MessageContext {
+  /** Of TCP and Redis, from Nest 12 on. */
+  getMetadata?: () => unknown;
+  /** Of NATS. */
+  getHeaders?: () => unknown;
+  /** Of RMQ and Kafka. */
+  getMessage?: () => { properties?: { headers?: unknown }; headers?: unknown } | undefined;
+}
+
+/** By the data of each packet that a `resilientDeserializer()` has read. */
+const metadataOf = new WeakMap<object, unknown>();
+
+/** What is told beside the data of a message: its headers, or the packet's metadata. */
+export function headersOfMessage(host: ArgumentsHost): unknown {
+  const rpc = host.switchToRpc();
+  const context = rpc.getContext<MessageContext | undefined>();
+  const message = context?.getMessage?.();
+  return (
+    context?.getMetadata?.() ??
+    context?.getHeaders?.() ??
+    message?.properties?.headers ??
+    message?.headers ??
+    metadataOf.get(Object(rpc.getData()))
+  );
+}
+
+/** What is needed of a deserializer of `@nestjs/microservices`. */
+export interface MessageDeserializer {
+  // biome-ignore lint/suspicious/noExplicitAny: as Nest declares it
+  deserialize(value: any, options?: Record<string, any>): any;
+}
+
+/**
+ * A deserializer for servers whose Nest does not hand on the metadata of packets, by which a
+ * `resilientClient()` tells deadlines and criticality: over TCP and Redis those of Nest 11, over MQTT all.
+ * It is heeded where the data of the message is an object.
+ *
+ * @param deserializer the one that it does its work by: Nest's own are `new IncomingRequestDeserializer()`
+ * @example
+ * app.connectMicroservice({
+ *   transport: Transport.TCP,
+ *   options: { deserializer: resilientDeserializer(new IncomingRequestDeserializer()) },
+ * });
+ */
+export function resilientDeserializer(deserializer: MessageDeserializer): MessageDeserializer {
+  return {
+    deserialize(value, options) {
+      const packet: unknown = deserializer.deserialize(value, options);
+      if (packet instanceof Promise) return packet.then(remembered);
+      return remembered(packet);
+    },
+  };
+}
+
+function remembered(packet: unknown): unknown {
+  const { data, metadata } = Object(packet) as { data?: unknown; metadata?: unknown };
+  if (typeof data === 'object' && data !== null) metadataOf.set(data, metadata);
+  return packet;
+}
