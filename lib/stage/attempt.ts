@@ -114,6 +114,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   permit0: Permit = undefined;
   permit1: Permit = undefined;
   permit2: Permit = undefined;
+  permit3: Permit = undefined;
   morePermits: Permit[] | undefined = undefined;
   private phase = Phase.New;
   private rare: Rare | undefined = undefined;
@@ -246,6 +247,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
     this.permit0 = begun.permit0;
     this.permit1 = begun.permit1;
     this.permit2 = begun.permit2;
+    this.permit3 = begun.permit3;
     this.morePermits = begun.morePermits;
     this.since = begun.since;
     if (begun.scope !== undefined) this.rarely().metIn = begun.scope;

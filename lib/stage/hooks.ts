@@ -8,13 +8,14 @@ import {
 
 import { permitOf } from './keyed-permit.js';
 
-/** An attempt, with the permits of its stages, by their places. The first three have fields of their own. */
+/** An attempt, with the permits of its stages, by their places. The first four have fields of their own. */
 export interface Admitted extends StageAttempt {
   /** So many stages have let it in. */
   admitted: number;
   permit0: Permit;
   permit1: Permit;
   permit2: Permit;
+  permit3: Permit;
   morePermits: Permit[] | undefined;
 }
 
@@ -63,9 +64,10 @@ export class Hooks {
     if (place === 0) attempt.permit0 = permit;
     else if (place === 1) attempt.permit1 = permit;
     else if (place === 2) attempt.permit2 = permit;
+    else if (place === 3) attempt.permit3 = permit;
     else {
       attempt.morePermits ??= [];
-      attempt.morePermits[place - 3] = permit;
+      attempt.morePermits[place - 4] = permit;
     }
     attempt.admitted = place + 1;
   }
@@ -112,7 +114,8 @@ export class Hooks {
 function permitAt(place: number, attempt: Admitted): Permit {
   if (place === 0) return attempt.permit0;
   if (place === 1) return attempt.permit1;
-  return place === 2 ? attempt.permit2 : attempt.morePermits?.[place - 3];
+  if (place === 2) return attempt.permit2;
+  return place === 3 ? attempt.permit3 : attempt.morePermits?.[place - 4];
 }
 
 /** Of operations without any such stage. */
@@ -200,10 +203,22 @@ class ThreeHooks extends Hooks {
     at: number,
     result?: unknown,
   ): void {
-    if (attempt.admitted !== 3) {
-      super.settle(attempt, how, error, at, result);
-      return;
-    }
+    if (attempt.admitted === 3) this.settleThree(attempt, how, error, at, result);
+    else super.settle(attempt, how, error, at, result);
+  }
+
+  override finish(attempt: Admitted, answered: boolean): void {
+    if (attempt.admitted === 3) this.finishThree(attempt, answered);
+    else super.finish(attempt, answered);
+  }
+
+  protected settleThree(
+    attempt: Admitted,
+    how: Settlement,
+    error: unknown,
+    at: number,
+    result?: unknown,
+  ): void {
     try {
       this.inner.settled?.(attempt.permit2, attempt, how, error, at, result);
     } finally {
@@ -215,14 +230,57 @@ class ThreeHooks extends Hooks {
     }
   }
 
-  override finish(attempt: Admitted, answered: boolean): void {
-    if (attempt.admitted !== 3) {
-      super.finish(attempt, answered);
-      return;
-    }
+  protected finishThree(attempt: Admitted, answered: boolean): void {
     this.inner.finished?.(attempt.permit2, attempt, answered);
     this.middle.finished?.(attempt.permit1, attempt, answered);
     this.outer.finished?.(attempt.permit0, attempt, answered);
+  }
+}
+
+/** The same with a rate limit behind the breaker. */
+class FourHooks extends ThreeHooks {
+  private readonly innermost: AttemptStage;
+
+  constructor(stages: readonly AttemptStage[]) {
+    super(stages);
+    this.innermost = stages[3] as AttemptStage;
+  }
+
+  override admit(attempt: Admitted, at: number): number {
+    const waitsAt = super.admit(attempt, at);
+    if (waitsAt !== ADMITTED) return waitsAt;
+    const permit = this.innermost.admit(attempt, at);
+    if (permit === WAIT) return 3;
+    attempt.permit3 = permit;
+    attempt.admitted = 4;
+    return ADMITTED;
+  }
+
+  override settle(
+    attempt: Admitted,
+    how: Settlement,
+    error: unknown,
+    at: number,
+    result?: unknown,
+  ): void {
+    if (attempt.admitted !== 4) {
+      super.settle(attempt, how, error, at, result);
+      return;
+    }
+    try {
+      this.innermost.settled?.(attempt.permit3, attempt, how, error, at, result);
+    } finally {
+      this.settleThree(attempt, how, error, at, result);
+    }
+  }
+
+  override finish(attempt: Admitted, answered: boolean): void {
+    if (attempt.admitted !== 4) {
+      super.finish(attempt, answered);
+      return;
+    }
+    this.innermost.finished?.(attempt.permit3, attempt, answered);
+    this.finishThree(attempt, answered);
   }
 }
 
@@ -230,5 +288,6 @@ class ThreeHooks extends Hooks {
 export function hooksOf(stages: readonly AttemptStage[]): Hooks {
   if (stages.length === 0) return new NoHooks(stages);
   if (stages.length === 1) return new OneHook(stages);
-  return stages.length === 3 ? new ThreeHooks(stages) : new Hooks(stages);
+  if (stages.length === 3) return new ThreeHooks(stages);
+  return stages.length === 4 ? new FourHooks(stages) : new Hooks(stages);
 }

@@ -15,6 +15,7 @@ export abstract class StraightAttempt implements Admitted, PlainCall {
   permit0: Permit = undefined;
   permit1: Permit = undefined;
   permit2: Permit = undefined;
+  permit3: Permit = undefined;
   morePermits: Permit[] | undefined = undefined;
   ran = false;
   /** Of what has been called in it before it waited for anything, where that has asked for it. */

@@ -12,6 +12,8 @@ export const GOALS = {
   allStages: sinceFrames(1, 1.5),
   stage: sinceFrames(0.5, 0.6),
   quietChaos: { atMost: 0.1 },
+  /** In a plan that has all six. */
+  addedStage: { atMost: 0.1 },
   critical: sinceFrames(0.5, 0.9),
   timeout: sinceFrames(0.75, 1.3),
   stageInsideScope: sinceFrames(0.8, 1.4),

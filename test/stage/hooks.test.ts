@@ -17,6 +17,7 @@ const attempt = (): Admitted => ({
   permit0: undefined,
   permit1: undefined,
   permit2: undefined,
+  permit3: undefined,
   morePermits: undefined,
 });
 
@@ -53,7 +54,7 @@ const inwards = (count: number, what: (place: number) => string) => places(count
 const outwards = (count: number, what: (place: number) => string) =>
   places(count).reverse().map(what);
 
-describe.each([1, 2, 3, 4, 6])('The hooks of %d stages', (count) => {
+describe.each([1, 2, 3, 4, 5, 6])('The hooks of %d stages', (count) => {
   it('let an attempt in from the outermost, and tell of its end from the innermost', () => {
     const { log, hooks, all } = stages(count);
     const it = attempt();

@@ -3,12 +3,14 @@ import {
   CircuitBreaker,
   Critical,
   Fallback,
+  RateLimit,
   type ResilienceModuleOptions,
   Retry,
   Timeout,
 } from 'nestjs-bulwark';
 import { defineCases, repeat, type Setup } from '../lab/case.js';
 import { ALL_STAGES, boot, clientWith, type Decorator, provide } from './application.js';
+import { UNREACHED } from './rates.js';
 
 const PLANS = 200;
 
@@ -20,9 +22,11 @@ export default defineCases(import.meta.url, {
     { chaos: { rules: [{ operations: 'Other.*', error: true }], allowInProduction: true } },
     ...ALL_STAGES,
   ),
+  allStagesAndRateLimit: decoratedWith(...ALL_STAGES, RateLimit(UNREACHED)),
   retry: decoratedWith(Retry()),
   circuitBreaker: decoratedWith(CircuitBreaker()),
   bulkhead: decoratedWith(Bulkhead()),
+  rateLimit: decoratedWith(RateLimit(UNREACHED)),
   fallback: decoratedWith(Fallback(() => 0)),
   critical: decoratedWith(Critical()),
   timeout: decoratedWith(Timeout(1_000)),

@@ -1,6 +1,7 @@
-import { BulkheadPolicy, CircuitBreakerPolicy } from 'nestjs-bulwark';
+import { BulkheadPolicy, CircuitBreakerPolicy, RateLimitPolicy } from 'nestjs-bulwark';
 import { defineCases, repeat } from '../lab/case.js';
 import { work } from './baselines.js';
+import { UNREACHED } from './rates.js';
 
 /** Policies by themselves, in a process without Nest. */
 export default defineCases(import.meta.url, {
@@ -12,5 +13,10 @@ export default defineCases(import.meta.url, {
   bulkhead: () => {
     const bulkhead = new BulkheadPolicy('bulkhead');
     return repeat(() => bulkhead.execute(work));
+  },
+
+  rateLimit: () => {
+    const rateLimit = new RateLimitPolicy('rateLimit', UNREACHED);
+    return repeat(() => rateLimit.execute(work));
   },
 });

@@ -11,6 +11,7 @@ export type Pattern =
   | 'circuitBreaker'
   | 'timeout'
   | 'bulkhead'
+  | 'rateLimit'
   | 'fallback'
   | 'openBreaker';
 

@@ -1,8 +1,10 @@
 import type { Case } from '../lab/case.js';
+import { bottleneck } from './bottleneck.js';
 import { cockatiel } from './cockatiel.js';
 import { mollitia } from './mollitia.js';
 import { nestjsResilience } from './nestjs-resilience.js';
 import { opossum } from './opossum.js';
+import { pThrottle } from './p-throttle.js';
 import type { Pattern } from './peer.js';
 
 /** What a peer has of a pattern. */
@@ -13,7 +15,8 @@ export interface PeerCase {
 
 /** All peers that have this pattern, around the same work. */
 export function peersWith(pattern: Pattern): PeerCase[] {
-  return [cockatiel, opossum, mollitia, nestjsResilience].flatMap(({ name, cases }) => {
+  const peers = [cockatiel, opossum, mollitia, nestjsResilience, bottleneck, pThrottle];
+  return peers.flatMap(({ name, cases }) => {
     const call = cases[pattern];
     return call === undefined ? [] : [{ peer: name, call }];
   });

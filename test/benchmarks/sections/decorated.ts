@@ -21,12 +21,19 @@ export const allStages: Comparison = {
     ),
     ...peersWith('fullStack').map((each) => against(each, ALL, GOALS.allStagesBesidePeers)),
     ...peersWith('partialStack').map((each) => against(each, ALL)),
+    times(
+      TIMER,
+      'what @RateLimit adds',
+      [decorated.allStagesAndRateLimit, decorated.allStages],
+      GOALS.addedStage,
+    ),
   ],
 };
 
 const RETRY = times(TIMER, '@Retry', decorated.retry, GOALS.stage);
 const CIRCUIT_BREAKER = times(TIMER, '@CircuitBreaker', decorated.circuitBreaker, GOALS.stage);
 const BULKHEAD = times(TIMER, '@Bulkhead', decorated.bulkhead, GOALS.stage);
+const RATE_LIMIT = times(TIMER, '@RateLimit', decorated.rateLimit, GOALS.stage);
 const FALLBACK = times(TIMER, '@Fallback', decorated.fallback, GOALS.stage);
 const TIMEOUT = times(TIMER, '@Timeout', decorated.timeout, GOALS.timeout);
 
@@ -39,6 +46,7 @@ export const singleStages: Comparison = {
     against(cockatiel('circuitBreaker'), CIRCUIT_BREAKER, GOALS.circuitBreakerBesideCockatiel),
     BULKHEAD,
     against(cockatiel('bulkhead'), BULKHEAD),
+    RATE_LIMIT,
     FALLBACK,
     against(cockatiel('fallback'), FALLBACK, GOALS.fallbackBesideCockatiel),
     times(TIMER, '@Critical', decorated.critical, GOALS.critical),

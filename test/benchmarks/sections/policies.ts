@@ -14,6 +14,7 @@ const BREAKER = times(
   GOALS.circuitBreakerPolicy,
 );
 const BULKHEAD = times(PLAIN, 'bulkhead.execute', policies.bulkhead, GOALS.bulkheadPolicy);
+const RATE_LIMIT = times(PLAIN, 'rateLimit.execute', policies.rateLimit);
 
 export const policiesAlone: Comparison = {
   title: 'A policy by itself, beside every peer',
@@ -23,6 +24,8 @@ export const policiesAlone: Comparison = {
     ...peersWith('circuitBreaker').map((each) => against(each, BREAKER, GOALS.policyBesidePeers)),
     BULKHEAD,
     ...peersWith('bulkhead').map((each) => against(each, BULKHEAD, GOALS.policyBesidePeers)),
+    RATE_LIMIT,
+    ...peersWith('rateLimit').map((each) => against(each, RATE_LIMIT, GOALS.policyBesidePeers)),
   ],
 };
 
