@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import { remembering } from '../common/options.js';
 import { Turn } from '../common/turn.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { Alone } from '../stage/alone.js';
@@ -37,6 +38,11 @@ export interface BulkheadSnapshot {
   /** Since the bulkhead was made. */
   rejected: number;
 }
+
+const optionsOf = remembering((place, options: BulkheadOptions) => {
+  const given = checkBulkheadOptions(place, options);
+  return { given, options: resolveBulkheadOptions(place, given) };
+});
 
 /** The permit of a run whose time is not taken; of others it is when they got their slot. */
 const UNTIMED = -1;
@@ -88,9 +94,9 @@ export class BulkheadPolicy implements AttemptStage {
     options: BulkheadOptions = {},
     private readonly host?: StageHost,
   ) {
-    const place = `bulkhead "${name}"`;
-    this.given = checkBulkheadOptions(place, options);
-    this.options = resolveBulkheadOptions(place, this.given);
+    const inForce = optionsOf(`bulkhead "${name}"`, options);
+    this.given = inForce.given;
+    this.options = inForce.options;
     const { adaptive, minConcurrent = 1, maxConcurrent } = this.options;
     this.adaptive = adaptive ? new AdaptiveLimit(minConcurrent, maxConcurrent) : undefined;
     this.limit = this.adaptive?.limit ?? maxConcurrent;

@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import { remembering } from '../common/options.js';
 import type { WindowCounts } from '../common/time-window.js';
 import { isDeadline } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
@@ -24,6 +25,11 @@ import { type Failure, Outcomes } from './outcomes.js';
 import { type Permit, Probes } from './probes.js';
 import { Recovery } from './recovery.js';
 import { countsAsFailure, failureBy, isSlow, saysNothing } from './verdict.js';
+
+const optionsOf = remembering((place, options: CircuitBreakerOptions) => {
+  const given = checkCircuitBreakerOptions(place, options);
+  return { given, options: resolveCircuitBreakerOptions(place, given) };
+});
 
 const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
 
@@ -73,10 +79,9 @@ export class CircuitBreakerPolicy implements AttemptStage {
     options: CircuitBreakerOptions = {},
     private readonly host?: StageHost,
   ) {
-    const place = `circuit breaker "${name}"`;
-    const given = checkCircuitBreakerOptions(place, options);
-    this.given = given;
-    this.options = resolveCircuitBreakerOptions(place, given);
+    const inForce = optionsOf(`circuit breaker "${name}"`, options);
+    this.given = inForce.given;
+    this.options = inForce.options;
     this.telemetry = host && new CircuitBreakerTelemetry(name, host);
   }
 

@@ -111,6 +111,24 @@ export function mergeEither<T extends object>(
   }, {} as T);
 }
 
+/**
+ * The same for options that many things are made with: frozen ones are looked at once.
+ *
+ * @param read checks them, and says what follows from them
+ */
+export function remembering<O extends object, R>(
+  read: (place: string, options: O) => R,
+): (place: string, options: O) => R {
+  const known = new WeakMap<O, R>();
+  return (place, options) => {
+    const before = known.get(options);
+    if (before !== undefined) return before;
+    const result = read(place, options);
+    if (Object.isFrozen(options)) known.set(options, result);
+    return result;
+  };
+}
+
 export const duration: Rule<number> = numberRule(
   (n) => n > 0 && n <= MAX_TIMER_MS,
   `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}`,

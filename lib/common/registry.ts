@@ -75,6 +75,13 @@ export class Registry<P extends { readonly name: string }> {
     );
   }
 
+  /** Those of all keys, by the pattern of their names: `partner[*]`. */
+  allOf(pattern: string): KeyedPolicies<P> | undefined {
+    return this.entries().find(
+      (entry): entry is KeyedEntry<P> => isKeyed(entry) && entry.pattern === pattern,
+    );
+  }
+
   /**
    * Named ones and those that decorators made, in the order in which they were made. In the place of those
    * that are kept by key are those of the keys that are there.

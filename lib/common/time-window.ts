@@ -66,6 +66,10 @@ export class TimeWindow implements SlidingWindow {
       this.begin(this.newest);
       return;
     }
+    if (this.calls === 0 && this.buckets === undefined) {
+      this.begin(target); // the first call of all, and mostly of one that has no others
+      return;
+    }
     const buckets = this.keepNewest();
     for (let bucket = Math.max(this.newest + 1, target - BUCKETS + 1); bucket <= target; bucket++) {
       const offset = (bucket % BUCKETS) * FIELDS;

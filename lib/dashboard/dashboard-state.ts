@@ -50,12 +50,16 @@ export class DashboardState {
     return [...rows, ...[...stats].map(([name, own]) => ({ name, ...own }))];
   }
 
-  private breakers(): BreakerRow[] {
-    return this.sources.breakers.list().map((breaker): BreakerRow => {
+  private breakers(views: readonly InstanceView[]): BreakerRow[] {
+    const { breakers } = this.sources;
+    return views.map((view): BreakerRow => {
+      if (!breakers.has(view.name)) return togetherOf(view);
+      const breaker = breakers.get(view.name);
       const { name, state, calls, failures, failureRate, openedAt, ...snapshot } =
         breaker.getSnapshot();
       const { windowMs, windowCalls, slowCallRateThreshold } = breaker.options;
       const row: BreakerRow = { name, state, calls, failures, failureRate };
+      if (view.oneOf !== undefined) row.oneOf = view.oneOf;
       if (slowCallRateThreshold !== undefined) row.slowCallRate = snapshot.slowCallRate;
       if (windowMs !== undefined) row.windowMs = windowMs;
       if (windowCalls !== undefined) row.windowCalls = windowCalls;
@@ -70,7 +74,7 @@ export class DashboardState {
   /** Rows with a name each, by where they are shown. */
   tables(): [table: string, rows: { name: string }[]][] {
     const stages = this.sources.resilience.instances().map(({ section, instances }) => {
-      const rows = section === 'breakers' ? this.breakers() : instances.map(rowOf);
+      const rows = section === 'breakers' ? this.breakers(instances) : instances.map(rowOf);
       return [tableOf(section), rows] as [string, { name: string }[]];
     });
     return [['operations', this.operations()], ...stages];
@@ -121,6 +125,13 @@ function inWords(stage: string): string {
   return stage.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-function rowOf({ name, snapshot, health }: InstanceView): StageRow {
-  return { ...snapshot(), name, status: health().status };
+function rowOf({ name, oneOf, snapshot, health }: InstanceView): StageRow {
+  const row: StageRow = { ...snapshot(), name, status: health().status };
+  return oneOf === undefined ? row : { ...row, oneOf };
+}
+
+/** Of the breakers of all keys. */
+function togetherOf({ name, snapshot }: InstanceView): BreakerRow {
+  const { state, calls, failures, failureRate, keys, openKeys } = snapshot() as BreakerRow;
+  return { name, state, calls, failures, failureRate, keys, openKeys } as BreakerRow;
 }

@@ -76,10 +76,10 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
       const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
       if (act === undefined)
         throw new BadRequestException(`action is one of ${Object.keys(ACTIONS).join(', ')}`);
-      const breaker = this.dashboard.breaker(exchange.query('name') ?? '');
-      if (breaker === undefined) throw new NotFoundException('There is no such circuit breaker');
-      act(breaker);
-      this.logger.warn({ event: 'circuit_breaker_controlled', breaker: breaker.name, action });
+      const breaker = exchange.query('name') ?? '';
+      if (!this.dashboard.control(breaker, act))
+        throw new NotFoundException('There is no such circuit breaker');
+      this.logger.warn({ event: 'circuit_breaker_controlled', breaker, action });
       this.done(exchange);
     }
 

@@ -45,8 +45,19 @@ export class DashboardService implements OnModuleInit, OnModuleDestroy {
     return true;
   }
 
-  breaker(name: string): CircuitBreakerPolicy | undefined {
+  /**
+   * Does something to a breaker; by the name of all keys (`partner[*]`) to those of all, and to each that
+   * comes later.
+   *
+   * @returns whether there is one
+   */
+  control(name: string, act: (breaker: CircuitBreakerPolicy) => void): boolean {
     const breakers = this.running?.sources.breakers;
-    return breakers?.has(name) ? breakers.get(name) : undefined;
+    if (breakers === undefined) return false;
+    const keyed = breakers.allOf(name);
+    if (keyed !== undefined) keyed.forAll(act);
+    else if (breakers.has(name)) act(breakers.get(name));
+    else return false;
+    return true;
   }
 }

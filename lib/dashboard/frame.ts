@@ -10,6 +10,10 @@ import type { OperationStats } from './rolling-stats.js';
 export interface Frame {
   /** ISO 8601. */
   at: string;
+  /** Rows that are not in it are there no more. */
+  whole?: true;
+  /** The names of rows that are there no more, by table. */
+  gone?: Record<string, string[]>;
   operations?: OperationRow[];
   breakers?: BreakerRow[];
   bulkheads?: BulkheadRow[];
@@ -31,6 +35,11 @@ export interface OperationRow extends OperationStats {
 
 export interface BreakerRow {
   name: string;
+  /** Of one that is kept by key: the name of the row of all keys. */
+  oneOf?: string;
+  /** Of the row of all keys: so many there are, and are open. The state is that of the worst. */
+  keys?: number;
+  openKeys?: number;
   state: CircuitState;
   /** Over the window. */
   calls: number;
@@ -54,6 +63,8 @@ export interface BreakerRow {
 /** An instance of a stage, with its snapshot. */
 export interface StageRow {
   name: string;
+  /** Of one that is kept by key: the name of the row of all keys. */
+  oneOf?: string;
   status: HealthLevel;
 }
 

@@ -5,38 +5,66 @@ const LISTS = ['errors', 'transitions', 'chaos'] as const;
 
 /** Turns the state into what goes over the wire: everything, or what has changed since the last time. */
 export class Frames {
-  /** What was sent last, by section and name. */
-  private readonly sent = new Map<string, string>();
+  /** What was sent last of each section, by name. */
+  private readonly sent = new Map<string, Map<string, string>>();
+  /** The rows that somebody may show, by section. */
+  private readonly shown = new Map<string, Set<string>>();
 
   constructor(private readonly state: DashboardState) {}
 
   /** A `Frame` with everything. It does not count as sent: others may still have to hear of it. */
   full(): string {
+    const tables = this.state.tables();
+    for (const [section, rows] of tables) for (const { name } of rows) this.show(section).add(name);
     const lists = LISTS.map((section) => [section, this.state[section]()] as const);
-    return frame([...this.state.tables(), ...lists].map(([section, it]) => [section, json(it)]));
+    const sections = [...tables, ...lists].map(([section, it]): [string, string] => [
+      section,
+      json(it),
+    ]);
+    return frame([['whole', 'true'], ...sections]);
   }
 
   /** A `Frame` with what is new; nothing where nothing has changed. */
   changes(): string | undefined {
     const sections: [string, string][] = [];
+    const gone: Record<string, string[]> = {};
     for (const [section, all] of this.state.tables()) {
       // Those that have changed are sent.
       const rows = all.map((row) => ({ name: row.name, text: json(row) }));
-      const changed = rows.filter(({ name, text }) => this.isNew(`${section} ${name}`, text));
+      const changed = rows.filter(({ name, text }) => this.isNew(section, name, text));
+      const left = this.takeLeft(section, new Set(rows.map(({ name }) => name)));
+      if (left.length > 0) gone[section] = left;
       if (changed.length > 0)
         sections.push([section, `[${changed.map(({ text }) => text).join(',')}]`]);
     }
     for (const section of LISTS) {
       const text = json(this.state[section]());
-      if (this.isNew(section, text)) sections.push([section, text]);
+      if (this.isNew(section, '', text)) sections.push([section, text]);
     }
+    if (Object.keys(gone).length > 0) sections.push(['gone', json(gone)]);
     return sections.length === 0 ? undefined : frame(sections);
   }
 
-  private isNew(key: string, text: string): boolean {
-    if (this.sent.get(key) === text) return false;
-    this.sent.set(key, text);
+  private isNew(section: string, name: string, text: string): boolean {
+    const sent = this.sent.get(section) ?? new Map<string, string>();
+    if (sent.get(name) === text) return false;
+    this.sent.set(section, sent.set(name, text));
     return true;
+  }
+
+  /** The names of rows that are shown, and are there no more. */
+  private takeLeft(section: string, names: ReadonlySet<string>): string[] {
+    const shown = this.show(section);
+    const left = [...shown].filter((name) => !names.has(name));
+    for (const name of left) this.sent.get(section)?.delete(name);
+    this.shown.set(section, new Set(names));
+    return left;
+  }
+
+  private show(section: string): Set<string> {
+    const shown = this.shown.get(section) ?? new Set();
+    this.shown.set(section, shown);
+    return shown;
   }
 }
 

@@ -10,17 +10,36 @@ export type Labels = Record<string, string>;
 /** The values of one label, in whatever metric: the first so many stand for themselves. */
 class LabelValues {
   private readonly known = new Map<string, string>();
+  /** So many series have each. */
+  private readonly uses = new Map<string, number>();
 
   constructor(private readonly max: number) {}
 
+  /** `undefined` where it has none. */
+  find(given: string): string | undefined {
+    return this.known.get(shortened(given));
+  }
+
   of(given: string): string {
-    const value = given.length > MAX_LENGTH ? `${given.slice(0, MAX_LENGTH - 1)}…` : given;
+    const value = shortened(given);
     const known = this.known.get(value);
     if (known !== undefined) return known;
     if (this.known.size >= this.max) return OTHER;
     const label = wellFormed(value);
     this.known.set(value, label);
     return label;
+  }
+
+  /** A series begins that has this one, or ends: what none has any more makes room for another. */
+  use(label: string, by: 1 | -1): void {
+    const uses = (this.uses.get(label) ?? 0) + by;
+    if (uses > 0) {
+      this.uses.set(label, uses);
+      return;
+    }
+    this.uses.delete(label);
+    if (this.known.delete(label)) return;
+    for (const [value, known] of this.known) if (known === label) this.known.delete(value);
   }
 }
 
@@ -31,12 +50,27 @@ export class LabelSpace {
   constructor(readonly maxValues: number) {}
 
   valueOf(label: string, value: string): string {
+    return this.of(label).of(value);
+  }
+
+  /** The same where it is known already. */
+  find(label: string, value: string): string | undefined {
+    return this.of(label).find(value);
+  }
+
+  /** A series with these labels begins, or ends. */
+  use(labels: Labels, by: 1 | -1): void {
+    for (const [label, value] of Object.entries(labels))
+      if (value !== OTHER) this.of(label).use(value, by);
+  }
+
+  private of(label: string): LabelValues {
     let values = this.byLabel.get(label);
     if (values === undefined) {
       values = new LabelValues(this.maxValues);
       this.byLabel.set(label, values);
     }
-    return values.of(value);
+    return values;
   }
 }
 
@@ -72,6 +106,18 @@ export class MetricLabels {
     return labels;
   }
 
+  /** @returns the labels of a series that is no more; `undefined` where there was none of its own */
+  forget(tags: MetricTags): Labels | undefined {
+    this.shortcuts.delete(tags);
+    const values = this.names.map((name) => this.space.find(name, String(tags[name] ?? '')));
+    const key = JSON.stringify(values);
+    const labels = this.series.get(key);
+    if (labels === undefined) return undefined;
+    this.series.delete(key);
+    this.space.use(labels, -1);
+    return labels;
+  }
+
   private admit(values: string[]): Labels {
     for (let kept = values.length; kept > 1; kept--) {
       values.fill(OTHER, kept);
@@ -90,6 +136,7 @@ export class MetricLabels {
     if (known !== undefined || this.series.size >= room) return known;
     const labels = this.named(values);
     this.series.set(key, labels);
+    this.space.use(labels, 1);
     this.begins(labels);
     return labels;
   }
@@ -97,6 +144,10 @@ export class MetricLabels {
   private named(values: string[]): Labels {
     return Object.fromEntries(this.names.map((name, index) => [name, values[index] as string]));
   }
+}
+
+function shortened(value: string): string {
+  return value.length > MAX_LENGTH ? `${value.slice(0, MAX_LENGTH - 1)}…` : value;
 }
 
 /** Halves of surrogate pairs would all become the same character on the wire, and clash there. */

@@ -51,6 +51,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
   private readonly counters = new Map<string, Exported<Counter>>();
   private readonly gauges = new Map<string, Exported<GaugeStates>>();
   private readonly histograms = new Map<string, Exported<Histogram>>();
+  private readonly announcedBy = new Map<string, NonNullable<MetricDefinition['announces']>>();
   private readonly space: LabelSpace;
   private readonly buckets: readonly number[];
 
@@ -72,6 +73,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
         'PrometheusMetrics.registry',
         `has a metric ${JSON.stringify(name)} already, as which ${recorded} would be exported; allowed: a name of its own`,
       );
+    if (metric.announces !== undefined) this.announcedBy.set(recorded, metric.announces);
     const begins = (labels: Labels) => this.announce(metric, labels);
     this.register(recorded, name, metric, new MetricLabels(metric.labels, this.space, begins));
   }
@@ -96,6 +98,21 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
     histogram?.metric.observe(histogram.labels.of(tags), value / 1_000);
   }
 
+  /** What it has announced goes with it. */
+  forget(name: string, tags: MetricTags): void {
+    const counter = this.counters.get(name);
+    const ofCounter = counter?.labels.forget(tags);
+    if (ofCounter !== undefined) counter?.metric.remove(ofCounter);
+    const histogram = this.histograms.get(name);
+    const ofHistogram = histogram?.labels.forget(tags);
+    if (ofHistogram !== undefined) histogram?.metric.remove(ofHistogram);
+    const gauge = this.gauges.get(name);
+    const ofGauge = gauge?.labels.forget(tags);
+    if (ofGauge !== undefined) gauge?.metric.delete(ofGauge);
+    for (const { counter: announced, tags: more } of this.announcedBy.get(name) ?? [])
+      this.forget(announced, { ...tags, ...more });
+  }
+
   private announce({ announces = [] }: MetricDefinition, labels: Labels): void {
     for (const { counter, tags } of announces) this.increment(counter, { ...labels, ...tags }, 0);
   }
@@ -117,6 +134,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
       new Gauge({
         ...configuration,
         collect() {
+          this.reset(); // of what has been forgotten
           for (const [series, value] of states) this.set(series, value);
         },
       });

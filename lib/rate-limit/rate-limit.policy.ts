@@ -1,6 +1,6 @@
 import { Alarm } from '../common/alarm.js';
 import { MAX_TIMER_MS, now } from '../common/clock.js';
-import { check, positiveCount } from '../common/options.js';
+import { check, positiveCount, remembering } from '../common/options.js';
 import { Turn } from '../common/turn.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { Alone } from '../stage/alone.js';
@@ -48,6 +48,11 @@ export interface RateLimitSnapshot {
   /** How long nobody is let in, because the partner has said so, in ms. */
   pausedMs: number;
 }
+
+const optionsOf = remembering((place, options: Partial<RateLimitOptions>) => {
+  const given = checkRateLimitOptions(place, options);
+  return { given, options: resolveRateLimitOptions(place, given) };
+});
 
 /** Why a call is not let in. */
 class Refused {
@@ -109,9 +114,9 @@ export class RateLimitPolicy implements AttemptStage {
     options: Partial<RateLimitOptions>,
     private readonly host?: StageHost,
   ) {
-    const place = `rate limit "${name}"`;
-    this.given = checkRateLimitOptions(place, options);
-    this.options = resolveRateLimitOptions(place, this.given);
+    const inForce = optionsOf(`rate limit "${name}"`, options);
+    this.given = inForce.given;
+    this.options = inForce.options;
     const { limit, intervalMs, burst, maxWaitMs, adaptToResponses } = this.options;
     this.limit = limit;
     this.burst = burst;

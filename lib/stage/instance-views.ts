@@ -31,7 +31,13 @@ function keyedViews(kind: NamedInstances, entry: KeyedEntry<NamedPolicy>): Insta
     .slice(0, SHOWN);
   return [
     together(kind, entry),
-    ...worst.map(({ view }): InstanceView => ({ ...view, oneOf: entry.pattern })),
+    ...worst.map(
+      ({ view }): InstanceView => ({
+        ...view,
+        oneOf: entry.pattern,
+        health: () => view.health(),
+      }),
+    ),
   ];
 }
 

@@ -6,6 +6,11 @@ import type { KeyFunction } from './keyed.options.js';
 
 /** Longer keys stand by a hash: who sends them must fill neither the memory nor the log. */
 const MAX_LENGTH = 200;
+/** Shorter parts of a text are copies already. */
+const MAX_COPIED = 12;
+/** In names it stands for all keys. */
+export const ALL = '*';
+const BREAKS_LINES = /\p{Cc}/u;
 /** So much of them is still to be read. */
 const READABLE = 40;
 
@@ -31,7 +36,7 @@ export function askKey(
 }
 
 /**
- * As it is kept: a number as text, what is too long or would break lines by a hash.
+ * As it is kept: a number as text; what is too long, would break lines, or stands for all by a hash.
  *
  * @throws ResilienceConfigurationError where it is no key
  */
@@ -48,11 +53,12 @@ export function keyFrom(answer: unknown, place: string): string {
 
 /** A part of a longer text would keep all of that in memory: what is kept is a copy. */
 function bounded(key: string): string {
-  if (key.length <= MAX_LENGTH && !/\p{Cc}/u.test(key)) return copyOf(key);
+  if (key.length <= MAX_LENGTH && key !== ALL && !BREAKS_LINES.test(key)) return copyOf(key);
   const hash = createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64url');
   return `${copyOf(key.slice(0, READABLE).replace(/\p{Cc}/gu, ' '))}…${hash}`;
 }
 
 function copyOf(text: string): string {
+  if (text.length <= MAX_COPIED) return text;
   return Buffer.from(text, 'utf16le').toString('utf16le');
 }

@@ -2,7 +2,7 @@ import { now } from '../common/clock.js';
 import type { KeyedPolicies, PolicyKey } from '../common/keyed-policies.js';
 import { type Linked, LinkedList } from '../common/linked-list.js';
 import type { AttemptStage } from './attempt-stage.js';
-import { keyFrom } from './key.js';
+import { ALL, keyFrom } from './key.js';
 import type { ResolvedKeyedOptions } from './keyed.options.js';
 import type { KeyedHost, KeyedReports } from './keyed-metrics.js';
 
@@ -79,7 +79,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
 
   constructor(readonly parts: KeyedParts<P>) {
     this.name = parts.name;
-    this.pattern = nameOf(parts.name, '*');
+    this.pattern = nameOf(parts.name, ALL);
   }
 
   /** In force of each. */

@@ -1,13 +1,16 @@
+import { type Linked, LinkedList } from '../common/linked-list.js';
 import type { BoundMetric, MetricKind, Metrics, MetricTags } from '../common/metrics.js';
 import type { StageEvent, StageHost, StageMetrics } from './stage-host.js';
 
 /** What one of several says of a gauge that all of them have in common. */
-class Share {
+class Share implements Linked<Share> {
+  previous: Share | undefined = undefined;
+  next: Share | undefined = undefined;
   value = 0;
   isGone = false;
 
   constructor(
-    private readonly gauge: SharedGauge,
+    readonly gauge: SharedGauge,
     private readonly read?: () => number,
   ) {}
 
@@ -22,7 +25,7 @@ class Share {
 
 /** A gauge of all instances together: their sum, or the greatest of them, as workers of a cluster add up. */
 class SharedGauge {
-  private readonly shares = new Set<Share>();
+  private readonly shares = new LinkedList<Share>();
   private value = 0;
   private readonly series: { changed(): void };
 
@@ -37,7 +40,7 @@ class SharedGauge {
 
   join(read?: () => number): Share {
     const share = new Share(this, read);
-    this.shares.add(share);
+    this.shares.append(share);
     share.changed();
     return share;
   }
@@ -45,7 +48,7 @@ class SharedGauge {
   leave(share: Share): void {
     share.set(0);
     share.isGone = true;
-    this.shares.delete(share);
+    this.shares.remove(share);
   }
 
   change(share: Share, value: number): void {
@@ -60,7 +63,8 @@ class SharedGauge {
 
   private greatest(): number {
     let greatest = 0;
-    for (const { value } of this.shares) if (value > greatest) greatest = value;
+    for (let share = this.shares.first; share !== undefined; share = share.next)
+      greatest = Math.max(greatest, share.value);
     return greatest;
   }
 }
@@ -101,8 +105,11 @@ export class KeyedReports {
     return common;
   }
 
-  gauge(name: string, tags: MetricTags): SharedGauge {
-    const id = idOf(name, tags);
+  gauge(name: string, instance: string, given: MetricTags): SharedGauge {
+    // Most have no tag but their name.
+    const [, more] = Object.keys(given);
+    const tags = this.tagsOf(instance, given);
+    const id = more === undefined ? name : idOf(name, tags);
     let gauge = this.gauges.get(id);
     if (gauge === undefined) {
       const { aggregator = 'sum' } = this.metrics[name] ?? {};
@@ -145,7 +152,7 @@ export class KeyedHost implements StageHost {
 
 /** The measurements of an instance as those of all. */
 class CommonSeries implements StageMetrics {
-  private readonly shares: { gauge: SharedGauge; id: string; share: Share }[] = [];
+  private readonly shares: Share[] = [];
 
   constructor(
     private readonly reports: KeyedReports,
@@ -179,7 +186,7 @@ class CommonSeries implements StageMetrics {
   forget(): void {}
 
   end(): void {
-    for (const { gauge, share } of this.shares) gauge.leave(share);
+    for (const share of this.shares) share.gauge.leave(share);
   }
 
   private common(tags: MetricTags): MetricTags {
@@ -187,13 +194,11 @@ class CommonSeries implements StageMetrics {
   }
 
   private share(name: string, tags: MetricTags, read?: () => number): Share {
-    const common = this.common(tags);
-    const id = idOf(name, common);
-    const known = this.shares.find((each) => each.id === id);
-    if (known !== undefined && read === undefined) return known.share;
-    const gauge = this.reports.gauge(name, common);
+    const gauge = this.reports.gauge(name, this.instance, tags);
+    const known = read === undefined && this.shares.find((each) => each.gauge === gauge);
+    if (known) return known;
     const share = gauge.join(read);
-    this.shares.push({ gauge, id, share });
+    this.shares.push(share);
     return share;
   }
 }

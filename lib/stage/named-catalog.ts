@@ -176,6 +176,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   ): Registered<P> {
     const { application, instances, registry } = this;
     const [keyed, own] = splitKeyed<O>(options);
+    Object.freeze(own); // which many may be made with
     const inForce = instances.resolve(place, own); // with the place in the message
     if (!isByKey) return registry.add(instances.make(name, own, application), place);
     const { title } = instances;

@@ -31,7 +31,8 @@ const RULES: Rules<ResilienceHealthOptions> = { downOnCritical: rules.boolean };
  *
  * An open or half-open breaker degrades, and so does a bulkhead whose queue is full: the instance goes
  * on serving. Only the breaker of a critical operation takes it down, and only if `downOnCritical` asks
- * for that. A disabled breaker lets everything through: it is up.
+ * for that. A disabled breaker lets everything through: it is up. What is kept by key is there as a whole
+ * (`partner[*]`), beside the worst keys; it degrades, but never takes the instance from all others.
  *
  * Terminus 11 knows no `degraded`, and leaves out what says so: there the status is `up`, and the list
  * `degraded` says what is not.
@@ -82,8 +83,8 @@ export class ResilienceHealthIndicator {
     return Object.fromEntries(
       this.resilience.instances().map(({ stage, section, instances }) => {
         const usages = usageOf(stage, operations);
-        const healths = instances.map(({ name, health }) => {
-          const usage = usages.get(name) ?? UNUSED;
+        const healths = instances.map(({ name, oneOf = name, health }) => {
+          const usage = usages.get(oneOf) ?? UNUSED;
           const own = health(downOnCritical && usage.critical === true);
           return [name, own.status === 'up' ? own : { ...own, ...whom(usage) }];
         });

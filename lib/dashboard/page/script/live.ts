@@ -35,7 +35,8 @@ function showTile(title, text, alarm) {
 
 function sum(table, of) {
   var total = 0;
-  table.rows.forEach(function (known) { total += of(known.row); });
+  // Those of single keys are in the row of all keys already.
+  table.rows.forEach(function (known) { if (known.row.oneOf === undefined) total += of(known.row); });
   return total;
 }
 
@@ -44,21 +45,22 @@ function summarize() {
   var failing = sum(operations, function (row) { return row.calls * row.errorRate / 100; });
   var calls = sum(operations, function (row) { return row.calls; });
   var hidden = sum(operations, function (row) { return row.calls * row.hiddenRate / 100; });
-  var open = sum(breakers, function (row) { return row.state === 'OPEN' || row.state === 'FORCED_OPEN' ? 1 : 0; });
+  var open = sum(breakers, function (row) { return row.keys !== undefined ? row.openKeys : row.state === 'OPEN' || row.state === 'FORCED_OPEN' ? 1 : 0; });
+  var all = sum(breakers, function (row) { return row.keys === undefined ? 1 : row.keys; });
   var queued = sum(bulkheads, function (row) { return row.queued; });
   showTile('Calls per second', rate(perSecond), false);
   showTile('Errors', calls === 0 ? '–' : percent(failing / calls * 100), failing >= calls / 100 && failing > 0);
   showTile('Hidden from callers', calls === 0 ? '–' : percent(hidden / calls * 100), false);
   showTile('Retries in a minute', whole.format(sum(operations, function (row) { return row.retries; })), false);
-  showTile('Breakers open', open + ' of ' + breakers.rows.size, open > 0);
+  showTile('Breakers open', open + ' of ' + all, open > 0);
   showTile('Waiting in queues', whole.format(queued), false);
 }
 
 function receive(event) {
   var frame = JSON.parse(event.data);
-  operations.update(frame.operations || []);
-  breakers.update(frame.breakers || []);
-  bulkheads.update(frame.bulkheads || []);
+  operations.take(frame, 'operations');
+  breakers.take(frame, 'breakers');
+  bulkheads.take(frame, 'bulkheads');
   updateStages(frame);
   if (frame.chaos) updateChaos(frame.chaos);
   if (frame.errors) errors.update(frame.errors);

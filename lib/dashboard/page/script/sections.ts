@@ -43,6 +43,7 @@ var ACTIONS = [
 ];
 
 function windowOf(row) {
+  if (row.keys !== undefined) return 'all keys';
   return row.windowMs === undefined ? row.windowCalls + ' calls' : duration(row.windowMs);
 }
 
@@ -59,7 +60,7 @@ function buildButtons(cell, row) {
 
 function showButtons(cell, row) {
   ACTIONS.forEach(function (it, index) {
-    setAttribute(cell.firstChild.children[index], 'aria-disabled', row.state === it.state);
+    setAttribute(cell.firstChild.children[index], 'aria-disabled', row.keys === undefined && row.state === it.state);
   });
 }
 
@@ -67,6 +68,7 @@ function showButtons(cell, row) {
 function counted(row) { return row.opening || row; }
 
 function next(row) {
+  if (row.keys !== undefined) return '–';
   if (row.state === 'OPEN') return row.halfOpenInS > 0 ? 'in ' + seconds(row.halfOpenInS) : 'at the next call';
   if (row.state === 'HALF_OPEN') return 'probing now';
   return row.state === 'CLOSED' ? '–' : 'by hand';
@@ -77,7 +79,7 @@ var breakerColumns = [
     build: function (cell) { nameCell(cell); cell.append(make('span', { class: 'sub clamp' }), make('span', { class: 'sub clamp' })); },
     show: function (cell, row) {
       setText(cell.children[0], row.name);
-      setText(cell.children[1], row.openedAt && row.state !== 'CLOSED' ? 'since ' + moment(row.openedAt) : '');
+      setText(cell.children[1], row.keys !== undefined ? row.openKeys + ' of ' + row.keys + ' keys open' : row.openedAt && row.state !== 'CLOSED' ? 'since ' + moment(row.openedAt) : '');
       var first = row.opening && row.opening.error ? failureText(row.opening.error) : '';
       var latest = row.latest ? failureText(row.latest) : first;
       setText(cell.children[2], first);
@@ -150,7 +152,10 @@ function stageTable(key, rows) {
     make('p', { class: 'count', id: id + '-count' })]);
   var body = make('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-labelledby': id + '-heading', id: id + '-body' });
   byId('errors').before(make('section', { class: 'panel', id: id, 'aria-labelledby': id + '-heading' }, [heading, body]));
-  var keys = Object.keys(rows[0]).filter(function (it) { return it !== 'name' && it !== 'status'; });
+  var keys = [];
+  rows.forEach(function (row) {
+    Object.keys(row).forEach(function (it) { if (['name', 'status', 'oneOf'].concat(keys).indexOf(it) < 0) keys.push(it); });
+  });
   var columns = [{ title: 'Name', build: nameCell, value: function (row) { return row.name; },
     show: function (cell, row) { showName(cell, row.name, ''); } }, statusColumn()].concat(keys.map(valueColumn));
   return new Table(id, title(key), columns, 1, '', function (row) { return row.name; });
@@ -161,7 +166,7 @@ function updateStages(frame) {
     if (member.indexOf('stage:') !== 0 || frame[member].length === 0) return;
     var key = member.slice(6);
     if (!stages.has(key)) stages.set(key, stageTable(key, frame[member]));
-    stages.get(key).update(frame[member]);
   });
+  stages.forEach(function (table, key) { table.take(frame, 'stage:' + key); });
 }
 `;

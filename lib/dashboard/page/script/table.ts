@@ -49,6 +49,26 @@ Table.prototype.markSorted = function () {
   });
 };
 
+Table.prototype.remove = function (names) {
+  names.forEach(function (name) {
+    var known = this.rows.get(name);
+    if (known === undefined) return;
+    known.element.remove();
+    this.rows.delete(name);
+  }, this);
+  if (this.rows.size === 0) this.place.replaceChildren(make('p', { class: 'none' }, [this.empty]));
+  this.filter();
+};
+
+/** What a frame says of the table: a whole one has all rows that there are. */
+Table.prototype.take = function (frame, member) {
+  var rows = frame[member] || [];
+  var names = rows.map(function (row) { return row.name; });
+  var gone = frame.whole ? Array.from(this.rows.keys()).filter(function (name) { return names.indexOf(name) < 0; }) : (frame.gone || {})[member] || [];
+  if (gone.length > 0) this.remove(gone);
+  this.update(rows);
+};
+
 Table.prototype.update = function (rows) {
   if (rows.length === 0) return;
   if (this.rows.size === 0) this.place.replaceChildren(this.element);
