@@ -130,11 +130,13 @@ class Reader<T> extends Waiter {
 
   async take(): Promise<Step<T>> {
     try {
-      return await new Promise<Step<T>>((resolve, reject) => {
+      const step = await new Promise<Step<T>>((resolve, reject) => {
         if (this.cutBy !== undefined) throw this.cutBy.reason;
         this.interrupt = reject;
         this.work.read(this).then(resolve, reject);
       });
+      if (!step.done) noteRetried(this, step.value);
+      return step;
     } catch (error) {
       if (this.cutBy === undefined) noteRetried(this, error);
       throw error;

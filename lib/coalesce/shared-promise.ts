@@ -39,7 +39,7 @@ export class SharedPromise<T> extends SharedScope {
     runInScope(this, () => make()).then(
       (value) => {
         this.forget();
-        for (const each of this.finish() as PromiseWaiter<T>[]) each.answer.resolve(value);
+        for (const each of this.finish() as PromiseWaiter<T>[]) each.succeed(value);
       },
       (error) => {
         this.forget();
@@ -54,6 +54,11 @@ class PromiseWaiter<T> extends Waiter {
 
   override cut(reason: unknown): void {
     this.answer.reject(reason);
+  }
+
+  succeed(value: T): void {
+    noteRetried(this, value);
+    this.answer.resolve(value);
   }
 
   fail(error: unknown): void {

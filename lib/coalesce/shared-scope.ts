@@ -1,3 +1,4 @@
+import { identityOf } from '../common/failed-result.js';
 import type { Dependent } from '../context/dependent.js';
 import { follow, unfollow } from '../context/followed-signals.js';
 import { innermost, Scope } from '../context/scope.js';
@@ -98,9 +99,12 @@ export class SharedScope extends Scope {
     this.retried = { error, passes };
   }
 
-  /** By what the work has failed, where that was retried until it gave up. */
-  retriedBy(error: unknown): { readonly passes: boolean } | undefined {
-    return this.retried?.error === error ? this.retried : undefined;
+  /** By what the work has failed, be it a result, where that was retried until it gave up. */
+  retriedBy(failure: unknown): { readonly passes: boolean } | undefined {
+    const { retried } = this;
+    return retried !== undefined && identityOf(retried.error) === identityOf(failure)
+      ? retried
+      : undefined;
   }
 
   /** Whether code in a scope is part of the work: it must not wait for itself. */

@@ -89,6 +89,7 @@ class StreamWaiter<T> extends Waiter {
   }
 
   emit(value: T): void {
+    noteRetried(this, value);
     runInScope(this.madeIn, () => this.subscriber.next(value));
   }
 

@@ -181,6 +181,7 @@ export function oneOf<const Value extends string>(...allowed: Value[]): Rule<Val
  * @throws what the predicate throws; a `TypeError` when it answers with a promise
  */
 export function ask(name: string, answer: unknown): boolean {
+  if (typeof answer === 'boolean') return answer;
   if (isPromise(answer)) {
     answer.then(undefined, () => undefined);
     throw new TypeError(`${name} returned a promise; it has to return a boolean at once`);

@@ -1,11 +1,11 @@
 import type { CoalescePolicy } from '../coalesce/coalesce.policy.js';
 import type { BudgetSource } from '../retry/retry-budget.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
-import type { AttemptPlan } from '../stage/attempt.js';
+import type { AttemptPlan, ResultJudge } from '../stage/attempt.js';
 import { type Hooks, hooksOf } from '../stage/hooks.js';
 import { attemptStagesOf } from '../stages.js';
 import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
-import { type ResultJudge, resultJudgeOf } from './result-judge.js';
+import { resultJudgeOf } from './result-judge.js';
 import type { PipelineObserver, Stages } from './stages.js';
 
 /** Surrounds each call, where somebody traces. */

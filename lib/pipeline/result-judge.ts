@@ -3,8 +3,6 @@ import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { RetryPolicy } from '../retry/retry.policy.js';
 import type { ResultJudge } from '../stage/attempt.js';
 
-export type { ResultJudge };
-
 /** What says of an operation's results whether they are retried or replaced; `undefined` where nothing does. */
 export function resultJudgeOf(
   retry: RetryPolicy | undefined,

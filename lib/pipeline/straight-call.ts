@@ -68,19 +68,14 @@ export class StraightCall<T> extends StraightAttempt {
       plan.hooks.finish(this, true);
       plan.hooks.settle(this, 'success', undefined, at, value);
     } catch (error) {
-      return this.handOver((call, attempt) => {
-        if (!attempt.answerFailed(error, value)) call.discard(value);
-      }, true);
+      return this.failedBy(error, value);
     }
     if (plan.results !== undefined) {
       let failure: FailedResult | undefined;
       try {
         failure = plan.results.judge(value, 1);
       } catch (error) {
-        return this.handOver((call, attempt) => {
-          attempt.answerMisjudged(error);
-          call.discard(value);
-        }, true);
+        return this.misjudged(error, value);
       }
       if (failure !== undefined) return this.failedBy(failure, value);
     }
@@ -92,9 +87,18 @@ export class StraightCall<T> extends StraightAttempt {
     return value;
   }
 
-  /** (A closure over `failure` there would be made at every call.) */
-  private failedBy(failure: FailedResult, value: T): Promise<T> {
-    return this.handOver((_, attempt) => attempt.answerFailed(failure, value), true);
+  /** It has answered, and fails all the same. (For closures over `value` there, every call would pay.) */
+  private failedBy(failure: unknown, value: T): Promise<T> {
+    return this.handOver((call, attempt) => {
+      if (!attempt.answerFailed(failure, value)) call.discard(value);
+    }, true);
+  }
+
+  private misjudged(error: unknown, value: T): Promise<T> {
+    return this.handOver((call, attempt) => {
+      attempt.answerMisjudged(error);
+      call.discard(value);
+    }, true);
   }
 
   private failed(error: unknown): Promise<T> {

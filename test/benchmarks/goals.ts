@@ -20,6 +20,8 @@ export const GOALS = {
   allStagesInsideScope: sinceFrames(1.5, 2),
   /** × the bytes of call + timer, in the same process. */
   allStagesBytes: { atMost: 1.1 },
+  /** × the same without predicates. */
+  judgedResults: { atMost: 1.1 },
   /** × the cost of one plan that is hot. */
   manyPlans: { atMost: 1.3 },
 

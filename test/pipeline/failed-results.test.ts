@@ -6,6 +6,7 @@ import {
   CircuitBreakerOpenError,
   CircuitBreakerPolicy,
   CircuitState,
+  Coalesce,
   Critical,
   type CriticalAlert,
   currentSignal,
@@ -794,6 +795,70 @@ describe('An async generator', () => {
     await elapse(10);
     expect(seen.error).toMatchObject({ message: 'down' });
     expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+describe('A result that is shared by equal calls', () => {
+  const judge: RetryOptions = { ...RETRY, retryableResults: () => true };
+  const clientOf = () => {
+    @Injectable()
+    class Client {
+      made = 0;
+
+      @Retry(judge)
+      promise(): Promise<unknown> {
+        return this.sharedPromise('all');
+      }
+
+      @Coalesce()
+      @Retry(judge)
+      async sharedPromise(_which: string): Promise<unknown> {
+        return this.answer();
+      }
+
+      @Retry(judge)
+      stream(): Observable<unknown> {
+        return this.sharedStream('all');
+      }
+
+      @Coalesce()
+      @Retry(judge)
+      sharedStream(_which: string): Observable<unknown> {
+        return defer(() => of(this.answer()));
+      }
+
+      @generating(Retry(judge))
+      async *values(): AsyncGenerator<unknown> {
+        yield* this.sharedValues('all');
+      }
+
+      @generating(Coalesce())
+      @generating(Retry(judge))
+      async *sharedValues(_which: string): AsyncGenerator<unknown> {
+        yield this.answer();
+      }
+
+      private answer(): unknown {
+        this.made++;
+        return { status: 'bad' };
+      }
+    }
+    return Client;
+  };
+  type Client = InstanceType<ReturnType<typeof clientOf>>;
+
+  it.each<[string, (client: Client) => Promise<unknown>]>([
+    ['a Promise', (client) => client.promise()],
+    ['an Observable', (client) => lastValueFrom(client.stream())],
+    ['an async generator', (client) => firstOf(client.values())],
+  ])('and was retried already is retried by none of them: %s', async (_, call) => {
+    const Client = clientOf();
+    const app = await boot({}, [Client]);
+    const client = app.module.get(Client);
+    const results = [watch(call(client)), watch(call(client))];
+    await elapse(1_000);
+    expect(results.map(({ value }) => value)).toEqual([{ status: 'bad' }, { status: 'bad' }]);
+    expect(client.made).toBe(3);
   });
 });
 

@@ -28,6 +28,11 @@ export default defineCases(import.meta.url, {
   bulkhead: decoratedWith(Bulkhead()),
   rateLimit: decoratedWith(RateLimit(UNREACHED)),
   fallback: decoratedWith(Fallback(() => 0)),
+  retryAndBreaker: decoratedWith(Retry(), CircuitBreaker()),
+  judgedResults: decoratedWith(
+    Retry({ retryableResults: isNegative }),
+    CircuitBreaker({ isFailureResult: isNegative }),
+  ),
   critical: decoratedWith(Critical()),
   timeout: decoratedWith(Timeout(1_000)),
 
@@ -47,6 +52,10 @@ export default defineCases(import.meta.url, {
     };
   },
 });
+
+function isNegative(result: number): boolean {
+  return result < 0;
+}
 
 function decoratedWith(...decorators: Decorator[]): Setup {
   return decoratedIn({}, ...decorators);

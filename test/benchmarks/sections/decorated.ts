@@ -63,6 +63,16 @@ export const callsInsideScope: Comparison = {
   ],
 };
 
+const UNJUDGED = { name: '@Retry @CircuitBreaker', takes: decorated.retryAndBreaker };
+
+export const judgedResults: Comparison = {
+  title: 'Results that predicates of @Retry and @CircuitBreaker judge, and find good',
+  rows: [
+    UNJUDGED,
+    times(UNJUDGED, 'with both predicates', decorated.judgedResults, GOALS.judgedResults),
+  ],
+};
+
 const HOT = { name: 'one that is hot', takes: decorated.allStages };
 
 export const manyPlans: Comparison = {

@@ -5,7 +5,13 @@ import { idleBreakers } from '../experiments/idle-breakers.js';
 import { queue } from '../experiments/queue.js';
 import { timeouts } from '../experiments/timeouts.js';
 import type { Section } from '../report/section.js';
-import { allStages, callsInsideScope, manyPlans, singleStages } from './decorated.js';
+import {
+  allStages,
+  callsInsideScope,
+  judgedResults,
+  manyPlans,
+  singleStages,
+} from './decorated.js';
 import { failuresInWindow, policiesAlone, rejections } from './policies.js';
 import { currentSignals, plainCalls } from './surroundings.js';
 
@@ -14,6 +20,7 @@ export const SECTIONS: readonly Section[] = [
   allStages,
   singleStages,
   callsInsideScope,
+  judgedResults,
   manyPlans,
   bytes,
   policiesAlone,
