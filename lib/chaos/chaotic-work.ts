@@ -22,9 +22,8 @@ export class ChaoticWork implements Work {
     private readonly faulty: Faulty,
   ) {}
 
-  /** An attempt that is delayed or hangs has to be one that can be cut. */
   get needsScope(): boolean {
-    return this.work.needsScope || !this.chaos.isQuiet;
+    return this.work.needsScope;
   }
 
   begin(self: unknown, args: unknown[], attempt: AttemptContext): unknown {
@@ -34,8 +33,7 @@ export class ChaoticWork implements Work {
     this.report(rule, attempt, latencyMs);
     const go = () => this.effect(rule, self, args, attempt);
     // An error costs time too, where it is retried.
-    if (rule.effect !== 'result' || latencyMs !== undefined)
-      noteSlowed(attempt as unknown as Scope);
+    if (rule.effect !== 'result' || latencyMs !== undefined) noteSlowed(attempt);
     if (latencyMs === undefined) return go();
     return this.faulty.later(this.wait(latencyMs, attempt.signal), go);
   }

@@ -13,7 +13,7 @@ const slowed = new WeakSet<object>();
 let isUsed = false;
 
 interface Enclosed {
-  readonly around: Enclosed | undefined;
+  readonly around?: Enclosed | undefined;
 }
 
 /** An error was injected, or is the consequence of what was. */
@@ -23,10 +23,10 @@ export function markAsChaos(error: unknown): void {
   errors.add(error);
 }
 
-/** A scope was slowed down by what was injected, and so were those around it. */
-export function noteSlowed(scope: Enclosed): void {
+/** An attempt was slowed down by what was injected, and so was whatever is around it, where it is a scope. */
+export function noteSlowed(attempt: object): void {
   isUsed = true;
-  for (let each: Enclosed | undefined = scope; each !== undefined; each = each.around)
+  for (let each: Enclosed | undefined = attempt; each !== undefined; each = each.around)
     slowed.add(each);
 }
 

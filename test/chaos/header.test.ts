@@ -17,6 +17,7 @@ import {
   type ChaosGuard,
   CircuitBreaker,
   detached,
+  ErrorTracker,
   type ResilienceModuleOptions,
   Retry,
   Timeout,
@@ -127,8 +128,8 @@ async function serve(
     logger,
     chaos: app.get(Chaos),
     shop: app.get(Shop),
-    async status(path: string, header?: string, tester = 'yes'): Promise<number> {
-      const headers: Record<string, string> = { 'x-tester': tester, connection: 'close' };
+    async status(path: string, header?: string, tester = 'yes', more = {}): Promise<number> {
+      const headers: Record<string, string> = { 'x-tester': tester, connection: 'close', ...more };
       if (header !== undefined) headers['x-chaos'] = header;
       const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
       await response.text();
@@ -220,11 +221,24 @@ describe.each([EXPRESS, FASTIFY])('The header of chaos on $name', (platform) => 
   });
 
   it('does not come to work that is detached, nor to what outlives the request', async () => {
-    const { status, shop } = await serve(platform);
+    const { status, shop, chaos } = await serve(platform);
     expect(await status('/detached', 'Bank.pay=error')).toBe(200);
     expect(await status('/leave', 'Bank.pay=error')).toBe(200);
+    const other = status('/books', 'Bank.books=hang');
+    await until(() => chaos.requests === 1, 'another request that brings chaos along');
     shop.proceed();
     expect(await shop.later).toBe('paid');
+    expect(await other).toBe(504);
+  });
+
+  it('is why the deadline of its request passed, where that is trusted', async () => {
+    const { app, status } = await serve(platform, isTester, { inbound: { trustDeadline: true } });
+    expect(await status('/pay', 'Bank.pay=hang', 'yes', { 'x-request-timeout-ms': '50' })).toBe(
+      504,
+    );
+    expect(app.get(ErrorTracker).getRecentErrors()).toMatchObject([
+      { type: 'TimeoutError', chaos: true },
+    ]);
   });
 
   it('comes before the rules of the application', async () => {
