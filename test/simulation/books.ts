@@ -80,6 +80,8 @@ export interface Measures {
   /** Of the leaf's work, what it began after the caller had given up. */
   readonly begunUnwanted: number;
   readonly endedUnwanted: number;
+  /** Of the calls that the leaf got, those that it refused by its quota. */
+  readonly overQuota: number | undefined;
 }
 
 export interface LeafWork {
@@ -94,6 +96,7 @@ export function measure(
   scenario: Scenario,
   seconds: readonly Second[],
   leaf: { begun: LeafWork; ended: LeafWork },
+  calls: { readonly all: number; readonly refused: number },
 ): Measures {
   const { fromMs, untilMs } = scenario.storm;
   const storm = seconds.slice(fromMs / 1_000, untilMs / 1_000);
@@ -113,6 +116,7 @@ export function measure(
     backAfterMs: backAfterMs(seconds, untilMs),
     begunUnwanted: leaf.begun.unwanted / leaf.begun.all,
     endedUnwanted: leaf.ended.unwanted / leaf.ended.all,
+    overQuota: scenario.quota === undefined ? undefined : calls.refused / calls.all,
   };
 }
 

@@ -22,7 +22,7 @@ export interface Goal {
 
 /** Of the retry budget. */
 const RATIO = 0.2;
-const SCENARIOS = ['hang', 'brown-out', 'chain', 'replicas', 'overload'];
+const SCENARIOS = ['hang', 'brown-out', 'chain', 'replicas', 'overload', 'quota'];
 
 export const GOALS: readonly Goal[] = [
   ...SCENARIOS.map((scenario) =>
@@ -69,6 +69,11 @@ export const GOALS: readonly Goal[] = [
   })),
   goal('goodput is 90 % of the capacity', 'overload', goodputOf(0.9)),
   goal('goodput is 80 % of the capacity', 'chain', goodputOf(0.8)),
+  goal('goodput is 98 % of the quota', 'quota', goodputOf(0.98)),
+  goal('0.1 % of the calls are answered by 429', 'quota', ({ measures }) => ({
+    holds: (measures.overQuota ?? 1) <= 0.001,
+    found: percent(measures.overQuota),
+  })),
   ...SCENARIOS.map((scenario) =>
     goal('1 % of the work is begun in vain', scenario, ({ measures }) => ({
       holds: measures.begunUnwanted <= 0.01,

@@ -14,6 +14,7 @@ const COLUMNS: readonly Column[] = [
   ['goodput, of\nthe capacity', ({ measures }) => percent(measures.goodputInStorm)],
   ['back at 95 %\nafter', back],
   ['work begun\nin vain', ({ measures }) => percent(measures.begunUnwanted)],
+  ['answered\n429', ({ measures }) => percent(measures.overQuota)],
   ['work ended\nin vain', ({ measures }) => percent(measures.endedUnwanted)],
 ];
 
@@ -41,9 +42,9 @@ export function verdicts(results: Results): string {
 }
 
 function world(scenario: Scenario): string {
-  const { tiers, leaf } = scenario;
+  const { tiers, leaf, quota } = scenario;
   const processes = tiers.map((tier) => `${tier.processes} processes`).join(' → ');
-  return `${processes} → a leaf of ${leaf.servers} servers, ${leaf.meanMs} ms each: ${capacity(scenario)} a second`;
+  return `${processes} → a leaf of ${leaf.servers} servers, ${leaf.meanMs} ms each: ${quota === undefined ? '' : 'it allows '}${capacity(scenario)} a second`;
 }
 
 function paint(style: Parameters<typeof styleText>[0], text: string): string {

@@ -28,6 +28,12 @@ export interface Scenario {
     readonly meanMs: number;
     readonly shape: number;
   };
+  /** What the leaf allows all processes together, where it has a quota. */
+  readonly quota?: {
+    readonly perSecond: number;
+    /** For so long it refuses everything once it was called more often. */
+    readonly penaltyMs: number;
+  };
   readonly fault: Fault;
   readonly storm: { readonly fromMs: number; readonly untilMs: number };
   /** Offered load, outside and inside the storm, as a share of the leaf's capacity. */
@@ -38,7 +44,7 @@ export interface Scenario {
   readonly untilMs: number;
 }
 
-/** Requests that the leaf can answer, a second. */
-export function capacity({ leaf }: Scenario): number {
-  return (leaf.servers * 1_000) / leaf.meanMs;
+/** Requests that the leaf can answer, or wants to, a second. */
+export function capacity({ leaf, quota }: Scenario): number {
+  return quota?.perSecond ?? (leaf.servers * 1_000) / leaf.meanMs;
 }

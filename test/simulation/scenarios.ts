@@ -99,4 +99,17 @@ export const SCENARIOS: readonly Scenario[] = [
     storm: { fromMs: 10 * SECOND, untilMs: 30 * SECOND },
     untilMs: 50 * SECOND,
   },
+  {
+    ...SERVICE,
+    id: 'quota',
+    title:
+      'A partner allows 100 calls a second, and whoever makes more none for a second; twice as many are wanted for 20 s',
+    tiers: [{ ...SERVICE.tiers[0], callsPerSecond: 20 }], // together the quota
+    leaf: { servers: 50, meanMs: 100, shape: 4 },
+    quota: { perSecond: 100, penaltyMs: 1_000 },
+    fault: 'none',
+    load: { calm: 0.7, storm: 2 },
+    storm: { fromMs: 10 * SECOND, untilMs: 30 * SECOND },
+    untilMs: 50 * SECOND,
+  },
 ];

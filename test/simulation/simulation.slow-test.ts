@@ -145,6 +145,32 @@ describe('at twice the load that the leaf can take', () => {
   });
 });
 
+describe('at twice the quota of a partner, who refuses everything for a second once that is used up', () => {
+  const QUOTA: Scenario = {
+    ...SMALL,
+    id: 'small-quota',
+    title: 'A partner allows 40 calls a second',
+    tiers: [{ ...SMALL.tiers[0], callsPerSecond: 10 }],
+    leaf: { servers: 20, meanMs: 100, shape: 4 },
+    quota: { perSecond: 40, penaltyMs: 1_000 },
+    fault: 'none',
+    load: { calm: 0.7, storm: 2 },
+    storm: { fromMs: 5_000, untilMs: 15_000 },
+    untilMs: 20_000,
+  };
+
+  it('a rate limit uses the quota, and hardly a call is refused', async () => {
+    const { measures } = await simulate(QUOTA, bulwark, 1);
+    expect(measures.goodputInStorm).toBeGreaterThanOrEqual(0.98);
+    expect(measures.overQuota).toBeLessThanOrEqual(0.001);
+  });
+
+  it.each([noRetries, backoffAlone])('$id has a third of its calls refused', async (strategy) => {
+    const { measures } = await simulate(QUOTA, strategy, 1);
+    expect(measures.overQuota).toBeGreaterThan(0.3);
+  });
+});
+
 describe('while half of the answers are 503', () => {
   it('more is served than without retries, within the budget', async () => {
     const brownOut: Scenario = { ...HANG, id: 'small-brown-out', fault: 'brown-out' };

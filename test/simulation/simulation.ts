@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Books, type End, type Measures, measure, type Second } from './books.js';
 import { VirtualClock } from './clock.js';
 import { Leaf } from './leaf.js';
+import { Quota } from './quota.js';
 import { exponential, type Random, randomStream } from './random.js';
 import { capacity, type Scenario } from './scenario.js';
 import {
@@ -59,6 +60,7 @@ class Request {
 class Simulation {
   private readonly books: Books;
   private readonly leaf: Leaf;
+  private readonly quota: Quota;
   private readonly tiers: Caller[][] = [];
   private readonly arrivals: Random;
   private readonly routing: Random;
@@ -73,12 +75,13 @@ class Simulation {
   ) {
     this.books = new Books(scenario.untilMs);
     this.leaf = new Leaf(clock, scenario, randomStream(seed, 'service'));
+    this.quota = new Quota(scenario.quota);
     this.arrivals = randomStream(seed, 'arrivals');
     this.routing = randomStream(seed, 'routing');
   }
 
   async run(): Promise<Result> {
-    const { clock, scenario, strategy, books, leaf } = this;
+    const { clock, scenario, strategy, books, leaf, quota } = this;
     for (const tier of scenario.tiers) {
       const processes: Caller[] = [];
       for (let n = 0; n < tier.processes; n++) processes.push(await strategy.open(tier));
@@ -88,7 +91,7 @@ class Simulation {
     this.scheduleArrival(0);
     await clock.run(scenario.untilMs + SETTLING_MS);
     for (const caller of this.tiers.flat()) await caller.close?.();
-    const measures = measure(scenario, books.seconds, leaf);
+    const measures = measure(scenario, books.seconds, leaf, quota.calls);
     return { scenario, strategy, seconds: books.seconds, measures };
   }
 
@@ -178,6 +181,11 @@ class Simulation {
 
   private work(isWanted: () => boolean, answer: (failure: FailedAnswer | undefined) => void): void {
     this.books.leafCall(this.clock.nowMs);
+    const refusalS = this.quota.refusalS(this.clock.nowMs);
+    if (refusalS !== undefined) {
+      answer(new FailedAnswer(429, { 'retry-after': String(refusalS) }));
+      return;
+    }
     this.leaf.submit({
       isWanted,
       end: (answered) => answer(answered ? undefined : new FailedAnswer(503)),

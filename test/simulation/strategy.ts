@@ -56,6 +56,8 @@ export interface Setting {
   readonly windowMs: number;
   /** What a retry budget allows each process however little goes on. */
   readonly minRetriesPerSecond: number;
+  /** How many calls a process may make a second, where it keeps to a quota. */
+  readonly callsPerSecond?: number;
 }
 
 /** Attempts in all, for every strategy that retries. */

@@ -5,6 +5,7 @@ import {
   type Pipeline,
   ResilienceInterceptor,
   ResilienceModule,
+  type ResilienceModuleOptions,
   ResilienceService,
 } from '../../../lib/index.js';
 import {
@@ -20,7 +21,7 @@ import { exchange } from './exchange.js';
 /** This library, with everything on. */
 export const bulwark = strategy('bulwark', 'nestjs-bulwark', true);
 
-/** This library without its breaker: what the retry budget does by itself. */
+/** This library without its breaker and its rate limit: what the retry budget does by itself. */
 export const budgetAlone = strategy('budget', 'retry budget, no breaker', false);
 
 function strategy(id: string, title: string, breaker: boolean): Strategy {
@@ -51,6 +52,7 @@ class Application implements Caller {
       ...(breaker ? { circuitBreaker: 'leaf' } : {}),
       timeoutMs: setting.timeoutMs,
       bulkhead: 'leaf',
+      ...(breaker && setting.callsPerSecond !== undefined ? { rateLimit: 'leaf' } : {}),
     };
     const { budgetMs } = setting;
     this.handler = resilience.pipeline(budgetMs === undefined ? {} : { timeoutMs: budgetMs });
@@ -60,7 +62,15 @@ class Application implements Caller {
   }
 
   static async start(setting: Setting, breaker: boolean): Promise<Application> {
-    const { maxConcurrent, queueLimit, windowMs, minRetriesPerSecond } = setting;
+    const { maxConcurrent, queueLimit, windowMs, minRetriesPerSecond, callsPerSecond } = setting;
+    const rateLimits: ResilienceModuleOptions['rateLimits'] = {};
+    if (callsPerSecond !== undefined)
+      rateLimits.leaf = {
+        limit: callsPerSecond,
+        burst: 1,
+        maxWaitMs: 1_000,
+        adaptToResponses: true,
+      };
     const resilience = ResilienceModule.forRoot({
       breakers: {
         leaf: {
@@ -75,6 +85,7 @@ class Application implements Caller {
         },
       },
       bulkheads: { leaf: { maxConcurrent, queueLimit } },
+      rateLimits,
       retryBudgets: { leaf: { minRetriesPerSecond } },
       inbound: { trustDeadline: true, trustCriticality: true },
       errorTracker: { log: false },
