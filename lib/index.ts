@@ -36,7 +36,7 @@ export {
   type CircuitTransitionDetails,
   type CircuitTransitionReason,
 } from './circuit-breaker/circuit-state.js';
-export { Coalesce, type CoalesceDecorator } from './coalesce/coalesce.decorator.js';
+export { Coalesce } from './coalesce/coalesce.decorator.js';
 export type { CoalesceOptions } from './coalesce/coalesce.options.js';
 export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
@@ -58,13 +58,14 @@ export { detached } from './context/detached.js';
 export type { AttemptContext } from './context/scope.js';
 export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-channel.js';
 export { Critical } from './criticality/critical.decorator.js';
-export type { ResilienceDecorator } from './dispatch/decorator-types.js';
+export type { KeyedDecorator, ResilienceDecorator } from './dispatch/decorator-types.js';
 export type { InboundOptions } from './edge/inbound.options.js';
 export { type MessageDeserializer, resilientDeserializer } from './edge/message-headers.js';
 export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 export { Signal } from './edge/signal.decorator.js';
 export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
-export type { FallbackOptions } from './fallback/fallback.options.js';
+export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.options.js';
+export type { LastGoodOptions } from './fallback/last-good.options.js';
 export { Hedge } from './hedge/hedge.decorator.js';
 export type { HedgeOptions } from './hedge/hedge.options.js';
 export { describeError, type ErrorDescription } from './observability/error-record.js';

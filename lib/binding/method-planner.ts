@@ -155,7 +155,7 @@ function planMethod(
   if (fallback?.handler === key && settings?.fallback === undefined) {
     // A class's fallback is one of its methods too, but never its own.
     resolved.stages = { ...resolved.stages, fallback: undefined };
-  } else if (fallback !== undefined && typeof fallback.handler !== 'function') {
+  } else if (fallback?.handler !== undefined && typeof fallback.handler !== 'function') {
     checkMethod(type, `${place} @Fallback()`, fallback.handler, key);
   }
   const beforeRetry = beforeRetryOf(resolved.stages);

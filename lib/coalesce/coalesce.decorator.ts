@@ -1,27 +1,6 @@
-import type { PolicyKey } from '../common/keyed-policies.js';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilientMethod, ReturnsNoSubtype } from '../dispatch/decorator-types.js';
+import type { AnyKey, KeyedDecorator } from '../dispatch/decorator-types.js';
 import type { CoalesceOptions } from './coalesce.options.js';
-
-type AnyKey = (...args: never[]) => PolicyKey;
-
-/** `unknown` where the key can be asked by the method's arguments, and otherwise something that no descriptor is. */
-export type KeyFits<Key extends AnyKey, Method extends ResilientMethod> =
-  never[] extends Parameters<Key>
-    ? unknown // there is none, or it takes whatever comes
-    : OmitThisParameter<Key> extends (...args: Parameters<Method>) => PolicyKey
-      ? unknown
-      : { "the key has to take the method's arguments": never };
-
-/** A decorator of the methods whose arguments the key takes, and of classes. */
-export interface CoalesceDecorator<Key extends AnyKey> {
-  (target: abstract new (...args: never[]) => unknown): void;
-  <Method extends ResilientMethod>(
-    target: object,
-    key: string | symbol,
-    descriptor: TypedPropertyDescriptor<Method> & KeyFits<Key, Method> & ReturnsNoSubtype<Method>,
-  ): void;
-}
 
 /**
  * Equal calls that run at the same time share one execution, with all its attempts and its fallback: each
@@ -34,6 +13,6 @@ export interface CoalesceDecorator<Key extends AnyKey> {
  */
 export function Coalesce<Key extends AnyKey>(
   options: CoalesceOptions<Key> = {},
-): CoalesceDecorator<Key> {
+): KeyedDecorator<Key> {
   return decorate('coalesce', options);
 }

@@ -40,11 +40,6 @@ export const coalesceStage: StageDefinition<CoalesceTypes> = {
   }),
   suits(policy, place, work) {
     policy.keys.suit(place, work);
-    if (work.returns === 'undeclared')
-      throw new ResilienceConfigurationError(
-        place,
-        'is on a method of which it is not known whether it returns a Promise or an Observable; declare `: Promise<…>` or `: Observable<…>`, or make it async',
-      );
     if (work.sendsItself)
       throw new ResilienceConfigurationError(
         place,

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { PolicyKey } from '../common/keyed-policies.js';
 
 /** What the decorators protect: a method that returns a Promise or an Observable. */
 export type ResilientMethod = (...args: never[]) => PromiseLike<unknown> | Observable<unknown>;
@@ -34,5 +35,26 @@ export interface ResilienceDecorator {
     target: object,
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<T> & ReturnsNoSubtype<T>,
+  ): void;
+}
+
+/** What makes two calls of a method equal. */
+export type AnyKey = (...args: never[]) => PolicyKey;
+
+/** `unknown` where the key can be asked by the method's arguments, and otherwise something that no descriptor is. */
+export type KeyFits<Key extends AnyKey, Method extends ResilientMethod> =
+  never[] extends Parameters<Key>
+    ? unknown // there is none, or it takes whatever comes
+    : OmitThisParameter<Key> extends (...args: Parameters<Method>) => PolicyKey
+      ? unknown
+      : { "the key has to take the method's arguments": never };
+
+/** A decorator of the methods whose arguments the key takes, and of classes. */
+export interface KeyedDecorator<Key extends AnyKey> {
+  (target: abstract new (...args: never[]) => unknown): void;
+  <Method extends ResilientMethod>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<Method> & KeyFits<Key, Method> & ReturnsNoSubtype<Method>,
   ): void;
 }

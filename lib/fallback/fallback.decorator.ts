@@ -1,7 +1,13 @@
 import type { Observable } from 'rxjs';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilientMethod, ReturnsNoSubtype } from '../dispatch/decorator-types.js';
-import type { FallbackOptions } from './fallback.options.js';
+import type {
+  AnyKey,
+  KeyedDecorator,
+  KeyFits,
+  ResilientMethod,
+  ReturnsNoSubtype,
+} from '../dispatch/decorator-types.js';
+import type { FallbackOptions, LastGoodFallback } from './fallback.options.js';
 
 /** Literals as their types, five levels deep: an inline function's answer has lost its literals. */
 type Widened<T, Depth extends unknown[] = []> = T extends string
@@ -65,14 +71,15 @@ type Fits<Handler, Target, Method extends ResilientMethod> = Handler extends key
           "the fallback has to take the error, then the method's arguments, and answer alike": never;
         };
 
-/** A decorator of the methods that the handler can answer for, and of classes. */
-export interface FallbackDecorator<Handler> {
+/** A decorator of the methods that the handler can answer for, and whose arguments the key takes; and of classes. */
+export interface FallbackDecorator<Handler, Key extends AnyKey = AnyKey> {
   (target: abstract new (...args: never[]) => unknown): void;
   <Target extends object, Method extends ResilientMethod>(
     target: Target,
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<Method> &
       Fits<Handler, Target, Method> &
+      KeyFits<Key, Method> &
       ReturnsNoSubtype<Method>,
   ): void;
 }
@@ -82,10 +89,16 @@ export interface FallbackDecorator<Handler> {
  *
  * @param fallback the name of a method of the same class, called with the call's arguments, then the
  * error; a function, called with the error, then the arguments; or `{ handler, when }`, where `when`
- * says which errors it answers. Checked when the application boots.
+ * says which errors it answers. With `lastGood: { maxAgeMs }` the last success of an equal call answers first, a
+ * copy of it, or alone, where there is no handler. Checked when the application boots.
  */
-export function Fallback<const Handler extends PropertyKey | AnyHandler['asFunction']>(
-  fallback: Handler | FallbackOptions<Handler>,
-): FallbackDecorator<Handler> {
+export function Fallback<Key extends AnyKey>(options: LastGoodFallback<Key>): KeyedDecorator<Key>;
+export function Fallback<
+  const Handler extends PropertyKey | AnyHandler['asFunction'],
+  Key extends AnyKey = AnyKey,
+>(fallback: Handler | FallbackOptions<Handler, Key>): FallbackDecorator<Handler, Key>;
+export function Fallback(
+  fallback: PropertyKey | AnyHandler['asFunction'] | FallbackOptions,
+): FallbackDecorator<PropertyKey> {
   return decorate('fallback', fallback);
 }

@@ -1,12 +1,41 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { checkOptions, methodOrFunction, predicate, type Rules } from '../common/options.js';
+import type { PolicyKey } from '../common/keyed-policies.js';
+import {
+  checked,
+  checkOptions,
+  methodOrFunction,
+  predicate,
+  type Rules,
+} from '../common/options.js';
+import { checkLastGoodOptions, type LastGoodOptions } from './last-good.options.js';
+
+/** Who answers in place of a failed call. */
+type AnyHandler = PropertyKey | ((error: unknown, ...args: never[]) => unknown);
+
+/** By what a last success is found. */
+type AnyKey = (...args: never[]) => PolicyKey;
 
 /** Who answers in place of a failed call, and which failures. */
-export interface FallbackOptions<
-  Handler = PropertyKey | ((error: unknown, ...args: never[]) => unknown),
-> {
+export type FallbackOptions<Handler = AnyHandler, Key = AnyKey> =
+  | (HandlerOptions<Handler, Key> & FallbackConditions)
+  | LastGoodFallback<Key>;
+
+/** The last success alone answers, and where there is none, nobody. */
+export type LastGoodFallback<Key = AnyKey> = FallbackConditions & {
+  handler?: never;
+  /** For how long the last success of an equal call stands in for one that fails. */
+  lastGood: LastGoodOptions<Key>;
+};
+
+interface HandlerOptions<Handler, Key> {
   /** The name of a method of the same class, or a function. */
   handler: Handler;
+  /** For how long the last success of an equal call stands in; after that the handler answers. @default not at all */
+  lastGood?: LastGoodOptions<Key>;
+}
+
+/** What a fallback answers. */
+export interface FallbackConditions {
   /**
    * Which failures it answers. A predicate that throws surfaces its error.
    * @default every failure that is not a client error
@@ -21,10 +50,17 @@ export interface FallbackOptions<
   whenResult?(result: unknown): boolean;
 }
 
-const RULES: Rules<FallbackOptions> = {
+/** As they are given, layer by layer. */
+export type GivenFallback = FallbackConditions & {
+  handler?: AnyHandler;
+  lastGood?: LastGoodOptions;
+};
+
+const RULES: Rules<GivenFallback> = {
   handler: methodOrFunction,
   when: predicate,
   whenResult: predicate,
+  lastGood: checked(checkLastGoodOptions),
 };
 
 /**
@@ -32,15 +68,15 @@ const RULES: Rules<FallbackOptions> = {
  *
  * @throws ResilienceConfigurationError
  */
-export function fallbackArgument(place: string, argument: unknown): FallbackOptions {
+export function fallbackArgument(place: string, argument: unknown): GivenFallback {
   if (methodOrFunction(argument, place) === undefined) return { handler: argument as PropertyKey };
   if (typeof argument !== 'object' || argument === null) {
     throw new ResilienceConfigurationError(
       place,
-      `is ${display(argument)}; allowed: the name of a method of the same class, a function, or { handler, when, whenResult }`,
+      `is ${display(argument)}; allowed: the name of a method of the same class, a function, or { handler, when, whenResult, lastGood }`,
     );
   }
-  return checkOptions<FallbackOptions>(place, argument, RULES);
+  return checkOptions<GivenFallback>(place, argument, RULES);
 }
 
 /** The method that a `@Fallback()` argument names, if it does; whether it may is checked at boot. */

@@ -1,5 +1,6 @@
 import { isError } from '../common/is-error.js';
 import { ask } from '../common/options.js';
+import type { LastGood } from './last-good.js';
 
 /** Called with the call's arguments, then the error. */
 export type FallbackMethod = (this: unknown, ...argsThenError: unknown[]) => unknown;
@@ -10,15 +11,18 @@ export type FallbackFunction = (error: unknown, ...args: unknown[]) => unknown;
 /**
  * Answers in place of a call that failed for good.
  *
- * The handler is the name of a method of the same object, or a function.
+ * The handler is the name of a method of the same object, or a function; there may be none, where the last
+ * success answers.
  */
 export class FallbackPolicy {
   constructor(
-    readonly handler: PropertyKey | FallbackFunction,
+    readonly handler: PropertyKey | FallbackFunction | undefined,
     /** Which failures it answers; without it, all but client errors. */
     private readonly when?: (error: unknown) => boolean,
     /** Which results it replaces; without it, none. */
     readonly whenResult?: (result: unknown) => boolean,
+    /** What answers before the handler is asked. */
+    readonly lastGood?: LastGood,
   ) {}
 
   /**
@@ -45,7 +49,7 @@ export class FallbackPolicy {
     if (typeof this.handler === 'function') return this.handler(error, ...args);
     const missing = Array.from({ length: Math.max(0, arity - args.length) }, () => undefined);
     const methods = self as Record<PropertyKey, FallbackMethod>;
-    return methods[this.handler]?.(...args, ...missing, error);
+    return methods[this.handler as PropertyKey]?.(...args, ...missing, error);
   }
 }
 

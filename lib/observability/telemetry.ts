@@ -151,7 +151,8 @@ export class OperationTelemetry implements PipelineObserver {
     this.errors(1);
     if (outcome === 'fallback') {
       metrics.increment('service.fallback_success', this.operationTags);
-      events.emit({ type: 'fallback', operation, error, succeeded: true });
+      const age = call.ageMs === undefined ? undefined : { ageMs: call.ageMs };
+      events.emit({ type: 'fallback', operation, error, succeeded: true, ...age });
     }
     if (outcome === 'degraded') events.emit({ type: 'degraded', operation, error });
   }

@@ -1,4 +1,5 @@
 import { runInScope } from '../context/ambient.js';
+import type { Recording } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
 
 type Step<T> = Promise<IteratorResult<T, unknown>>;
@@ -10,12 +11,14 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
 
   /**
    * @param attempt whose it is, where it is no fallback's
+   * @param recording takes down what it gives, as long as nothing is sent to it
    * @param ended called when it has really ended
    */
   constructor(
     private readonly values: AsyncGenerator<T, unknown, unknown>,
     private first: IteratorResult<T, unknown> | undefined,
     private readonly attempt: Attempt<unknown> | undefined,
+    private readonly recording: Recording | undefined,
     private readonly ended: () => void,
   ) {}
 
@@ -24,16 +27,22 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
   }
 
   next(sent: unknown): Step<T> {
-    const { first } = this;
+    const { first, recording } = this;
     this.first = undefined;
-    return this.step(() => (first === undefined ? this.values.next(sent) : Promise.resolve(first)));
+    if (first === undefined && sent !== undefined) recording?.stop();
+    const step = this.step(() =>
+      first === undefined ? this.values.next(sent) : Promise.resolve(first),
+    );
+    return recording === undefined ? step : recorded(step, recording);
   }
 
   throw(error: unknown): Step<T> {
+    this.recording?.stop();
     return this.step(() => this.values.throw(error));
   }
 
   async return(value: unknown): Step<T> {
+    this.recording?.stop();
     return this.cutBy === undefined
       ? this.step(() => this.values.return(value))
       : { value, done: true };
@@ -67,4 +76,11 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
       throw error;
     }
   }
+}
+
+async function recorded<T>(step: Step<T>, recording: Recording): Step<T> {
+  const taken = await step;
+  if (taken.done) recording.ended(taken.value);
+  else recording.add(taken.value);
+  return taken;
 }

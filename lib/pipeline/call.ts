@@ -38,6 +38,8 @@ export abstract class Call<T>
   failing: Failing<T> | undefined = undefined;
   /** What its attempts run in, where their time is limited together. */
   total: TotalScope | undefined = undefined;
+  /** By what a good answer stands in for this one later, or an earlier one for it. */
+  goodKey: string | undefined = undefined;
   /** By which it was cancelled. */
   cut: { readonly reason: unknown } | undefined = undefined;
   private settled = false;
@@ -59,6 +61,14 @@ export abstract class Call<T>
 
   /** Starts the work of an attempt, which tells the attempt how it goes. */
   abstract invoke(attempt: Attempt<T>): void;
+
+  /** It has ended well; what is more than one value is kept at its end. */
+  protected keep(_value: T, _at: number): void {}
+
+  /** An answer of its kind, of what was kept of one. */
+  replay(kept: unknown): unknown {
+    return kept;
+  }
 
   /** What has to be made of a fallback's answer before it counts as one. */
   accept(answer: unknown): unknown {
@@ -87,6 +97,7 @@ export abstract class Call<T>
       this.signal = signal;
       follow(signal, this);
     }
+    if (plan.lastGood !== undefined) this.goodKey = plan.lastGood.keyOf(this.self, this.args);
     this.startedAt = now();
     this.total = plan.total?.begin(this, this.madeIn, this.startedAt);
     this.begin(1, this.startedAt);
@@ -146,6 +157,7 @@ export abstract class Call<T>
   }
 
   succeeded(value: T, at: number): void {
+    this.keep(value, at);
     this.plan.observer.onSuccess(at - this.startedAt, at);
     this.answer(value);
   }

@@ -7,6 +7,7 @@ import { errorChain } from '../context/error-chain.js';
 import type { Scope } from '../context/scope.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { FallbackScope } from '../fallback/fallback-scope.js';
+import type { Given } from '../fallback/last-good.js';
 import type { UpcomingAttempt } from '../retry/before-retry.js';
 import type { RetryDecision, RetrySuppression } from '../retry/retry.policy.js';
 import type { Attempt } from '../stage/attempt.js';
@@ -34,6 +35,8 @@ export interface FailingCall<T> {
   readonly cut: { readonly reason: unknown } | undefined;
   /** What limits the time of its attempts together. */
   readonly total: TotalScope | undefined;
+  /** By what an earlier answer stands in for it. */
+  readonly goodKey: string | undefined;
   /** Whether making it again does no harm. */
   readonly mayRepeat: boolean;
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */
@@ -42,6 +45,7 @@ export interface FailingCall<T> {
   /** Whether an answer can be kept until another attempt begins. */
   readonly keepsAnswers: boolean;
   accept(answer: unknown): unknown;
+  replay(kept: unknown): unknown;
   discard(answer: unknown): void;
   /** What an attempt answered, by which it failed, is of no use any more. */
   drop(attempt: Attempt<T>): void;
@@ -236,8 +240,11 @@ export class Failing<T> {
     }
     const observer = this.observerOf(failure);
     if (critical && !this.isCutShort) observer.onCriticalFailure(error);
-    if (fallback !== undefined)
-      this.fallBack(fallback, error, critical, observer).catch((broken) => call.broke(broken));
+    const given = fallback?.lastGood?.find(call.goodKey);
+    if (given !== undefined || fallback?.handler !== undefined)
+      this.fallBack(fallback as FallbackPolicy, given, error, critical, observer).catch((broken) =>
+        call.broke(broken),
+      );
     else this.fail(error, error, critical, observer);
   }
 
@@ -261,6 +268,7 @@ export class Failing<T> {
 
   private async fallBack(
     fallback: FallbackPolicy,
+    given: Given | undefined,
     error: unknown,
     critical: boolean | undefined,
     observer: PipelineObserver,
@@ -272,7 +280,9 @@ export class Failing<T> {
     try {
       this.answering = new FallbackScope(call.plan, call.plan.operation, call.madeIn);
       value = await this.interruptible(this.answering, () =>
-        call.work.answerBy(fallback, error, call.self, call.args),
+        given === undefined
+          ? call.work.answerBy(fallback, error, call.self, call.args)
+          : call.replay(given.value),
       );
     } catch (fallbackError) {
       if (call.cut !== undefined) {
@@ -288,7 +298,7 @@ export class Failing<T> {
       this.answering?.end();
     }
     if (result !== undefined && !isMadeOf(value, result.result)) call.discard(result.result);
-    observer.onFailure(error, this.failedCall('fallback'));
+    observer.onFailure(error, this.failedCall('fallback', given?.ageMs));
     call.answer(value as T);
   }
 
@@ -318,7 +328,7 @@ export class Failing<T> {
     this.call.refuse(reason);
   }
 
-  private failedCall(outcome: FailureOutcome): FailedCall {
+  private failedCall(outcome: FailureOutcome, ageMs?: number): FailedCall {
     const { call } = this;
     return {
       outcome,
@@ -326,6 +336,7 @@ export class Failing<T> {
       durationMs: now() - call.startedAt,
       reached: this.reached,
       retrySuppressed: this.suppressed,
+      ageMs,
       inside: this.last,
       around: FallbackScope.callerOf(call.caller),
     };

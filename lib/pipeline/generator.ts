@@ -1,6 +1,7 @@
 import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
+import type { Recorded, Recording } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
 import { Begun } from './begun-generator.js';
 import { Call } from './call.js';
@@ -51,13 +52,19 @@ class GeneratorCall<T> extends Call<Begun<T>> {
           return;
         }
         const result = first.done ? NO_RESULT : first.value;
-        if (!attempt.begin(this.goOn(values, first, attempt, ended), result))
-          this.waste(attempt, first.value);
+        const recording = this.plan.lastGood?.record(this.goodKey);
+        const begun = this.goOn(values, first, attempt, recording, ended);
+        if (!attempt.begin(begun, result)) this.waste(attempt, first.value);
+        if (attempt.kept !== undefined) recording?.stop(); // it counts as a failure
         if (!attempt.aborted) attempt.watch(undefined);
       }, fail);
     } catch (error) {
       fail(error);
     }
+  }
+
+  override replay(kept: unknown): unknown {
+    return replayed(kept as Recorded);
   }
 
   override get keepsAnswers(): boolean {
@@ -89,12 +96,18 @@ class GeneratorCall<T> extends Call<Begun<T>> {
     values: AsyncGenerator<T, unknown, unknown>,
     first: IteratorResult<T, unknown>,
     attempt?: Attempt<Begun<T>>,
+    recording?: Recording,
     ended?: () => void,
   ): Begun<T> {
-    this.begun = new Begun(values, first, attempt, () => {
+    this.begun = new Begun(values, first, attempt, recording, () => {
       ended?.();
       super.end();
     });
     return this.begun;
   }
+}
+
+async function* replayed<T>({ values, returned }: Recorded): AsyncGenerator<T, unknown, unknown> {
+  yield* values as T[];
+  return returned;
 }

@@ -1,4 +1,5 @@
 import type { CoalescePolicy } from '../coalesce/coalesce.policy.js';
+import type { LastGood } from '../fallback/last-good.js';
 import type { BudgetSource } from '../retry/retry-budget.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
 import type { AttemptPlan, ResultJudge } from '../stage/attempt.js';
@@ -36,6 +37,8 @@ export class Plan implements AttemptPlan {
   readonly critical: boolean | undefined;
   readonly timeoutMs: number;
   readonly coalesce: CoalescePolicy | undefined;
+  /** What stands in for calls that fail. */
+  readonly lastGood: LastGood | undefined;
   /** What a call may take with all its attempts. */
   readonly total: TotalTimeoutPolicy | undefined;
   readonly results: ResultJudge | undefined;
@@ -57,6 +60,7 @@ export class Plan implements AttemptPlan {
     this.critical = critical;
     this.timeoutMs = timeout?.delayMs ?? Number.POSITIVE_INFINITY;
     this.coalesce = parts.stages.coalesce;
+    this.lastGood = fallback?.lastGood;
     this.total = totalTimeout;
     this.results = resultJudgeOf(retry, fallback);
     this.budget = (retry ?? hedge)?.budget;

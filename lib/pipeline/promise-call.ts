@@ -26,6 +26,10 @@ export class PromiseCall<T> extends Call<T> {
     return this.ofWork ?? this.open();
   }
 
+  protected override keep(value: T, at: number): void {
+    this.plan.lastGood?.keep(this.goodKey, value, at);
+  }
+
   override invoke(attempt: Attempt<T>): void {
     let result: Promise<T>;
     try {

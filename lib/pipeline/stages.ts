@@ -29,6 +29,8 @@ export interface FailedCall extends Passage {
   readonly reached: boolean;
   /** Why it was not tried again where that was worth it. */
   readonly retrySuppressed: RetrySuppression | undefined;
+  /** Of the last success, in ms, where that was the fallback's answer. */
+  readonly ageMs: number | undefined;
 }
 
 /** Told of what happens to an operation's calls. None of these may throw. */

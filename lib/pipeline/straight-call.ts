@@ -16,6 +16,7 @@ import type { Work } from './work.js';
  */
 export class StraightCall<T> extends StraightAttempt {
   declare protected readonly plan: Plan;
+  private goodKey: string | undefined = undefined;
 
   constructor(
     plan: Plan,
@@ -29,6 +30,7 @@ export class StraightCall<T> extends StraightAttempt {
   run(): Promise<T> {
     const { plan, startedAt } = this;
     plan.shutdown.enter();
+    if (plan.lastGood !== undefined) this.goodKey = plan.lastGood.keyOf(this.self, this.args);
     let waitsAt: number;
     try {
       plan.budget?.of(this, startedAt).recordFirstAttempt(startedAt);
@@ -79,6 +81,7 @@ export class StraightCall<T> extends StraightAttempt {
       }
       if (failure !== undefined) return this.failedBy(failure, value);
     }
+    plan.lastGood?.keep(this.goodKey, value, at);
     try {
       plan.observer.onSuccess(at - startedAt, at);
     } finally {
@@ -112,6 +115,7 @@ export class StraightCall<T> extends StraightAttempt {
     isOver = false,
   ): Promise<T> {
     const call = new PromiseCall<T>(this.plan, this.work, this.self, this.args, undefined);
+    call.goodKey = this.goodKey;
     return call.takeOver(this, isOver, (attempt) => goOn(call, attempt));
   }
 }

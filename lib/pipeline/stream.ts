@@ -1,5 +1,6 @@
 import {
   defer,
+  from,
   isObservable,
   Observable,
   type ObservableInput,
@@ -10,6 +11,7 @@ import {
 import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
+import type { Recorded } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
 import { Call } from './call.js';
 import type { Plan } from './plan.js';
@@ -81,6 +83,10 @@ class StreamCall<T> extends Call<unknown> {
   /** The stream goes on when the call has ended, and is torn down with its caller until then. */
   protected override end(): void {}
 
+  override replay(kept: unknown): Observable<T> {
+    return from((kept as Recorded).values as T[]);
+  }
+
   override accept(answer: unknown): unknown {
     return isObservable(answer) ? this.relay(answer as Observable<T>) : answer;
   }
@@ -94,15 +100,18 @@ class StreamCall<T> extends Call<unknown> {
       } catch {} // what an abandoned attempt throws is dropped
       attempt.finish(); // an unsubscribed source has really ended
     });
+    const recording = this.plan.lastGood?.record(this.goodKey);
     let begun = false;
     let last: T | undefined;
     const { subscriber } = this;
     const events = {
       next: (value: T) => {
         if (!begun && !attempt.begin(STREAMING, value)) this.waste(attempt, value);
+        if (attempt.kept !== undefined) recording?.stop(); // it counts as a failure
         begun = true;
         if (attempt.aborted) return; // by how it was judged
         last = value;
+        recording?.add(value);
         this.emit(() => subscriber.next(value));
       },
       error: (error: unknown) => {
@@ -122,6 +131,7 @@ class StreamCall<T> extends Call<unknown> {
         attempt.succeed(STREAMING, NO_RESULT);
         attempt.flowOn(last);
         this.ended = true;
+        recording?.ended();
         this.emit(() => subscriber.complete());
       },
     };

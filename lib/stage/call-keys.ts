@@ -1,4 +1,6 @@
+import { types } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { classNameOf, isPlainObject } from '../common/plain-object.js';
 import { read } from '../common/read.js';
 import { askKey, keyFrom } from './key.js';
 import type { KeyFunction } from './keyed.options.js';
@@ -44,7 +46,12 @@ export class CallKeys {
    *
    * @throws ResilienceConfigurationError where an operation has to name its key
    */
-  suit(place: string, { arguments: declared, isRequestScoped }: OperationTraits): void {
+  suit(place: string, { returns, arguments: declared, isRequestScoped }: OperationTraits): void {
+    if (returns === 'undeclared')
+      throw new ResilienceConfigurationError(
+        place,
+        'is on a method of which it is not known whether it returns a Promise or an Observable; declare `: Promise<…>` or `: Observable<…>`, or make it async',
+      );
     if (this.key !== undefined || (declared > 0 && !isRequestScoped)) return;
     const why = isRequestScoped
       ? 'is of a request-scoped provider, each object of which is for one request'
@@ -106,11 +113,9 @@ function textOf(value: unknown, depth: number): string {
   if (typeof value !== 'object') throw unknowable(`a ${typeof value}`);
   if (depth === MAX_DEPTH) throw unknowable(`deeper than ${MAX_DEPTH} levels, or circular`);
   if (Array.isArray(value)) return arrayText(value, depth + 1);
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  if (prototype === Object.prototype || prototype === null)
-    return objectText(value as Record<string, unknown>, depth + 1);
-  if (value instanceof Date) return `D${value.getTime()}`;
-  throw unknowable(`an object of ${String(read(read(value, 'constructor'), 'name'))}`);
+  if (isPlainObject(value)) return objectText(value as Record<string, unknown>, depth + 1);
+  if (types.isDate(value)) return `D${value.getTime()}`;
+  throw unknowable(`an object of ${classNameOf(value)}`);
 }
 
 function arrayText(values: readonly unknown[], depth: number): string {

@@ -265,6 +265,36 @@ export class Misuse {
   @Coalesce()
   syncCoalesced(_id: string): void {}
 
+  @Fallback({ lastGood: { maxAgeMs: 60_000 } })
+  async lastGood(_id: string): Promise<Receipt> {
+    return receipt;
+  }
+
+  @Fallback({ handler: 'lastGoodThen', lastGood: { maxAgeMs: 60_000, key: (id: string) => id } })
+  async lastGoodBefore(_id: string, _more?: number): Promise<Receipt> {
+    return receipt;
+  }
+
+  lastGoodThen(_id: string, _more: number | undefined, _error: unknown): Receipt {
+    return receipt;
+  }
+
+  // @ts-expect-error neither a handler nor a last success
+  @Fallback({ when: () => true })
+  async noFallback(): Promise<void> {}
+
+  // @ts-expect-error without an age
+  @Fallback({ lastGood: { maxEntries: 5 } })
+  async ageless(_id: string): Promise<void> {}
+
+  // @ts-expect-error a key that takes a number where the method has a text
+  @Fallback({ lastGood: { maxAgeMs: 5, key: (id: number) => `${id}` } })
+  async lastGoodByOther(_id: string): Promise<void> {}
+
+  // @ts-expect-error the same beside a handler
+  @Fallback({ handler: () => undefined, lastGood: { maxAgeMs: 5, key: (id: number) => `${id}` } })
+  async handledByOther(_id: string): Promise<void> {}
+
   // @ts-expect-error a total by a layer that no hierarchy has
   @Timeout({ total: 'payments.clint' })
   async totalLayer(): Promise<void> {}
