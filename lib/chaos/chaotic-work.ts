@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { markAsChaos, noteSlowed } from '../context/chaos-marks.js';
+import { markAsChaos, noteAnswered, noteSlowed } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import { Pause } from '../pipeline/pause.js';
@@ -60,6 +60,7 @@ export class ChaoticWork implements Work {
     if (effect === 'latency') return this.work.begin(self, args, attempt);
     if (effect === 'error') return faulty.fail(this.errorOf(id, rule.error));
     if (effect === 'hang') return faulty.hang(attempt.signal);
+    noteAnswered(attempt);
     return faulty.answer(() => resultOf(rule.result, args));
   }
 

@@ -2,6 +2,7 @@ import { now } from '../common/clock.js';
 import { remembering } from '../common/options.js';
 import type { WindowCounts } from '../common/time-window.js';
 import { isDeadline } from '../context/ambient.js';
+import { markIfAnswered } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { Alone } from '../stage/alone.js';
 import type { AttemptStage, Retention, Settlement, StageAttempt } from '../stage/attempt-stage.js';
@@ -244,6 +245,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
       this.succeeded(permit, startedAt, at, scope);
       return;
     }
+    markIfAnswered(failure.error, scope);
     const slow = isSlow(startedAt, at, scope, this.options);
     this.recordFailure(permit, failure.error, slow, at, scope);
     throw failure.error;

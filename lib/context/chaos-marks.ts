@@ -9,6 +9,8 @@ const MAX_REJECTIONS = 10;
 const errors = new WeakSet<object>();
 /** The scopes inside of which something was slowed down: where the time of one is up, this is why. */
 const slowed = new WeakSet<object>();
+/** The scopes that were answered by an injected result. */
+const answered = new WeakSet<object>();
 /** Until something is injected, nobody has to look. */
 let isUsed = false;
 
@@ -33,6 +35,17 @@ export function noteSlowed(attempt: object): void {
 /** The time of a scope is up: its error is marked where that was slowed down. */
 export function markIfSlowed(error: unknown, scope: object): void {
   if (isUsed && slowed.has(scope)) markAsChaos(error);
+}
+
+/** What an attempt answers is an injected result. */
+export function noteAnswered(scope: object): void {
+  isUsed = true;
+  answered.add(scope);
+}
+
+/** The result of a scope counts as a failure: that is marked where it was injected. */
+export function markIfAnswered(failure: unknown, scope: object | undefined): void {
+  if (isUsed && scope !== undefined && answered.has(scope)) markAsChaos(failure);
 }
 
 /**

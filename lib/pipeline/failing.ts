@@ -139,7 +139,7 @@ export class Failing<T> {
     if (retry === undefined || call.cut !== undefined || plan.shutdown.closed) return undefined;
     if (call.total?.aborted) return undefined;
     if (call.committed || !(retry.options.idempotent || call.mayRepeat)) return undefined;
-    if (retry.options.beforeRetry !== undefined && Preparation.isOf(plan, call.caller))
+    if (retry.options.beforeRetry !== undefined && Preparation.isOf(plan, call.madeIn))
       return undefined; // it would be prepared by itself, for ever
     const at = now();
     return retry.decide({
@@ -160,7 +160,7 @@ export class Failing<T> {
     let goesOn = await this.pause(delayMs);
     if (goesOn && call.plan.stages.retry?.options.beforeRetry !== undefined) {
       try {
-        goesOn = await this.prepare(failure);
+        goesOn = (await this.prepare(failure)) && !this.isTooLate;
       } catch (error) {
         linkCause(error, failure);
         this.letGo();
@@ -177,6 +177,13 @@ export class Failing<T> {
     } else {
       this.conclude(failure);
     }
+  }
+
+  /** No attempt begins any more, for want of time. */
+  private get isTooLate(): boolean {
+    const { plan, startedAt } = this.call;
+    const maxDurationMs = plan.stages.retry?.options.maxDurationMs ?? Number.POSITIVE_INFINITY;
+    return now() - startedAt >= maxDurationMs;
   }
 
   /** @returns whether to go on: not where the application closes or the caller gives up */

@@ -51,9 +51,9 @@ export class Preparation extends Scope implements Wait {
     this.abort(reason);
   }
 
-  /** Whether a scope is inside of what prepares an attempt of an operation. */
+  /** Whether a scope is inside of what prepares an attempt of an operation, detached work included. */
   static isOf(operation: object, scope: Scope | undefined): boolean {
-    for (let each = scope; each !== undefined; each = each.caller)
+    for (let each = scope; each !== undefined; each = each.around)
       if (each instanceof Preparation && each.operation === operation) return true;
     return false;
   }

@@ -2,7 +2,7 @@ import { now } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type FailedResult, isFailedResult } from '../common/failed-result.js';
 import { isInstance } from '../common/is-error.js';
-import { markIfSlowed } from '../context/chaos-marks.js';
+import { markIfAnswered, markIfSlowed } from '../context/chaos-marks.js';
 import {
   failuresSoFar,
   noteFailure,
@@ -327,7 +327,10 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
    */
   answerFailed(failure: unknown, answer: T, result: unknown = answer): boolean {
     const isByResult = isFailedResult(failure) && Object.is(failure.result, result);
-    if (isByResult) this.rarely().kept = { failure, answer };
+    if (isByResult) {
+      markIfAnswered(failure, this);
+      this.rarely().kept = { failure, answer };
+    }
     this.owner.failed(failure, this);
     return isByResult;
   }

@@ -13,6 +13,7 @@ import {
   FailedResult,
   Fallback,
   Hedge,
+  isChaos,
   Resilience,
   type ResilienceDecorator,
   type ResilienceEvent,
@@ -422,6 +423,26 @@ describe('A result that counts as a failure', () => {
     );
     await outer?.execute(() => inner?.execute(async () => 'bad') as Promise<string>);
     expect(app.breakers.get('shared').getSnapshot()).toMatchObject({ calls: 1, failures: 1 });
+  });
+
+  it.each([
+    ['a text', 'bad'],
+    ['an object', { bad: true }],
+  ])('that chaos injected is marked as chaos: %s', async (_, result) => {
+    const { events, alerts, pipeline } = await observed(
+      {
+        critical: true,
+        retry: { ...RETRY, maxAttempts: 2, retryableResults: () => true },
+        circuitBreaker: { failureThreshold: 2, isFailureResult: () => true },
+      },
+      { chaos: { rules: [{ operations: 'load', result }] } },
+    );
+    const answer = watch(pipeline.execute(async () => 'good'));
+    await elapse(10);
+    expect(answer.value).toBe(result);
+    const failures = events.flatMap((event) => ('error' in event ? event.error : []));
+    expect(failures.map(isChaos)).toEqual([true, true, true]); // a retry, the breaker, the alert
+    expect(alerts).toMatchObject([{ chaos: true }]);
   });
 
   it('is not looked for in the answer of a fallback', async () => {

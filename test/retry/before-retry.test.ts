@@ -4,6 +4,7 @@ import { defer, lastValueFrom, type Observable, of } from 'rxjs';
 import {
   currentAttempt,
   currentSignal,
+  detached,
   type ResilienceDecorator,
   ResilienceService,
   Retry,
@@ -200,9 +201,47 @@ describe('What runs before retries', () => {
     expect(cancel).toHaveBeenCalledTimes(1);
   });
 
-  it('may call its own operation, which is not retried then', async () => {
+  it('that takes too long for another attempt to begin ends the call by what that failed by', async () => {
+    const method = jest.fn(() => Promise.reject(ERROR));
     const { pipeline } = await pipelineFor({
-      beforeRetry: () => pipeline.execute(() => call('refresh')),
+      maxDurationMs: 50,
+      beforeRetry: () => new Promise((resolve) => setTimeout(resolve, 40)),
+    });
+    const result = watch(pipeline.execute(method));
+    await elapse(50);
+    expect(result.error).toBe(ERROR);
+    expect(method).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends with the subscriber who leaves a stream', async () => {
+    let signal: AbortSignal | undefined;
+    const { pipeline } = await pipelineFor({
+      beforeRetry: (retry) => {
+        signal = retry.signal;
+        return never();
+      },
+    });
+    const subscription = pipeline
+      .observe(() =>
+        defer(() => {
+          throw ERROR;
+        }),
+      )
+      .subscribe({ error: () => undefined });
+    await elapse(10);
+    expect(signal?.aborted).toBe(false);
+    subscription.unsubscribe();
+    await flush();
+    expect(signal?.aborted).toBe(true);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it.each([
+    ['as it is', <T>(fn: () => T) => fn()],
+    ['detached', detached],
+  ])('may call its own operation, which is not retried then: %s', async (_, way) => {
+    const { pipeline } = await pipelineFor({
+      beforeRetry: () => way(() => pipeline.execute(() => call('refresh'))),
     });
     const calls: string[] = [];
     const call = (name: string) => {
