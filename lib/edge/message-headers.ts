@@ -33,24 +33,34 @@ export interface MessageDeserializer {
   deserialize(value: any, options?: Record<string, any>): any;
 }
 
+/** As Nest's own does: what is no packet of Nest's is the data of one. */
+const NEST: MessageDeserializer = {
+  deserialize(value, options) {
+    const { pattern, data } = Object(value) as { pattern?: unknown; data?: unknown };
+    if (pattern !== undefined || data !== undefined) return value;
+    return { pattern: options?.channel, data: options && value };
+  },
+};
+
 /**
  * A deserializer for servers whose Nest does not hand on the metadata of packets, by which a
  * `resilientClient()` tells deadlines and criticality: over TCP and Redis those of Nest 11, over MQTT all.
  * It is heeded where the data of the message is an object.
  *
- * @param deserializer the one that it does its work by: Nest's own are `new IncomingRequestDeserializer()`
+ * @param deserializer the one that it does its work by. @default as Nest's own
  * @example
  * app.connectMicroservice({
  *   transport: Transport.TCP,
- *   options: { deserializer: resilientDeserializer(new IncomingRequestDeserializer()) },
+ *   options: { deserializer: resilientDeserializer() },
  * });
  */
-export function resilientDeserializer(deserializer: MessageDeserializer): MessageDeserializer {
+export function resilientDeserializer(
+  deserializer: MessageDeserializer = NEST,
+): MessageDeserializer {
   return {
     deserialize(value, options) {
       const packet: unknown = deserializer.deserialize(value, options);
-      if (packet instanceof Promise) return packet.then(remembered);
-      return remembered(packet);
+      return packet instanceof Promise ? packet.then(remembered) : remembered(packet);
     },
   };
 }

@@ -36,6 +36,7 @@ const JEST = {
 const NEEDS = {
   'handlers.test.ts': '@nestjs/graphql',
   'http.test.ts': '@nestjs/platform-express',
+  'messages.test.ts': '@nestjs/microservices',
 };
 
 /**

@@ -264,7 +264,7 @@ async function handled(context: unknown, data: unknown, answer: () => Promise<un
 }
 
 describe('resilientDeserializer', () => {
-  const deserializer = resilientDeserializer(new IncomingRequestDeserializer());
+  const deserializer = resilientDeserializer();
   const metadata = { 'x-request-timeout-ms': '0' };
   /** That of Nest 11 tells of no metadata. */
   const context = { getPattern: () => 'get' };
@@ -277,13 +277,24 @@ describe('resilientDeserializer', () => {
     expect(calls).toBe(0);
   });
 
+  it.each([
+    [{ pattern: 'get', data: 1 }, undefined],
+    [{ pattern: 'get' }, undefined],
+    [{ data: 1 }, { channel: 'get' }],
+    [{ id: 1 }, { channel: 'get' }],
+    ['raw', { channel: 'get' }],
+    [undefined, { channel: 'get' }],
+    [{ id: 1 }, undefined],
+    [null, undefined],
+  ])("reads packets as Nest's does (%j, %j)", (value, options) => {
+    expect(deserializer.deserialize(value, options)).toEqual(
+      new IncomingRequestDeserializer().deserialize(value, options),
+    );
+  });
+
   it('does what the deserializer does that it was given, be it later', async () => {
     const late = resilientDeserializer({ deserialize: async (value) => ({ data: value }) });
     expect(await late.deserialize('raw')).toEqual({ data: 'raw' });
-    expect(deserializer.deserialize('raw', { channel: 'get' })).toEqual({
-      pattern: 'get',
-      data: 'raw',
-    });
     expect(resilientDeserializer({ deserialize: () => undefined }).deserialize(1)).toBeUndefined();
   });
 
