@@ -1,3 +1,5 @@
+import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
+import { lastValueFrom, type Observable } from 'rxjs';
 import { isInstance } from '../common/is-error.js';
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
 import { forbidsRetry } from '../retry/retry-after.js';
@@ -20,11 +22,16 @@ interface RpcAnswer {
   headers?: object;
 }
 
-/** What Nest answers where an error is none of its own. */
-const UNKNOWN = {
-  grpc: { code: 2, message: 'Internal server error' },
-  rpc: { status: 'error', message: 'Internal server error' },
-} satisfies Record<string, RpcAnswer>;
+/** What Nest answers on gRPC where an error is none of its own. */
+const UNKNOWN: RpcAnswer = { code: 2, message: 'Internal server error' };
+
+/** Other errors by which message handlers have failed that were retried to the end, until they are answered. */
+const final = new WeakSet<object>();
+
+/** Whether an error was left to the module's filter, so that those of the application see it as it is. */
+export function isFinal(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && final.has(error);
+}
 
 /** Whether a failure was retried to the end already, here or further in: the client had better not. */
 export function isRetried(error: unknown, scope: ClientScope | undefined): boolean {
@@ -42,7 +49,8 @@ export function forbidRetry(response: unknown): void {
  * it, where a client looks for those of HTTP. An `RpcException` stays the one that it is; Nest takes what
  * to answer of no other error. Resolves to nothing where the error stays as it is.
  *
- * @param convert whether any other becomes an `RpcException` (that says what Nest answers anyway)
+ * @param convert whether any other is answered so too: on gRPC as an `RpcException` (code UNKNOWN, as Nest
+ * answers it anyway), and of a message by the module's filter, as `tellFinal()` does
  */
 export async function withAdvice(
   error: unknown,
@@ -55,11 +63,15 @@ export async function withAdvice(
   if (nest === undefined) return undefined;
   const told = isInstance(error, nest.RpcException);
   if (!told && !convert) return undefined;
-  const answer = told ? answerOf(error as unknown as RpcException, transport) : UNKNOWN[transport];
+  if (!told && transport === 'rpc') {
+    if (typeof error === 'object' && error !== null) final.add(error);
+    return undefined;
+  }
+  const answer = told ? answerOf(error as unknown as RpcException, transport) : UNKNOWN;
   if (answer instanceof Error) return undefined; // that by which Kafka is asked to deliver a message again
   const advised = await (transport === 'grpc' ? withPushback(answer) : withHeader(answer));
   if (advised === undefined) return undefined;
-  const exception = told ? error : new nest.RpcException(UNKNOWN[transport]);
+  const exception = told ? error : new nest.RpcException(UNKNOWN);
   // On the exception itself: what it was made of may be a constant of somebody's.
   Object.defineProperty(exception, 'getError', {
     value: () => ({ ...advised }),
@@ -67,6 +79,19 @@ export async function withAdvice(
   });
   if (!told) exception.cause = error;
   return exception;
+}
+
+/** Answers a message as Nest does, which logs an error that is none of its own, and says not to retry. */
+export async function tellFinal(error: unknown, host: ArgumentsHost): Promise<never> {
+  final.delete(error as object); // it may be a constant
+  const nest = await optionalPeer<{ BaseRpcExceptionFilter: new () => ExceptionFilter }>(
+    '@nestjs/microservices',
+  );
+  if (nest === undefined) throw error;
+  const answer: Observable<never> = new nest.BaseRpcExceptionFilter().catch(error, host);
+  return lastValueFrom(answer).catch((told) => {
+    throw withHeader(told);
+  });
 }
 
 async function withPushback(answer: RpcAnswer): Promise<RpcAnswer | undefined> {

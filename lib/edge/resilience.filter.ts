@@ -14,20 +14,21 @@ import { classesOf } from '../nest/modules.js';
 import { isClientGone } from './client-scope.js';
 import { clientClosedRequest, httpError, transportError } from './edge-errors.js';
 import { handlingOf } from './http-edge.js';
-import { forbidRetry, isRetried, withAdvice } from './no-retry.js';
+import { forbidRetry, isFinal, isRetried, tellFinal, withAdvice } from './no-retry.js';
 import { optionalPeer } from './optional-peer.js';
 import { transportOfCall } from './transport.js';
 
-/** What is caught: the library's own errors, also those of a second copy of the package. */
+/** What is caught: the library's own errors, also those of a second copy of the package, and what was left to it. */
 abstract class AnyResilienceError {
   static [Symbol.hasInstance](error: unknown): boolean {
-    return isResilienceError(error);
+    return isResilienceError(error) || isFinal(error);
   }
 }
 
 /**
  * The last resort for resilience errors that no interceptor of ours has seen: all those of HTTP, and on
- * other transports those of guards and of interceptors around it.
+ * other transports those of guards and of interceptors around it. It also tells who has sent a message what
+ * was retried to the end.
  *
  * It comes after every filter of the application, which sees the error as it was thrown. Where none
  * has caught it, it becomes the error of its transport, which a filter may be for: a global one, or one of
@@ -61,6 +62,7 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
     if (transport === 'http') return this.answer(error, host);
     if (transport === 'graphql') return this.report(error, host);
     if (transport === 'ws') return tell(error, host);
+    if (transport === 'rpc' && isFinal(error)) return from(tellFinal(error, host));
     return from(rpcError(error, transport)).pipe(
       mergeMap((exception) => this.refuse(exception, host)),
     );
@@ -78,7 +80,7 @@ export class ResilienceExceptionFilter extends BaseExceptionFilter implements On
   private async report(error: unknown, host: ArgumentsHost): Promise<unknown> {
     const exception = await transportError(error, 'graphql');
     const answer = (await this.filterFor(exception)?.catch(exception, host)) as unknown;
-    if (answer === undefined) throw exception;
+    if (answer === undefined) throw exception ?? error;
     return answer;
   }
 
@@ -117,7 +119,8 @@ interface RpcException {
 
 async function rpcError(error: unknown, transport: 'rpc' | 'grpc'): Promise<unknown> {
   const exception = await transportError(error, transport);
-  return isRetried(error, undefined) ? withAdvice(exception, transport, true) : exception;
+  if (exception !== undefined && !isRetried(error, undefined)) return exception;
+  return withAdvice(exception ?? error, transport, true);
 }
 
 /** As Nest tells a client of a gateway, over whatever it is connected. */
@@ -126,5 +129,5 @@ async function tell(error: unknown, host: ArgumentsHost): Promise<void> {
   const peer = await optionalPeer<{ BaseWsExceptionFilter: new () => ExceptionFilter }>(
     '@nestjs/websockets',
   );
-  if (peer !== undefined) new peer.BaseWsExceptionFilter().catch(exception, host);
+  if (peer !== undefined) new peer.BaseWsExceptionFilter().catch(exception ?? error, host);
 }

@@ -1,7 +1,16 @@
 import { EventEmitter } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
 import { jest } from '@jest/globals';
-import { type CallHandler, Controller, Inject, Injectable, type Type } from '@nestjs/common';
+import {
+  type CallHandler,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  Inject,
+  Injectable,
+  type Type,
+  UseFilters,
+} from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import {
   ClientGrpcProxy,
@@ -19,7 +28,7 @@ import {
   Transport,
 } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
-import { defer, firstValueFrom, lastValueFrom, of } from 'rxjs';
+import { defer, firstValueFrom, lastValueFrom, of, throwError } from 'rxjs';
 import {
   outboundHeaders,
   ResilienceConfigurationError,
@@ -308,17 +317,20 @@ const HOST = '127.0.0.1';
 const TCP: MicroserviceOptions = { transport: Transport.TCP, options: { host: HOST, port: 0 } };
 
 /** A service over TCP. @param options of its module; without, it does not have the library */
-async function serve(controller: Type, options?: ResilienceModuleOptions, providers: Type[] = []) {
+async function serve(
+  controller: Type,
+  options?: ResilienceModuleOptions,
+  providers: Type[] = [],
+  logger = new RecordingLogger(),
+) {
   const module = await Test.createTestingModule({
     imports: options === undefined ? [] : [resilienceModule(options)],
     controllers: [controller],
     providers,
   })
-    .setLogger(new RecordingLogger())
+    .setLogger(logger)
     .compile();
-  const service = track(
-    module.createNestMicroservice<MicroserviceOptions>({ ...TCP, logger: new RecordingLogger() }),
-  );
+  const service = track(module.createNestMicroservice<MicroserviceOptions>({ ...TCP, logger }));
   await service.listen();
   const { port } = service.unwrap<Server>().address() as AddressInfo;
   const client = ClientProxyFactory.create({
@@ -403,6 +415,37 @@ describe('The answer of a message whose failure was retried to the end', () => {
       ...expected,
       headers: { ...(expected as { headers?: object }).headers, ...headers },
     });
+  });
+
+  it('leaves the error to a filter of the application, and to the log of Nest, as it is', async () => {
+    class Declined extends Error {}
+    @Catch(Declined)
+    class Filter implements ExceptionFilter {
+      catch(error: Declined) {
+        return throwError(() => ({ code: 'DECLINED', message: error.message }));
+      }
+    }
+    @Controller()
+    @UseFilters(Filter)
+    class Service {
+      constructor(@Inject(Upstream) private readonly upstream: Upstream) {}
+      @MessagePattern('declined')
+      declined(): Promise<never> {
+        return this.upstream.get(new Declined('no'));
+      }
+      @MessagePattern('get')
+      get(): Promise<never> {
+        return this.upstream.get(new Error('down'));
+      }
+    }
+    const logger = new RecordingLogger();
+    const client = await serve(Service, {}, [Upstream], logger);
+    expect(await failure(firstValueFrom(client.send('declined', {})))).toEqual({
+      code: 'DECLINED',
+      message: 'no',
+    });
+    expect(await failure(firstValueFrom(client.send('get', {})))).toMatchObject({ headers });
+    expect(logger.messages('error', 'RpcExceptionsHandler').map(String)).toEqual(['Error: down']);
   });
 
   it('says so with mapErrors: false only by an RpcException, which it is already', async () => {
