@@ -17,6 +17,17 @@ export interface Second {
   leafCalls: number;
   criticalOffered: number;
   criticalAnswered: number;
+  /** Of requests for tenants that are not sick. */
+  wellOffered: number;
+  wellAnswered: number;
+}
+
+/** A request, as the books know it. */
+export interface BookedRequest {
+  readonly arrivedMs: number;
+  readonly critical: boolean;
+  /** It is for a tenant, and for none that is sick. */
+  readonly isWell: boolean;
 }
 
 /** What became of every request, second by second. */
@@ -29,17 +40,19 @@ export class Books {
     this.seconds = Array.from({ length: Math.ceil(untilMs / 1_000) }, newSecond);
   }
 
-  offer(atMs: number, critical: boolean): void {
-    const second = this.second(atMs);
+  offer({ arrivedMs, critical, isWell }: BookedRequest): void {
+    const second = this.second(arrivedMs);
     second.offered++;
     if (critical) second.criticalOffered++;
+    if (isWell) second.wellOffered++;
   }
 
-  end(arrivedMs: number, atMs: number, critical: boolean, end: End): void {
+  end({ arrivedMs, critical, isWell }: BookedRequest, atMs: number, end: End): void {
     const second = this.second(arrivedMs);
     second[end]++;
     if (end !== 'answered') return;
     if (critical) second.criticalAnswered++;
+    if (isWell) second.wellAnswered++;
     this.second(atMs).goodput++;
   }
 
@@ -62,6 +75,8 @@ function newSecond(): Second {
     leafCalls: 0,
     criticalOffered: 0,
     criticalAnswered: 0,
+    wellOffered: 0,
+    wellAnswered: 0,
   };
 }
 
@@ -75,6 +90,8 @@ export interface Measures {
   /** Answers given in the storm, as a share of what the leaf can do. */
   readonly goodputInStorm: number;
   readonly criticalInStorm: number | undefined;
+  /** Of those for tenants that are not sick. */
+  readonly wellInStorm: number | undefined;
   /** From the end of the storm until nothing is below 95 % any more. */
   readonly backAfterMs: number | undefined;
   /** Of the leaf's work, what it began after the caller had given up. */
@@ -102,6 +119,7 @@ export function measure(
   const storm = seconds.slice(fromMs / 1_000, untilMs / 1_000);
   const offered = sum(storm, 'offered');
   const critical = sum(storm, 'criticalOffered');
+  const well = sum(storm, 'wellOffered');
   return {
     requests: {
       offered: sum(seconds, 'offered'),
@@ -113,6 +131,7 @@ export function measure(
     servedInStorm: sum(storm, 'answered') / offered,
     goodputInStorm: sum(storm, 'goodput') / (storm.length * capacity(scenario)),
     criticalInStorm: critical === 0 ? undefined : sum(storm, 'criticalAnswered') / critical,
+    wellInStorm: well === 0 ? undefined : sum(storm, 'wellAnswered') / well,
     backAfterMs: backAfterMs(seconds, untilMs),
     begunUnwanted: leaf.begun.unwanted / leaf.begun.all,
     endedUnwanted: leaf.ended.unwanted / leaf.ended.all,

@@ -74,6 +74,19 @@ export const GOALS: readonly Goal[] = [
     holds: (measures.overQuota ?? 1) <= 0.001,
     found: percent(measures.overQuota),
   })),
+  goal('of the other tenants, 99.9 % of the calls succeed', 'tenants', ({ measures }) => ({
+    holds: (measures.wellInStorm ?? 0) >= 0.999,
+    found: percent(measures.wellInStorm),
+  })),
+  {
+    title: 'without keys, others lose by it',
+    scenario: 'tenants',
+    strategies: ['keyless'],
+    judge: ({ measures }) => ({
+      holds: (measures.wellInStorm ?? 1) < 0.99,
+      found: percent(measures.wellInStorm),
+    }),
+  },
   ...SCENARIOS.map((scenario) =>
     goal('1 % of the work is begun in vain', scenario, ({ measures }) => ({
       holds: measures.begunUnwanted <= 0.01,

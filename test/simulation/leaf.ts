@@ -3,10 +3,15 @@ import type { HeapEvent } from './event-heap.js';
 import { erlang, type Random } from './random.js';
 import type { Scenario } from './scenario.js';
 
+/** The tenant that is. */
+export const SICK = 0;
+
 const FAILS_IN_A_BROWN_OUT = 0.5;
 
 /** A piece of work that the leaf was asked for. */
 export interface Work {
+  /** Whom it is for. */
+  readonly tenant: number | undefined;
   /** Whether somebody still waits for it: the leaf does not know, the books do. */
   isWanted(): boolean;
   end(answered: boolean): void;
@@ -44,9 +49,14 @@ export class Leaf {
   }
 
   submit(work: Work): void {
-    if (this.scenario.fault === 'unreachable' && this.inStorm()) return;
+    if (this.isLost(work) && this.inStorm()) return;
     this.queue.push(work);
     this.beginNext();
+  }
+
+  private isLost({ tenant }: Work): boolean {
+    const { fault } = this.scenario;
+    return fault === 'unreachable' || (fault === 'sick tenant' && tenant === SICK);
   }
 
   private inStorm(): boolean {

@@ -32,6 +32,7 @@ const results = new Map<string, Map<string, Result>>();
 for (const scenario of scenarios) {
   const fared = new Map<string, Result>();
   for (const strategy of strategies) {
+    if (strategy.only !== undefined && strategy.only !== scenario.id) continue;
     fared.set(strategy.id, await simulate(scenario, strategy, seed));
   }
   results.set(scenario.id, fared);

@@ -16,6 +16,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   cockatiel: '#17a2b8',
   opossum: '#8c564b',
   budget: '#9acd32',
+  keyless: '#1f77b4',
   bulwark: '#1a7f37',
 };
 

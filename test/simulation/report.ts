@@ -11,6 +11,7 @@ const COLUMNS: readonly Column[] = [
   ['leaf calls,\nmost in 10 s', ({ measures }) => `${measures.amplification.toFixed(2)} ×`],
   ['served in\nthe storm', ({ measures }) => percent(measures.servedInStorm)],
   ['critical\nserved', ({ measures }) => percent(measures.criticalInStorm)],
+  ['other tenants\nserved', ({ measures }) => percent(measures.wellInStorm)],
   ['goodput, of\nthe capacity', ({ measures }) => percent(measures.goodputInStorm)],
   ['back at 95 %\nafter', back],
   ['work begun\nin vain', ({ measures }) => percent(measures.begunUnwanted)],

@@ -8,6 +8,8 @@ export type Fault =
   | 'brown-out'
   /** What is sent to it is lost without a word. */
   | 'unreachable'
+  /** What is sent to it for one tenant is lost without a word. */
+  | 'sick tenant'
   /** None: the storm is the load. */
   | 'none';
 
@@ -34,6 +36,8 @@ export interface Scenario {
     /** For so long it refuses everything once it was called more often. */
     readonly penaltyMs: number;
   };
+  /** Whom the requests are for, where that matters: the first tenant is the sick one, and makes this share of them. */
+  readonly tenants?: { readonly count: number; readonly sickShare: number };
   readonly fault: Fault;
   readonly storm: { readonly fromMs: number; readonly untilMs: number };
   /** Offered load, outside and inside the storm, as a share of the leaf's capacity. */

@@ -112,4 +112,15 @@ export const SCENARIOS: readonly Scenario[] = [
     storm: { fromMs: 10 * SECOND, untilMs: 30 * SECOND },
     untilMs: 50 * SECOND,
   },
+  {
+    ...SERVICE,
+    id: 'tenants',
+    title:
+      'Of 100 tenants one is sick for 20 s, at 70 % load: nothing that is sent for it is answered',
+    tenants: { count: 100, sickShare: 0.3 },
+    fault: 'sick tenant',
+    load: { calm: 0.7, storm: 0.7 },
+    storm: { fromMs: 10 * SECOND, untilMs: 30 * SECOND },
+    untilMs: 50 * SECOND,
+  },
 ];

@@ -4,7 +4,7 @@ import type { Scenario } from './scenario.js';
 import { SCENARIOS } from './scenarios.js';
 import { type Result, simulate } from './simulation.js';
 import { article } from './strategies/article.js';
-import { bulwark } from './strategies/bulwark.js';
+import { bulwark, keyless } from './strategies/bulwark.js';
 import { backoffAlone, naiveRetries, noRetries } from './strategies/plain.js';
 import type { Strategy } from './strategy.js';
 
@@ -168,6 +168,29 @@ describe('at twice the quota of a partner, who refuses everything for a second o
   it.each([noRetries, backoffAlone])('$id has a third of its calls refused', async (strategy) => {
     const { measures } = await simulate(QUOTA, strategy, 1);
     expect(measures.overQuota).toBeGreaterThan(0.3);
+  });
+});
+
+describe('while one of 100 tenants is sick', () => {
+  const TENANTS: Scenario = {
+    ...SMALL,
+    id: 'small-tenants',
+    title: 'One of 100 tenants is sick',
+    tenants: { count: 100, sickShare: 0.3 },
+    fault: 'sick tenant',
+    storm: { fromMs: 5_000, untilMs: 15_000 },
+    untilMs: 20_000,
+  };
+
+  it('the other 99 lose nothing, where each has its own', async () => {
+    const { measures } = await simulate(TENANTS, bulwark, 1);
+    expect(measures.wellInStorm).toBeGreaterThanOrEqual(0.999);
+    expect(measures.backAfterMs).toBeLessThanOrEqual(3_000);
+  });
+
+  it.each([keyless, article])('they lose by it with $id', async (strategy) => {
+    const { measures } = await simulate(TENANTS, strategy, 1);
+    expect(measures.wellInStorm).toBeLessThan(0.99);
   });
 });
 

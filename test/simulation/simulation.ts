@@ -1,7 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Books, type End, type Measures, measure, type Second } from './books.js';
+import {
+  type BookedRequest,
+  Books,
+  type End,
+  type Measures,
+  measure,
+  type Second,
+} from './books.js';
 import { VirtualClock } from './clock.js';
-import { Leaf } from './leaf.js';
+import { Leaf, SICK } from './leaf.js';
 import { Quota } from './quota.js';
 import { exponential, type Random, randomStream } from './random.js';
 import { capacity, type Scenario } from './scenario.js';
@@ -47,14 +54,19 @@ export async function simulate(
 }
 
 /** A request of a user, from its arrival until the user has an answer or has gone. */
-class Request {
+class Request implements BookedRequest {
   end: End | undefined = undefined;
   readonly connection = new AbortController();
 
   constructor(
     readonly arrivedMs: number,
     readonly critical: boolean,
+    readonly tenant: number | undefined,
   ) {}
+
+  get isWell(): boolean {
+    return this.tenant !== undefined && this.tenant !== SICK;
+  }
 }
 
 class Simulation {
@@ -84,7 +96,10 @@ class Simulation {
     const { clock, scenario, strategy, books, leaf, quota } = this;
     for (const tier of scenario.tiers) {
       const processes: Caller[] = [];
-      for (let n = 0; n < tier.processes; n++) processes.push(await strategy.open(tier));
+      for (let n = 0; n < tier.processes; n++)
+        processes.push(
+          await strategy.open({ ...tier, hasTenants: scenario.tenants !== undefined }),
+        );
       this.tiers.push(processes);
     }
     Math.random = randomStream(this.seed, 'callers'); // whatever starting up has used of it
@@ -106,22 +121,35 @@ class Simulation {
     const kept = this.arrivals() * most < (stormy ? load.storm : load.calm);
     const critical = this.arrivals() < this.scenario.criticalShare;
     const process = this.arrivals();
+    const tenant = this.tenant();
     this.clock.schedule(atMs, () => {
       this.scheduleArrival(atMs);
-      if (kept) void this.arrive(new Request(atMs, critical), process);
+      if (kept) void this.arrive(new Request(atMs, critical, tenant), process);
     });
   }
 
+  private tenant(): number | undefined {
+    const { tenants } = this.scenario;
+    if (tenants === undefined) return undefined;
+    if (this.arrivals() < tenants.sickShare) return SICK;
+    return 1 + Math.floor(this.arrivals() * (tenants.count - 1));
+  }
+
   private async arrive(request: Request, process: number): Promise<void> {
-    const { arrivedMs, critical, connection } = request;
+    const { arrivedMs, critical, tenant, connection } = request;
     const [edge] = this.scenario.tiers;
-    this.books.offer(arrivedMs, critical);
+    this.books.offer(request);
     if (edge?.budgetMs !== undefined) {
       this.clock.schedule(arrivedMs + edge.budgetMs, () => {
         if (request.end === undefined) this.end(request, 'gone');
       });
     }
-    const inbound = { critical, headers: {}, signal: connection.signal };
+    const inbound: Inbound = {
+      critical,
+      headers: {},
+      signal: connection.signal,
+      ...(tenant !== undefined && { tenant }),
+    };
     let end: End = 'failed';
     try {
       const wanted = () => request.end === undefined;
@@ -132,7 +160,7 @@ class Simulation {
 
   private end(request: Request, end: End): void {
     request.end = end;
-    this.books.end(request.arrivedMs, this.clock.nowMs, request.critical, end);
+    this.books.end(request, this.clock.nowMs, end);
     if (end === 'gone') request.connection.abort(new Error('The user has gone'));
   }
 
@@ -145,12 +173,18 @@ class Simulation {
   ): Promise<unknown> {
     const processes = this.tiers[tier] as Caller[];
     const caller = processes[Math.floor(process * processes.length)] as Caller;
-    const send = (outgoing: Outgoing) => this.send(tier + 1, outgoing, isWanted);
+    const { tenant } = inbound;
+    const send = (outgoing: Outgoing) => this.send(tier + 1, outgoing, isWanted, tenant);
     return this.outside(() => caller.call(inbound, send));
   }
 
   /** A call over the network, to a process of the next tier or to the leaf. */
-  private send(tier: number, outgoing: Outgoing, isCallerWanted: () => boolean): Promise<Answer> {
+  private send(
+    tier: number,
+    outgoing: Outgoing,
+    isCallerWanted: () => boolean,
+    tenant: number | undefined,
+  ): Promise<Answer> {
     const { signal, gaveUp, headers = {} } = outgoing;
     const isWanted = () => isCallerWanted() && !signal?.aborted && !gaveUp?.aborted;
     return new Promise((resolve, reject) => {
@@ -161,8 +195,13 @@ class Simulation {
       const hangUp = () => reject(signal?.reason);
       signal?.addEventListener('abort', hangUp);
       const arrived = () => {
-        if (tier === this.tiers.length) return this.work(isWanted, answer);
-        const inbound = { critical: undefined, headers, signal: signal ?? NEVER.signal };
+        if (tier === this.tiers.length) return this.work(isWanted, answer, tenant);
+        const inbound: Inbound = {
+          critical: undefined,
+          headers,
+          signal: signal ?? NEVER.signal,
+          ...(tenant !== undefined && { tenant }),
+        };
         return void this.handle(tier, this.routing(), inbound, isWanted).then(
           (value) => answer(value === ANSWER ? undefined : new FailedAnswer(503)),
           (error) => answer(error instanceof FailedAnswer ? error : new FailedAnswer(503)),
@@ -179,7 +218,11 @@ class Simulation {
     });
   }
 
-  private work(isWanted: () => boolean, answer: (failure: FailedAnswer | undefined) => void): void {
+  private work(
+    isWanted: () => boolean,
+    answer: (failure: FailedAnswer | undefined) => void,
+    tenant: number | undefined,
+  ): void {
     this.books.leafCall(this.clock.nowMs);
     const refusalS = this.quota.refusalS(this.clock.nowMs);
     if (refusalS !== undefined) {
@@ -187,6 +230,7 @@ class Simulation {
       return;
     }
     this.leaf.submit({
+      tenant,
       isWanted,
       end: (answered) => answer(answered ? undefined : new FailedAnswer(503)),
     });

@@ -6,6 +6,8 @@ export interface Inbound {
   /** Whether it matters: known where it enters the system; further in only headers tell. */
   readonly critical: boolean | undefined;
   readonly headers: Headers;
+  /** Whom it is for, where that matters. */
+  readonly tenant?: number;
   /** Aborted when who asked is gone (an HTTP server hears of it when the connection closes). */
   readonly signal: AbortSignal;
 }
@@ -58,6 +60,8 @@ export interface Setting {
   readonly minRetriesPerSecond: number;
   /** How many calls a process may make a second, where it keeps to a quota. */
   readonly callsPerSecond?: number;
+  /** Whether requests are for tenants, of which each may be sick alone. */
+  readonly hasTenants?: boolean;
 }
 
 /** Attempts in all, for every strategy that retries. */
@@ -79,6 +83,8 @@ export interface Strategy {
   /** For the command line. */
   readonly id: string;
   readonly title: string;
+  /** The only scenario in which it is different from another. @default it is of interest in all */
+  readonly only?: string;
   /** Starts a process. */
   open(setting: Setting): Caller | Promise<Caller>;
 }

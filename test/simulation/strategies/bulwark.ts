@@ -21,6 +21,14 @@ import { exchange } from './exchange.js';
 /** This library, with everything on. */
 export const bulwark = strategy('bulwark', 'nestjs-bulwark', true);
 
+/** The same where all tenants share what it has. */
+export const keyless: Strategy = {
+  id: 'keyless',
+  title: 'nestjs-bulwark without keys',
+  only: 'tenants',
+  open: (setting) => Application.start({ ...setting, hasTenants: false }, true),
+};
+
 /** This library without its breaker and its rate limit: what the retry budget does by itself. */
 export const budgetAlone = strategy('budget', 'retry budget, no breaker', false);
 
@@ -63,6 +71,7 @@ class Application implements Caller {
 
   static async start(setting: Setting, breaker: boolean): Promise<Application> {
     const { maxConcurrent, queueLimit, windowMs, minRetriesPerSecond, callsPerSecond } = setting;
+    const byTenant = setting.hasTenants ? { key: (tenant: number) => tenant } : {};
     const rateLimits: ResilienceModuleOptions['rateLimits'] = {};
     if (callsPerSecond !== undefined)
       rateLimits.leaf = {
@@ -74,6 +83,7 @@ class Application implements Caller {
     const resilience = ResilienceModule.forRoot({
       breakers: {
         leaf: {
+          ...byTenant,
           failureRateThreshold: 80, // half of the answers are better than none
           minimumCalls: 5,
           windowMs,
@@ -84,9 +94,9 @@ class Application implements Caller {
           halfOpenMaxCalls: 1,
         },
       },
-      bulkheads: { leaf: { maxConcurrent, queueLimit } },
+      bulkheads: { leaf: { maxConcurrent, queueLimit, ...byTenant } },
       rateLimits,
-      retryBudgets: { leaf: { minRetriesPerSecond } },
+      retryBudgets: { leaf: { minRetriesPerSecond, ...byTenant } },
       inbound: { trustDeadline: true, trustCriticality: true },
       errorTracker: { log: false },
       alerts: { sendCritical: () => undefined },
@@ -99,7 +109,10 @@ class Application implements Caller {
   call(request: Inbound, send: Send): Promise<unknown> {
     return exchange(this.interceptor, ServiceModule, request, () =>
       this.handler.execute(() =>
-        this.callFor(request).execute(({ signal }) => send({ signal, headers: outboundHeaders() })),
+        this.callFor(request).execute(
+          ({ signal }) => send({ signal, headers: outboundHeaders() }),
+          { args: [request.tenant] },
+        ),
       ),
     );
   }

@@ -1,6 +1,6 @@
 import type { Strategy } from '../strategy.js';
 import { article } from './article.js';
-import { budgetAlone, bulwark } from './bulwark.js';
+import { budgetAlone, bulwark, keyless } from './bulwark.js';
 import { cockatiel } from './cockatiel.js';
 import { opossum } from './opossum.js';
 import { backoffAlone, naiveRetries, noRetries } from './plain.js';
@@ -14,5 +14,6 @@ export const STRATEGIES: readonly Strategy[] = [
   cockatiel,
   opossum,
   budgetAlone,
+  keyless,
   bulwark,
 ];
