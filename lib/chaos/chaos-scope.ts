@@ -1,3 +1,4 @@
+import { SharedScope } from '../coalesce/shared-scope.js';
 import { currentScope } from '../context/ambient.js';
 import { Scope } from '../context/scope.js';
 import type { ActiveRule } from './active-rule.js';
@@ -27,11 +28,11 @@ export class ChaosScope extends Scope {
   }
 }
 
-/** What the request has brought along that this code answers. Work that is detached belongs to others too. */
+/** What the request has brought along that this code answers. Detached and shared work is for others too. */
 export function requestRules(): readonly ActiveRule[] {
   let scope = currentScope();
   if (scope?.detached) return [];
-  while (scope !== undefined) {
+  while (scope !== undefined && !(scope instanceof SharedScope)) {
     if (scope instanceof ChaosScope && !scope.gone) return scope.rules;
     scope = scope.around;
   }

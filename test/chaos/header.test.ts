@@ -16,6 +16,7 @@ import {
   Chaos,
   type ChaosGuard,
   CircuitBreaker,
+  Coalesce,
   detached,
   ErrorTracker,
   type ResilienceModuleOptions,
@@ -41,6 +42,11 @@ class Bank {
   async books(): Promise<string> {
     this.calls++;
     return 'books';
+  }
+
+  @Coalesce({ key: () => 'rates' })
+  async rates(): Promise<string> {
+    return 'rates';
   }
 }
 
@@ -70,6 +76,11 @@ class Shop {
   @Get('detached')
   async detached(): Promise<string> {
     return detached(() => this.bank.pay());
+  }
+
+  @Get('shared')
+  async shared(): Promise<string> {
+    return this.bank.rates();
   }
 
   @Get('leave')
@@ -220,9 +231,10 @@ describe.each([EXPRESS, FASTIFY])('The header of chaos on $name', (platform) => 
     ]);
   });
 
-  it('does not come to work that is detached, nor to what outlives the request', async () => {
+  it('does not come to work that is detached or shared, nor to what outlives the request', async () => {
     const { status, shop, chaos } = await serve(platform);
     expect(await status('/detached', 'Bank.pay=error')).toBe(200);
+    expect(await status('/shared', 'Bank.rates=error')).toBe(200);
     expect(await status('/leave', 'Bank.pay=error')).toBe(200);
     const other = status('/books', 'Bank.books=hang');
     await until(() => chaos.requests === 1, 'another request that brings chaos along');
