@@ -17,7 +17,8 @@ export interface RateLimitOptions {
   intervalMs?: number;
   /**
    * So many may begin at once after a pause. In any time, no more begin than its share of the limit and a
-   * burst; where the partner counts strictly, have the two together make its quota, or a burst of 1.
+   * burst; where the partner counts strictly, have the two together make its quota. A burst of 1 spaces calls, and
+   * is too little for some hundred a second: timers are exact to a ms at best.
    * @default the limit
    */
   burst?: number;

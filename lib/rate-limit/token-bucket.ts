@@ -3,12 +3,10 @@ import { clock } from '../common/clock.js';
 /** Sums of fractions are not exact: so little is nothing. */
 const NOTHING = 1e-6;
 
-/** So much, in ms, timers are late that nobody has to answer for. */
-const LATE_MS = 2;
 /** Those who come after a pause are not to come all at once. */
 const AFTER_PAUSE = 1;
-/** Less than one token: whole calls in an interval are no more for it. */
-const PART = 0.99;
+/** What a late timer may make up for: less than one, so that whole calls in an interval are no more for it. */
+const MADE_UP = 0.99;
 
 /**
  * What a rate leaves over: the generic cell rate algorithm (GCRA, ITU-T I.371), told as the bucket of
@@ -47,7 +45,7 @@ export class TokenBucket {
    * that rings, and lose each time what comes in meanwhile.
    */
   takeLate(at: number): boolean {
-    this.refill(at, this.burst + Math.min(PART, LATE_MS * this.perMs));
+    this.refill(at, this.burst + MADE_UP);
     return this.takeOut(1, at);
   }
 

@@ -4,13 +4,15 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { lastValueFrom, Observable, toArray } from 'rxjs';
+import { currentScope } from '../../lib/context/ambient.js';
+import { transportError } from '../../lib/edge/edge-errors.js';
 import {
   Fallback,
   getRateLimitToken,
   InjectRateLimit,
   type KeyedPolicies,
   RateLimit,
-  type RateLimitedError,
+  RateLimitedError,
   RateLimitPolicy,
   RateLimitRegistry,
   Resilience,
@@ -18,6 +20,7 @@ import {
   type ResilienceModuleOptions,
   ResilienceService,
   Retry,
+  Timeout,
 } from '../../lib/index.js';
 import { closeAll, resilienceModule, track } from '../binding/support.js';
 import { booting, elapse, failure, watch } from '../support/resilience-app.js';
@@ -79,6 +82,55 @@ describe('@RateLimit', () => {
     await elapse(100);
     expect(calls.slice(0, 2).map(({ value }) => value)).toEqual([first, second]);
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('opens no scope for a call that is let in at once', async () => {
+    @Injectable()
+    class Plain {
+      @RateLimit({ limit: 1, maxWaitMs: 2_000 })
+      async call(): Promise<unknown> {
+        return currentScope();
+      }
+    }
+    const app = await boot({}, [Plain]);
+    const plain = app.module.get(Plain);
+    const calls = [watch(plain.call()), watch(plain.call())];
+    await elapse(1_000);
+    expect(calls).toMatchObject([{ state: 'fulfilled', value: undefined }, { state: 'fulfilled' }]);
+  });
+
+  it.each([
+    ['graphql', { extensions: { code: 'RATE_LIMITED' }, message: 'The service is busy' }],
+    ['ws', { error: { status: 'error', code: 'RATE_LIMITED', message: 'The service is busy' } }],
+    ['grpc', { error: { code: 8, message: 'RATE_LIMITED: The service is busy' } }],
+    ['rpc', { error: { status: 'error', code: 'RATE_LIMITED', message: 'The service is busy' } }],
+  ] as const)(
+    'fails by an error that tells nothing of the inside, over %s',
+    async (transport, told) => {
+      const error = new RateLimitedError('secret', 'limit', 1_500);
+      const mapped = await transportError(error, transport);
+      expect(mapped).toMatchObject(told);
+      expect(JSON.stringify(mapped)).not.toContain('secret');
+    },
+  );
+
+  it('refuses at once what would have its turn after its total time', async () => {
+    @Injectable()
+    class Late {
+      @Timeout({ attemptMs: 50, totalMs: 900 })
+      @RateLimit({ limit: 1, maxWaitMs: 60_000 })
+      async call(): Promise<string> {
+        return 'answer';
+      }
+    }
+    const app = await boot({}, [Late]);
+    const late = app.module.get(Late);
+    expect(await late.call()).toBe('answer');
+    expect(await failure(late.call())).toMatchObject({ code: 'RATE_LIMITED', reason: 'deadline' });
+    await elapse(150);
+    const call = watch(late.call());
+    await elapse(850);
+    expect(call.value).toBe('answer'); // it has waited longer than an attempt may take
   });
 
   it('forgets an Observable that nobody waits for any more', async () => {
