@@ -120,18 +120,23 @@ export class ChaoticWork implements Work {
   }
 }
 
+/** Marked, since it may count as a failure. */
 function resultOf(result: unknown, args: unknown[]): unknown {
-  if (typeof result !== 'function') return result;
+  if (typeof result !== 'function') return marked(result);
   try {
     const made: unknown = result(...args);
-    return types.isPromise(made) ? made.catch(failed) : made;
+    return types.isPromise(made) ? made.then(marked, failed) : marked(made);
   } catch (error) {
     return failed(error);
   }
 }
 
+function marked(result: unknown): unknown {
+  markAsChaos(result);
+  return result;
+}
+
 /** That a rule's own function fails is no failure of what it stands for. */
 function failed(error: unknown): never {
-  markAsChaos(error);
-  throw error;
+  throw marked(error);
 }

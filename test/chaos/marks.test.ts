@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
+import { firstValueFrom, of } from 'rxjs';
 import {
   Chaos,
   type ChaosOptions,
@@ -13,6 +14,7 @@ import {
   isChaos,
   type ResilienceEvent,
   ResilienceEvents,
+  ResilienceService,
   Retry,
   Timeout,
   TimeoutError,
@@ -175,6 +177,33 @@ describe('What chaos does is marked', () => {
     expect(JSON.stringify(logger.messages('warn', 'ErrorTracker'))).toContain(
       'Shop.list failed by chaos and was answered by its fallback: Error: no list',
     );
+  });
+
+  it('where an injected result counts as a failure', async () => {
+    const { app } = await boot({ providers: [] }, { chaos: {}, errorTracker: { log: false } });
+    const pipeline = app.get(ResilienceService).pipeline({
+      name: 'orders',
+      retry: {
+        maxAttempts: 2,
+        baseDelayMs: 0,
+        retryableResults: (result) => (result as { state: string }).state === 'busy',
+      },
+    });
+    const chaos = app.get(Chaos);
+    for (const result of [{ state: 'busy' }, async () => ({ state: 'busy' })]) {
+      const id = chaos.add({ operations: 'orders', result });
+      expect(await pipeline.execute(async () => ({ state: 'done' }))).toEqual({ state: 'busy' });
+      expect(await firstValueFrom(pipeline.observe(() => of({ state: 'done' })))).toEqual({
+        state: 'busy',
+      });
+      chaos.remove(id);
+    }
+    await pipeline.execute(async () => ({ state: 'busy' }));
+    const recent = app.get(ErrorTracker).getRecentErrors();
+    expect(recent.map(({ type, chaos: isMarked }) => [type, isMarked])).toEqual([
+      ['FailedResult', undefined],
+      ...Array.from({ length: 4 }, () => ['FailedResult', true]),
+    ]);
   });
 
   it('in alerts', async () => {
