@@ -15,9 +15,6 @@ export interface CoalescedCall {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Makes a call, which ends with the signal. */
-type Make<Answer> = (signal?: AbortSignal) => Answer;
-
 /** Lets equal calls of an operation that run at the same time share one execution. */
 export class CoalescePolicy {
   private readonly shared = new Map<string, SharedScope>();
@@ -28,8 +25,11 @@ export class CoalescePolicy {
     private readonly host: Pick<StageHost, 'metrics' | 'report'>,
   ) {}
 
-  /** @param make begins the work, in the scope that it is called in; a caller's signal is of its own call only */
-  promise<T>({ self, args, signal }: CoalescedCall, make: Make<Promise<T>>): Promise<T> {
+  /** @param make begins the work, made in a scope; a caller's signal is of its own call only */
+  promise<T>(
+    { self, args, signal }: CoalescedCall,
+    make: (madeIn: Scope | undefined, signal?: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const madeIn = surroundings();
     const work = this.find<SharedPromise<T>>(
       self,
@@ -37,11 +37,14 @@ export class CoalescePolicy {
       madeIn,
       (forget) => new SharedPromise<T>(madeIn, forget),
     );
-    return work === undefined ? make(signal) : work.join(madeIn, signal, make);
+    return work === undefined ? make(madeIn, signal) : work.join(madeIn, signal, make);
   }
 
   /** The same for streams: each subscription is a call. */
-  stream<T>({ self, args, signal }: CoalescedCall, make: Make<Observable<T>>): Observable<T> {
+  stream<T>(
+    { self, args, signal }: CoalescedCall,
+    make: (signal?: AbortSignal) => Observable<T>,
+  ): Observable<T> {
     const find = (madeIn: Scope | undefined) =>
       this.find<SharedStream<T>>(
         self,

@@ -1,5 +1,4 @@
 import { openPromise } from '../common/open-promise.js';
-import { runInScope } from '../context/ambient.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { Scope } from '../context/scope.js';
 import { noteRetried } from './note-retried.js';
@@ -20,8 +19,9 @@ export class SharedPromise<T> extends SharedScope {
   join(
     madeIn: Scope | undefined,
     signal: AbortSignal | undefined,
-    make: () => Promise<T>,
+    make: (madeIn: Scope) => Promise<T>,
   ): Promise<T> {
+    if (!this.isBegun && madeIn === undefined && signal === undefined) return this.begin(make);
     const waiter = new PromiseWaiter<T>(this, madeIn, signal);
     try {
       refuseWithout(madeIn);
@@ -30,39 +30,69 @@ export class SharedPromise<T> extends SharedScope {
       waiter.cut(reason);
     }
     if (this.waiting.size === 0) this.forget();
-    else if (!this.isBegun) this.begin(make);
+    else if (!this.isBegun) this.beginCuttable(make);
     return waiter.answer.promise;
   }
 
-  private begin(make: () => Promise<T>): void {
+  /** For one whom nothing can cut: each promise more is paid for. */
+  private begin(make: (madeIn: Scope) => Promise<T>): Promise<T> {
     this.isBegun = true;
-    runInScope(this, () => make()).then(
+    new Patient(this, undefined, undefined).wait();
+    return make(this).then(
       (value) => {
-        this.forget();
-        for (const each of this.finish() as PromiseWaiter<T>[]) each.succeed(value);
+        this.succeeded(value);
+        return value;
       },
       (error) => {
-        this.forget();
-        for (const each of this.finish() as PromiseWaiter<T>[]) each.fail(error);
+        this.failed(error);
+        throw error;
       },
     );
   }
+
+  private beginCuttable(make: (madeIn: Scope) => Promise<T>): void {
+    this.isBegun = true;
+    make(this).then(
+      (value) => this.succeeded(value),
+      (error) => this.failed(error),
+    );
+  }
+
+  private succeeded(value: T): void {
+    this.forget();
+    for (const each of this.finish() as Patient[]) each.succeed(value);
+  }
+
+  private failed(error: unknown): void {
+    this.forget();
+    for (const each of this.finish() as Patient[]) each.fail(error);
+  }
 }
 
-class PromiseWaiter<T> extends Waiter {
-  readonly answer = openPromise<T>();
+/** A caller whom nothing can cut, and who has the promise of the work. */
+class Patient extends Waiter {
+  override cut(): void {}
 
-  override cut(reason: unknown): void {
-    this.answer.reject(reason);
-  }
-
-  succeed(value: T): void {
-    noteRetried(this, value);
-    this.answer.resolve(value);
-  }
+  succeed(_value: unknown): void {}
 
   fail(error: unknown): void {
     noteRetried(this, error);
+  }
+}
+
+class PromiseWaiter<T> extends Patient {
+  readonly answer = openPromise<T>();
+
+  override cut(reason?: unknown): void {
+    this.answer.reject(reason);
+  }
+
+  override succeed(value: unknown): void {
+    this.answer.resolve(value as T);
+  }
+
+  override fail(error: unknown): void {
+    super.fail(error);
     this.answer.reject(error);
   }
 }

@@ -1,6 +1,6 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import { surroundings } from '../context/ambient.js';
-import type { AttemptContext } from '../context/scope.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
 import { NO_ARGS } from '../stage/attempt-stage.js';
 import { generate } from './generator.js';
 import type { Plan } from './plan.js';
@@ -76,7 +76,9 @@ export class Pipeline {
     const { coalesce } = this.plan;
     return coalesce === undefined
       ? this.make(work, self, args, signal)
-      : coalesce.promise({ self, args, signal }, (own) => this.make(work, self, args, own));
+      : coalesce.promise({ self, args, signal }, (madeIn, own) =>
+          this.make(work, self, args, own, madeIn),
+        );
   }
 
   private make<T>(
@@ -84,11 +86,12 @@ export class Pipeline {
     self: unknown,
     args: unknown[],
     signal: AbortSignal | undefined,
+    madeIn?: Scope,
   ): Promise<T> {
     const { trace } = this.plan;
     return trace === undefined
-      ? this.begin(work, self, args, signal)
-      : trace(() => this.begin(work, self, args, signal));
+      ? this.begin(work, self, args, signal, madeIn)
+      : trace(() => this.begin(work, self, args, signal, madeIn));
   }
 
   private begin<T>(
@@ -96,9 +99,9 @@ export class Pipeline {
     self: unknown,
     args: unknown[],
     signal: AbortSignal | undefined,
+    madeIn = surroundings(),
   ): Promise<T> {
     const { plan } = this;
-    const madeIn = surroundings();
     const isStraight = madeIn === undefined && signal === undefined;
     return isStraight && !work.needsScope && !plan.needsScope
       ? new StraightCall<T>(plan, work, self, args).run()

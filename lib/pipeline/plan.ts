@@ -44,7 +44,7 @@ export class Plan implements AttemptPlan {
   readonly results: ResultJudge | undefined;
   /** Of retries and hedges. */
   readonly budget: BudgetSource | undefined;
-  /** What it says flows inward, or there are several of an attempt at once. */
+  /** What it says flows inward, or there are several of an attempt at once, or of those who wait for it. */
   private readonly alwaysNeedsScope: boolean;
 
   constructor(parts: PlanParts) {
@@ -66,7 +66,10 @@ export class Plan implements AttemptPlan {
     this.budget = (retry ?? hedge)?.budget;
     for (const stage of this.hooks.stages) stage.joined?.();
     this.alwaysNeedsScope =
-      critical !== undefined || hedge !== undefined || totalTimeout !== undefined;
+      critical !== undefined ||
+      hedge !== undefined ||
+      totalTimeout !== undefined ||
+      this.coalesce !== undefined;
   }
 
   /** Whether something of its own can end a call before its work does. */

@@ -5,6 +5,10 @@ import { definePeer, type Protect } from './peer.js';
 interface Options {
   timeout: number | false;
   capacity?: number;
+  coalesce?: boolean;
+  coalesceResetOn?: string[];
+  cache?: boolean;
+  cacheTTL?: number;
 }
 
 interface Breaker {
@@ -30,6 +34,8 @@ export const opossum = definePeer(import.meta.url, 'opossum', {
   partialStack: protectBy({ timeout: 1_000, capacity: 10 }, withFallback), // it has no retry
   circuitBreaker: protectBy({ timeout: false }),
   bulkhead: protectBy({ timeout: false, capacity: 10 }),
+  coalesce: protectBy({ timeout: false, coalesce: true, coalesceResetOn: ['success'] }),
+  lastGood: protectBy({ timeout: false, cache: true, cacheTTL: 60_000 }), // a cache
   openBreaker: protectBy({ timeout: false }, (breaker) => breaker.open()),
 });
 

@@ -13,6 +13,10 @@ export type Pattern =
   | 'bulkhead'
   | 'rateLimit'
   | 'fallback'
+  /** Calls that are equal, one after the other. */
+  | 'coalesce'
+  /** Where a peer has none, what answers without the call. */
+  | 'lastGood'
   | 'openBreaker';
 
 /** Puts a pattern, as the peer has it, around something to call. */

@@ -1,4 +1,5 @@
 import decorated from '../cases/decorated.js';
+import equalCalls from '../cases/equal-calls.js';
 import insideScope from '../cases/inside-scope.js';
 import { GOALS } from '../goals.js';
 import type { Pattern } from '../peers/peer.js';
@@ -70,6 +71,34 @@ export const judgedResults: Comparison = {
   rows: [
     UNJUDGED,
     times(UNJUDGED, 'with both predicates', decorated.judgedResults, GOALS.judgedResults),
+  ],
+};
+
+const COALESCE = times(TIMER, '@Coalesce', equalCalls.coalesce);
+const LAST_GOOD = times(TIMER, '@Fallback({ lastGood })', equalCalls.lastGood);
+
+export const equalCallsOfMethods: Comparison = {
+  title: 'A method whose calls are told apart by an argument, and which answers with an object',
+  rows: [
+    TIMER,
+    ...(
+      [
+        ['@Timeout({ totalMs })', equalCalls.allStagesAndTotal],
+        ['@Coalesce', equalCalls.allStagesAndCoalesce],
+        ['@Fallback({ lastGood })', equalCalls.allStagesAndLastGood],
+      ] as const
+    ).map(([stage, takes]) =>
+      times(
+        TIMER,
+        `what ${stage} adds to all six stages`,
+        [takes, equalCalls.allStages],
+        GOALS.addedStage,
+      ),
+    ),
+    COALESCE,
+    ...peersWith('coalesce').map((each) => against(each, COALESCE)),
+    LAST_GOOD,
+    ...peersWith('lastGood').map((each) => against(each, LAST_GOOD)),
   ],
 };
 

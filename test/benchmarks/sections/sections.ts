@@ -8,6 +8,7 @@ import type { Section } from '../report/section.js';
 import {
   allStages,
   callsInsideScope,
+  equalCallsOfMethods,
   judgedResults,
   manyPlans,
   singleStages,
@@ -20,6 +21,7 @@ export const SECTIONS: readonly Section[] = [
   allStages,
   singleStages,
   callsInsideScope,
+  equalCallsOfMethods,
   judgedResults,
   manyPlans,
   bytes,
