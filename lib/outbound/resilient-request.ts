@@ -10,7 +10,7 @@ export type UndiciRequest = (url: any, options?: any) => Promise<UndiciAnswer>;
 /** The same of what it resolves to. */
 export interface UndiciAnswer {
   readonly statusCode: number;
-  readonly headers: Record<string, string | string[] | undefined>;
+  readonly headers: Record<string, string | string[] | undefined> | readonly string[];
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -72,9 +72,13 @@ function withOutbound(given: Headers | null | undefined): Headers {
   return { ...Object.fromEntries(without(Object.keys(given ?? {}))), ...given };
 }
 
-function headersOf(answer: UndiciAnswer): globalThis.Headers {
+function headersOf({ headers: given }: UndiciAnswer): globalThis.Headers {
   const headers = new globalThis.Headers();
-  for (const [name, value] of Object.entries(answer.headers))
+  if (Array.isArray(given)) {
+    for (let at = 0; at + 1 < given.length; at += 2) headers.append(given[at], given[at + 1]);
+    return headers;
+  }
+  for (const [name, value] of Object.entries(given))
     for (const each of [value ?? []].flat()) headers.append(name, each);
   return headers;
 }

@@ -79,6 +79,17 @@ describe('resilientRequest', () => {
     expect(inspect(error)).not.toMatch(/hunter2|none left/);
   });
 
+  it('tells the headers also of an answer that has them raw', async () => {
+    const { url } = await serve((_, response) => {
+      response.setHeader('set-cookie', ['a=1', 'b=2']);
+      response.writeHead(503, { 'retry-after': '7' }).end();
+    });
+    const error = await failure(request(url, { responseHeaders: 'raw' }));
+    const { headers } = (error as HttpResponseError).response;
+    expect(headers.get('retry-after')).toBe('7');
+    expect(headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+  });
+
   it('names no host where the address is in parts', async () => {
     const { url } = await serve((_, response) => response.writeHead(503).end());
     const error = await failure(request({ origin: url, path: '/' } as never));
