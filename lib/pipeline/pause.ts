@@ -1,11 +1,12 @@
 import { Alarm } from '../common/alarm.js';
+import { areTimersFaked, now } from '../common/clock.js';
 import type { Wait } from '../shutdown/shutdown.js';
 
 /** A wait that can be ended early. Like any timer it keeps the process alive. */
 export class Pause implements Wait {
   /** `true` when the time is over, `false` when it was stopped before. */
   readonly over: Promise<boolean>;
-  private readonly alarm = new Alarm(() => this.end(true));
+  private readonly alarm = new Alarm(() => this.ring());
   private end!: (goesOn: boolean) => void;
 
   constructor(delayMs: number) {
@@ -13,6 +14,16 @@ export class Pause implements Wait {
       this.end = resolve;
     });
     this.alarm.set(delayMs);
+  }
+
+  /**
+   * Timers count whole ms, and may ring almost one early: whoever was told when to come again would come
+   * in vain.
+   */
+  private ring(): void {
+    const leftMs = areTimersFaked() ? 0 : this.alarm.dueAt - now();
+    if (leftMs > 0) this.alarm.set(Math.ceil(leftMs));
+    else this.end(true);
   }
 
   stop(): void {

@@ -41,8 +41,10 @@ export interface RateLimitOptions {
   /**
    * Whether the partner is heard: a 429, or a 503 with `Retry-After`, stops all callers until the time that
    * it names, by `Retry-After`, `RateLimit` (with `RateLimit-Policy`), `RateLimit-Reset` or
-   * `X-RateLimit-Reset`. Then one begins, and more at the rate of the limit. Without such a header nothing
-   * is stopped, and a time of more than a day is taken for a day.
+   * `X-RateLimit-Reset`. So does such an answer that was not thrown but returned (a `Response`, or whatever
+   * has a `status` and `headers`), and a success after which nothing is left of the quota. Then one begins,
+   * and more at the rate of the limit. Without such a header nothing is stopped, and a time of more than a
+   * day is taken for a day.
    * @default false
    */
   adaptToResponses?: boolean;

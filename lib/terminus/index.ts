@@ -1,4 +1,9 @@
-export type { BreakerHealth, BulkheadHealth, HealthLevel } from '../index.js';
+export type {
+  BreakerHealth,
+  BulkheadHealth,
+  HealthLevel,
+  RateLimitHealth,
+} from '../index.js';
 export {
   ResilienceHealthIndicator,
   type ResilienceHealthOptions,

@@ -27,10 +27,10 @@ const PLACE = 'ResilienceHealthIndicator.isHealthy()';
 const RULES: Rules<ResilienceHealthOptions> = { downOnCritical: rules.boolean };
 
 /**
- * Health of an application's breakers, bulkheads and stages of its own, for `@nestjs/terminus`.
+ * Health of an application's breakers, bulkheads, rate limits and stages of its own, for `@nestjs/terminus`.
  *
- * An open or half-open breaker degrades, and so does a bulkhead whose queue is full: the instance goes
- * on serving. Only the breaker of a critical operation takes it down, and only if `downOnCritical` asks
+ * An open or half-open breaker degrades, and so does a bulkhead or a rate limit whose queue is full: the
+ * instance goes on serving. Only the breaker of a critical operation takes it down, and only if `downOnCritical` asks
  * for that. A disabled breaker lets everything through: it is up. What is kept by key is there as a whole
  * (`partner[*]`), beside the worst keys; it degrades, but never takes the instance from all others.
  *

@@ -20,6 +20,7 @@ const FOLDERS = [
   'circuit-breaker',
   'retry',
   'bulkhead',
+  'rate-limit',
   'timeout',
   'hedge',
   'context',
