@@ -13,7 +13,7 @@ const LOOKED_AT = 4;
 export class Keyed<P> implements Linked<Keyed<P>> {
   previous: Keyed<P> | undefined = undefined;
   next: Keyed<P> | undefined = undefined;
-  /** That of those that nothing is in, while nothing is. */
+  /** That it is in: it leaves it late, when something is in it and the list is looked at. */
   list: LinkedList<Keyed<P>> | undefined = undefined;
   /** So many attempts are in it, or wait for it. */
   users = 0;
@@ -160,7 +160,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
 
   /** An attempt is in it, or waits for it, from now on. */
   enter(entry: Keyed<P>): void {
-    if (entry.users++ === 0) this.unlist(entry);
+    entry.users++;
   }
 
   /** An attempt is in it no more. */
@@ -246,13 +246,16 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     this.settleDown(entry);
   }
 
-  /** To the end of the list that it belongs in. */
+  /** To the end of the list that it belongs in; to none while something is in it. */
   private settleDown(entry: Keyed<P>): void {
     this.judgeScope(entry);
-    if (entry.users > 0 || entry.key === undefined || entry.isGone) return;
+    if (entry.key === undefined || entry.isGone) return;
+    const list = mayGo(entry) ? this.idle : this.staying;
+    if (entry.users === 0 && entry.list === list && list.last === entry) return;
     this.unlist(entry);
-    entry.list = mayGo(entry) ? this.idle : this.staying;
-    entry.list.append(entry);
+    if (entry.users > 0) return;
+    entry.list = list;
+    list.append(entry);
   }
 
   private unlist(entry: Keyed<P>): void {
@@ -280,13 +283,13 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     const before = at - this.parts.keyed.idleMs;
     for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
       if (first.usedAt > before) break;
-      if (first.policy.retention === 'kept') this.settleDown(first);
+      if (isKept(first)) this.settleDown(first);
       else this.drop(first);
     }
     for (let look = 0; look < looks; look++) {
       const { first } = this.staying;
       if (first === undefined || first.usedAt > before) break;
-      if (first.policy.retention === 'kept') this.settleDown(first);
+      if (isKept(first)) this.settleDown(first);
       else this.drop(first);
     }
   }
@@ -302,8 +305,12 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   }
 }
 
-function mayGo({ policy }: Keyed<object>): boolean {
-  return (policy.retention ?? 'none') === 'none';
+function mayGo({ policy, users }: Keyed<object>): boolean {
+  return users === 0 && (policy.retention ?? 'none') === 'none';
+}
+
+function isKept({ policy, users }: Keyed<object>): boolean {
+  return users > 0 || policy.retention === 'kept';
 }
 
 function nameOf(name: string, key: string): string {

@@ -1,6 +1,7 @@
 import decorated from '../cases/decorated.js';
 import equalCalls from '../cases/equal-calls.js';
 import insideScope from '../cases/inside-scope.js';
+import keyed from '../cases/keyed.js';
 import { GOALS } from '../goals.js';
 import type { Pattern } from '../peers/peer.js';
 import { type PeerCase, peersWith } from '../peers/peers.js';
@@ -107,6 +108,19 @@ const HOT = { name: 'one that is hot', takes: decorated.allStages };
 export const manyPlans: Comparison = {
   title: '200 methods with all six stages in use at once',
   rows: [HOT, times(HOT, 'one of 200', decorated.manyPlans, GOALS.manyPlans)],
+};
+
+const SHARED = { name: 'one for all', takes: keyed.shared };
+
+export const keyedBreakers: Comparison = {
+  title: 'A method with all six stages, whose breaker is by key, in 1,000 places',
+  rows: [
+    SHARED,
+    times(SHARED, '1 key', keyed.oneKey, GOALS.keyed),
+    times(SHARED, '1,000 keys', keyed.thousandKeys, GOALS.keyed),
+    times(SHARED, '100,000 keys, ten calls each', keyed.visitors, GOALS.keyed),
+    times(SHARED, '100,000 keys, each call a new one', keyed.strangers),
+  ],
 };
 
 function cockatiel(pattern: Pattern): PeerCase {

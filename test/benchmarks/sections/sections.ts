@@ -10,6 +10,7 @@ import {
   callsInsideScope,
   equalCallsOfMethods,
   judgedResults,
+  keyedBreakers,
   manyPlans,
   singleStages,
 } from './decorated.js';
@@ -24,6 +25,7 @@ export const SECTIONS: readonly Section[] = [
   equalCallsOfMethods,
   judgedResults,
   manyPlans,
+  keyedBreakers,
   bytes,
   policiesAlone,
   plainCalls,
