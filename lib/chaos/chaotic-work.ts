@@ -22,8 +22,9 @@ export class ChaoticWork implements Work {
     private readonly faulty: Faulty,
   ) {}
 
+  /** What comes of chaos is told by the attempt that it came to. */
   get needsScope(): boolean {
-    return this.work.needsScope;
+    return this.work.needsScope || !this.chaos.isQuiet;
   }
 
   begin(self: unknown, args: unknown[], attempt: AttemptContext): unknown {
@@ -120,23 +121,18 @@ export class ChaoticWork implements Work {
   }
 }
 
-/** Marked, since it may count as a failure. */
 function resultOf(result: unknown, args: unknown[]): unknown {
-  if (typeof result !== 'function') return marked(result);
+  if (typeof result !== 'function') return result;
   try {
     const made: unknown = result(...args);
-    return types.isPromise(made) ? made.then(marked, failed) : marked(made);
+    return types.isPromise(made) ? made.catch(failed) : made;
   } catch (error) {
     return failed(error);
   }
 }
 
-function marked(result: unknown): unknown {
-  markAsChaos(result);
-  return result;
-}
-
 /** That a rule's own function fails is no failure of what it stands for. */
 function failed(error: unknown): never {
-  throw marked(error);
+  markAsChaos(error);
+  throw error;
 }

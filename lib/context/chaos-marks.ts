@@ -1,4 +1,3 @@
-import { identityOf } from '../common/failed-result.js';
 import { read } from '../common/read.js';
 import { isRejection } from '../common/resilience.error.js';
 import { errorChain } from './error-chain.js';
@@ -7,7 +6,7 @@ import { errorChain } from './error-chain.js';
 const MAX_REJECTIONS = 10;
 
 /** Kept here and not in the errors, which may be frozen. */
-const injected = new WeakSet<object>();
+const errors = new WeakSet<object>();
 /** The scopes inside of which something was slowed down: where the time of one is up, this is why. */
 const slowed = new WeakSet<object>();
 /** The scopes that were answered by an injected result. */
@@ -19,11 +18,11 @@ interface Enclosed {
   readonly around?: Enclosed | undefined;
 }
 
-/** An error was injected, or a result that may count as one; or it is the consequence of what was. */
+/** An error was injected, or is the consequence of what was. */
 export function markAsChaos(error: unknown): void {
   if ((typeof error !== 'object' && typeof error !== 'function') || error === null) return;
   isUsed = true;
-  injected.add(error);
+  errors.add(error);
 }
 
 /** An attempt was slowed down by what was injected, and so was whatever is around it, where it is a scope. */
@@ -51,7 +50,8 @@ export function markIfAnswered(failure: unknown, scope: object | undefined): voi
 
 /**
  * Whether an error was injected by chaos, or came of what was: the error itself or what it was made of, a
- * `TimeoutError` of what was made to hang, the failure that a result counts as, if it is an object, the rejection of a circuit breaker that opened by one of these.
+ * `TimeoutError` of what was made to hang, an injected result that counts as a failure, the rejection of a
+ * circuit breaker that opened by one of these.
  */
 export function isChaos(error: unknown): boolean {
   return isUsed && comesOfChaos(error, MAX_REJECTIONS);
@@ -59,7 +59,7 @@ export function isChaos(error: unknown): boolean {
 
 function comesOfChaos(error: unknown, depth: number): boolean {
   const chain = errorChain(error);
-  if (chain.some((each) => injected.has(identityOf(each) as object))) return true;
+  if (chain.some((each) => errors.has(each as object))) return true;
   const rejection = chain.find(isRejection);
   return rejection !== undefined && depth > 0 && comesOfChaos(read(rejection, 'cause'), depth - 1);
 }
