@@ -4,6 +4,7 @@ import {
   Catch,
   Controller,
   Get,
+  Inject,
   Injectable,
   Param,
   type Provider,
@@ -615,6 +616,29 @@ describe('A guard of a message handler', () => {
 it('A microservice of a hybrid application maps the errors of all its handlers where it is given the interceptor', async () => {
   const app = await serveHybrid([Plain], false, [SecretGateway], {}, true);
   expect(await app.errorOf('plain.TIMEOUT')).toEqual(RPC_TIMEOUT);
+});
+
+it('A microservice of a hybrid application with inheritAppConfig says what was retried to the end', async () => {
+  @Injectable()
+  class Upstream {
+    @Retry(TWICE)
+    async get(): Promise<never> {
+      throw new Error('down');
+    }
+  }
+  @Controller()
+  class Service {
+    constructor(@Inject(Upstream) private readonly upstream: Upstream) {}
+    @MessagePattern('retried')
+    get(): Promise<never> {
+      return this.upstream.get();
+    }
+  }
+  const app = await serveHybrid([Service], true, [Upstream]);
+  expect(await app.errorOf('retried')).toEqual({
+    ...UNKNOWN,
+    headers: { 'x-should-retry': 'false' },
+  });
 });
 
 describe.each([

@@ -108,7 +108,9 @@ describe('resilientClient', () => {
   ])('refuses %s', (_what, given) => {
     const install = () => resilientClient(given as ClientProxy);
     expect(install).toThrow(ResilienceConfigurationError);
-    expect(install).toThrow(/no ClientProxy that sends messages; with gRPC, pass outboundHeaders/);
+    expect(install).toThrow(
+      /no ClientProxy that serializes messages; with gRPC, pass outboundHeaders/,
+    );
   });
 
   it('leaves what is sent outside of any call as it is', async () => {
