@@ -2,7 +2,6 @@ import { openPromise } from '../common/open-promise.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { Scope } from '../context/scope.js';
-import { noteRetried } from './note-retried.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
 /** So many values who reads fast may be ahead of who reads slowly, for whom they are kept. */
@@ -52,12 +51,13 @@ export class SharedGenerator<T> extends SharedScope {
   constructor(
     around: Scope | undefined,
     private readonly make: () => AsyncGenerator<T, unknown, unknown>,
-    private readonly forget: () => void,
+    forget: () => void,
   ) {
-    super(around, () => {
-      forget();
-      this.source?.return(undefined).catch(() => undefined); // nobody is left to tell
-    });
+    super(around, forget);
+  }
+
+  protected override deserted(): void {
+    this.source?.return(undefined).catch(() => undefined); // nobody is left to tell
   }
 
   /** @throws the reason of a caller that has given up */
@@ -128,19 +128,12 @@ class Reader<T> extends Waiter {
     super(work, madeIn, undefined);
   }
 
-  async take(): Promise<Step<T>> {
-    try {
-      const step = await new Promise<Step<T>>((resolve, reject) => {
-        if (this.cutBy !== undefined) throw this.cutBy.reason;
-        this.interrupt = reject;
-        this.work.read(this).then(resolve, reject);
-      });
-      if (!step.done) noteRetried(this, step.value);
-      return step;
-    } catch (error) {
-      if (this.cutBy === undefined) noteRetried(this, error);
-      throw error;
-    }
+  take(): Promise<Step<T>> {
+    return new Promise<Step<T>>((resolve, reject) => {
+      if (this.cutBy !== undefined) throw this.cutBy.reason;
+      this.interrupt = reject;
+      this.work.read(this).then(resolve, reject);
+    });
   }
 
   override cut(reason: unknown): void {

@@ -1,19 +1,11 @@
 import { openPromise } from '../common/open-promise.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { Scope } from '../context/scope.js';
-import { noteRetried } from './note-retried.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
 /** Work that several callers share, whose answer is one value. */
 export class SharedPromise<T> extends SharedScope {
   private isBegun = false;
-
-  constructor(
-    around: Scope | undefined,
-    private readonly forget: () => void,
-  ) {
-    super(around, forget);
-  }
 
   /** Waits for the work, which is begun for the first one. */
   join(
@@ -59,12 +51,10 @@ export class SharedPromise<T> extends SharedScope {
   }
 
   private succeeded(value: T): void {
-    this.forget();
     for (const each of this.finish() as Patient[]) each.succeed(value);
   }
 
   private failed(error: unknown): void {
-    this.forget();
     for (const each of this.finish() as Patient[]) each.fail(error);
   }
 }
@@ -75,9 +65,7 @@ class Patient extends Waiter {
 
   succeed(_value: unknown): void {}
 
-  fail(error: unknown): void {
-    noteRetried(this, error);
-  }
+  fail(_error: unknown): void {}
 }
 
 class PromiseWaiter<T> extends Patient {
@@ -92,7 +80,6 @@ class PromiseWaiter<T> extends Patient {
   }
 
   override fail(error: unknown): void {
-    super.fail(error);
     this.answer.reject(error);
   }
 }

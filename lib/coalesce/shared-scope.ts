@@ -1,6 +1,6 @@
-import { identityOf } from '../common/failed-result.js';
 import type { Dependent } from '../context/dependent.js';
 import { follow, unfollow } from '../context/followed-signals.js';
+import { retriedOutside } from '../context/retried-errors.js';
 import { innermost, Scope } from '../context/scope.js';
 
 /** A caller that waits for shared work. */
@@ -39,6 +39,16 @@ export abstract class Waiter implements Dependent {
     if (this.done()) this.shared.left(reason);
   }
 
+  /** That what it waits for was retried as far as it goes: nobody further out should. */
+  noteRetried(error: unknown, passes: boolean): void {
+    const { caller, madeIn } = this;
+    if (caller !== undefined) {
+      if (!caller.aborted) caller.noteRetried(error, passes);
+    } else if (madeIn?.detached !== true) {
+      retriedOutside.add(error, passes);
+    }
+  }
+
   /** @returns whether it waited */
   done(): boolean {
     this.caller?.release(this);
@@ -54,12 +64,11 @@ export abstract class Waiter implements Dependent {
  */
 export class SharedScope extends Scope {
   readonly waiting = new Set<Waiter>();
-  private retried: { readonly error: unknown; readonly passes: boolean } | undefined = undefined;
 
-  /** @param onDeserted told that nobody waits any more */
+  /** @param forget lets nobody join any more */
   constructor(
     around: Scope | undefined,
-    private readonly onDeserted: () => void,
+    protected readonly forget: () => void,
   ) {
     super(1, around, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
   }
@@ -95,16 +104,10 @@ export class SharedScope extends Scope {
     return this.callers.every((caller) => caller?.repeatable);
   }
 
+  /** It has failed by that, be it a result, and so does the call of each who waits. */
   override noteRetried(error: unknown, passes = false): void {
-    this.retried = { error, passes };
-  }
-
-  /** By what the work has failed, be it a result, where that was retried until it gave up. */
-  retriedBy(failure: unknown): { readonly passes: boolean } | undefined {
-    const { retried } = this;
-    return retried !== undefined && identityOf(retried.error) === identityOf(failure)
-      ? retried
-      : undefined;
+    this.forget();
+    for (const each of this.waiting) each.noteRetried(error, passes);
   }
 
   /** Whether code in a scope is part of the work: it must not wait for itself. */
@@ -116,13 +119,18 @@ export class SharedScope extends Scope {
   /** Somebody waits no more. */
   left(reason: unknown): void {
     if (this.waiting.size > 0) return;
-    this.onDeserted();
+    this.forget();
+    this.deserted();
     this.abort(reason);
     this.end();
   }
 
+  /** Nobody waits any more. */
+  protected deserted(): void {}
+
   /** The work has ended. @returns those who wait for it */
   finish(): Waiter[] {
+    this.forget();
     this.end();
     const all = [...this.waiting];
     for (const each of all) each.done();

@@ -2,7 +2,6 @@ import { Observable, type Subscriber, Subscription, takeWhile } from 'rxjs';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { refuseWithout } from '../context/refusal.js';
 import type { Scope } from '../context/scope.js';
-import { noteRetried } from './note-retried.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
 /**
@@ -30,12 +29,13 @@ export class SharedStream<T> extends SharedScope {
   constructor(
     around: Scope | undefined,
     private readonly make: () => Observable<T>,
-    private readonly forget: () => void,
+    forget: () => void,
   ) {
-    super(around, () => {
-      forget();
-      this.source?.unsubscribe();
-    });
+    super(around, forget);
+  }
+
+  protected override deserted(): void {
+    this.source?.unsubscribe();
   }
 
   join(waiter: StreamWaiter<T>): void {
@@ -60,11 +60,9 @@ export class SharedStream<T> extends SharedScope {
         for (const each of [...this.waiting] as StreamWaiter<T>[]) each.emit(value);
       },
       error: (error: unknown) => {
-        this.forget();
         for (const each of this.finish() as StreamWaiter<T>[]) each.fail(error);
       },
       complete: () => {
-        this.forget();
         for (const each of this.finish() as StreamWaiter<T>[]) each.complete();
       },
     };
@@ -89,7 +87,6 @@ class StreamWaiter<T> extends Waiter {
   }
 
   emit(value: T): void {
-    noteRetried(this, value);
     runInScope(this.madeIn, () => this.subscriber.next(value));
   }
 
@@ -98,7 +95,6 @@ class StreamWaiter<T> extends Waiter {
   }
 
   fail(error: unknown): void {
-    noteRetried(this, error);
     runInScope(this.madeIn, () => this.subscriber.error(error));
   }
 }

@@ -378,6 +378,24 @@ describe('Equal calls that run at the same time', () => {
       expect(work).toHaveBeenCalledTimes(3);
     });
 
+    it('is not retried again for a result that was retried as far as it goes', async () => {
+      const app = await boot();
+      const retry = {
+        maxAttempts: 3,
+        baseDelayMs: 0,
+        jitter: 'none',
+        retryableResults: (result: unknown) => (result as { ok: boolean }).ok === false,
+      } as const;
+      const shared = app.pipeline({ name: 'shared', retry, coalesce: { key: () => 'one' } });
+      const work = jest.fn(async () => ({ ok: false }));
+      const calls = ['one', 'two'].map((name) =>
+        watch(app.pipeline({ name, retry }).execute(() => shared.execute(work))),
+      );
+      await elapse(50);
+      expect(calls.map(({ value }) => value)).toEqual([{ ok: false }, { ok: false }]);
+      expect(work).toHaveBeenCalledTimes(3);
+    });
+
     it('is a failure for a breaker where every deadline has passed', async () => {
       @Injectable()
       class Slow {

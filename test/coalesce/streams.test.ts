@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { Observable, of, range, Subject, take } from 'rxjs';
+import { Observable, of, range, Subject, take, throwError } from 'rxjs';
 import { Coalesce, currentSignal, Retry, Timeout } from '../../lib/index.js';
 import { booting, elapse, flush, watch } from '../support/resilience-app.js';
 
@@ -121,6 +121,19 @@ describe('Equal streams', () => {
       Array(2).fill([{ error: { message: 'down' } }]),
     );
     expect(service.subscriptions).toBe(3);
+  });
+
+  it('are not retried again further out, where they were retried until they gave up', async () => {
+    const app = await boot();
+    const retry = { maxAttempts: 3, baseDelayMs: 0, jitter: 'none' } as const;
+    const shared = app.pipeline({ name: 'shared', retry, coalesce: { key: () => 'one' } });
+    const source = jest.fn(() => throwError(() => new Error('down')));
+    const all = ['one', 'two'].map((name) =>
+      collect(app.pipeline({ name, retry }).observe(() => shared.observe(source))),
+    );
+    await elapse(50);
+    expect(all.map(({ got }) => got)).toMatchObject(Array(2).fill([{ error: {} }]));
+    expect(source).toHaveBeenCalledTimes(3);
   });
 
   it('that emit at once stop where nobody wants more', async () => {

@@ -926,7 +926,7 @@ describe('By decorators', () => {
   it('a fallback of a bundle has to be a function, also with conditions', async () => {
     const handler = 'cached' as unknown as () => string;
     await expect(boot({ services: { load: { fallback: { handler } } } })).rejects.toThrow(
-      /^services\.load\.fallback: is .*; allowed: a function, or \{ handler, when, whenResult \}/,
+      /^services\.load\.fallback: is .*; allowed: a function, or \{ handler, when, whenResult, lastGood \}/,
     );
   });
 });

@@ -210,6 +210,18 @@ describe('The total time of a call', () => {
       expect(headers['x-request-timeout-ms']).toBe('900');
     });
 
+    it('a fallback of attempts that failed in time is not cut at the total', async () => {
+      const limited = await pipeline({
+        totalTimeoutMs: 100,
+        fallback: () => new Promise((resolve) => setTimeout(resolve, 300, 'fallback')),
+      });
+      const call = watch(limited.execute(() => Promise.reject(new Error('down'))));
+      await elapse(299);
+      expect(call.state).toBe('pending');
+      await elapse(1);
+      expect(call.value).toBe('fallback');
+    });
+
     it('@Critical(false) answers null', async () => {
       const limited = await pipeline({ totalTimeoutMs: 100, critical: false });
       const call = watch(limited.execute(never));
