@@ -1,3 +1,4 @@
+import { read } from './read.js';
 import { closest, numberMeant } from './spelling.js';
 
 /**
@@ -46,6 +47,19 @@ export class ResilienceConfigurationError extends Error {
 
 /** How a value looks in an error message: short, on one line, and never throwing. */
 export function display(value: unknown): string {
+  try {
+    return shown(value);
+  } catch {
+    return 'something that cannot be read'; // a proxy
+  }
+}
+
+/** The same of what a user's function has thrown: an error's message. */
+export function displayThrown(thrown: unknown): string {
+  return display(read(thrown, 'message') ?? thrown);
+}
+
+function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shorten(value));
   if (typeof value === 'function')
     return value.name === '' ? 'a function' : `function ${value.name}`;

@@ -1,5 +1,6 @@
 import { MAX_TIMER_MS } from './clock.js';
 import { display, kindOf, ResilienceConfigurationError } from './configuration.error.js';
+import { read } from './read.js';
 import { numberMeant } from './spelling.js';
 
 /** Says what is allowed where `value` is not; `undefined` where it is fine. */
@@ -183,7 +184,7 @@ export function oneOf<const Value extends string>(...allowed: Value[]): Rule<Val
 export function ask(name: string, answer: unknown): boolean {
   if (typeof answer === 'boolean') return answer;
   if (isPromise(answer)) {
-    answer.then(undefined, () => undefined);
+    drop(answer);
     throw new TypeError(`${name} returned a promise; it has to return a boolean at once`);
   }
   return Boolean(answer);
@@ -191,7 +192,12 @@ export function ask(name: string, answer: unknown): boolean {
 
 /** Whether it is one where an answer is needed at once. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+  return typeof read(value, 'then') === 'function';
+}
+
+/** Its rejection is nobody else's, and must not end the process. */
+export function drop(answer: PromiseLike<unknown>): void {
+  Promise.resolve(answer).catch(() => undefined);
 }
 
 export function isAsyncFunction(value: unknown): boolean {

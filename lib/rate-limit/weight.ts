@@ -1,5 +1,9 @@
-import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isPromise } from '../common/options.js';
+import {
+  display,
+  displayThrown,
+  ResilienceConfigurationError,
+} from '../common/configuration.error.js';
+import { drop, isPromise } from '../common/options.js';
 import type { StageAttempt } from '../stage/attempt-stage.js';
 import type { RateLimitOptions } from './rate-limit.options.js';
 
@@ -19,10 +23,9 @@ export function weightOf(
   try {
     weight = weigh.apply(self, args as never[]);
   } catch (cause) {
-    const what = display(cause instanceof Error ? cause.message : cause);
     throw new ResilienceConfigurationError(
       place,
-      `threw ${what}; it has to answer a number for every call`,
+      `threw ${displayThrown(cause)}; it has to answer a number for every call`,
       { cause },
     );
   }
@@ -35,6 +38,6 @@ export function weightOf(
 
 function shown(answer: unknown): string {
   if (!isPromise(answer)) return display(answer);
-  answer.then(undefined, () => undefined); // its rejection is nobody else's
+  drop(answer);
   return 'a promise, and has to answer at once';
 }

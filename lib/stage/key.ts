@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
-import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isPromise } from '../common/options.js';
+import {
+  display,
+  displayThrown,
+  ResilienceConfigurationError,
+} from '../common/configuration.error.js';
+import { drop, isPromise } from '../common/options.js';
 import type { StageAttempt } from './attempt-stage.js';
 import type { KeyFunction } from './keyed.options.js';
 
@@ -29,7 +33,7 @@ export function askKey(
   } catch (error) {
     throw new ResilienceConfigurationError(
       `${place}.key`,
-      `threw ${display(error instanceof Error ? error.message : error)}; it has to answer a key for every call`,
+      `threw ${displayThrown(error)}; it has to answer a key for every call`,
       { cause: error },
     );
   }
@@ -43,7 +47,7 @@ export function askKey(
 export function keyFrom(answer: unknown, place: string): string {
   if (typeof answer === 'string' && answer !== '') return bounded(answer);
   if (typeof answer === 'number' && Number.isFinite(answer)) return String(answer);
-  if (isPromise(answer)) answer.then(undefined, () => undefined);
+  if (isPromise(answer)) drop(answer);
   const what = isPromise(answer) ? 'a promise; it has to answer at once' : display(answer);
   throw new ResilienceConfigurationError(
     `${place}.key`,

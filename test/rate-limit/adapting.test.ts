@@ -2,6 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RateLimitPolicy, resilientFetch } from '../../lib/index.js';
+import { pauseToldBy } from '../../lib/rate-limit/pushback.js';
+import { HOSTILE_ERRORS } from '../support/hostile-errors.js';
 import { booting, elapse, failure, watch } from '../support/resilience-app.js';
 import { stageHost } from '../support/stage-host.js';
 
@@ -183,6 +185,21 @@ describe('A rate limit that adapts', () => {
     await failure(outer.execute(() => inner.execute(async () => 1)));
     expect(outer.getSnapshot().pausedMs).toBe(0);
   });
+
+  it.each(Object.entries(HOSTILE_ERRORS))(
+    'lets %s through as it is, thrown or answered',
+    async (_, make) => {
+      const policy = adapting();
+      const thrown = make();
+      const call = watch(policy.execute(() => Promise.reject(thrown)));
+      await elapse(0);
+      expect([call.state, Object.is(call.error, thrown)]).toEqual(['rejected', true]);
+      const answered = Object.freeze([make()]); // in something, as a promise would follow a thenable
+      expect(await policy.execute(async () => answered)).toBe(answered);
+      expect(pauseToldBy(make())).toBeUndefined();
+      expect(policy.getSnapshot().pausedMs).toBe(0);
+    },
+  );
 
   it('hears nothing where it is not to', async () => {
     const policy = new RateLimitPolicy('deaf', { limit: 10 });

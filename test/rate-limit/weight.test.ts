@@ -8,6 +8,7 @@ import {
   ResilienceConfigurationError,
   Retry,
 } from '../../lib/index.js';
+import { HOSTILE_ERRORS } from '../support/hostile-errors.js';
 import { booting, elapse, failure, type ResilienceApp, watch } from '../support/resilience-app.js';
 
 const boot = booting();
@@ -142,6 +143,21 @@ describe('The weight of a call', () => {
     expect(weight).toHaveBeenCalledTimes(1);
     expect(careless.breakers.get('Careless.send').getState()).toBe(CircuitState.CLOSED);
   });
+
+  it.each(Object.entries(HOSTILE_ERRORS))(
+    'that throws or answers %s fails the call by an error that can be read',
+    async (_, make) => {
+      const throwing = () => {
+        throw make();
+      };
+      for (const weight of [throwing, make as () => number]) {
+        const policy = new RateLimitPolicy('partner', { limit: 5, weight });
+        const error = await failure(policy.execute(async () => 1));
+        expect(error).toBeInstanceOf(ResilienceConfigurationError);
+        expect((error as Error).message).toMatch(/^rate limit "partner".weight: (threw|answered) /);
+      }
+    },
+  );
 
   it('of who waits may be more than a new burst, and then never has its turn', async () => {
     const weight = (n: number) => n;
