@@ -11,6 +11,8 @@ const errors = new WeakSet<object>();
 const slowed = new WeakSet<object>();
 /** The scopes that were answered by an injected result. */
 const answered = new WeakSet<object>();
+/** Those, and the scopes inside of which that happened: what they answer may be made of it. */
+const feigned = new WeakSet<object>();
 /** Until something is injected, nobody has to look. */
 let isUsed = false;
 
@@ -41,6 +43,13 @@ export function markIfSlowed(error: unknown, scope: object): void {
 export function noteAnswered(scope: object): void {
   isUsed = true;
   answered.add(scope);
+  for (let each: Enclosed | undefined = scope; each !== undefined; each = each.around)
+    feigned.add(each);
+}
+
+/** Whether what a scope answers may be made of an injected result: then it is not worth keeping. */
+export function isFeigned(scope: object): boolean {
+  return isUsed && feigned.has(scope);
 }
 
 /** The result of a scope counts as a failure: that is marked where it was injected. */

@@ -1,4 +1,5 @@
 import { runInScope } from '../context/ambient.js';
+import { isFeigned } from '../context/chaos-marks.js';
 import type { Recording } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
 
@@ -33,7 +34,7 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
     const step = this.step(() =>
       first === undefined ? this.values.next(sent) : Promise.resolve(first),
     );
-    return recording === undefined ? step : recorded(step, recording);
+    return recording === undefined ? step : this.recorded(step, recording);
   }
 
   throw(error: unknown): Step<T> {
@@ -59,6 +60,14 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
     );
   }
 
+  private async recorded(step: Step<T>, recording: Recording): Step<T> {
+    const taken = await step;
+    if (this.attempt !== undefined && isFeigned(this.attempt)) recording.stop();
+    else if (taken.done) recording.ended(taken.value);
+    else recording.add(taken.value);
+    return taken;
+  }
+
   private async step(take: () => Step<T>): Step<T> {
     const { attempt } = this;
     try {
@@ -76,11 +85,4 @@ export class Begun<T> implements AsyncIterableIterator<T, unknown, unknown> {
       throw error;
     }
   }
-}
-
-async function recorded<T>(step: Step<T>, recording: Recording): Step<T> {
-  const taken = await step;
-  if (taken.done) recording.ended(taken.value);
-  else recording.add(taken.value);
-  return taken;
 }

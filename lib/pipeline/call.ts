@@ -2,6 +2,7 @@ import { now } from '../common/clock.js';
 import { type OpenPromise, openPromise } from '../common/open-promise.js';
 import { closeStreamOf } from '../common/open-stream.js';
 import { CallContext } from '../context/ambient.js';
+import { isFeigned } from '../context/chaos-marks.js';
 import type { Dependent } from '../context/dependent.js';
 import { follow, unfollow } from '../context/followed-signals.js';
 import { isConstant, retriedOutside } from '../context/retried-errors.js';
@@ -156,8 +157,8 @@ export abstract class Call<T>
     return attempt.opened ? this.runInScope(attempt, fn, ...args) : fn(...args);
   }
 
-  succeeded(value: T, at: number): void {
-    this.keep(value, at);
+  succeeded(value: T, at: number, attempt: Attempt<T>): void {
+    if (!isFeigned(attempt)) this.keep(value, at);
     this.plan.observer.onSuccess(at - this.startedAt, at);
     this.answer(value);
   }

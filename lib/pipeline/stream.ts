@@ -10,6 +10,7 @@ import {
 } from 'rxjs';
 import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
+import { isFeigned } from '../context/chaos-marks.js';
 import type { Scope } from '../context/scope.js';
 import type { Recorded } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
@@ -131,7 +132,7 @@ class StreamCall<T> extends Call<unknown> {
         attempt.succeed(STREAMING, NO_RESULT);
         attempt.flowOn(last);
         this.ended = true;
-        recording?.ended();
+        if (!isFeigned(attempt)) recording?.ended();
         this.emit(() => subscriber.complete());
       },
     };

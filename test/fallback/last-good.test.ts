@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Logger, Scope } from '@nestjs/common';
 import { from, lastValueFrom, Observable, throwError, toArray } from 'rxjs';
 import {
+  Chaos,
   Critical,
   Fallback,
   ResilienceConfigurationError,
@@ -407,6 +408,49 @@ describe('The last good value', () => {
     expect(await fail('a')).toBe('good a');
     expect(await fail('c')).toBe('good c');
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  describe('is not what chaos injected', () => {
+    @Injectable()
+    class Faked extends Answers {
+      @Fallback({ lastGood: { maxAgeMs: 1_000 } })
+      async promise(_id: number): Promise<unknown> {
+        return this.take();
+      }
+
+      @Fallback({ lastGood: { maxAgeMs: 1_000 } })
+      stream(_id: number): Observable<unknown> {
+        return from(this.take());
+      }
+
+      @generating(Fallback({ lastGood: { maxAgeMs: 1_000 } }))
+      async *values(_id: number): AsyncGenerator<unknown, void, unknown> {
+        yield await this.take();
+      }
+    }
+
+    it.each<[string, (faked: Faked) => Promise<unknown>]>([
+      ['of a Promise', (faked) => faked.promise(1)],
+      ['of an Observable', (faked) => lastValueFrom(faked.stream(1))],
+      [
+        'of an async generator',
+        async (faked) => {
+          let last: unknown;
+          for await (const value of faked.values(1)) last = value;
+          return last;
+        },
+      ],
+    ])('%s', async (_name, call) => {
+      const app = await boot({ chaos: {} }, [Faked]);
+      const faked = app.module.get(Faked);
+      faked.next = 'good';
+      await call(faked);
+      const id = app.module.get(Chaos).add({ operations: 'Faked.*', result: 'fake' });
+      expect(await call(faked)).toBe('fake');
+      app.module.get(Chaos).remove(id);
+      faked.next = DOWN;
+      expect(await call(faked)).toBe('good');
+    });
   });
 
   it('of a call whose caller has given up is not given', async () => {
