@@ -445,6 +445,31 @@ describe('A result that counts as a failure', () => {
     expect(alerts).toMatchObject([{ chaos: true }]);
   });
 
+  it('that chaos injected is marked as chaos, also of a call that goes straight', async () => {
+    @Injectable()
+    class Loader {
+      @Retry({ ...RETRY, maxAttempts: 2 })
+      @CircuitBreaker({ failureThreshold: 2, isFailureResult: isBad })
+      async load(): Promise<string> {
+        return 'good';
+      }
+
+      @Retry({ ...RETRY, maxAttempts: 2 })
+      async retried(): Promise<string> {
+        return 'good';
+      }
+    }
+    const rules = [{ operations: 'Loader.*', result: 'bad' }];
+    const app = await boot({ chaos: { rules } }, [Loader]);
+    const failures: unknown[] = [];
+    app.events.events$.subscribe((event) => 'error' in event && failures.push(event.error));
+    const loader = app.module.get(Loader);
+    const answers = [watch(loader.load()), watch(loader.retried())];
+    await elapse(10);
+    expect(answers.map(({ value }) => value)).toEqual(['bad', 'bad']);
+    expect(failures.map(isChaos)).toEqual([true, true, true]); // two retries, the breaker
+  });
+
   it('is not looked for in the answer of a fallback', async () => {
     const { pipeline } = await observed({
       retry: { ...RETRY, maxAttempts: 1 },

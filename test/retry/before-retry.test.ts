@@ -557,7 +557,18 @@ describe('currentAttempt()', () => {
 
   it('tells hedged attempts apart, also after a retry, and not to the calls inside', async () => {
     seen.length = 0;
-    const app = await boot();
+    @Injectable()
+    class Client {
+      /** Nothing of it needs a scope. */
+      @Retry(2)
+      async load(): Promise<unknown> {
+        await undefined;
+        return currentAttempt();
+      }
+    }
+    const app = await boot({}, [Client]);
+    const client = app.module.get(Client);
+    const inside: unknown[] = [];
     const inner = app.pipeline({ name: 'inner', timeoutMs: 1_000 });
     const pipeline = app.pipeline({
       name: 'load',
@@ -568,7 +579,7 @@ describe('currentAttempt()', () => {
     const result = watch(
       pipeline.execute(async () => {
         see();
-        await inner.execute(async () => expect(currentAttempt()).toEqual({ attempt: 1, hedge: 0 }));
+        inside.push(await inner.execute(async () => currentAttempt()), await client.load());
         return never();
       }),
     );
@@ -577,6 +588,20 @@ describe('currentAttempt()', () => {
     expect(seen).toEqual(
       [1, 2].flatMap((attempt) => [0, 1, 2].map((hedge) => ({ attempt, hedge }))),
     );
+    expect(inside).toEqual(Array.from({ length: 12 }, () => ({ attempt: 1, hedge: 0 })));
+  });
+
+  it('knows no hedges in what runs before an attempt, also inside of one that is hedged', async () => {
+    seen.length = 0;
+    const { app, pipeline } = await pipelineFor({ maxAttempts: 2, beforeRetry: () => void see() });
+    const outer = app.pipeline({ name: 'outer', hedge: { delayMs: 5 } });
+    const result = watch(outer.execute(() => pipeline.execute(() => Promise.reject(ERROR))));
+    await elapse(20);
+    expect(result.error).toBe(ERROR);
+    expect(seen).toEqual([
+      { attempt: 2, hedge: 0 },
+      { attempt: 2, hedge: 0 },
+    ]);
   });
 
   it('is the attempt to come in what runs before it, and that of the call around in a fallback', async () => {
