@@ -265,17 +265,25 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
 
   /** @returns whether one was forgotten */
   private makeRoom(): boolean {
-    for (let looks = 0; looks < LOOKED_AT; looks++) {
+    let longest = this.longestIdle();
+    // Those that had to stay and need not any more are where they were put then.
+    for (let looks = Math.min(LOOKED_AT, this.entries.size); looks > 0; looks--) {
       const { first } = this.staying;
       if (first === undefined) break;
-      if (mayGo(first)) return this.drop(first); // idle for longer than any of the others
-      this.settleDown(first);
+      this.staying.remove(first);
+      this.staying.append(first);
+      if (mayGo(first) && first.usedAt < (longest?.usedAt ?? Number.POSITIVE_INFINITY))
+        longest = first;
     }
+    return longest !== undefined && this.drop(longest);
+  }
+
+  private longestIdle(): Keyed<P> | undefined {
     for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
-      if (mayGo(first)) return this.drop(first);
+      if (mayGo(first)) return first;
       this.settleDown(first);
     }
-    return false;
+    return undefined;
   }
 
   /** @param looks at so many of those that have to stay */
