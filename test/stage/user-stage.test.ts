@@ -24,6 +24,7 @@ import {
   WAIT,
 } from '../../lib/index.js';
 import { PrometheusMetrics } from '../../lib/prometheus/index.js';
+import { retryAfterMs } from '../../lib/retry/retry-after.js';
 import { ResilienceHealthIndicator } from '../../lib/terminus/index.js';
 import { bootBare, closeAll, track } from '../binding/support.js';
 import { DashboardApp } from '../dashboard/support.js';
@@ -638,6 +639,21 @@ describe('How its instances stand', () => {
 });
 
 describe('Its error', () => {
+  it.each([
+    ['says so', true, 1_200],
+    ['does not', undefined, undefined],
+  ])('is waited for by retries where it %s', (_, delaysRetries, waitMs) => {
+    const meaning = { code: 'USED_UP', http: 429, grpc: 8, message: 'Used up' };
+    const stage = defineStage({
+      name: 'quota',
+      options: {},
+      make: () => ({ admit: () => undefined }),
+      error: delaysRetries === undefined ? meaning : { ...meaning, delaysRetries },
+    });
+    const error = new stage.Error('used up', { retryAfterMs: 1_200 });
+    expect(retryAfterMs(error)).toBe(waitMs);
+  });
+
   it('becomes that of the transport, whichever it is', async () => {
     const error = new concurrency.Error('7 run', { retryAfterMs: 1_200 });
     const told = { code: 'TOO_MANY', message: 'Too many at once' };
