@@ -10,10 +10,12 @@ import {
   Critical,
   type CriticalAlert,
   currentSignal,
+  defineStage,
   FailedResult,
   Fallback,
   Hedge,
   isChaos,
+  NO_RESULT,
   Resilience,
   type ResilienceDecorator,
   type ResilienceEvent,
@@ -906,6 +908,31 @@ describe('A result that is shared by equal calls', () => {
     expect(results.map(({ value }) => value)).toEqual([{ status: 'bad' }, { status: 'bad' }]);
     expect(client.made).toBe(3);
   });
+});
+
+it('A stage of your own hears what an attempt answered with, and can call it a failure', async () => {
+  const heard: unknown[] = [];
+  const watching = defineStage({
+    name: 'watching',
+    options: {},
+    make: () => ({
+      admit: () => undefined,
+      settled(_permit, _attempt, how, _error, _at, result) {
+        heard.push(how, result);
+        if (isBad(result)) throw new FailedResult(result);
+      },
+    }),
+  });
+  const app = await boot({ stages: [watching] } as object);
+  const pipeline = app.pipeline({ name: 'load', watching: {} } as ServiceOptions);
+  expect(await pipeline.execute(async () => 'good')).toBe('good');
+  expect(await pipeline.execute(async () => 'bad')).toBe('bad');
+  expect(app.tracker.getMetrics().byType).toEqual(new Map([['FailedResult', 1]]));
+  await lastValueFrom(pipeline.observe(() => of('first', 'second')));
+  await lastValueFrom(pipeline.observe(() => of()).pipe(toArray()));
+  expect(heard).toEqual(
+    ['good', 'bad', 'first', NO_RESULT].flatMap((result) => ['success', result]),
+  );
 });
 
 describe('By decorators', () => {
