@@ -32,6 +32,9 @@ import { weightOf } from './weight.js';
 /** Timers are exact to a ms. */
 const RESOLUTION_MS = 1;
 
+/** Nobody is waited for whose answer may be ready: a timer that is late rings at once. */
+const HOWEVER_LATE = Number.POSITIVE_INFINITY;
+
 /** A rate limit at this moment. */
 export interface RateLimitSnapshot {
   name: string;
@@ -290,7 +293,8 @@ export class RateLimitPolicy implements AttemptStage {
       if (isLate(at + waitMs, ticket.deadline)) {
         this.refuse(ticket, 'deadline', waitMs);
       } else {
-        alarm.set(Math.min(Math.max(1, Math.ceil(waitMs)), MAX_TIMER_MS), waitMs, at);
+        const delayMs = Math.min(Math.max(1, Math.ceil(waitMs)), MAX_TIMER_MS);
+        alarm.set(delayMs, HOWEVER_LATE, at);
         break;
       }
     }
