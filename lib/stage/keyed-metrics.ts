@@ -6,8 +6,9 @@ import type { StageEvent, StageHost, StageMetrics } from './stage-host.js';
 class Share implements Linked<Share> {
   previous: Share | undefined = undefined;
   next: Share | undefined = undefined;
-  value = 0;
-  isGone = false;
+  /** `undefined` before it has said anything, and when it is there no more. */
+  value: number | undefined = undefined;
+  private isGone = false;
 
   constructor(
     readonly gauge: SharedGauge,
@@ -20,6 +21,11 @@ class Share implements Linked<Share> {
 
   set(value: number): void {
     if (!this.isGone) this.gauge.change(this, value);
+  }
+
+  leave(): void {
+    this.gauge.change(this, undefined);
+    this.isGone = true;
   }
 }
 
@@ -40,33 +46,37 @@ class SharedGauge {
 
   join(read?: () => number): Share {
     const share = new Share(this, read);
-    this.shares.append(share);
     share.changed();
     return share;
   }
 
-  leave(share: Share): void {
-    share.set(0);
-    share.isGone = true;
-    this.shares.remove(share);
-  }
-
-  change(share: Share, value: number): void {
+  /** @param value `undefined` of one that has nothing to say any more */
+  change(share: Share, value: number | undefined): void {
     const before = share.value;
+    if (value === before) return;
     share.value = value;
+    if (before === undefined) this.shares.append(share);
+    if (value === undefined) this.shares.remove(share);
     const old = this.value;
-    if (this.aggregator === 'sum') this.value += value - before;
-    else if (value >= old) this.value = value;
-    else if (before === old) this.value = this.greatest();
+    this.value = this.together(before, value);
     if (this.value !== old) this.series.changed();
   }
 
-  private greatest(): number {
-    let greatest = 0;
-    for (let share = this.shares.first; share !== undefined; share = share.next)
-      greatest = Math.max(greatest, share.value);
-    return greatest;
+  private together(before: number | undefined, now: number | undefined): number {
+    const { first, last } = this.shares;
+    if (first === undefined) return 0;
+    if (first === last) return first.value as number;
+    if (this.aggregator === 'sum') return this.value - (before ?? 0) + (now ?? 0);
+    if (now !== undefined && now >= this.value) return now;
+    return before === this.value ? greatestOf(first) : this.value;
   }
+}
+
+function greatestOf(first: Share): number {
+  let greatest = first.value as number;
+  for (let share = first.next; share !== undefined; share = share.next)
+    greatest = Math.max(greatest, share.value as number);
+  return greatest;
 }
 
 /** Where the instances of one name report to, each under its key. */
@@ -186,7 +196,7 @@ class CommonSeries implements StageMetrics {
   forget(): void {}
 
   end(): void {
-    for (const share of this.shares) share.gauge.leave(share);
+    for (const share of this.shares) share.leave();
   }
 
   private common(tags: MetricTags): MetricTags {

@@ -153,6 +153,53 @@ describe('What is kept by key', () => {
   });
 });
 
+describe('A gauge of what is kept by key', () => {
+  it.each([
+    ['sum', (values: number[]) => values.reduce((sum, value) => sum + value, 0)],
+    ['max', (values: number[]) => (values.length === 0 ? 0 : Math.max(...values))],
+  ] as const)('is the %s of all that have said something', (aggregator, together) => {
+    const step = fc.record({
+      who: fc.integer({ min: 0, max: 3 }),
+      says: fc.option(fc.integer({ min: -3, max: 3 })),
+    });
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        let read = () => Number.NaN;
+        let told = 0;
+        const host = stageHost();
+        const watching: typeof host = {
+          ...host,
+          metrics: {
+            ...host.metrics,
+            watch: (_name, _tags, asked) => {
+              read = asked;
+              told = asked();
+              return { changed: () => (told = asked()) };
+            },
+          },
+        };
+        const metrics = { it: { kind: 'gauge', help: '', labels: ['name'], aggregator } } as const;
+        const reports = new KeyedReports(watching, 'it', metrics, false);
+        const hosts = [0, 1, 2, 3].map((who) => reports.of(`it[${who}]`, String(who)));
+        const values = new Map<number, number>();
+        for (const { who, says } of steps) {
+          if (says === null) {
+            hosts[who]?.end();
+            hosts[who] = reports.of(`it[${who}]`, String(who));
+            values.delete(who);
+          } else {
+            hosts[who]?.metrics.gauge('it', says, { name: `it[${who}]` });
+            values.set(who, says);
+          }
+          if (values.size === 0 && told === 0) continue;
+          expect(told).toBe(together([...values.values()]));
+          expect(read()).toBe(told);
+        }
+      }),
+    );
+  });
+});
+
 describe('Calls inside of calls by key', () => {
   it('are counted once where they are for the same key, and each where they are not', async () => {
     const app = await boot({
