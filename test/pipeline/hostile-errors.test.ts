@@ -234,12 +234,17 @@ describe.each(Object.entries(HOSTILE_ERRORS))('%s', (_name, make) => {
     await expectThrown(lastValueFrom(doors.stream()), 3);
     const interceptor = new ResilienceInterceptor(true);
     for (const type of ['ws', 'rpc', 'graphql']) {
-      const client = { getClient: () => undefined };
+      const client = {
+        getClient: () => undefined,
+        getContext: () => undefined,
+        getData: () => undefined,
+      };
       const context = {
         getType: () => type,
         getArgByIndex: () => undefined,
         getHandler: () => jest.fn(),
         switchToWs: () => client,
+        switchToRpc: () => client,
       } as unknown as ExecutionContext;
       const handler: CallHandler = { handle: () => throwError(() => thrown) };
       const { error } = await caught(lastValueFrom(interceptor.intercept(context, handler)));
