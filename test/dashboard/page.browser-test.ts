@@ -55,7 +55,7 @@ class Visit {
   row(name: string, table = 'Circuit breakers') {
     return this.page
       .getByRole('table', { name: table })
-      .getByRole('row', { name: new RegExp(`^${name.replace('.', '\\.')}\\b`) });
+      .getByRole('row', { name: new RegExp(`^${name.replaceAll(/[.*[\]]/g, '\\$&')}(?!\\w)`) });
   }
 
   /** Waits until the page shows a breaker in this state. */
@@ -249,6 +249,29 @@ describe('The page in a browser', () => {
     expect(breaker.getState()).toBe('CLOSED');
     const close = visit.page.getByRole('button', { name: 'Close payments' });
     expect(await close.getAttribute('aria-disabled')).toBe('true');
+    expect(visit.complaints).toEqual([]);
+  });
+
+  it('has a row of all keys beside those of the worst, which go when they are well', async () => {
+    const app = await DashboardApp.start(OPTIONS, {
+      resilience: {
+        breakers: { partner: { failureThreshold: 1, key: (tenant: string) => tenant } },
+      },
+    });
+    const pipeline = app.resilience.pipeline({ name: 'charge', circuitBreaker: 'partner' });
+    for (const tenant of ['sick', 'a', 'b'])
+      await pipeline
+        .execute(tenant === 'sick' ? down : async () => 1, { args: [tenant] })
+        .catch(() => undefined);
+    const visit = await Visit.to(app);
+    await visit.row('partner[*]').getByText('1 of 3 keys open').waitFor();
+    await visit.sees('partner[sick]', 'Open');
+    await visit.press('Close partner[sick]');
+    await visit.row('partner[*]').getByText('0 of 3 keys open').waitFor();
+    await visit.row('partner[sick]').waitFor({ state: 'detached' });
+    await visit.press('Force open partner[*]');
+    await visit.row('partner[*]').getByText('3 of 3 keys open').waitFor();
+    await visit.sees('partner[a]', 'Forced open');
     expect(visit.complaints).toEqual([]);
   });
 
