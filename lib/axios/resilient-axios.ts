@@ -35,7 +35,7 @@ interface Ends {
 const MAX_BODY_BYTES = 64 * 1_024;
 
 const resilient = new WeakSet<object>();
-/** By the signal that each request was given. */
+/** By the signal that each request was given, which no other has. */
 const endsOf = new WeakMap<object, Ends>();
 /** Streams that were the body of a request. */
 const sent = new WeakSet<object>();
@@ -110,7 +110,7 @@ function isStream(body: unknown): body is object {
 }
 
 function either({ scope, own }: Ends): AbortSignal {
-  if (own == null) return scope;
+  if (own == null) return AbortSignal.any([scope]);
   if (own instanceof AbortSignal) return AbortSignal.any([scope, own]);
   const controller = new AbortController();
   if (own.aborted) controller.abort();

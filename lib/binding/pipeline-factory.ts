@@ -42,9 +42,9 @@ export class PipelineFactory {
       trace: this.tracing(labels),
       onDiscard: onDiscard && ((answer) => guard.run(() => onDiscard(answer))),
     });
-    return chaos.options === undefined
-      ? new Pipeline(plan)
-      : new ChaoticPipeline(plan, new OperationChaos(chaos, name, upstream));
+    if (chaos.options === undefined) return new Pipeline(plan);
+    const keepsAnswers = plan.lastGood !== undefined;
+    return new ChaoticPipeline(plan, new OperationChaos(chaos, name, upstream, keepsAnswers));
   }
 
   /** However a tracer behaves, the call is made once, and is the call. */

@@ -1,4 +1,5 @@
 import { now, Since } from '../common/clock.js';
+import type { Wait } from '../shutdown/shutdown.js';
 import type { ChaosEffect } from './chaos.telemetry.js';
 import type { ChaosLatency, ChaosRule } from './chaos-rule.js';
 import { matcherOf } from './operation-pattern.js';
@@ -29,6 +30,9 @@ export class ActiveRule {
   /** By the wall clock, for who looks. */
   private readonly endsAt: Date | undefined;
   private readonly fits: (operation: string) => boolean;
+  /** The attempts that it holds up. */
+  private readonly waits = new Set<Wait>();
+  private ended = false;
 
   constructor(
     readonly id: string,
@@ -47,9 +51,27 @@ export class ActiveRule {
   }
 
   isOver(at: number): boolean {
+    return this.leftMs(at) <= 0;
+  }
+
+  /** How long it is still in force, in ms; `Infinity` where it does not end by itself. */
+  leftMs(at: number): number {
     const { until, forMs } = this.rule;
-    if (forMs !== undefined) return this.since.elapsedMs(at) >= forMs;
-    return until !== undefined && until.getTime() <= Date.now();
+    if (this.ended) return 0;
+    if (forMs !== undefined) return forMs - this.since.elapsedMs(at);
+    return until === undefined ? Number.POSITIVE_INFINITY : until.getTime() - Date.now();
+  }
+
+  /** An attempt waits by it. @returns to be called when that is over */
+  holdUp(wait: Wait): () => void {
+    this.waits.add(wait);
+    return () => this.waits.delete(wait);
+  }
+
+  /** What it holds up goes on. */
+  end(): void {
+    this.ended = true;
+    for (const wait of this.waits) wait.stop();
   }
 
   view(): ChaosRuleView {

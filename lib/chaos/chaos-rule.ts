@@ -44,7 +44,7 @@ export type ChaosFault =
       result?: never;
     }
   | {
-      /** It never ends by itself: a timeout, its caller or its client cut it. */
+      /** It hangs until a timeout, its caller or its client cut it. Where the rule ends before, it goes on to its work. */
       hang: true;
       latencyMs?: never;
       error?: never;

@@ -105,10 +105,10 @@ export class ChaosInterceptor implements NestInterceptor, OnModuleInit {
     const { chaos } = this.parts;
     return new Observable((subscriber) => {
       const scope = new ChaosScope(currentScope(), rules);
-      chaos.requests++;
+      const leave = chaos.enter(rules);
       subscriber.add(() => {
         scope.leave();
-        chaos.requests--;
+        leave();
       });
       subscriber.add(runInScope(scope, () => next.handle().subscribe(subscriber)));
     });

@@ -28,8 +28,8 @@ export class Chaos {
   private readonly past: ActiveRule[] = [];
   /** Counts the changes: by it operations know whether the rules that they found are still those in force. @internal */
   version = 0;
-  /** So many requests that bring chaos along are being answered. @internal */
-  requests = 0;
+  /** The rules of each request that brings chaos along, while it is answered. */
+  private readonly ofRequests = new Set<readonly ActiveRule[]>();
 
   /** @internal */
   constructor(
@@ -42,6 +42,11 @@ export class Chaos {
       if (rule.isOver(now())) this.past.push(rule);
       else this.put(rule);
     }
+  }
+
+  /** So many requests that bring chaos along are being answered. @internal */
+  get requests(): number {
+    return this.ofRequests.size;
   }
 
   /** Whether any rule is in force. */
@@ -80,7 +85,7 @@ export class Chaos {
   }
 
   /**
-   * Ends what a rule does; what hangs already goes on to hang.
+   * Ends what a rule does: what it makes hang or wait at the moment goes on to its work at once.
    *
    * @returns whether there was such a rule
    */
@@ -96,10 +101,20 @@ export class Chaos {
     return this.inForce().map((rule) => rule.view());
   }
 
-  /** Ends all rules. */
+  /** Ends all rules, as `remove()` does, and what requests that are being answered have brought along. */
   stopAll(): void {
+    for (const rules of this.ofRequests) for (const rule of rules) rule.end();
     const rules = this.inForce();
     if (rules.length > 0) this.end(rules);
+  }
+
+  /** A request brings chaos along. @returns to be called when it was answered: then its rules end @internal */
+  enter(rules: readonly ActiveRule[]): () => void {
+    this.ofRequests.add(rules);
+    return () => {
+      this.ofRequests.delete(rules);
+      for (const rule of rules) rule.end();
+    };
   }
 
   /** Those for an operation. @internal */
@@ -178,6 +193,7 @@ export class Chaos {
 
   private end(rules: readonly ActiveRule[]): void {
     this.change(this.rules.filter((rule) => !rules.includes(rule)));
+    for (const rule of rules) rule.end();
     const ids = rules.map(({ id }) => id);
     const message = `Chaos has ended: ${ids.join(', ')}`;
     this.logger.warn({ event: 'chaos_off', chaos: true, message, rules: ids });

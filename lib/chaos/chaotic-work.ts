@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { now } from '../common/clock.js';
 import { markAsChaos, noteAnswered, noteSlowed } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
@@ -35,8 +36,10 @@ export class ChaoticWork implements Work {
     const go = () => this.effect(rule, self, args, attempt);
     // An error costs time too, where it is retried.
     if (rule.effect !== 'result' || latencyMs !== undefined) noteSlowed(attempt);
-    if (latencyMs === undefined) return go();
-    return this.faulty.later(this.wait(latencyMs, attempt.signal), go);
+    const waitMs = rule.effect === 'hang' ? Number.POSITIVE_INFINITY : latencyMs;
+    return waitMs === undefined
+      ? go()
+      : this.faulty.later(this.wait(rule, waitMs, attempt.signal), go);
   }
 
   answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown {
@@ -52,15 +55,16 @@ export class ChaoticWork implements Work {
   }
 
   private effect(
-    { id, effect, rule }: ActiveRule,
+    active: ActiveRule,
     self: unknown,
     args: unknown[],
     attempt: AttemptContext,
   ): unknown {
     const { faulty } = this;
-    if (effect === 'latency') return this.work.begin(self, args, attempt);
+    const { id, effect, rule } = active;
+    const isHeldUp = effect === 'latency' || effect === 'hang';
+    if (isHeldUp || active.isOver(now())) return this.work.begin(self, args, attempt);
     if (effect === 'error') return faulty.fail(this.errorOf(id, rule.error));
-    if (effect === 'hang') return faulty.hang(attempt.signal);
     noteAnswered(attempt);
     return faulty.answer(() => resultOf(rule.result, args));
   }
@@ -105,34 +109,36 @@ export class ChaoticWork implements Work {
     chaos.injected(rule, { operation, attempt, ...(latencyMs !== undefined && { latencyMs }) });
   }
 
-  /** Ends at once when nobody waits any more, by the reason; and when the application has closed. */
-  private async wait(ms: number, signal: AbortSignal): Promise<void> {
+  /** Ends at once when nobody waits any more, by the reason; and when the rule ends, or the application has closed. */
+  private wait(rule: ActiveRule, ms: number, signal: AbortSignal): Promise<void> {
     const { shutdown } = this;
-    if (!shutdown.closed && !signal.aborted) {
-      const pause = new Pause(ms);
-      const stop = () => pause.stop();
-      signal.addEventListener('abort', stop);
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      if (shutdown.closed) {
+        resolve();
+        return;
+      }
+      const pause = new Pause(Math.min(ms, rule.leftMs(now())));
+      const cut = () => {
+        reject(signal.reason);
+        pause.stop();
+      };
+      signal.addEventListener('abort', cut);
       shutdown.add(pause);
-      await pause.over;
-      shutdown.delete(pause);
-      signal.removeEventListener('abort', stop);
-    }
-    signal.throwIfAborted();
+      const letGo = rule.holdUp(pause);
+      void pause.over.then(() => {
+        signal.removeEventListener('abort', cut);
+        shutdown.delete(pause);
+        letGo();
+        resolve();
+      });
+    });
   }
 }
 
 function resultOf(result: unknown, args: unknown[]): unknown {
-  if (typeof result !== 'function') return result;
-  try {
-    const made: unknown = result(...args);
-    return types.isPromise(made) ? made.catch(failed) : made;
-  } catch (error) {
-    return failed(error);
-  }
-}
-
-/** That a rule's own function fails is no failure of what it stands for. */
-function failed(error: unknown): never {
-  markAsChaos(error);
-  throw error;
+  return typeof result === 'function' ? result(...args) : result;
 }

@@ -1,23 +1,23 @@
 import {
+  catchError,
   defer,
   from,
   isObservable,
   mergeMap,
-  NEVER,
   type ObservableInput,
   of,
   throwError,
 } from 'rxjs';
 import { read } from '../common/read.js';
+import { markAsChaos } from '../context/chaos-marks.js';
 
 /** What a fault looks like, by what a method returns. */
 export interface Faulty {
   /** What `go` returns, once `waited` is over; an error where that rejects. */
   later(waited: Promise<void>, go: () => unknown): unknown;
   fail(error: unknown): unknown;
+  /** That a result fails is no failure of what it stands for: it is marked. */
   answer(result: () => unknown): unknown;
-  /** Until the signal aborts, or it is unsubscribed. */
-  hang(signal: AbortSignal): unknown;
 }
 
 export const FAULTY_PROMISE: Faulty = {
@@ -26,8 +26,13 @@ export const FAULTY_PROMISE: Faulty = {
     return go();
   },
   fail: (error) => Promise.reject(error),
-  answer: async (result) => result(),
-  hang: (signal) => aborted(signal),
+  answer: async (result) => {
+    try {
+      return await result();
+    } catch (error) {
+      throw marked(error);
+    }
+  },
 };
 
 export const FAULTY_STREAM: Faulty = {
@@ -38,8 +43,7 @@ export const FAULTY_STREAM: Faulty = {
       const answer = result();
       if (isObservable(answer)) return answer;
       return isThenable(answer) ? from(answer) : of(answer);
-    }),
-  hang: () => NEVER,
+    }).pipe(catchError((error) => throwError(() => marked(error)))),
 };
 
 export const FAULTY_GENERATOR: Faulty = {
@@ -52,24 +56,20 @@ export const FAULTY_GENERATOR: Faulty = {
     throw error;
   },
   async *answer(result) {
-    const answer = await result();
-    if (isIterable(answer)) return yield* answer;
-    yield answer;
-    return undefined;
-  },
-  // biome-ignore lint/correctness/useYield: it never comes to one
-  async *hang(signal) {
-    return aborted(signal);
+    try {
+      const answer = await result();
+      if (isIterable(answer)) return yield* answer;
+      yield answer;
+      return undefined;
+    } catch (error) {
+      throw marked(error);
+    }
   },
 };
 
-/** It rejects when the signal aborts, so that what the attempt holds is given back. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
+function marked(error: unknown): unknown {
+  markAsChaos(error);
+  return error;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -6,18 +6,21 @@ import { requestRules } from './chaos-scope.js';
 export class OperationChaos {
   private seen = -1;
   private matching: readonly ActiveRule[] = [];
+  private isOutOfReach = true;
 
   constructor(
     readonly chaos: Chaos,
     readonly operation: string,
     private readonly upstream: string | undefined,
+    /** Whether it keeps answers for later: then it has to know what was injected into the calls inside. */
+    private readonly keepsAnswers: boolean,
   ) {}
 
   /** Whether nothing can happen to a call that is made now. */
   get isQuiet(): boolean {
     const { chaos } = this;
     if (this.seen !== chaos.version) this.match();
-    return this.matching.length === 0 && chaos.requests === 0;
+    return this.isOutOfReach && chaos.requests === 0;
   }
 
   /** What hits an attempt that begins now: what its request has brought along comes first. */
@@ -31,6 +34,7 @@ export class OperationChaos {
 
   private match(): void {
     this.matching = this.chaos.rulesFor(this.operation, this.upstream);
+    this.isOutOfReach = this.matching.length === 0 && !(this.keepsAnswers && this.chaos.isOn);
     this.seen = this.chaos.version;
   }
 }

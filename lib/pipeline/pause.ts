@@ -1,5 +1,5 @@
 import { Alarm } from '../common/alarm.js';
-import { areTimersFaked, now } from '../common/clock.js';
+import { areTimersFaked, MAX_TIMER_MS, now } from '../common/clock.js';
 import type { Wait } from '../shutdown/shutdown.js';
 
 /** A wait that can be ended early. Like any timer it keeps the process alive. */
@@ -9,11 +9,12 @@ export class Pause implements Wait {
   private readonly alarm = new Alarm(() => this.ring());
   private end!: (goesOn: boolean) => void;
 
+  /** @param delayMs longer than a timer takes, such as `Infinity`: it ends only where it is stopped */
   constructor(delayMs: number) {
     this.over = new Promise((resolve) => {
       this.end = resolve;
     });
-    this.alarm.set(delayMs);
+    if (delayMs <= MAX_TIMER_MS) this.alarm.set(delayMs);
   }
 
   /**

@@ -12,6 +12,7 @@ import { firstValueFrom, type Observable } from 'rxjs';
 import { resilientAxios } from '../../lib/axios/index.js';
 import {
   CircuitBreaker,
+  currentSignal,
   ResilienceConfigurationError,
   Retry,
   Timeout,
@@ -77,7 +78,13 @@ describe('resilientAxios', () => {
     const calls = await pipeline({ timeoutMs: 50_000, critical: true });
     await calls.execute(() => client.get('/'));
     await calls.execute(() => client.get('/', { headers: { 'X-Request-Attempt': '9' } }));
-    expect(requests.map(({ headers }) => headers['x-request-attempt'])).toEqual(['1', '9']);
+    await calls.execute(async () => {
+      await client.get('/');
+      const signal = currentSignal();
+      await client.get('/', { signal, headers: { 'X-Request-Attempt': '9' } });
+    });
+    const attempts = requests.map(({ headers }) => headers['x-request-attempt']);
+    expect(attempts).toEqual(['1', '9', '1', '9']);
     for (const { headers } of requests) {
       expect(headers['x-request-criticality']).toBe('critical');
       expect(Number(headers['x-request-timeout-ms'])).toBeGreaterThan(20_000);

@@ -1,7 +1,16 @@
 import { jest } from '@jest/globals';
 import { Injectable, Scope } from '@nestjs/common';
 import { ContextIdFactory } from '@nestjs/core';
-import { firstValueFrom, lastValueFrom, Observable, of, toArray } from 'rxjs';
+import {
+  defer,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  Observable,
+  of,
+  throwError,
+  toArray,
+} from 'rxjs';
 import {
   Bulkhead,
   Chaos,
@@ -179,11 +188,112 @@ describe('A rule of chaos', () => {
     expect(chaos.list()).toMatchObject([{ injected: 3 }]);
   });
 
+  it('fails where its result is a stream that fails, which is chaos too', async () => {
+    const { payments, chaos } = await started();
+    chaos.add({ operations: '*.prices', result: () => throwError(() => new RangeError('no')) });
+    chaos.add({
+      operations: '*.pages',
+      async *result() {
+        yield 1;
+        throw new RangeError('no more');
+      },
+    });
+    const prices = await caught(lastValueFrom(payments.prices()));
+    expect(isChaos(prices.error)).toBe(true);
+    const pages = payments.pages();
+    expect(await pages.next()).toEqual({ value: 1, done: false });
+    expect(isChaos((await caught(pages.next())).error)).toBe(true);
+  });
+
   it('lets it hang until its timeout, and holds nothing of it afterwards', async () => {
     const { payments, chaos } = await started({ operations: 'Payments.charge', hang: true });
     await expect(payments.charge()).rejects.toThrow(TimeoutError);
     chaos.stopAll();
     expect(await payments.charge()).toBe('charged 1'); // its bulkhead has one slot
+  });
+
+  it.each<[string, (chaos: Chaos, id: string) => unknown]>([
+    ['is removed', (chaos, id) => chaos.remove(id)],
+    ['ends with all others', (chaos) => chaos.stopAll()],
+  ])('lets what it holds up go on to its work when it %s', async (_, end) => {
+    const { payments, chaos } = await started();
+    for (const fault of [
+      { hang: true },
+      { latencyMs: 60_000 },
+      { latencyMs: 60_000, error: true },
+      { latencyMs: 60_000, result: 'made up' },
+    ] as const) {
+      const id = chaos.add({ operations: 'Payments.*', ...fault });
+      const calls = [
+        payments.history(),
+        lastValueFrom(payments.prices()),
+        payments.pages().next(),
+      ] as const;
+      await new Promise((resolve) => setImmediate(resolve));
+      end(chaos, id);
+      expect(await Promise.all(calls)).toEqual(['history', 2, { value: 1, done: false }]);
+    }
+  });
+
+  it.each([
+    ['forMs', () => ({ forMs: 5_000 })],
+    ['until', () => ({ until: new Date(Date.now() + 5_000) })],
+  ])('lets what it holds up go on to its work when its time by %s is over', async (_, end) => {
+    const { payments, chaos } = await started();
+    jest.useFakeTimers();
+    try {
+      for (const fault of [{ hang: true }, { latencyMs: 60_000 }] as const) {
+        const id = chaos.add({ operations: 'Payments.history', ...fault, ...end() });
+        const held = jest.fn();
+        const call = payments.history().finally(held);
+        await jest.advanceTimersByTimeAsync(4_999);
+        expect(held).not.toHaveBeenCalled();
+        await jest.advanceTimersByTimeAsync(1);
+        expect(await call).toBe('history');
+        expect(chaos.remove(id)).toBe(false);
+        expect(jest.getTimerCount()).toBe(0);
+      }
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('lets it hang without a timer, be its end none or in years', async () => {
+    const { payments, chaos } = await started();
+    jest.useFakeTimers();
+    try {
+      chaos.add({ id: 'ever', operations: 'Payments.history', hang: true });
+      const calls = [payments.history()];
+      chaos.remove('ever');
+      chaos.add({
+        operations: 'Payments.history',
+        hang: true,
+        until: new Date(Date.now() + 1e12),
+      });
+      const held = jest.fn();
+      calls.push(payments.history().finally(held));
+      await jest.advanceTimersByTimeAsync(60_000);
+      expect(held).not.toHaveBeenCalled();
+      expect(jest.getTimerCount()).toBe(0);
+      chaos.stopAll();
+      expect(await Promise.all(calls)).toEqual(['history', 'history']);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('lets go of a stream that nobody listens to any more', async () => {
+    const { payments, chaos } = await started();
+    jest.useFakeTimers();
+    try {
+      chaos.add({ operations: 'Payments.prices', latencyMs: 60_000 });
+      payments.prices().subscribe().unsubscribe();
+      await Promise.resolve();
+      expect(jest.getTimerCount()).toBe(0);
+      expect(payments.calls).toBe(0);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('lets it hang until its caller gives up', async () => {
@@ -454,6 +564,57 @@ describe('Chaos comes to', () => {
       { ...OPTIONS, chaos: { rules: [{ operations: 'Looking.look', latencyMs: 1 }] } },
     );
     expect(await app.get(Looking).look()).toBe(true);
+  });
+});
+
+describe('A result of chaos', () => {
+  @Injectable()
+  class Rates {
+    isDown = false;
+
+    @Fallback({ lastGood: { maxAgeMs: 60_000, key: () => 'rates' } })
+    async rates(): Promise<string> {
+      return this.real('rates');
+    }
+
+    @(Fallback({ lastGood: { maxAgeMs: 60_000, key: () => 'ticks' } }) as MethodDecorator)
+    async *ticks(): AsyncGenerator<string> {
+      yield this.real('tick');
+    }
+
+    @Fallback({ lastGood: { maxAgeMs: 60_000, key: () => 'quotes' } })
+    quotes(): Observable<string> {
+      return defer(() => of(this.real('quote')));
+    }
+
+    @Fallback({ lastGood: { maxAgeMs: 60_000, key: () => 'page' } })
+    async summary(): Promise<string> {
+      return this.real(`all of ${await this.rates()}`);
+    }
+
+    private real(value: string): string {
+      if (this.isDown) throw new Error('down');
+      return value;
+    }
+  }
+
+  it('is not kept as the last good one, nor is what was made of it', async () => {
+    const { app } = await boot({ providers: [Rates] }, { ...OPTIONS, chaos: {} });
+    const [rates, chaos] = [app.get(Rates), app.get(Chaos)];
+    const all = async () => [
+      await rates.rates(),
+      await lastValueFrom(from(rates.ticks())),
+      await lastValueFrom(rates.quotes()),
+      await rates.summary(),
+    ];
+    const real = ['rates', 'tick', 'quote', 'all of rates'];
+    expect(await all()).toEqual(real);
+    for (const operations of ['Rates.rates', 'Rates.ticks', 'Rates.quotes'])
+      chaos.add({ operations, result: 'made up' });
+    expect(await all()).toEqual(['made up', 'made up', 'made up', 'all of made up']);
+    chaos.stopAll();
+    rates.isDown = true;
+    expect(await all()).toEqual(real);
   });
 });
 

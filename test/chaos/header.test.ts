@@ -182,6 +182,15 @@ describe.each([EXPRESS, FASTIFY])('The header of chaos on $name', (platform) => 
     await until(() => chaos.requests === 1, 'the request');
     client.abort();
     await until(() => chaos.requests === 0, 'the end of the request');
+    expect(app.get(Bank).calls).toBe(0);
+  });
+
+  it('is ended with all other chaos, also for what hangs already', async () => {
+    const { status, chaos } = await serve(platform);
+    const sent = status('/pay', 'Bank.pay=hang');
+    await until(() => chaos.requests === 1, 'the request');
+    chaos.stopAll();
+    expect(await sent).toBe(200);
   });
 
   it('is ignored where the request is not allowed to bring chaos along', async () => {
