@@ -3,6 +3,7 @@ import { read } from '../common/read.js';
 import { errorChain } from '../context/error-chain.js';
 import { headerOf } from '../retry/error-headers.js';
 import { askedBy } from '../retry/retry-after.js';
+import { firstToHear } from './first-to-hear.js';
 import { isUsedUp, resetMs } from './rate-limit-fields.js';
 
 const TOO_MANY_REQUESTS = 429;
@@ -16,21 +17,24 @@ const LONGEST_MS = 24 * 60 * 60 * 1_000;
 /**
  * How long, in ms, a partner asks all callers to stay away: the longest that an error, or one of those that
  * it was made of, says. `undefined` where none says that there were too many, and for how long.
+ *
+ * @param listener who asks: what another has heard before was said to that one
  */
-export function pauseAskedBy(error: unknown): number | undefined {
+export function pauseAskedBy(error: unknown, listener: object): number | undefined {
   let longest: number | undefined;
   for (const each of errorChain(error)) {
     const asked = askedByAnswer(each);
-    if (asked !== undefined) longest = Math.max(longest ?? 0, asked);
+    if (asked !== undefined && firstToHear(each, listener)) longest = Math.max(longest ?? 0, asked);
   }
   return bounded(longest);
 }
 
 /** The same of a result that is an answer of HTTP, such as a `Response`: also where nothing is left after it. */
-export function pauseToldBy(result: unknown): number | undefined {
+export function pauseToldBy(result: unknown, listener: object): number | undefined {
   if (statusesOf(result).length === 0) return undefined;
   const header = (name: string) => headerOf(result, name);
-  return bounded(askedByAnswer(result) ?? (isUsedUp(header) ? resetMs(header) : undefined));
+  const told = askedByAnswer(result) ?? (isUsedUp(header) ? resetMs(header) : undefined);
+  return told !== undefined && firstToHear(result, listener) ? bounded(told) : undefined;
 }
 
 function bounded(ms: number | undefined): number | undefined {

@@ -16,7 +16,6 @@ import {
 import type { StageHost } from '../stage/stage-host.js';
 import { Ticket } from '../stage/ticket.js';
 import { TicketQueue } from '../stage/ticket-queue.js';
-import { firstToHear } from './first-to-hear.js';
 import { pauseAskedBy, pauseToldBy } from './pushback.js';
 import { RateLimitedError, type RateLimitReason } from './rate-limit.error.js';
 import {
@@ -355,8 +354,8 @@ export class RateLimitPolicy implements AttemptStage {
   /** An answer by which the partner pushes back is for all callers. */
   private hear(how: Settlement, answer: unknown): void {
     if (how !== 'failure' && how !== 'success') return;
-    const pauseMs = how === 'success' ? pauseToldBy(answer) : pauseAskedBy(answer);
-    if (pauseMs === undefined || !firstToHear(answer, this)) return;
+    const pauseMs = how === 'success' ? pauseToldBy(answer, this) : pauseAskedBy(answer, this);
+    if (pauseMs === undefined) return;
     const at = now();
     const isNew = this.bucket.pausedMs(at) === 0;
     this.bucket.pause(at + pauseMs, at);

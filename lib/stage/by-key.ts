@@ -1,3 +1,4 @@
+import { now } from '../common/clock.js';
 import {
   type Admission,
   type AttemptStage,
@@ -55,7 +56,7 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
   admit(attempt: StageAttempt, at: number): Permit {
     const { instances, key, place } = this;
     const entry = instances.find(askKey(key, attempt, place), at, place);
-    instances.enter(entry);
+    instances.enter(entry, at);
     let permit: Permit = WAIT;
     try {
       permit = (entry.policy as AttemptStage).admit(attempt, at);
@@ -74,7 +75,7 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
     const { instances } = this;
     const entry = this.waiting as Keyed<P>;
     this.waiting = undefined;
-    instances.enter(entry);
+    instances.enter(entry, entry.usedAt);
     let isAnswered = false;
     const leave = entry.policy.wait?.(attempt, (ask) => {
       isAnswered = true;
@@ -83,7 +84,7 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
         try {
           admission = ask();
         } finally {
-          if (admission === undefined || 'refusal' in admission) instances.exit(entry);
+          if (admission === undefined || 'refusal' in admission) instances.exit(entry, now());
         }
         return 'refusal' in admission
           ? admission
@@ -92,7 +93,7 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
     });
     return () => {
       leave?.();
-      if (!isAnswered) instances.exit(entry); // else it is asked for all the same
+      if (!isAnswered) instances.exit(entry, now()); // else it is asked for all the same
       isAnswered = true;
     };
   }
@@ -112,7 +113,8 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
     try {
       holder.policy.settled?.(permit, attempt, how, error, at, result);
     } finally {
-      if (!this.holds) this.instances.exit(holder, at);
+      if (this.holds) holder.usedAt = at;
+      else this.instances.exit(holder, at);
     }
   }
 
@@ -120,7 +122,8 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
     try {
       holder.policy.finished?.(permit, attempt, answered);
     } finally {
-      this.instances.exit(holder);
+      // What is in no scope settles at the same time, which is told then.
+      this.instances.exit(holder, attempt.scope === undefined ? holder.usedAt : now());
     }
   }
 }

@@ -159,12 +159,13 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   }
 
   /** An attempt is in it, or waits for it, from now on. */
-  enter(entry: Keyed<P>): void {
+  enter(entry: Keyed<P>, at: number): void {
     entry.users++;
+    entry.usedAt = at;
   }
 
   /** An attempt is in it no more. */
-  exit(entry: Keyed<P>, at = entry.usedAt): void {
+  exit(entry: Keyed<P>, at: number): void {
     if (--entry.users === 0) this.leave(entry, at);
     else this.judgeScope(entry);
   }
@@ -290,13 +291,13 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   private forgetIdle(at: number, looks: number): void {
     const before = at - this.parts.keyed.idleMs;
     for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
-      if (first.usedAt > before) break;
+      if (first.users === 0 && first.usedAt > before) break;
       if (isKept(first)) this.settleDown(first);
       else this.drop(first);
     }
     for (let look = 0; look < looks; look++) {
       const { first } = this.staying;
-      if (first === undefined || first.usedAt > before) break;
+      if (first === undefined || (first.users === 0 && first.usedAt > before)) break;
       if (isKept(first)) this.settleDown(first);
       else this.drop(first);
     }

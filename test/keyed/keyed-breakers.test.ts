@@ -221,6 +221,26 @@ describe('A call whose key is none', () => {
       () => Promise.reject(new Error('x')),
       /answered a promise/,
     ],
+    [
+      'answers what cannot be looked into',
+      () => ({
+        // biome-ignore lint/suspicious/noThenProperty: it may look like a promise
+        get then(): never {
+          throw new Error('unreadable');
+        },
+      }),
+      /answered an object/,
+    ],
+    [
+      'answers a promise that cannot be asked',
+      () => ({
+        // biome-ignore lint/suspicious/noThenProperty: so are promises of others
+        then: () => {
+          throw new Error('unusable');
+        },
+      }),
+      /answered a promise/,
+    ],
   ];
 
   it.each(bad)(

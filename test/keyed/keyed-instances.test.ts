@@ -101,7 +101,7 @@ describe('What is kept by key', () => {
           if (does === 'call' || does === 'begin') {
             model.use(key, at);
             const entry = instances.find(key, at, 'it');
-            instances.enter(entry);
+            instances.enter(entry, at);
             const known = model.entries.get(key);
             expect(entry.key).toBe(known === undefined ? undefined : key);
             if (known !== undefined) known.usedAt = at;
@@ -145,6 +145,15 @@ describe('What is kept by key', () => {
               { key: '1', does: 'let go', passesMs: 1 },
               { key: '2', does: 'call', passesMs: 1 },
               { key: '3', does: 'call', passesMs: 1 },
+            ],
+          ],
+          [
+            [
+              { key: '2', does: 'call', passesMs: 1 },
+              { key: '0', does: 'call', passesMs: 1 },
+              { key: '2', does: 'begin', passesMs: 40 },
+              { key: '1', does: 'call', passesMs: 40 },
+              { key: '1', does: 'call', passesMs: 40 },
             ],
           ],
         ],

@@ -341,6 +341,76 @@ describe('A retry budget by key', () => {
   });
 });
 
+describe('A key of what is held until the work has ended', () => {
+  const options: ResilienceModuleOptions = {
+    bulkheads: { partner: { maxConcurrent: 3, key: byTenant, idleMs: 1_000 } },
+    rateLimits: {
+      partner: { limit: 1, intervalMs: 100, maxWaitMs: 5_000, key: byTenant, idleMs: 1_000 },
+    },
+  };
+  const registries = ['bulkheads', 'rateLimits'] as const;
+  const stageOf = { bulkheads: 'bulkhead', rateLimits: 'rateLimit' } as const;
+
+  it.each(registries)('is in use as long as calls come, of %s', async (registry) => {
+    const app = await boot(options);
+    const call = callsOf(app.pipeline({ [stageOf[registry]]: 'partner' }));
+    await call('busy');
+    const first = app[registry].get('partner[busy]');
+    for (let calls = 0; calls < 4; calls++) {
+      await elapse(600);
+      await call('busy');
+      expect(app[registry].get('partner[busy]') === first).toBe(true);
+    }
+    await elapse(1_001);
+    await call('other');
+    expect(app[registry].has('partner[busy]')).toBe(false);
+  });
+
+  it.each(registries)('is in use until the work of a call has ended, of %s', async (registry) => {
+    const app = await boot(options);
+    const call = callsOf(app.pipeline({ [stageOf[registry]]: 'partner', timeoutMs: 50 }));
+    const open = new Deferred<unknown>();
+    const cut = watch(call('busy', () => open.promise));
+    await elapse(5_000);
+    open.resolve('late');
+    await flush();
+    expect(cut.state).toBe('rejected');
+    await elapse(600);
+    await call('other');
+    expect(app[registry].keyed('partner').keys()).toEqual(['busy', 'other']);
+    await elapse(600);
+    expect(app[registry].keyed('partner').keys()).toEqual(['other']);
+  });
+
+  it('is in use until one that waits has left', async () => {
+    const app = await boot(options);
+    const pipeline = app.pipeline({ bulkhead: 'partner' });
+    const open = new Deferred<unknown>();
+    const running = [1, 2, 3].map(() => pipeline.execute(() => open.promise, { args: ['busy'] }));
+    const abort = new AbortController();
+    const gone = watch(pipeline.execute(answers, { args: ['busy'], signal: abort.signal }));
+    await flush();
+    open.resolve(1);
+    await Promise.all(running);
+    abort.abort();
+    await flush();
+    expect(gone.state).not.toBe('pending');
+    expect(app.bulkheads.keyed('partner').keys()).toEqual(['busy']);
+    await elapse(1_001);
+    expect(app.bulkheads.keyed('partner').keys()).toEqual([]);
+  });
+
+  it('that was used last goes last', async () => {
+    const app = await boot(options);
+    const call = callsOf(app.pipeline({ bulkhead: 'partner' }));
+    for (const tenant of ['a', 'b', 'a']) {
+      await call(tenant);
+      await elapse(10);
+    }
+    expect(app.bulkheads.keyed('partner').keys()).toEqual(['b', 'a']);
+  });
+});
+
 describe('A stage of a user’s own by key', () => {
   class Quota {
     used = 0;

@@ -181,6 +181,14 @@ describe('A rate limit that adapts', () => {
     );
     expect(inner.getSnapshot().pausedMs).toBe(3_000);
     expect(outer.getSnapshot().pausedMs).toBe(0);
+    // Nor what its client makes an error of its own of.
+    await elapse(3_000);
+    const told = inner
+      .execute(() => Promise.reject(answer({ 'retry-after': '3' })))
+      .catch((cause) => Promise.reject(new Error('no rates', { cause })));
+    await failure(outer.execute(() => told));
+    expect(inner.getSnapshot().pausedMs).toBe(3_000);
+    expect(outer.getSnapshot().pausedMs).toBe(0);
     // A refusal of ours is no answer of a partner.
     await failure(outer.execute(() => inner.execute(async () => 1)));
     expect(outer.getSnapshot().pausedMs).toBe(0);
@@ -196,7 +204,7 @@ describe('A rate limit that adapts', () => {
       expect([call.state, Object.is(call.error, thrown)]).toEqual(['rejected', true]);
       const answered = Object.freeze([make()]); // in something, as a promise would follow a thenable
       expect(await policy.execute(async () => answered)).toBe(answered);
-      expect(pauseToldBy(make())).toBeUndefined();
+      expect(pauseToldBy(make(), policy)).toBeUndefined();
       expect(policy.getSnapshot().pausedMs).toBe(0);
     },
   );
