@@ -479,10 +479,13 @@ describe('All of a name', () => {
     const open = new Deferred<unknown>();
     const running = call('a', () => open.promise);
     app.breakers.keyed('partner').forget('a');
+    const next = app.breakers.keyed('partner').forKey('a');
+    next.forceOpen();
     open.reject(new Error('down'));
     await failure(running);
-    expect(app.breakers.keyed('partner').size).toBe(0);
-    expect(await call('a')).toBe('answer');
+    jest.advanceTimersByTime(1_000_000);
+    expect(await failure(call('a'))).toBeInstanceOf(CircuitBreakerOpenError);
+    expect(app.breakers.keyed('partner').forKey('a')).toBe(next);
   });
 });
 
