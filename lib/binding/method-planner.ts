@@ -189,7 +189,7 @@ function adviceOnReturns(
   }
   if (kind === 'handler' || returns !== 'undeclared') return [];
   return [
-    `${name}: whether it returns a Promise or an Observable is not known before it is called; declare \`: Promise<…>\` or \`: Observable<…>\` (no alias, and Observable imported as a value: \`import type\` and \`import { type Observable }\` hide it), or make it async`,
+    `${name}: whether it returns a Promise or an Observable is not known before it is called; declare \`: Promise<…>\` or \`: Observable<…>\` (no alias, and Observable imported as a value: \`import type\` and \`import { type Observable }\` hide it), or make it async, a generator by \`async *\``,
   ];
 }
 

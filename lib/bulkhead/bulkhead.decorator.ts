@@ -1,7 +1,12 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
-import { type ByKeyOptions, type Keyable, named } from '../stage/keyed.options.js';
+import type { KeyedDecorator } from '../dispatch/decorator-types.js';
+import {
+  type ByKeyOptions,
+  type Keyable,
+  type KeyFunction,
+  named,
+} from '../stage/keyed.options.js';
 import type { BulkheadOptions } from './bulkhead.options.js';
 
 /**
@@ -14,13 +19,20 @@ import type { BulkheadOptions } from './bulkhead.options.js';
  *
  * @example @Bulkhead('partner', { key: (tenant: string) => tenant })
  */
-export function Bulkhead(name: string, keyed?: ByKeyOptions): ResilienceDecorator;
-export function Bulkhead(options?: Keyable<BulkheadOptions>): ResilienceDecorator;
-export function Bulkhead(bulkhead: string | Keyable<BulkheadOptions>): ResilienceDecorator;
-export function Bulkhead(
-  bulkhead: string | Keyable<BulkheadOptions> = {},
-  keyed?: ByKeyOptions,
-): ResilienceDecorator {
+export function Bulkhead<Key extends KeyFunction = KeyFunction>(
+  name: string,
+  keyed?: ByKeyOptions<Key>,
+): KeyedDecorator<Key>;
+export function Bulkhead<Key extends KeyFunction = KeyFunction>(
+  options?: Keyable<BulkheadOptions, Key>,
+): KeyedDecorator<Key>;
+export function Bulkhead<Key extends KeyFunction = KeyFunction>(
+  bulkhead: string | Keyable<BulkheadOptions, Key>,
+): KeyedDecorator<Key>;
+export function Bulkhead<Key extends KeyFunction = KeyFunction>(
+  bulkhead: string | Keyable<BulkheadOptions, Key> = {},
+  keyed?: ByKeyOptions<Key>,
+): KeyedDecorator<Key> {
   return decorate('bulkhead', named(bulkhead, keyed));
 }
 

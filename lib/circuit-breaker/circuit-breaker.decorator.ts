@@ -1,7 +1,12 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
-import { type ByKeyOptions, type Keyable, named } from '../stage/keyed.options.js';
+import type { KeyedDecorator } from '../dispatch/decorator-types.js';
+import {
+  type ByKeyOptions,
+  type Keyable,
+  type KeyFunction,
+  named,
+} from '../stage/keyed.options.js';
 import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
 
 /**
@@ -14,15 +19,20 @@ import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
  *
  * @example @CircuitBreaker('partner', { key: (tenant: string) => tenant })
  */
-export function CircuitBreaker(name: string, keyed?: ByKeyOptions): ResilienceDecorator;
-export function CircuitBreaker(options?: Keyable<CircuitBreakerOptions>): ResilienceDecorator;
-export function CircuitBreaker(
-  breaker: string | Keyable<CircuitBreakerOptions>,
-): ResilienceDecorator;
-export function CircuitBreaker(
-  breaker: string | Keyable<CircuitBreakerOptions> = {},
-  keyed?: ByKeyOptions,
-): ResilienceDecorator {
+export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
+  name: string,
+  keyed?: ByKeyOptions<Key>,
+): KeyedDecorator<Key>;
+export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
+  options?: Keyable<CircuitBreakerOptions, Key>,
+): KeyedDecorator<Key>;
+export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
+  breaker: string | Keyable<CircuitBreakerOptions, Key>,
+): KeyedDecorator<Key>;
+export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
+  breaker: string | Keyable<CircuitBreakerOptions, Key> = {},
+  keyed?: ByKeyOptions<Key>,
+): KeyedDecorator<Key> {
   return decorate('circuitBreaker', named(breaker, keyed));
 }
 

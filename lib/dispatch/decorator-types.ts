@@ -1,8 +1,10 @@
 import type { Observable } from 'rxjs';
 import type { PolicyKey } from '../common/keyed-policies.js';
 
-/** What the decorators protect: a method that returns a Promise or an Observable. */
-export type ResilientMethod = (...args: never[]) => PromiseLike<unknown> | Observable<unknown>;
+/** What the decorators protect: a method that returns a Promise or an Observable, or an async generator. */
+export type ResilientMethod = (
+  ...args: never[]
+) => PromiseLike<unknown> | Observable<unknown> | AsyncGenerator<unknown, unknown, never>;
 
 /**
  * Nothing, or what no descriptor has where the method returns a subtype: its callers get a plain Promise
@@ -38,7 +40,7 @@ export interface ResilienceDecorator {
   ): void;
 }
 
-/** What makes two calls of a method equal. */
+/** What makes two calls of a method equal, or tells whom they are for. */
 export type AnyKey = (...args: never[]) => PolicyKey;
 
 /** `unknown` where the key can be asked by the method's arguments, and otherwise something that no descriptor is. */

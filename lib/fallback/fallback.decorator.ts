@@ -35,7 +35,9 @@ type AnswerFor<Method extends ResilientMethod> =
     ? Answer<Value> | PromiseLike<Answer<Value>>
     : ReturnType<Method> extends Observable<infer Value>
       ? Answer<Value> | PromiseLike<Answer<Value>> | Observable<Answer<Value>>
-      : never;
+      : ReturnType<Method> extends AsyncGenerator<infer Value, unknown, never>
+        ? Answer<Value> | PromiseLike<Answer<Value>> | AsyncGenerator<Answer<Value>, unknown, never>
+        : never;
 
 /** What a handler has to answer; one that does not say what it answers is believed. */
 type AnswerBy<Handler, Method extends ResilientMethod> = Handler extends (

@@ -1,7 +1,12 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
-import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
-import { type ByKeyOptions, type Keyable, named } from '../stage/keyed.options.js';
+import type { KeyedDecorator } from '../dispatch/decorator-types.js';
+import {
+  type ByKeyOptions,
+  type Keyable,
+  type KeyFunction,
+  named,
+} from '../stage/keyed.options.js';
 import type { RateLimitOptions } from './rate-limit.options.js';
 
 /**
@@ -15,15 +20,20 @@ import type { RateLimitOptions } from './rate-limit.options.js';
  *
  * @example @RateLimit('partner', { key: (tenant: string) => tenant })
  */
-export function RateLimit(name: string, keyed?: ByKeyOptions): ResilienceDecorator;
-export function RateLimit(options?: Keyable<Partial<RateLimitOptions>>): ResilienceDecorator;
-export function RateLimit(
-  rateLimit: string | Keyable<Partial<RateLimitOptions>>,
-): ResilienceDecorator;
-export function RateLimit(
-  rateLimit: string | Keyable<Partial<RateLimitOptions>> = {},
-  keyed?: ByKeyOptions,
-): ResilienceDecorator {
+export function RateLimit<Key extends KeyFunction = KeyFunction>(
+  name: string,
+  keyed?: ByKeyOptions<Key>,
+): KeyedDecorator<Key>;
+export function RateLimit<Key extends KeyFunction = KeyFunction>(
+  options?: Keyable<Partial<RateLimitOptions>, Key>,
+): KeyedDecorator<Key>;
+export function RateLimit<Key extends KeyFunction = KeyFunction>(
+  rateLimit: string | Keyable<Partial<RateLimitOptions>, Key>,
+): KeyedDecorator<Key>;
+export function RateLimit<Key extends KeyFunction = KeyFunction>(
+  rateLimit: string | Keyable<Partial<RateLimitOptions>, Key> = {},
+  keyed?: ByKeyOptions<Key>,
+): KeyedDecorator<Key> {
   return decorate('rateLimit', named(rateLimit, keyed));
 }
 

@@ -7,7 +7,7 @@ export interface Backoff {
   /**
    * @param attempt the number of the one that failed, from 1
    * @param previousDelayMs the wait before that; `undefined` before the first
-   * @throws what `delayMs` throws; a TypeError where what it answers is no time
+   * @throws what `delayMs` throws; a ResilienceConfigurationError where what it answers is no time
    */
   delayMs(attempt: number, error: unknown, previousDelayMs: number | undefined): number;
   /** The shortest wait that may come after an attempt, in ms. */
@@ -18,7 +18,8 @@ export interface Backoff {
 export function backoffOf(options: ResolvedRetryOptions, place: string): Backoff {
   const { delayMs, maxDelayMs } = options;
   if (delayMs === undefined) return new GrowingDelays(options);
-  if (typeof delayMs === 'function') return new AskedDelays(delayMs, maxDelayMs);
+  if (typeof delayMs === 'function')
+    return new AskedDelays(delayMs, maxDelayMs, `${place}.delayMs`);
   const tooLong = delayMs.find((delay) => delay > maxDelayMs);
   if (tooLong === undefined) return new ListedDelays(delayMs);
   throw new ResilienceConfigurationError(
@@ -44,18 +45,18 @@ class AskedDelays implements Backoff {
   constructor(
     private readonly ask: RetryDelay,
     private readonly maxDelayMs: number,
+    private readonly place: string,
   ) {}
 
   delayMs(attempt: number, error: unknown, previousDelayMs: number | undefined): number {
     const { ask } = this;
     const answer: unknown = ask(attempt, error, previousDelayMs);
-    if (isPromise(answer)) {
-      answer.then(undefined, () => undefined);
-      throw new TypeError('delayMs returned a promise; it has to return a number of ms at once');
-    }
+    if (isPromise(answer)) answer.then(undefined, () => undefined);
     if (typeof answer === 'number' && answer >= 0) return Math.min(answer, this.maxDelayMs);
-    throw new TypeError(
-      `delayMs returned ${display(answer)}; it has to return a number of ms from 0`,
+    throw new ResilienceConfigurationError(
+      this.place,
+      `answered ${isPromise(answer) ? 'a promise; it has to answer at once' : display(answer)}; allowed: a number of ms from 0`,
+      { cause: error },
     );
   }
 

@@ -4,12 +4,19 @@ import type { ResilientMethod, ReturnsNoSubtype } from '../dispatch/decorator-ty
 import type { BeforeRetry, UpcomingAttempt } from './before-retry.js';
 import type { RetryOptions } from './retry.options.js';
 
+/** Whether it is an Observable; a function that only throws returns `never`, which is none. */
+type Subscribable<Returned> = [Returned] extends [never]
+  ? false
+  : [Returned] extends [Observable<unknown>]
+    ? true
+    : false;
+
 /** `unknown` where a function can run before a retry, and otherwise something that no descriptor is. */
-type Fits<Runs> = Runs extends (...args: never[]) => Observable<unknown>
-  ? { 'nobody subscribes to what beforeRetry returns: it has to be a promise, or nothing': never }
-  : Runs extends (retry: UpcomingAttempt) => unknown
-    ? unknown
-    : { 'what beforeRetry names has to be a method that takes the retry': never };
+type Fits<Runs> = Runs extends (retry: UpcomingAttempt) => infer Returned
+  ? Subscribable<Returned> extends true
+    ? { 'nobody subscribes to what beforeRetry returns: it has to be a promise, or nothing': never }
+    : unknown
+  : { 'what beforeRetry names has to be a method that takes the retry': never };
 
 /** The same for what `beforeRetry` says: nothing, a function, or a method (types do not see a private one; the boot does). */
 type Prepares<Before, Target> = Before extends keyof Target

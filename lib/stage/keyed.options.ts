@@ -20,9 +20,9 @@ import {
 export type KeyFunction = (this: any, ...args: any[]) => PolicyKey;
 
 /** Beside the options of what can be kept by key. */
-export interface KeyedOptions {
+export interface KeyedOptions<Key extends KeyFunction = KeyFunction> {
   /** Each key has an instance of its own, whose state is its own. @default one for all calls */
-  key?: KeyFunction;
+  key?: Key;
   /**
    * So many instances are kept. Where there are more keys, the one that has been idle longest goes, but
    * none that a call is in, and none whose state would be lost: an open breaker, for instance. Where all
@@ -39,10 +39,13 @@ export interface KeyedOptions {
 }
 
 /** Options of which each key can have an instance of its own. */
-export type Keyable<Options extends object> = Options & KeyedOptions;
+export type Keyable<Options extends object, Key extends KeyFunction = KeyFunction> = Options &
+  KeyedOptions<Key>;
 
 /** Beside the name of something, which each key has one of. */
-export type ByKeyOptions = Required<Pick<KeyedOptions, 'key'>>;
+export type ByKeyOptions<Key extends KeyFunction = KeyFunction> = Required<
+  Pick<KeyedOptions<Key>, 'key'>
+>;
 
 /** What has a name, by key. */
 export interface KeyedReference extends ByKeyOptions {

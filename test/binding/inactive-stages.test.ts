@@ -149,7 +149,7 @@ describe('@Hedge() and methods that return streams', () => {
       stream(): Observable<number> {
         return of(1);
       }
-      @(Timeout(50) as MethodDecorator)
+      @Timeout(50)
       async *generate(): AsyncGenerator<number> {
         yield 1;
       }
@@ -180,7 +180,7 @@ describe('@Hedge() and methods that return streams', () => {
   it('on an async generator fails the boot as well', async () => {
     @Injectable()
     class Service {
-      @(Hedge(10) as MethodDecorator)
+      @Hedge(10)
       async *stream(): AsyncGenerator<number> {
         yield 1;
       }

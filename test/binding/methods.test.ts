@@ -156,7 +156,7 @@ describe('The pipeline runs once a call', () => {
     @Injectable()
     class Service {
       calls = 0;
-      @(Retry(TWICE) as MethodDecorator) // the types know no generators
+      @Retry(TWICE)
       async *values(count: number): AsyncGenerator<number> {
         if (++this.calls === 1) throw new Error('down');
         for (let n = 1; n <= count; n++) yield n;

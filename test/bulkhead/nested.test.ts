@@ -383,7 +383,7 @@ describe('calls inside calls through one bulkhead', () => {
       });
     }
 
-    @(Bulkhead({ maxConcurrent: 1, queueLimit: 0 }) as MethodDecorator) // the types know no generators
+    @Bulkhead({ maxConcurrent: 1, queueLimit: 0 })
     async *walk(levels: number): AsyncGenerator<number> {
       yield levels;
       if (levels > 0) yield* this.walk(levels - 1);

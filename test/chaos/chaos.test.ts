@@ -68,7 +68,7 @@ class Payments {
     return of(1, 2);
   }
 
-  @(Timeout(400) as MethodDecorator)
+  @Timeout(400)
   async *pages(): AsyncGenerator<number> {
     this.calls++;
     yield 1;

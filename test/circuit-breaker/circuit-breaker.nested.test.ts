@@ -295,7 +295,7 @@ describe('calls through one breaker', () => {
       });
     }
 
-    @(CircuitBreaker('payments') as MethodDecorator) // the types know no generators
+    @CircuitBreaker('payments')
     async *generate(): AsyncGenerator<string> {
       yield await this.charge();
     }

@@ -4,8 +4,6 @@ import { Observable, of, range, Subject, take, throwError } from 'rxjs';
 import { Coalesce, currentSignal, Retry, Timeout } from '../../lib/index.js';
 import { booting, elapse, flush, watch } from '../support/resilience-app.js';
 
-const generating = (decorator: unknown) => decorator as MethodDecorator; // the types know no generators
-
 /** What a subscriber has got. */
 function collect<T>(stream: Observable<T>) {
   const got: unknown[] = [];
@@ -182,7 +180,7 @@ class Rows {
   closed = 0;
   fails = false;
 
-  @generating(Coalesce())
+  @Coalesce()
   async *rows(count: number): AsyncGenerator<number, string, unknown> {
     this.begun++;
     try {
@@ -279,7 +277,7 @@ describe('Equal async generators', () => {
     @Injectable()
     class Slow {
       given = 0;
-      @generating(Coalesce())
+      @Coalesce()
       async *rows(_id: number): AsyncGenerator<number, void, unknown> {
         await new Promise((resolve) => setTimeout(resolve, 300));
         yield ++this.given;

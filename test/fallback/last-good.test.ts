@@ -14,7 +14,6 @@ import {
 } from '../../lib/index.js';
 import { booting, elapse, failure, flush, never, watch } from '../support/resilience-app.js';
 
-const generating = (decorator: unknown) => decorator as MethodDecorator; // the types know no generators
 const DOWN = new Error('down');
 
 /** What a method answers next: an error is thrown. */
@@ -423,7 +422,7 @@ describe('The last good value', () => {
         return from(this.take());
       }
 
-      @generating(Fallback({ lastGood: { maxAgeMs: 1_000 } }))
+      @Fallback({ lastGood: { maxAgeMs: 1_000 } })
       async *values(_id: number): AsyncGenerator<unknown, void, unknown> {
         yield await this.take();
       }
@@ -516,7 +515,7 @@ describe('The last good value', () => {
       class Rows {
         fails = false;
 
-        @generating(Fallback({ lastGood: { maxAgeMs: 1_000 } }))
+        @Fallback({ lastGood: { maxAgeMs: 1_000 } })
         async *rows(count: number): AsyncGenerator<number, string, unknown> {
           if (this.fails) throw DOWN;
           for (let row = 1; row <= count; row++) yield row;

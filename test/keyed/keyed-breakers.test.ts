@@ -120,7 +120,7 @@ describe('A key of a method', () => {
       return this.isDown ? throwError(() => new Error('down')) : of('answer');
     }
 
-    @(CircuitBreaker('shared', { key: (tenant: string) => tenant }) as MethodDecorator)
+    @CircuitBreaker('shared', { key: (tenant: string) => tenant })
     async *generator(_tenant: string): AsyncGenerator<string> {
       if (this.isDown) throw new Error('down');
       yield 'answer';

@@ -202,7 +202,7 @@ describe('Detached work', () => {
       });
     }
 
-    @(Timeout(1_000) as MethodDecorator) // the types know no generators
+    @Timeout(1_000)
     async *generated(): AsyncGenerator<string> {
       this.seen.push(seen());
       yield 'first';

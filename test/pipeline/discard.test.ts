@@ -184,7 +184,7 @@ describe('onDiscard', () => {
     async ofBundle(): Promise<unknown> {
       return this.late.promise;
     }
-    @(Timeout(100) as MethodDecorator) // the types know no generators
+    @Timeout(100)
     async *generated(): AsyncGenerator<unknown> {
       yield await this.late.promise;
     }

@@ -17,7 +17,6 @@ import {
   isChaos,
   NO_RESULT,
   Resilience,
-  type ResilienceDecorator,
   type ResilienceEvent,
   type ResilienceModuleOptions,
   ResilienceService,
@@ -39,7 +38,6 @@ import {
 const boot = booting();
 
 /** Types know only what works in general: async generators are protected until their first value. */
-const generating = (decorator: ResilienceDecorator) => decorator as MethodDecorator;
 
 const isBad = (result: unknown) => String(result).startsWith('bad');
 const RETRY: RetryOptions = { baseDelayMs: 10, jitter: 'none', retryableResults: isBad };
@@ -86,7 +84,7 @@ function classOf(script: Script, scope: Scope) {
       return defer(() => of(script.next()));
     }
 
-    @generating(Resilience('load'))
+    @Resilience('load')
     async *values(): AsyncGenerator<unknown> {
       yield script.next();
     }
@@ -792,8 +790,8 @@ describe('An async generator', () => {
     class Loader {
       first = (number: number): unknown => (number === 1 ? 'bad' : 'good');
 
-      @generating(Retry({ ...RETRY, maxAttempts: 2 }))
-      @generating(Resilience({ onDiscard: (value: unknown) => discarded.push(value) }))
+      @Retry({ ...RETRY, maxAttempts: 2 })
+      @Resilience({ onDiscard: (value: unknown) => discarded.push(value) })
       async *load(): AsyncGenerator<unknown> {
         const number = ++made;
         try {
@@ -875,13 +873,13 @@ describe('A result that is shared by equal calls', () => {
         return defer(() => of(this.answer()));
       }
 
-      @generating(Retry(judge))
+      @Retry(judge)
       async *values(): AsyncGenerator<unknown> {
         yield* this.sharedValues('all');
       }
 
-      @generating(Coalesce())
-      @generating(Retry(judge))
+      @Coalesce()
+      @Retry(judge)
       async *sharedValues(_which: string): AsyncGenerator<unknown> {
         yield this.answer();
       }

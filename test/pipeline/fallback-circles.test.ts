@@ -23,7 +23,6 @@ const boot = booting();
 afterEach(closeAll);
 
 const down = () => Promise.reject(new Error('down'));
-const generating = (decorator: unknown) => decorator as MethodDecorator; // the types know no generators
 
 @Injectable()
 class Circles {
@@ -67,7 +66,7 @@ class Circles {
     return throwError(() => new Error('down'));
   }
 
-  @generating(Fallback(() => circles.generator()))
+  @Fallback(() => circles.generator())
   async *generator(): AsyncGenerator<string> {
     this.runs++;
     yield await down();

@@ -28,7 +28,6 @@ import {
 const boot = booting();
 afterEach(closeAll);
 
-const generating = (decorator: unknown) => decorator as MethodDecorator; // the types know no generators
 type Generated = AsyncGenerator<unknown, unknown, unknown>;
 
 describe('A decorated async generator is as transparent as an undecorated one', () => {
@@ -57,12 +56,12 @@ describe('A decorated async generator is as transparent as an undecorated one', 
     plain(): Generated {
       return body(this.log);
     }
-    @generating(Retry(2))
+    @Retry(2)
     async *provider(): Generated {
       return yield* body(this.log);
     }
     @MessagePattern('generated')
-    @generating(Timeout(5_000))
+    @Timeout(5_000)
     async *handler(): Generated {
       return yield* body(this.log);
     }
@@ -122,8 +121,8 @@ describe('A decorated async generator is as transparent as an undecorated one', 
     @Injectable()
     class Empty {
       runs = 0;
-      @generating(Bulkhead('narrow'))
-      @generating(Retry({ maxAttempts: 2, baseDelayMs: 0 }))
+      @Bulkhead('narrow')
+      @Retry({ maxAttempts: 2, baseDelayMs: 0 })
       async *values(): Generated {
         if (++this.runs === 1) throw new Error('down');
         if (this.runs > 2) yield 'something';
@@ -141,7 +140,7 @@ describe('A decorated async generator is as transparent as an undecorated one', 
   it('and so is a fallback that is one', async () => {
     @Injectable()
     class Cached {
-      @generating(Fallback('cached'))
+      @Fallback('cached')
       async *values(): Generated {
         yield await Promise.reject(new Error('down'));
         return 'never';
@@ -164,7 +163,7 @@ describe('A decorated async generator that has not begun', () => {
     @Injectable()
     class Cached {
       answer: unknown;
-      @generating(Fallback('cached'))
+      @Fallback('cached')
       async *values(): AsyncGenerator<unknown> {
         yield await Promise.reject(new Error('down'));
       }
@@ -186,7 +185,7 @@ describe('A decorated async generator that has not begun', () => {
     @Injectable()
     class Defaults {
       made = 0;
-      @generating(Retry({ maxAttempts: 2, baseDelayMs: 0 }))
+      @Retry({ maxAttempts: 2, baseDelayMs: 0 })
       async *values(value = this.fallible()): AsyncGenerator<number> {
         yield value;
       }
@@ -207,9 +206,9 @@ describe('A decorated async generator that has not begun', () => {
     class Slow {
       work = new Deferred<void>();
       torn = 0;
-      @generating(Bulkhead('narrow'))
-      @generating(Timeout(100))
-      @generating(Resilience({ onDiscard: (answer) => discarded.push(answer) }))
+      @Bulkhead('narrow')
+      @Timeout(100)
+      @Resilience({ onDiscard: (answer) => discarded.push(answer) })
       async *values(): Generated {
         try {
           await this.work.promise;
@@ -236,7 +235,7 @@ describe('A decorated async generator that has not begun', () => {
   it('ends with the call around it, and so does each of several', async () => {
     @Injectable()
     class Hanging {
-      @generating(Retry(2))
+      @Retry(2)
       async *values(): AsyncGenerator<unknown> {
         yield await never();
       }
@@ -264,8 +263,8 @@ describe('A decorated async generator that has begun', () => {
     begun = latch();
 
     /** Waits for ever after its first value, or listens to the signal. */
-    @generating(Bulkhead('narrow'))
-    @generating(Timeout(10_000))
+    @Bulkhead('narrow')
+    @Timeout(10_000)
     async *values(waits: 'for ever' | 'for the signal' = 'for the signal'): AsyncGenerator<string> {
       const signal = currentSignal();
       try {
@@ -363,7 +362,7 @@ describe('A decorated async generator that has begun', () => {
     @Injectable()
     class Endless {
       later: (() => Promise<string>) | undefined;
-      @generating(Retry(2))
+      @Retry(2)
       async *values(): AsyncGenerator<string> {
         this.later = AsyncResource.bind(() => this.call());
         yield 'first';
@@ -393,7 +392,7 @@ describe('A decorated async generator that has begun', () => {
     class Raced {
       first = new Deferred<string>();
       torn = 0;
-      @generating(Retry(2))
+      @Retry(2)
       async *values(): AsyncGenerator<string> {
         const aborted = once(currentSignal(), 'abort');
         try {
@@ -444,13 +443,13 @@ describe('A decorated async generator that has begun', () => {
       async read(): Promise<void> {
         for await (const _ of this.values());
       }
-      @generating(Retry(2))
+      @Retry(2)
       async *values(): AsyncGenerator<number> {
         this.made++;
         yield 1;
         throw this.down;
       }
-      @generating(Retry(2))
+      @Retry(2)
       async *retrying(): AsyncGenerator<number> {
         yield 1;
         await this.inner();
@@ -459,7 +458,7 @@ describe('A decorated async generator that has begun', () => {
       async inner(): Promise<void> {
         throw this.down;
       }
-      @generating(Fallback('instead'))
+      @Fallback('instead')
       async *answered(): AsyncGenerator<number> {
         yield await Promise.reject(new Error('at once'));
       }

@@ -53,7 +53,7 @@ class Shop {
     });
   }
 
-  @(Retry(RETRY) as MethodDecorator) // the types know no generators
+  @Retry(RETRY)
   async *values(): AsyncGenerator<string> {
     yield fail();
   }

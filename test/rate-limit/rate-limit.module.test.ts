@@ -49,7 +49,7 @@ class Partner {
     });
   }
 
-  @(RateLimit({ ...ONE, maxWaitMs: 100 }) as MethodDecorator) // the types know no generators
+  @RateLimit({ ...ONE, maxWaitMs: 100 })
   async *generated(): AsyncGenerator<number> {
     yield ++this.calls;
     yield ++this.calls;

@@ -5,7 +5,6 @@ import {
   currentAttempt,
   currentSignal,
   detached,
-  type ResilienceDecorator,
   ResilienceService,
   Retry,
   type RetryOptions,
@@ -16,7 +15,6 @@ import {
 import { booting, elapse, flush, never, watch } from '../support/resilience-app.js';
 
 const boot = booting();
-const generating = (decorator: ResilienceDecorator) => decorator as MethodDecorator;
 const ERROR = new Error('down');
 const RETRY = { delayMs: [10] };
 
@@ -284,7 +282,7 @@ describe('A method that runs before retries', () => {
         return defer(() => of(this.answer()));
       }
 
-      @generating(Retry({ ...RETRY, beforeRetry: 'refresh' }))
+      @Retry({ ...RETRY, beforeRetry: 'refresh' })
       async *values(): AsyncGenerator<string> {
         yield this.answer();
       }
@@ -480,7 +478,7 @@ describe('currentAttempt()', () => {
         });
       }
 
-      @generating(Retry(RETRY))
+      @Retry(RETRY)
       async *values(): AsyncGenerator<number> {
         this.see();
         this.fail();

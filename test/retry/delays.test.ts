@@ -94,12 +94,15 @@ describe('Waits that a function tells', () => {
   });
 
   it.each([
-    [Number.NaN, 'delayMs returned NaN; it has to return a number of ms from 0'],
-    [-1, 'delayMs returned -1; it has to return a number of ms from 0'],
-    [undefined, 'delayMs returned undefined; it has to return a number of ms from 0'],
-    ['10', 'delayMs returned "10"; it has to return a number of ms from 0'],
-    [10n, 'delayMs returned 10; it has to return a number of ms from 0'],
-    [Promise.reject(ERROR), 'delayMs returned a promise; it has to return a number of ms at once'],
+    [Number.NaN, 'answered NaN; allowed: a number of ms from 0'],
+    [-1, 'answered -1; allowed: a number of ms from 0'],
+    [undefined, 'answered undefined; allowed: a number of ms from 0'],
+    ['10', 'answered "10"; allowed: a number of ms from 0'],
+    [10n, 'answered 10; allowed: a number of ms from 0'],
+    [
+      Promise.reject(ERROR),
+      'answered a promise; it has to answer at once; allowed: a number of ms from 0',
+    ],
   ])('end the call where it answers %p', async (answer, message) => {
     const app = await boot();
     const delayMs = () => answer as number;
@@ -107,7 +110,11 @@ describe('Waits that a function tells', () => {
       throw ERROR;
     });
     const pipeline = app.pipeline({ name: 'load', retry: { delayMs } });
-    await expect(pipeline.execute(method)).rejects.toThrow(new TypeError(message));
+    await expect(pipeline.execute(method)).rejects.toMatchObject({
+      name: 'ResilienceConfigurationError',
+      message: `pipeline "load".retry.delayMs: ${message}`,
+      cause: ERROR,
+    });
     expect(method).toHaveBeenCalledTimes(1);
   });
 

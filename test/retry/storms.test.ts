@@ -445,7 +445,7 @@ describe('What a call inside has retried until it gave up', () => {
       async ofGenerator(): Promise<void> {
         for await (const _ of this.generator());
       }
-      @(Retry(THREE) as MethodDecorator) // the types know no generators
+      @Retry(THREE)
       async *generator(): AsyncGenerator<unknown> {
         yield 1;
         yield await this.inner();

@@ -72,7 +72,6 @@ class Service {
     });
   }
 
-  // @ts-expect-error: what a decorator declares is a Promise or an Observable, and a generator works too
   @Retry({ maxAttempts: 2, baseDelayMs: 40, jitter: 'none' })
   async *generated(): AsyncGenerator<string> {
     if (this.calls++ === 0) throw new Error('down');

@@ -67,7 +67,7 @@ class Partner {
     return of(this.baseUrl);
   }
 
-  @(Witness() as MethodDecorator) // the types know no generators
+  @Witness()
   async *generate(_tenant: string): AsyncGenerator<string> {
     yield this.baseUrl;
   }

@@ -189,7 +189,7 @@ describe('A stage of a user’s own', () => {
           return new Observable((subscriber) => of(inside()).subscribe(subscriber));
         }
 
-        @(Concurrency({ refuseAbove: 1 }) as MethodDecorator) // the types know no generators
+        @Concurrency({ refuseAbove: 1 })
         async *generator(inside: () => unknown): AsyncGenerator<unknown> {
           yield inside();
         }

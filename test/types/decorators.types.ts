@@ -192,6 +192,31 @@ export class Misuse {
   @CircuitBreaker({ failureTreshold: 4 })
   async breakerTypo(): Promise<void> {}
 
+  @Retry({
+    beforeRetry: () => {
+      throw new Error('in vain');
+    },
+  })
+  async throwingBefore(): Promise<void> {}
+
+  @Retry(2)
+  @CircuitBreaker('rows')
+  @Coalesce()
+  @Fallback(async function* () {
+    yield 0;
+  })
+  async *rows(_table: string): AsyncGenerator<number, string, boolean> {
+    yield 1;
+    return '';
+  }
+
+  @Fallback(() => 0)
+  async *firstRow(): AsyncGenerator<number> {}
+
+  // @ts-expect-error the fallback answers with another type
+  @Fallback(() => 'none')
+  async *otherRows(): AsyncGenerator<number> {}
+
   // @ts-expect-error what is named wants something else than the retry
   @Retry({ beforeRetry: 'wantsOrder' })
   async wrongBefore(): Promise<void> {}

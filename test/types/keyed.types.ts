@@ -59,6 +59,18 @@ export class ByKey {
   @Retry({ budget: { ratio: 1, key: (tenant: string) => tenant, maxKeys: 5 } })
   async own(_tenant: string): Promise<void> {}
 
+  // @ts-expect-error a key that takes a number where the method has a text
+  @CircuitBreaker('partner', { key: (id: number) => id })
+  async otherArguments(_tenant: string): Promise<void> {}
+
+  // @ts-expect-error the same among options
+  @Bulkhead({ maxConcurrent: 2, key: (id: number) => id })
+  async otherOptions(_tenant: string): Promise<void> {}
+
+  // @ts-expect-error the same of a rate limit
+  @RateLimit({ limit: 2, key: (id: number) => id })
+  async otherLimit(_tenant: string): Promise<void> {}
+
   // @ts-expect-error a key comes at once
   @CircuitBreaker('partner', { key: async (tenant: string) => tenant })
   async late(_tenant: string): Promise<void> {}
