@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
+import { now } from '../common/clock.js';
 import { surroundings } from '../context/ambient.js';
-import type { Scope } from '../context/scope.js';
+import { innermost, type Scope } from '../context/scope.js';
 import type { CallKeys } from '../stage/call-keys.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { SharedGenerator, sharedValues } from './shared-generator.js';
@@ -32,8 +33,7 @@ export class CoalescePolicy {
   ): Promise<T> {
     const madeIn = surroundings();
     const work = this.find<SharedPromise<T>>(
-      self,
-      args,
+      { self, args, signal },
       madeIn,
       (forget) => new SharedPromise<T>(madeIn, forget),
     );
@@ -47,8 +47,7 @@ export class CoalescePolicy {
   ): Observable<T> {
     const find = (madeIn: Scope | undefined) =>
       this.find<SharedStream<T>>(
-        self,
-        args,
+        { self, args, signal },
         madeIn,
         (forget) => new SharedStream<T>(madeIn, make, forget),
       );
@@ -57,13 +56,12 @@ export class CoalescePolicy {
 
   /** The same for async generators, which are called by the first `next()`. */
   generate<T>(
-    { self, args }: CoalescedCall,
+    { self, args, signal }: CoalescedCall,
     make: () => AsyncGenerator<T, unknown, unknown>,
   ): AsyncGenerator<T, unknown, unknown> {
     const find = (madeIn: Scope | undefined) =>
       this.find<SharedGenerator<T>>(
-        self,
-        args,
+        { self, args, signal },
         madeIn,
         (forget) => new SharedGenerator<T>(madeIn, make, forget),
       );
@@ -74,16 +72,15 @@ export class CoalescePolicy {
    * The work that a call shares.
    *
    * @param begin makes it; what it is given lets nobody join any more
-   * @returns `undefined` where the call is on its own
+   * @returns `undefined` where the call is on its own: also one that cannot begin any more
    */
   private find<S extends SharedScope>(
-    self: unknown,
-    args: readonly unknown[],
+    { self, args, signal }: CoalescedCall,
     madeIn: Scope | undefined,
     begin: (forget: () => void) => S,
   ): S | undefined {
     const key = this.keys.of(self, args);
-    if (key === undefined) return undefined;
+    if (key === undefined || signal?.aborted || isOver(innermost(madeIn))) return undefined;
     const running = this.shared.get(key) as S | undefined;
     if (running === undefined) {
       const begun = begin(() => {
@@ -102,4 +99,9 @@ export class CoalescePolicy {
     host.metrics.increment('coalesce.joined', { operation });
     host.report({ type: 'coalesced', operation, waiting });
   }
+}
+
+/** Whether a caller has given up, or has no time left. */
+function isOver(caller: Scope | undefined): boolean {
+  return caller !== undefined && (caller.aborted || caller.deadline <= now());
 }

@@ -1,6 +1,5 @@
 import { openPromise } from '../common/open-promise.js';
 import { runInScope, surroundings } from '../context/ambient.js';
-import { refuseWithout } from '../context/refusal.js';
 import type { Scope } from '../context/scope.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
@@ -56,19 +55,8 @@ export class SharedGenerator<T> extends SharedScope {
     super(around, forget);
   }
 
-  protected override deserted(): void {
-    this.source?.return(undefined).catch(() => undefined); // nobody is left to tell
-  }
-
-  /** @throws the reason of a caller that has given up */
   join(madeIn: Scope | undefined): Reader<T> {
     const reader = new Reader<T>(this, madeIn, this.start ?? this.newest);
-    try {
-      refuseWithout(madeIn);
-    } catch (reason) {
-      if (this.waiting.size === 0) this.forget();
-      throw reason;
-    }
     reader.wait();
     return reader;
   }

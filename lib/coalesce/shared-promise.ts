@@ -1,5 +1,4 @@
 import { openPromise } from '../common/open-promise.js';
-import { refuseWithout } from '../context/refusal.js';
 import type { Scope } from '../context/scope.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
@@ -15,14 +14,8 @@ export class SharedPromise<T> extends SharedScope {
   ): Promise<T> {
     if (!this.isBegun && madeIn === undefined && signal === undefined) return this.begin(make);
     const waiter = new PromiseWaiter<T>(this, madeIn, signal);
-    try {
-      refuseWithout(madeIn);
-      waiter.wait();
-    } catch (reason) {
-      waiter.cut(reason);
-    }
-    if (this.waiting.size === 0) this.forget();
-    else if (!this.isBegun) this.beginCuttable(make);
+    waiter.wait();
+    if (this.waiting.size > 0 && !this.isBegun) this.beginCuttable(make);
     return waiter.answer.promise;
   }
 

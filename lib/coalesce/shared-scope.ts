@@ -120,13 +120,9 @@ export class SharedScope extends Scope {
   left(reason: unknown): void {
     if (this.waiting.size > 0) return;
     this.forget();
-    this.deserted();
     this.abort(reason);
     this.end();
   }
-
-  /** Nobody waits any more. */
-  protected deserted(): void {}
 
   /** The work has ended. @returns those who wait for it */
   finish(): Waiter[] {

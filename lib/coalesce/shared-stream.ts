@@ -1,6 +1,5 @@
-import { Observable, type Subscriber, Subscription, takeWhile } from 'rxjs';
+import { Observable, type Subscriber, takeWhile } from 'rxjs';
 import { runInScope, surroundings } from '../context/ambient.js';
-import { refuseWithout } from '../context/refusal.js';
 import type { Scope } from '../context/scope.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
@@ -24,7 +23,7 @@ export function sharedStream<T>(
 }
 
 export class SharedStream<T> extends SharedScope {
-  private source: Subscription | undefined = undefined;
+  private isBegun = false;
 
   constructor(
     around: Scope | undefined,
@@ -34,26 +33,15 @@ export class SharedStream<T> extends SharedScope {
     super(around, forget);
   }
 
-  protected override deserted(): void {
-    this.source?.unsubscribe();
-  }
-
   join(waiter: StreamWaiter<T>): void {
     // A source that emits at once has to see that nobody wants more.
     waiter.subscriber.add(() => waiter.leave(unsubscribed()));
-    try {
-      refuseWithout(waiter.madeIn);
-      waiter.wait();
-    } catch (reason) {
-      waiter.cut(reason);
-    }
-    if (this.waiting.size === 0) this.forget();
-    else if (this.source === undefined) this.begin();
+    waiter.wait();
+    if (this.waiting.size > 0 && !this.isBegun) this.begin();
   }
 
   private begin(): void {
-    const source = new Subscription();
-    this.source = source;
+    this.isBegun = true;
     const events = {
       next: (value: T) => {
         this.forget();
@@ -67,7 +55,7 @@ export class SharedStream<T> extends SharedScope {
       },
     };
     const values = this.make().pipe(takeWhile(() => this.waiting.size > 0));
-    source.add(runInScope(this, () => values.subscribe(events)));
+    runInScope(this, () => values.subscribe(events)); // which ends when it is aborted
   }
 }
 

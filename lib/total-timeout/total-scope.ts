@@ -43,7 +43,6 @@ export class TotalScope extends Scope implements Expiring<TotalScope> {
    * @throws the error by which the call ends
    */
   refuseLate(at: number): void {
-    if (this.aborted) throw this.reason;
     if (this.expiresAt <= at) throw this.runOut();
   }
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Injectable, Param, Req, Res, Scope } from '@nestjs/common';
-import type { Observable } from 'rxjs';
+import { filter, firstValueFrom, type Observable } from 'rxjs';
 import request from 'supertest';
 import {
   Coalesce,
@@ -11,7 +11,7 @@ import {
   Signal,
 } from '../../lib/index.js';
 import { bootBare, closeAll } from '../binding/support.js';
-import { booting, failure, flush } from '../support/resilience-app.js';
+import { booting, Deferred, failure, flush } from '../support/resilience-app.js';
 
 describe('Boot refuses to coalesce', () => {
   const boot = booting();
@@ -182,12 +182,14 @@ describe('Coalesced are', () => {
       release = resolve;
     });
     const made: string[] = [];
+    const madeBoth = new Deferred();
     @Controller()
     class Routes {
       @Get('shared/:id')
       @Coalesce()
       async shared(@Param('id') id: string): Promise<string> {
         made.push(id);
+        if (made.length === 2) madeBoth.resolve(undefined);
         await released;
         return id;
       }
@@ -203,16 +205,15 @@ describe('Coalesced are', () => {
       imports: [ResilienceModule.forRoot({ bootLog: 'none' })],
       controllers: [Routes],
     });
-    let joined = 0;
-    app.get(ResilienceEvents).events$.subscribe(({ type }) => {
-      if (type === 'coalesced') joined++;
-    });
+    const joined = firstValueFrom(
+      app.get(ResilienceEvents).events$.pipe(filter(({ type }) => type === 'coalesced')),
+    );
     await app.listen(0);
     const client = request(app.getHttpServer());
     const answers = ['a', 'a', 'b'].map((id) =>
       client.get(`/shared/${id}`).then(({ text }) => text),
     );
-    while (made.length < 2 || joined === 0) await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([joined, madeBoth.promise]);
     release();
     expect(await Promise.all(answers)).toEqual(['a', 'a', 'b']);
     expect(made.sort()).toEqual(['a', 'b']);

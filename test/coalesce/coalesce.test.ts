@@ -336,6 +336,33 @@ describe('Equal calls that run at the same time', () => {
       source.answer.resolve('answer');
       expect(await shared.execute(source.run as never)).toBe('answer');
     });
+
+    it('nor for work that was abandoned, be it that others wait', async () => {
+      const app = await boot();
+      const source = new Source();
+      const shared = app.pipeline({ name: 'shared', coalesce: { key: () => 'one' } });
+      let late: unknown;
+      const outer = app.pipeline({
+        name: 'outer',
+        retry: { maxAttempts: 2, baseDelayMs: 1_000, jitter: 'none' },
+        timeoutMs: 100,
+      });
+      const call = watch(
+        outer.execute(async ({ attempt }) => {
+          if (attempt > 1) return 'second';
+          await new Promise((resolve) => setTimeout(resolve, 150));
+          late = await failure(shared.execute(source.run as never));
+          return 'first';
+        }),
+      );
+      const waiting = watch(shared.execute(source.run as never));
+      await elapse(200);
+      expect(late).toMatchObject({ name: 'TimeoutError', operation: 'outer' });
+      expect(source.calls).toHaveLength(1);
+      source.answer.resolve('answer');
+      await elapse(1_000);
+      expect([waiting.value, call.value]).toEqual(['answer', 'second']);
+    });
   });
 
   describe('are made by work that', () => {
@@ -466,11 +493,12 @@ describe('Equal calls that run at the same time', () => {
       watch(shared.execute(source.run as never)),
     ];
     jest.useRealTimers();
-    const closed = watch(app.module.close());
+    const closing = app.module.close();
+    const closed = watch(closing);
     await new Promise((resolve) => setImmediate(resolve));
     expect(closed.state).toBe('pending');
     source.answer.resolve('answer');
-    while (closed.state === 'pending') await new Promise((resolve) => setImmediate(resolve));
+    await closing;
     expect(calls.map(({ value }) => value)).toEqual(['answer', 'answer']);
   });
 });

@@ -4,6 +4,11 @@ import { Observable, of, range, Subject, take, throwError } from 'rxjs';
 import { Coalesce, currentSignal, Retry, Timeout } from '../../lib/index.js';
 import { booting, elapse, flush, watch } from '../support/resilience-app.js';
 
+/** Lets everything go on until something is so, and not for ever. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 20_000 && !isSo(); turn++) await flush();
+}
+
 /** What a subscriber has got. */
 function collect<T>(stream: Observable<T>) {
   const got: unknown[] = [];
@@ -236,7 +241,7 @@ describe('Equal async generators', () => {
     );
     service.fails = true;
     const failing = [service.rows(2), service.rows(2)].map((each) => watch(read(each)));
-    while (failing.some(({ state }) => state === 'pending')) await flush();
+    await until(() => failing.every(({ state }) => state !== 'pending'));
     expect(failing.map(({ error }) => error)).toEqual(Array(2).fill(new Error('broken off')));
     expect(service.begun).toBe(2);
   });
@@ -261,7 +266,7 @@ describe('Equal async generators', () => {
     const all = watch(read(fast));
     await elapse(10);
     for (let turn = 0; turn < 50; turn++) await flush();
-    while (service.given < 1_001) await flush();
+    await until(() => service.given >= 1_001);
     for (let turn = 0; turn < 50; turn++) await flush();
     expect(service.given).toBe(1_001);
     await slow.next();
@@ -269,7 +274,7 @@ describe('Equal async generators', () => {
     expect(service.given).toBe(1_002);
     expect(all.state).toBe('pending');
     await slow.return('enough');
-    while (all.state === 'pending') await flush();
+    await until(() => all.state !== 'pending');
     expect(all.value).toHaveLength(2_999);
   });
 
