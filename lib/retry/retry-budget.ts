@@ -59,8 +59,6 @@ export class RetryBudget implements BudgetSource {
   private readonly limits: readonly Limit[];
   /** All retries of the window. */
   private readonly whole: TimeWindow;
-  /** When the last retry was counted, if any was. */
-  private spentAt: number | undefined = undefined;
 
   /** @throws ResilienceConfigurationError */
   constructor(
@@ -95,7 +93,6 @@ export class RetryBudget implements BudgetSource {
     for (const { retries, share } of this.limits)
       if (!isBurst && retries.counts(at).calls + 1 > Math.max(1, allowed * share)) return false;
     for (const { retries } of this.limits) retries.record(at, false, false);
-    this.spentAt = at;
     return true;
   }
 
@@ -106,7 +103,6 @@ export class RetryBudget implements BudgetSource {
 
   /** What was spent in the window must not be there again. */
   get retention(): Retention {
-    const { spentAt, options } = this;
-    return spentAt === undefined || now() - spentAt >= options.windowMs ? 'none' : 'kept';
+    return this.whole.counts(now()).calls === 0 ? 'none' : 'kept';
   }
 }

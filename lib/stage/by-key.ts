@@ -77,7 +77,11 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
     this.waiting = undefined;
     instances.enter(entry, entry.usedAt);
     let isAnswered = false;
-    const leave = entry.policy.wait?.(attempt, (ask) => {
+    const unlessAnswered = () => {
+      if (!isAnswered) instances.exit(entry, now()); // else it is asked for all the same
+      isAnswered = true;
+    };
+    const answered = (ask: () => Admission) => {
       isAnswered = true;
       admitted(() => {
         let admission: Admission | undefined;
@@ -90,12 +94,17 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
           ? admission
           : { permit: new KeyedPermit(entry, admission.permit) };
       });
-    });
-    return () => {
-      leave?.();
-      if (!isAnswered) instances.exit(entry, now()); // else it is asked for all the same
-      isAnswered = true;
     };
+    try {
+      const leave = entry.policy.wait?.(attempt, answered);
+      return () => {
+        leave?.();
+        unlessAnswered();
+      };
+    } catch (error) {
+      unlessAnswered();
+      throw error;
+    }
   }
 
   confirm({ holder, permit }: PermitOf<P>, attempt: StageAttempt, at: number): void {

@@ -1,4 +1,4 @@
-import { now } from '../common/clock.js';
+import { clock, now } from '../common/clock.js';
 import type { KeyedPolicies, PolicyKey } from '../common/keyed-policies.js';
 import { type Linked, LinkedList } from '../common/linked-list.js';
 import type { AttemptStage } from './attempt-stage.js';
@@ -72,6 +72,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   /** So many operations have it as a stage. */
   private operations = 0;
   private isClosed = false;
+  private era = clock.era;
   /** What a test has put in the place of all. */
   private replacement: P | undefined = undefined;
   /** What was said of all. */
@@ -289,6 +290,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
 
   /** @param looks at so many of those that have to stay */
   private forgetIdle(at: number, looks: number): void {
+    if (this.era !== clock.era) this.followClock();
     const before = at - this.parts.keyed.idleMs;
     for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
       if (first.users === 0 && first.usedAt > before) break;
@@ -301,6 +303,12 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
       if (isKept(first)) this.settleDown(first);
       else this.drop(first);
     }
+  }
+
+  /** All of them count as used when the new clock began. */
+  private followClock(): void {
+    this.era = clock.era;
+    for (const entry of this.all()) entry.usedAt = clock.eraBeganAt;
   }
 
   private drop(entry: Keyed<P>): true {

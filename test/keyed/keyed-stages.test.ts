@@ -15,6 +15,7 @@ import {
   ResilienceService,
   type Retention,
   rules,
+  WAIT,
 } from '../../lib/index.js';
 import { booting, Deferred, elapse, failure, flush, watch } from '../support/resilience-app.js';
 
@@ -400,6 +401,22 @@ describe('A key of what is held until the work has ended', () => {
     expect(app.bulkheads.keyed('partner').keys()).toEqual([]);
   });
 
+  it.each(registries)('is idle by the clock that is in force, of %s', async (registry) => {
+    const app = await boot(options);
+    const call = callsOf(app.pipeline({ [stageOf[registry]]: 'partner' }));
+    const keys = () => app[registry].keyed('partner').keys();
+    await elapse(1_000_000);
+    await call('a');
+    jest.useRealTimers();
+    expect(keys()).toEqual(['a']);
+    jest.useFakeTimers();
+    expect(keys()).toEqual(['a']);
+    await elapse(999);
+    expect(keys()).toEqual(['a']);
+    await elapse(2);
+    expect(keys()).toEqual([]);
+  });
+
   it('that was used last goes last', async () => {
     const app = await boot(options);
     const call = callsOf(app.pipeline({ bulkhead: 'partner' }));
@@ -480,5 +497,40 @@ describe('A stage of a user’s own by key', () => {
     const last = quotas.forKey('d');
     await app.close();
     expect(last.disposed).toHaveBeenCalledTimes(1);
+  });
+
+  it('is not in use by a call that could not wait', async () => {
+    const broken = defineStage({
+      name: 'broken',
+      named: 'brokens',
+      options: { size: rules.count },
+      defaults: { size: 1 },
+      make: () => ({
+        admit: () => WAIT,
+        wait(): () => void {
+          throw new Error('broken');
+        },
+      }),
+    });
+    const Broken = decoratorOf(broken);
+
+    class Client {
+      @Broken('partner', { key: byTenant })
+      async call(tenant: string): Promise<string> {
+        return tenant;
+      }
+    }
+    const app = await boot(
+      {
+        stages: [broken],
+        brokens: { partner: { idleMs: 100 } },
+      } as object as ResilienceModuleOptions,
+      [Client],
+    );
+    expect(await failure(app.module.get(Client).call('a'))).toMatchObject({ message: 'broken' });
+    const keyed = app.module.get<KeyedPolicies<object>>(getStageToken(broken, 'partner'));
+    expect(keyed.keys()).toEqual(['a']);
+    await elapse(101);
+    expect(keyed.keys()).toEqual([]);
   });
 });
