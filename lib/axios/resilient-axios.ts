@@ -1,4 +1,5 @@
 import { addAbortSignal, Readable } from 'node:stream';
+import { ReadableStream } from 'node:stream/web';
 import { currentSignal, outboundHeaders, ResilienceConfigurationError } from '../index.js';
 
 /** What is needed of an instance of axios, be it of whichever version. */
@@ -122,31 +123,43 @@ function either({ scope, own }: Ends): AbortSignal {
 interface Failure {
   readonly __CANCEL__?: boolean;
   readonly config?: Config;
-  readonly response?: { data?: unknown };
+  readonly response?: { data?: unknown } | undefined;
 }
 
 async function failed(error: unknown): Promise<never> {
-  const { __CANCEL__, config, response } = (error ?? {}) as Failure;
+  const { __CANCEL__, config, response = {} } = (error ?? {}) as Failure;
   const scope = endsOf.get(config?.signal ?? endsOf)?.scope;
   if (__CANCEL__) scope?.throwIfAborted();
-  if (response?.data instanceof Readable) response.data = await beginningOf(response.data, scope);
+  const body = response.data;
+  if (body instanceof Readable)
+    response.data = Readable.from(await beginningOf(body, scope), { objectMode: false });
+  if (body instanceof ReadableStream)
+    // of the adapter `fetch`
+    response.data = new Response(Buffer.concat(await beginningOf(body, scope))).body;
   throw error;
 }
 
-/** A stream of what matters of one, which is closed. Where it breaks off, of what came until then. */
-async function beginningOf(body: Readable, scope: AbortSignal | undefined): Promise<Readable> {
-  if (scope !== undefined) addAbortSignal(scope, body);
+/** What matters of a stream, which is closed. Where it breaks off, what came until then. */
+async function beginningOf(
+  body: Readable | ReadableStream,
+  scope: AbortSignal | undefined,
+): Promise<Buffer[]> {
+  if (scope !== undefined) addAbortSignal(scope, body as Readable);
   const chunks: Buffer[] = [];
+  const values = body[Symbol.asyncIterator]();
   let left = MAX_BODY_BYTES;
   try {
-    for await (const chunk of body) {
-      const bytes = Buffer.from(chunk).subarray(0, left);
+    while (left > 0) {
+      const { done, value } = await values.next();
+      if (done) break;
+      const bytes = Buffer.from(value).subarray(0, left);
       chunks.push(bytes);
       left -= bytes.length;
-      if (left === 0) break; // which destroys it
     }
   } catch {
     scope?.throwIfAborted();
   }
-  return Readable.from(chunks, { objectMode: false });
+  // Not waited for: axios closes a stream of the web only once the next chunk has come.
+  values.return?.()?.catch(() => undefined);
+  return chunks;
 }

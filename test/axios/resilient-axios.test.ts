@@ -241,39 +241,46 @@ describe('A streamed answer through resilientAxios', () => {
     expect(await text(data)).toBe('begun, and done');
   });
 
-  it('is kept in part where it is that of a failure, whose connection is freed', async () => {
-    const { url, server } = await serve((_, response) => {
-      response.writeHead(500);
-      response.write('é'.repeat(100_000)); // and never ends
-    });
-    let open = 0;
-    server.on('connection', (socket) => {
-      open++;
-      socket.once('close', () => open--);
-    });
-    const client = resilientAxios(axios.create({ baseURL: url }));
-    const call = client.get('/', { responseType: 'stream' });
-    const error = (await soon(failure(call), 'the error')) as AxiosError<Readable>;
-    expect(error.response?.status).toBe(500);
-    expect(await text(error.response?.data as Readable)).toBe('é'.repeat(32 * 1_024));
-    await until(() => open === 0, 'the end of the connection');
-  });
+  it.each(['http', 'fetch'] as const)(
+    'is kept in part where it is that of a failure, whose connection is freed (%s)',
+    async (adapter) => {
+      const { url, server } = await serve((_, response) => {
+        response.writeHead(500);
+        response.write('é'.repeat(100_000)); // and never ends
+      });
+      let isFreed = false;
+      server.once('connection', (socket) => {
+        socket.once('close', () => {
+          isFreed = true;
+        });
+      });
+      const client = resilientAxios(axios.create({ baseURL: url, adapter }));
+      const call = client.get('/', { responseType: 'stream' });
+      const error = (await soon(failure(call), 'the error')) as AxiosError<Readable>;
+      expect(error.response?.status).toBe(500);
+      expect(await text(error.response?.data as Readable)).toBe('é'.repeat(32 * 1_024));
+      await until(() => isFreed, 'the end of the connection');
+    },
+  );
 
-  it('ends with the attempt while it is read', async () => {
-    const { url } = await serve((_, response) => {
-      response.writeHead(500);
-      response.write('and so on'); // and never ends
-    });
-    const client = resilientAxios(axios.create({ baseURL: url }));
-    const calls = await pipeline({ timeoutMs: 50 });
-    let sent: Promise<unknown> | undefined;
-    const call = calls.execute(() => {
-      sent = kept(client.get('/', { responseType: 'stream' }));
-      return sent;
-    });
-    await expect(call).rejects.toBeInstanceOf(TimeoutError);
-    await expect(soon(sent as Promise<unknown>, 'its end')).rejects.toBeInstanceOf(TimeoutError);
-  });
+  it.each(['http', 'fetch'] as const)(
+    'ends with the attempt while it is read (%s)',
+    async (adapter) => {
+      const { url } = await serve((_, response) => {
+        response.writeHead(500);
+        response.write('and so on'); // and never ends
+      });
+      const client = resilientAxios(axios.create({ baseURL: url, adapter }));
+      const calls = await pipeline({ timeoutMs: 50 });
+      let sent: Promise<unknown> | undefined;
+      const call = calls.execute(() => {
+        sent = kept(client.get('/', { responseType: 'stream' }));
+        return sent;
+      });
+      await expect(call).rejects.toBeInstanceOf(TimeoutError);
+      await expect(soon(sent as Promise<unknown>, 'its end')).rejects.toBeInstanceOf(TimeoutError);
+    },
+  );
 });
 
 describe('A body through resilientAxios', () => {
