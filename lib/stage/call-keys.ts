@@ -97,11 +97,17 @@ export class CallKeys {
 
 /** What was left out, or when the caller gives up. */
 function saysNothing(argument: unknown): boolean {
-  return argument === undefined || read(argument, Symbol.toStringTag) === 'AbortSignal';
+  return argument === undefined || isSignal(argument);
+}
+
+/** Whether an argument says when its caller gives up. */
+export function isSignal(argument: unknown): argument is AbortSignal {
+  return read(argument, Symbol.toStringTag) === 'AbortSignal';
 }
 
 /**
- * The same for equal values, and for no others: of primitives, dates, arrays and plain objects.
+ * The same for equal values, and for no others: of primitives, dates, arrays and plain objects, all of whose
+ * properties are in it.
  *
  * @throws TypeError of others, whose state nobody knows
  */
@@ -112,10 +118,16 @@ function textOf(value: unknown, depth: number): string {
   if (value === undefined || value === null || typeof value === 'boolean') return String(value);
   if (typeof value !== 'object') throw unknowable(`a ${typeof value}`);
   if (depth === MAX_DEPTH) throw unknowable(`deeper than ${MAX_DEPTH} levels, or circular`);
-  if (Array.isArray(value)) return arrayText(value, depth + 1);
   if (isPlainObject(value)) return objectText(value as Record<string, unknown>, depth + 1);
-  if (types.isDate(value)) return `D${value.getTime()}`;
-  throw unknowable(`an object of ${classNameOf(value)}`);
+  const name = classNameOf(value);
+  if (Array.isArray(value) && name === 'Array') return arrayText(value, depth + 1);
+  if (types.isDate(value) && name === 'Date') return dateText(value);
+  throw unknowable(`an object of ${name}`);
+}
+
+function dateText(date: Date): string {
+  if (Reflect.ownKeys(date).length > 0) throw unknowable('a date with properties');
+  return `D${date.getTime()}`;
 }
 
 function arrayText(values: readonly unknown[], depth: number): string {
@@ -124,12 +136,17 @@ function arrayText(values: readonly unknown[], depth: number): string {
     text += `${textOf(value, depth)},`;
     checkLength(text);
   }
+  const elementsAndLength = values.length + 1;
+  if (Reflect.ownKeys(values).length !== elementsAndLength)
+    throw unknowable('an array with gaps, or with properties');
   return `${text}]`;
 }
 
 function objectText(values: Record<string, unknown>, depth: number): string {
   let text = '{';
-  for (const key of Object.keys(values).sort()) {
+  if (Object.getOwnPropertySymbols(values).length > 0)
+    throw unknowable('an object with symbols for keys');
+  for (const key of Object.getOwnPropertyNames(values).sort()) {
     text += `${key.length}:${key}=${textOf(values[key], depth)},`;
     checkLength(text);
   }

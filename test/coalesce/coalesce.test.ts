@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { parse } from 'node:querystring';
 import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Logger, Scope } from '@nestjs/common';
 import {
@@ -142,6 +143,7 @@ describe('Equal calls that run at the same time', () => {
         [{ a: 1, b: [{ c: null }] }],
         [{ b: [{ c: null }], a: 1 }],
       ],
+      ['by query strings that were parsed', [parse('a=1')], [parse('a=1')]],
       ['where an argument was left out', [1], [1, undefined]],
       ['whatever signal they are given', [1, new AbortController().signal], [1]],
     ])('%s', async (_name, one, other) => {
@@ -153,6 +155,13 @@ describe('Equal calls that run at the same time', () => {
     }
     const circular: Record<string, unknown> = {};
     circular.self = circular;
+    const GREATER = Symbol('greater than');
+    class List extends Array {}
+    class Day extends Date {}
+    const of = (tenant: string, value: object) => Object.assign(value, { tenant });
+    const hidden = (tenant: string) => Object.defineProperty({}, 'tenant', { value: tenant });
+    const inheriting = (tenant: string) =>
+      Object.create(Object.assign(Object.create(null), { tenant }));
 
     it.each<[string, unknown, unknown]>([
       ['by other texts', 'a', 'b'],
@@ -168,6 +177,13 @@ describe('Equal calls that run at the same time', () => {
       ['by what is huge', 'x'.repeat(20_000), 'x'.repeat(20_000)],
       ['by a map', new Map([[1, 2]]), new Map([[1, 2]])],
       ['by an object whose getter throws', hostile(), hostile()],
+      ['by what is below a symbol', { age: { [GREATER]: 1 } }, { age: { [GREATER]: 2 } }],
+      ['by an array of a class', of('a', new List()), of('b', new List())],
+      ['by a date of a class', of('a', new Day(5)), of('b', new Day(5))],
+      ['by an array with properties', of('a', [1]), of('b', [1])],
+      ['by a date with properties', of('a', new Date(5)), of('b', new Date(5))],
+      ['by what is not enumerable', hidden('a'), hidden('b')],
+      ['by what is inherited', inheriting('a'), inheriting('b')],
     ])('but not %s', async (_name, one, other) => {
       expect(await sharing([one], [other])).toBe(2);
     });

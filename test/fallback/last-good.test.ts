@@ -236,6 +236,8 @@ describe('The last good value', () => {
       ['a buffer', Buffer.from('abc')],
       ['a typed array', new Float64Array([1, 2])],
       ['an array with holes', [1, undefined, [null]]],
+      ['an array with properties', Object.assign([1], { meta: { rows: 1 } })],
+      ['a symbol for a key', { [Symbol.for('marked')]: { by: 1 } }],
       ['an object without a prototype', Object.assign(Object.create(null), { a: 1 })],
       ['a key that is called __proto__', JSON.parse('{"__proto__":{"admin":true}}')],
     ])('of %s', async (_name, value) => {
@@ -251,12 +253,14 @@ describe('The last good value', () => {
     class Entity {
       id = 1;
     }
+    class Rows extends Array {}
     const circular: Record<string, unknown> = {};
     circular.self = circular;
 
     it.each<[string, unknown]>([
       ['an object of a class', new Entity()],
       ['one inside of plain data', { list: [new Entity()] }],
+      ['an array of a class', new Rows()],
       ['a Response', new Response('body')],
       ['a function', () => 1],
       ['what is circular', circular],
