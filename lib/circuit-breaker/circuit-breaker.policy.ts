@@ -67,6 +67,8 @@ export class CircuitBreakerPolicy implements AttemptStage {
   private operations = 0;
   /** Calls through it have been made inside of each other. */
   private isNested = false;
+  /** In which a new one would be by force. */
+  private usualState: CircuitState | undefined = undefined;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: CircuitBreakerOptions);
@@ -159,11 +161,17 @@ export class CircuitBreakerPolicy implements AttemptStage {
 
   /** An open one is not forgotten for others, and not at all before its time is over, or by force. */
   get retention(): Retention {
-    const { recovery, state } = this;
-    if (state === CircuitState.FORCED_OPEN || state === CircuitState.DISABLED) return 'kept';
+    const { recovery, state, forcedState } = this;
+    if (forcedState !== this.usualState) return 'kept';
+    if (forcedState !== undefined) return 'none';
     if (recovery === undefined || recovery.isOver(now())) return 'none';
     if (state === CircuitState.CLOSED) return 'kept'; // while it ramps up
     return recovery.openTime.isOver(now()) ? 'idle' : 'kept';
+  }
+
+  /** @internal */
+  becameUsual(): void {
+    this.usualState = this.forcedState;
   }
 
   /** @internal */
@@ -411,6 +419,13 @@ export class CircuitBreakerPolicy implements AttemptStage {
     else if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN)
       this.recovery = new Recovery(this.options, at, error);
     else if (reason !== 'probes-succeeded' || !recovery?.rampsUp(at)) this.recovery = undefined;
+  }
+
+  private get forcedState(): CircuitState | undefined {
+    const { state } = this;
+    return state === CircuitState.FORCED_OPEN || state === CircuitState.DISABLED
+      ? state
+      : undefined;
   }
 
   private retryAfterMs(at: number): number {

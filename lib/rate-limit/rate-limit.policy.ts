@@ -91,6 +91,8 @@ export class RateLimitPolicy implements AttemptStage {
    */
   readonly settled: AttemptStage['settled'];
   private limit: number;
+  /** That a new one would have. */
+  private usualLimit: number;
   private burst: number;
   private rejected = 0;
   private closed = false;
@@ -121,6 +123,7 @@ export class RateLimitPolicy implements AttemptStage {
     this.options = inForce.options;
     const { limit, intervalMs, burst, maxWaitMs, adaptToResponses } = this.options;
     this.limit = limit;
+    this.usualLimit = limit;
     this.burst = burst;
     this.bucket = new TokenBucket(limit, intervalMs, burst);
     // One whose turn comes in the last moment has it.
@@ -179,8 +182,13 @@ export class RateLimitPolicy implements AttemptStage {
 
   /** Not before a new one would let in no more than this, nor where it has another limit than that would. */
   get retention(): Retention {
-    if (this.limit !== this.options.limit || this.queue.size > 0) return 'kept';
+    if (this.limit !== this.usualLimit || this.queue.size > 0) return 'kept';
     return this.bucket.available(now()) < this.burst ? 'kept' : 'none';
+  }
+
+  /** @internal */
+  becameUsual(): void {
+    this.usualLimit = this.limit;
   }
 
   admit(attempt: StageAttempt, askedAt: number): Permit {

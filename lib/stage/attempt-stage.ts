@@ -80,6 +80,8 @@ export interface AttemptStage {
    * moment, such as that it is open. What attempts are in is kept anyway. @default 'none'
    */
   readonly retention?: Retention | undefined;
+  /** Told that a new one would be as it is now, since what was done to it is done to all. @internal */
+  becameUsual?(): void;
   /** Told of each operation that it becomes a part of. @internal */
   joined?(): void;
   /**

@@ -114,7 +114,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   forAll(action: (policy: P) => void): void {
     this.action = action;
     for (const entry of this.all()) {
-      action(this.revealed(entry.policy));
+      this.act(entry.policy);
       this.settleDown(entry);
     }
   }
@@ -238,8 +238,14 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     const policy = made as P & Partial<AttemptStage>;
     for (let each = 0; each < this.operations; each++) policy.joined?.();
     if (this.isClosed) parts.shutdown(policy);
-    this.action?.(this.revealed(policy));
+    this.act(policy);
     return new Keyed(key, policy, host, at);
+  }
+
+  private act(policy: P & Partial<AttemptStage>): void {
+    if (this.action === undefined) return;
+    this.action(this.revealed(policy));
+    policy.becameUsual?.();
   }
 
   /** Nothing is in it any more. */

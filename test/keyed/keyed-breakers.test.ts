@@ -14,7 +14,7 @@ import {
   ResilienceService,
   Retry,
 } from '../../lib/index.js';
-import { booting, Deferred, failure } from '../support/resilience-app.js';
+import { booting, Deferred, failure, flush, watch } from '../support/resilience-app.js';
 
 const boot = booting();
 const ONCE = { failureThreshold: 1, timeoutMs: 1_000 };
@@ -463,6 +463,21 @@ describe('All of a name', () => {
       expect(await failure(call(tenant))).toBeInstanceOf(CircuitBreakerOpenError);
     keyed.forAll((breaker) => breaker.reset());
     for (const tenant of ['a', 'later', 'latest']) expect(await call(tenant)).toBe('answer');
+  });
+
+  it('stay for what was said of them alone, and not for what was said of all', async () => {
+    const app = await boot({ breakers: { partner: { ...ONCE, key: byTenant, maxKeys: 2 } } });
+    const keyed = app.breakers.keyed('partner');
+    keyed.forAll((breaker) => breaker.forceOpen());
+    const call = callsOf(app.pipeline({ circuitBreaker: 'partner' }));
+    keyed.forKey('well').reset();
+    for (const tenant of ['a', 'b', 'c', 'well']) watch(call(tenant));
+    await flush();
+    expect(keyed.keys().sort()).toEqual(['c', 'well']);
+    expect(await call('well')).toBe('answer');
+    keyed.forAll((breaker) => breaker.reset());
+    for (const tenant of ['d', 'e']) await call(tenant);
+    expect(keyed.keys()).toEqual(['d', 'e']);
   });
 
   it('one can be forced alone', async () => {

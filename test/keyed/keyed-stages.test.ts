@@ -189,6 +189,24 @@ describe('A rate limit by key', () => {
     expect(await failure(call('small'))).toBeInstanceOf(RateLimitedError);
   });
 
+  it('that was set for all is no reason to stay, and one that was set for one key is', async () => {
+    const app = await boot(options({ maxKeys: 2 }));
+    const keyed = app.rateLimits.keyed('partner');
+    const call = callsOf(app.pipeline({ rateLimit: 'partner' }));
+    keyed.forAll((rateLimit) => rateLimit.setLimit(5));
+    for (const tenant of ['a', 'b', 'c', 'd']) {
+      await call(tenant);
+      await elapse(1_000);
+    }
+    expect(keyed.keys()).toEqual(['c', 'd']);
+    keyed.forKey('c').setLimit(6);
+    for (const tenant of ['e', 'f']) {
+      await call(tenant);
+      await elapse(1_000);
+    }
+    expect(keyed.keys()).toEqual(['c', 'f']);
+  });
+
   it('lets those who wait in by their key', async () => {
     const app = await boot(options({ maxWaitMs: 5_000, maxKeys: 1 }));
     const call = callsOf(app.pipeline({ rateLimit: 'partner' }));
