@@ -100,6 +100,7 @@ export {
 export { RateLimitedError, type RateLimitReason } from './rate-limit/rate-limit.error.js';
 export type { RateLimitHealth } from './rate-limit/rate-limit.health.js';
 export type {
+  CallWeight,
   RateLimitOptions,
   ResolvedRateLimitOptions,
 } from './rate-limit/rate-limit.options.js';

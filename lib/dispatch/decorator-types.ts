@@ -49,14 +49,17 @@ export type KeyFits<Key extends AnyKey, Method extends ResilientMethod> =
     ? unknown // there is none, or it takes whatever comes
     : OmitThisParameter<Key> extends (...args: Parameters<Method>) => PolicyKey
       ? unknown
-      : { "the key has to take the method's arguments": never };
+      : { "the key, or weight, has to take the method's arguments": never };
 
-/** A decorator of the methods whose arguments the key takes, and of classes. */
-export interface KeyedDecorator<Key extends AnyKey> {
+/** A decorator of the methods whose arguments the key takes (and the weight, where there is one), and of classes. */
+export interface KeyedDecorator<Key extends AnyKey, Weight extends AnyKey = AnyKey> {
   (target: abstract new (...args: never[]) => unknown): void;
   <Method extends ResilientMethod>(
     target: object,
     key: string | symbol,
-    descriptor: TypedPropertyDescriptor<Method> & KeyFits<Key, Method> & ReturnsNoSubtype<Method>,
+    descriptor: TypedPropertyDescriptor<Method> &
+      KeyFits<Key, Method> &
+      KeyFits<Weight, Method> &
+      ReturnsNoSubtype<Method>,
   ): void;
 }

@@ -7,7 +7,7 @@ import {
   type KeyFunction,
   named,
 } from '../stage/keyed.options.js';
-import type { RateLimitOptions } from './rate-limit.options.js';
+import type { CallWeight, RateLimitOptions } from './rate-limit.options.js';
 
 /**
  * Limits how many calls begin in a time, as a partner's quota allows.
@@ -24,16 +24,18 @@ export function RateLimit<Key extends KeyFunction = KeyFunction>(
   name: string,
   keyed?: ByKeyOptions<Key>,
 ): KeyedDecorator<Key>;
-export function RateLimit<Key extends KeyFunction = KeyFunction>(
-  options?: Keyable<Partial<RateLimitOptions>, Key>,
-): KeyedDecorator<Key>;
-export function RateLimit<Key extends KeyFunction = KeyFunction>(
-  rateLimit: string | Keyable<Partial<RateLimitOptions>, Key>,
-): KeyedDecorator<Key>;
-export function RateLimit<Key extends KeyFunction = KeyFunction>(
-  rateLimit: string | Keyable<Partial<RateLimitOptions>, Key> = {},
-  keyed?: ByKeyOptions<Key>,
-): KeyedDecorator<Key> {
+export function RateLimit<
+  Key extends KeyFunction = KeyFunction,
+  Weight extends CallWeight = CallWeight,
+>(options?: Keyable<Partial<RateLimitOptions<Weight>>, Key>): KeyedDecorator<Key, Weight>;
+export function RateLimit<
+  Key extends KeyFunction = KeyFunction,
+  Weight extends CallWeight = CallWeight,
+>(rateLimit: string | Keyable<Partial<RateLimitOptions<Weight>>, Key>): KeyedDecorator<Key, Weight>;
+export function RateLimit(
+  rateLimit: string | Keyable<Partial<RateLimitOptions>> = {},
+  keyed?: ByKeyOptions,
+): KeyedDecorator<KeyFunction> {
   return decorate('rateLimit', named(rateLimit, keyed));
 }
 

@@ -9,8 +9,11 @@ import {
   predicate,
 } from '../common/options.js';
 
+/** What a call counts for, by its arguments. */
+export type CallWeight = (...args: never[]) => number;
+
 /** How many calls may begin in a time. */
-export interface RateLimitOptions {
+export interface RateLimitOptions<Weight extends CallWeight = CallWeight> {
   /** So many calls begin in an interval, spread evenly; see `burst`. */
   limit: number;
   /** In ms. @default 1000 */
@@ -37,7 +40,7 @@ export interface RateLimitOptions {
    * arguments.
    * @default 1
    */
-  weight?: (...args: never[]) => number;
+  weight?: Weight;
   /**
    * Whether the partner is heard: a 429, or a 503 with `Retry-After`, stops all callers until the time that
    * it names, by `Retry-After`, `RateLimit` (with `RateLimit-Policy`), `RateLimit-Reset` or

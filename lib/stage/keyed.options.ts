@@ -69,7 +69,7 @@ export function named<O>(
   said: string | O,
   keyed: ByKeyOptions | undefined,
 ): string | O | (Partial<KeyedReference> & ByKeyOptions) {
-  return keyed === undefined ? said : { ...keyed, name: said as string };
+  return keyed === undefined ? said : { ...keyed, key: keyed.key, name: said as string };
 }
 
 /** Whether it refers to something with a name, by key. */

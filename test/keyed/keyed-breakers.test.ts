@@ -649,6 +649,17 @@ describe('Keys and their options are checked at boot', () => {
     );
   });
 
+  it('a key that is missing beside a name is asked for', async () => {
+    @Injectable()
+    class Partner {
+      @CircuitBreaker('partner', {} as { key: typeof byTenant })
+      async call(_tenant: string): Promise<void> {}
+    }
+    await expect(boot({ breakers: { partner: ONCE } }, [Partner])).rejects.toThrow(
+      'Partner.call @CircuitBreaker(): has no key; allowed: a name, and a function that answers the key of a call',
+    );
+  });
+
   it('a reference says a name and a key, and nothing else', async () => {
     const app = await boot({ breakers: { partner: ONCE } });
     const wrong = { name: 'partner', key: byTenant, maxKeys: 5 } as {

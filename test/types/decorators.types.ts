@@ -494,6 +494,10 @@ export class UsesRateLimits {
   // @ts-expect-error an unknown option
   @RateLimit({ limit: 5, maxWait: 10 })
   async unknown(): Promise<void> {}
+  // @ts-expect-error a weight that takes a number where the method has a text
+  @RateLimit({ limit: 5, weight: (size: number) => size })
+  async weighedByOther(_name: string): Promise<void> {}
+
   // @ts-expect-error a weight is needed at once
   @RateLimit({ limit: 5, weight: async () => 1 })
   async later(): Promise<void> {}
