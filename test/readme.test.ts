@@ -17,7 +17,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { expect, test } from '@jest/globals';
 import * as bulwark from 'nestjs-bulwark';
-import { type AlertChannel, Bulkhead, Chaos, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical, type CriticalAlert,
+import { Bulkhead, Chaos, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical,
   currentAttempt, currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, RateLimit, resilientFetch, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
   ResilienceService, Retry, Signal, Timeout, TimeoutError, Upstream, WebhookAlerts } from 'nestjs-bulwark';
 import { Coalesce } from 'nestjs-bulwark';
@@ -32,17 +32,8 @@ declare function currentRequestId(): string;
 declare class CheckoutService { pay(): Promise<string> }
 `;
 
-/** Declared by another snippet of the README. */
-const ELSEWHERE: Record<string, string> = {
-  ReportService: 'declare class ReportService { render(id: string): Promise<string> }',
-};
-
 function program(snippet: string): string {
-  if (snippet.startsWith('import')) return snippet;
-  const borrowed = Object.entries(ELSEWHERE)
-    .filter(([name]) => snippet.includes(name) && !snippet.includes(`class ${name}`))
-    .map(([, declaration]) => declaration);
-  return [PRELUDE, ...borrowed, snippet].join('\n');
+  return snippet.startsWith('import') ? snippet : `${PRELUDE}\n${snippet}`;
 }
 
 /** Type errors of programs that are not on disk, against the library's sources. */
