@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import { surroundings } from '../context/ambient.js';
 import { innermost, type Scope } from '../context/scope.js';
-import type { CallKeys } from '../stage/call-keys.js';
+import { type CallKeys, isSignal } from '../stage/call-keys.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { SharedGenerator, sharedValues } from './shared-generator.js';
 import { SharedPromise } from './shared-promise.js';
@@ -12,9 +12,12 @@ import { SharedStream, sharedStream } from './shared-stream.js';
 /** The call at hand. */
 export interface CoalescedCall {
   readonly self: unknown;
-  readonly args: readonly unknown[];
-  readonly signal: AbortSignal | undefined;
+  readonly args: unknown[];
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** Of a call that nothing can cut by a signal. */
+const NO_SIGNALS: readonly AbortSignal[] = [];
 
 /** Lets equal calls of an operation that run at the same time share one execution. */
 export class CoalescePolicy {
@@ -26,46 +29,53 @@ export class CoalescePolicy {
     private readonly host: Pick<StageHost, 'metrics' | 'report'>,
   ) {}
 
-  /** @param make begins the work, made in a scope; a caller's signal is of its own call only */
+  /** @param make begins a call, made in a scope: this one, or as it is made for all who share it */
   promise<T>(
-    { self, args, signal }: CoalescedCall,
-    make: (madeIn: Scope | undefined, signal?: AbortSignal) => Promise<T>,
+    call: CoalescedCall,
+    make: (call: CoalescedCall, madeIn: Scope | undefined) => Promise<T>,
   ): Promise<T> {
     const madeIn = surroundings();
+    const signals = signalsOf(call);
     const work = this.find<SharedPromise<T>>(
-      { self, args, signal },
+      call,
+      signals,
       madeIn,
       (forget) => new SharedPromise<T>(madeIn, forget),
     );
-    return work === undefined ? make(madeIn, signal) : work.join(madeIn, signal, make);
+    return work === undefined
+      ? make(call, madeIn)
+      : work.join(madeIn, signals, (shared) => make(madeForAll(call, signals, shared), shared));
   }
 
   /** The same for streams: each subscription is a call. */
-  stream<T>(
-    { self, args, signal }: CoalescedCall,
-    make: (signal?: AbortSignal) => Observable<T>,
-  ): Observable<T> {
+  stream<T>(call: CoalescedCall, make: (call: CoalescedCall) => Observable<T>): Observable<T> {
+    const signals = signalsOf(call);
+    const makeShared = (shared: Scope) => make(madeForAll(call, signals, shared));
     const find = (madeIn: Scope | undefined) =>
       this.find<SharedStream<T>>(
-        { self, args, signal },
+        call,
+        signals,
         madeIn,
-        (forget) => new SharedStream<T>(madeIn, make, forget),
+        (forget) => new SharedStream<T>(madeIn, makeShared, forget),
       );
-    return sharedStream(find, make, signal);
+    return sharedStream(find, () => make(call), signals);
   }
 
   /** The same for async generators, which are called by the first `next()`. */
   generate<T>(
-    { self, args, signal }: CoalescedCall,
-    make: () => AsyncGenerator<T, unknown, unknown>,
+    call: CoalescedCall,
+    make: (call: CoalescedCall) => AsyncGenerator<T, unknown, unknown>,
   ): AsyncGenerator<T, unknown, unknown> {
+    const signals = signalsOf(call);
+    const makeShared = (shared: Scope) => make(madeForAll(call, signals, shared));
     const find = (madeIn: Scope | undefined) =>
       this.find<SharedGenerator<T>>(
-        { self, args, signal },
+        call,
+        signals,
         madeIn,
-        (forget) => new SharedGenerator<T>(madeIn, make, forget),
+        (forget) => new SharedGenerator<T>(madeIn, makeShared, forget),
       );
-    return sharedValues(find, make);
+    return sharedValues(find, () => make(call), signals);
   }
 
   /**
@@ -75,12 +85,14 @@ export class CoalescePolicy {
    * @returns `undefined` where the call is on its own: also one that cannot begin any more
    */
   private find<S extends SharedScope>(
-    { self, args, signal }: CoalescedCall,
+    { self, args }: CoalescedCall,
+    signals: readonly AbortSignal[],
     madeIn: Scope | undefined,
     begin: (forget: () => void) => S,
   ): S | undefined {
     const key = this.keys.of(self, args);
-    if (key === undefined || signal?.aborted || isOver(innermost(madeIn))) return undefined;
+    if (key === undefined || isOver(innermost(madeIn))) return undefined;
+    if (signals.some(({ aborted }) => aborted)) return undefined;
     const running = this.shared.get(key) as S | undefined;
     if (running === undefined) {
       const begun = begin(() => {
@@ -89,7 +101,7 @@ export class CoalescePolicy {
       this.shared.set(key, begun);
       return begun;
     }
-    if (running.contains(madeIn)) return undefined;
+    if (running.waitsFor(madeIn)) return undefined;
     this.tellJoined(running.waiting.size + 1);
     return running;
   }
@@ -99,6 +111,23 @@ export class CoalescePolicy {
     host.metrics.increment('coalesce.joined', { operation });
     host.report({ type: 'coalesced', operation, waiting });
   }
+}
+
+/** By which its caller gives up: what `execute` was given, and those among its arguments. */
+function signalsOf({ args, signal }: CoalescedCall): readonly AbortSignal[] {
+  if (args.some(isSignal)) return [...args.filter(isSignal), ...(signal ? [signal] : [])];
+  return signal === undefined ? NO_SIGNALS : [signal];
+}
+
+/** With no signal of one who waits, but one that is aborted when nobody does. */
+function madeForAll(
+  call: CoalescedCall,
+  signals: readonly AbortSignal[],
+  shared: Scope,
+): CoalescedCall {
+  if (signals.length === 0) return call;
+  const args = call.args.map((argument) => (isSignal(argument) ? shared.signal : argument));
+  return { self: call.self, args };
 }
 
 /** Whether a caller has given up, or has no time left. */

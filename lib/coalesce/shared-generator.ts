@@ -1,5 +1,5 @@
 import { openPromise } from '../common/open-promise.js';
-import { runInScope, surroundings } from '../context/ambient.js';
+import { CallContext, runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
@@ -20,15 +20,18 @@ interface Read<T> {
  * What they send to it and throw into it, it does not hear.
  *
  * @param find the work that a call shares, if any
+ * @param make that of a call that is on its own
+ * @param signals by which the caller gives up
  */
 export async function* sharedValues<T>(
   find: (madeIn: Scope | undefined) => SharedGenerator<T> | undefined,
   make: () => AsyncGenerator<T, unknown, unknown>,
+  signals: readonly AbortSignal[],
 ): AsyncGenerator<T, unknown, unknown> {
   const madeIn = surroundings();
   const work = find(madeIn);
   if (work === undefined) return yield* make();
-  const reader = work.join(madeIn);
+  const reader = work.join(madeIn, signals);
   try {
     for (;;) {
       const step = await reader.take();
@@ -46,17 +49,19 @@ export class SharedGenerator<T> extends SharedScope {
   /** What comes before the first value; let go of with that, since all others hang on it. */
   private start: Read<T> | undefined = this.newest;
   private movement = openPromise<void>();
+  /** That of the one who began it: a generator goes on in that of whoever asks for a value. */
+  private readonly context = new CallContext();
 
   constructor(
     around: Scope | undefined,
-    private readonly make: () => AsyncGenerator<T, unknown, unknown>,
+    private readonly make: (madeIn: SharedScope) => AsyncGenerator<T, unknown, unknown>,
     forget: () => void,
   ) {
     super(around, forget);
   }
 
-  join(madeIn: Scope | undefined): Reader<T> {
-    const reader = new Reader<T>(this, madeIn, this.start ?? this.newest);
+  join(madeIn: Scope | undefined, signals: readonly AbortSignal[]): Reader<T> {
+    const reader = new Reader<T>(this, madeIn, signals, this.start ?? this.newest);
     reader.wait();
     return reader;
   }
@@ -83,10 +88,12 @@ export class SharedGenerator<T> extends SharedScope {
   }
 
   private pull(): Read<T> {
-    const step = runInScope(this, () => {
-      this.source ??= this.make();
-      return this.source.next();
-    });
+    const step = this.context.runInAsyncScope(() =>
+      runInScope(this, () => {
+        this.source ??= this.make(this);
+        return this.source.next();
+      }),
+    );
     const begun = () => {
       this.forget();
       this.start = undefined;
@@ -111,9 +118,10 @@ class Reader<T> extends Waiter {
   constructor(
     private readonly work: SharedGenerator<T>,
     madeIn: Scope | undefined,
+    signals: readonly AbortSignal[],
     public at: Read<T>,
   ) {
-    super(work, madeIn, undefined);
+    super(work, madeIn, signals);
   }
 
   take(): Promise<Step<T>> {

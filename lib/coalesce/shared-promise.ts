@@ -9,20 +9,20 @@ export class SharedPromise<T> extends SharedScope {
   /** Waits for the work, which is begun for the first one. */
   join(
     madeIn: Scope | undefined,
-    signal: AbortSignal | undefined,
-    make: (madeIn: Scope) => Promise<T>,
+    signals: readonly AbortSignal[],
+    make: (madeIn: SharedScope) => Promise<T>,
   ): Promise<T> {
-    if (!this.isBegun && madeIn === undefined && signal === undefined) return this.begin(make);
-    const waiter = new PromiseWaiter<T>(this, madeIn, signal);
+    if (!this.isBegun && madeIn === undefined && signals.length === 0) return this.begin(make);
+    const waiter = new PromiseWaiter<T>(this, madeIn, signals);
     waiter.wait();
     if (this.waiting.size > 0 && !this.isBegun) this.beginCuttable(make);
     return waiter.answer.promise;
   }
 
   /** For one whom nothing can cut: each promise more is paid for. */
-  private begin(make: (madeIn: Scope) => Promise<T>): Promise<T> {
+  private begin(make: (madeIn: SharedScope) => Promise<T>): Promise<T> {
     this.isBegun = true;
-    new Patient(this, undefined, undefined).wait();
+    new Patient(this, undefined, []).wait();
     return make(this).then(
       (value) => {
         this.succeeded(value);
@@ -35,7 +35,7 @@ export class SharedPromise<T> extends SharedScope {
     );
   }
 
-  private beginCuttable(make: (madeIn: Scope) => Promise<T>): void {
+  private beginCuttable(make: (madeIn: SharedScope) => Promise<T>): void {
     this.isBegun = true;
     make(this).then(
       (value) => this.succeeded(value),

@@ -7,15 +7,21 @@ import { innermost, Scope } from '../context/scope.js';
 export abstract class Waiter implements Dependent {
   previous: Dependent | undefined = undefined;
   next: Dependent | undefined = undefined;
-  readonly caller: Scope | undefined;
+  private adoptedBy: Scope | undefined = undefined;
 
-  /** @param madeIn where it waits */
+  /**
+   * @param madeIn where it waits
+   * @param signals by which its caller gives up
+   */
   constructor(
     readonly shared: SharedScope,
     readonly madeIn: Scope | undefined,
-    private readonly signal: AbortSignal | undefined,
-  ) {
-    this.caller = innermost(madeIn);
+    private readonly signals: readonly AbortSignal[],
+  ) {}
+
+  /** One that outlives the call that it waits in belongs to the one around that, if any. */
+  get caller(): Scope | undefined {
+    return innermost(this.madeIn);
   }
 
   /** Its wait has been cut. */
@@ -24,12 +30,13 @@ export abstract class Waiter implements Dependent {
   /** From now on it waits, until the work ends, it leaves, or it is cut. */
   wait(): void {
     this.shared.waiting.add(this);
-    this.caller?.adopt(this);
-    if (this.signal !== undefined) follow(this.signal, this);
+    this.adoptedBy = this.caller;
+    this.adoptedBy?.adopt(this);
+    for (const signal of this.signals) if (this.waits) follow(signal, this);
   }
 
   cancel(reason: unknown): void {
-    if (!this.shared.waiting.has(this)) return;
+    if (!this.waits) return;
     this.leave(reason);
     this.cut(reason);
   }
@@ -51,9 +58,13 @@ export abstract class Waiter implements Dependent {
 
   /** @returns whether it waited */
   done(): boolean {
-    this.caller?.release(this);
-    if (this.signal !== undefined) unfollow(this.signal, this);
+    this.adoptedBy?.release(this);
+    for (const signal of this.signals) unfollow(signal, this);
     return this.shared.waiting.delete(this);
+  }
+
+  private get waits(): boolean {
+    return this.shared.waiting.has(this);
   }
 }
 
@@ -110,9 +121,19 @@ export class SharedScope extends Scope {
     for (const each of this.waiting) each.noteRetried(error, passes);
   }
 
-  /** Whether code in a scope is part of the work: it must not wait for itself. */
-  contains(scope: Scope | undefined): boolean {
-    for (let each = scope; each !== undefined; each = each.around) if (each === this) return true;
+  /**
+   * Whether code in a scope is part of the work, or of other shared work that this one waits for: it would
+   * wait for itself.
+   *
+   * @param seen what is known not to be waited for
+   */
+  waitsFor(scope: Scope | undefined, seen = new Set<SharedScope>()): boolean {
+    for (let each = scope; each !== undefined; each = each.around) {
+      if (each === this) return true;
+      if (!(each instanceof SharedScope) || seen.has(each)) continue;
+      seen.add(each);
+      for (const { madeIn } of each.waiting) if (this.waitsFor(madeIn, seen)) return true;
+    }
     return false;
   }
 

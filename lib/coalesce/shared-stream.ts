@@ -1,5 +1,5 @@
 import { Observable, type Subscriber, takeWhile } from 'rxjs';
-import { runInScope, surroundings } from '../context/ambient.js';
+import { CallContext, runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
@@ -7,18 +7,20 @@ import { SharedScope, Waiter } from './shared-scope.js';
  * A stream that several subscribers share, all of whom have come before its first value.
  *
  * @param find the work that a subscription shares, if any
+ * @param make that of a subscription that is on its own
+ * @param signals by which the subscriber gives up
  */
 export function sharedStream<T>(
   find: (madeIn: Scope | undefined) => SharedStream<T> | undefined,
-  make: (signal?: AbortSignal) => Observable<T>,
-  signal: AbortSignal | undefined,
+  make: () => Observable<T>,
+  signals: readonly AbortSignal[],
 ): Observable<T> {
   return new Observable<T>((subscriber) => {
     const madeIn = surroundings();
     const work = find(madeIn);
     return work === undefined
-      ? make(signal).subscribe(subscriber)
-      : work.join(new StreamWaiter(work, madeIn, signal, subscriber));
+      ? make().subscribe(subscriber)
+      : work.join(new StreamWaiter(work, madeIn, signals, subscriber));
   });
 }
 
@@ -27,7 +29,7 @@ export class SharedStream<T> extends SharedScope {
 
   constructor(
     around: Scope | undefined,
-    private readonly make: () => Observable<T>,
+    private readonly make: (madeIn: SharedScope) => Observable<T>,
     forget: () => void,
   ) {
     super(around, forget);
@@ -54,20 +56,22 @@ export class SharedStream<T> extends SharedScope {
         for (const each of this.finish() as StreamWaiter<T>[]) each.complete();
       },
     };
-    const values = this.make().pipe(takeWhile(() => this.waiting.size > 0));
+    const values = this.make(this).pipe(takeWhile(() => this.waiting.size > 0));
     runInScope(this, () => values.subscribe(events)); // which ends when it is aborted
   }
 }
 
-/** What a subscriber makes of a value is not inside the shared work. */
+/** What a subscriber makes of a value is neither inside the shared work, nor in the async context of another one. */
 class StreamWaiter<T> extends Waiter {
+  private readonly context = new CallContext();
+
   constructor(
     shared: SharedStream<T>,
     madeIn: Scope | undefined,
-    signal: AbortSignal | undefined,
+    signals: readonly AbortSignal[],
     readonly subscriber: Subscriber<T>,
   ) {
-    super(shared, madeIn, signal);
+    super(shared, madeIn, signals);
   }
 
   override cut(reason: unknown): void {
@@ -75,15 +79,15 @@ class StreamWaiter<T> extends Waiter {
   }
 
   emit(value: T): void {
-    runInScope(this.madeIn, () => this.subscriber.next(value));
+    this.context.runInAsyncScope(() => this.subscriber.next(value));
   }
 
   complete(): void {
-    runInScope(this.madeIn, () => this.subscriber.complete());
+    this.context.runInAsyncScope(() => this.subscriber.complete());
   }
 
   fail(error: unknown): void {
-    runInScope(this.madeIn, () => this.subscriber.error(error));
+    this.context.runInAsyncScope(() => this.subscriber.error(error));
   }
 }
 

@@ -76,8 +76,8 @@ export class Pipeline {
     const { coalesce } = this.plan;
     return coalesce === undefined
       ? this.make(work, self, args, signal)
-      : coalesce.promise({ self, args, signal }, (madeIn, own) =>
-          this.make(work, self, args, own, madeIn),
+      : coalesce.promise({ self, args, signal }, (call, madeIn) =>
+          this.make(work, self, call.args, call.signal, madeIn),
         );
   }
 
@@ -115,10 +115,9 @@ export class Pipeline {
    */
   generate<T>(work: Work, self: unknown, args: unknown[]): AsyncGenerator<T, unknown, unknown> {
     const { coalesce } = this.plan;
-    const make = () => generate<T>(this.plan, work, self, args);
     return coalesce === undefined
-      ? make()
-      : coalesce.generate({ self, args, signal: undefined }, make);
+      ? generate<T>(this.plan, work, self, args)
+      : coalesce.generate({ self, args }, (call) => generate<T>(this.plan, work, self, call.args));
   }
 
   /** @internal */
@@ -126,7 +125,9 @@ export class Pipeline {
     const { coalesce } = this.plan;
     return coalesce === undefined
       ? this.makeStream(work, self, args, signal)
-      : coalesce.stream({ self, args, signal }, (own) => this.makeStream(work, self, args, own));
+      : coalesce.stream({ self, args, signal }, (call) =>
+          this.makeStream(work, self, call.args, call.signal),
+        );
   }
 
   private makeStream<T>(

@@ -302,6 +302,33 @@ describe('Equal calls that run at the same time', () => {
       expect(source.calls).toHaveLength(1);
     });
 
+    it('by a signal among its arguments, in place of which the work has one of all who wait', async () => {
+      @Injectable()
+      class Files {
+        readonly given: (AbortSignal | undefined)[] = [];
+        answer = new Deferred<string>();
+
+        @Coalesce()
+        async load(_name: string, signal?: AbortSignal): Promise<string> {
+          this.given.push(signal);
+          return this.answer.promise;
+        }
+      }
+      const app = await boot({}, [Files]);
+      const files = app.module.get(Files);
+      const callers = [new AbortController(), new AbortController()];
+      const calls = callers.map(({ signal }) => watch(files.load('a', signal)));
+      callers[0]?.abort(new Error('changed my mind'));
+      await flush();
+      expect(calls[0]?.error).toEqual(new Error('changed my mind'));
+      expect(calls[1]?.state).toBe('pending');
+      expect(files.given.map((signal) => signal?.aborted)).toEqual([false]);
+      callers[1]?.abort(new Error('so did I'));
+      await flush();
+      expect(calls[1]?.error).toEqual(new Error('so did I'));
+      expect(files.given[0]?.reason).toEqual(new Error('so did I'));
+    });
+
     it('by its own deadline, which is no deadline of the work', async () => {
       const app = await boot();
       const source = new Source();
@@ -478,6 +505,58 @@ describe('Equal calls that run at the same time', () => {
       await flush();
       expect(calls.map(({ value }) => value)).toEqual(['leaf', 'leaf']);
       expect(tree.depth).toBe(3);
+    });
+
+    it('does not wait for work that waits for itself', async () => {
+      @Injectable()
+      class Graph {
+        readonly started = new Deferred<void>();
+        hops = 0;
+
+        @Coalesce()
+        async left(id: number): Promise<string> {
+          await this.started.promise;
+          return this.hops++ < 4 ? this.right(id) : 'leaf';
+        }
+
+        @Coalesce()
+        async right(id: number): Promise<string> {
+          await this.started.promise;
+          return this.hops++ < 4 ? this.left(id) : 'leaf';
+        }
+      }
+      const app = await boot({}, [Graph]);
+      const graph = app.module.get(Graph);
+      const calls = [watch(graph.left(1)), watch(graph.right(1))];
+      graph.started.resolve();
+      await elapse(1);
+      expect(calls.map(({ value }) => value)).toEqual(['leaf', 'leaf']);
+    });
+
+    it('goes on without the deadline of a call that it outlives', async () => {
+      @Injectable()
+      class Warmer {
+        attempts = 0;
+        warming: Promise<string> | undefined;
+
+        @Coalesce()
+        @Retry({ maxAttempts: 3, delayMs: [80] })
+        async load(_id: number): Promise<string> {
+          if (++this.attempts < 3) throw new Error('not yet');
+          return 'warm';
+        }
+
+        @Timeout(100)
+        async warm(): Promise<void> {
+          this.warming = this.load(1);
+        }
+      }
+      const app = await boot({}, [Warmer]);
+      const warmer = app.module.get(Warmer);
+      await warmer.warm();
+      const warming = watch(warmer.warming as Promise<string>);
+      await elapse(160);
+      expect(warming.value).toBe('warm');
     });
 
     it('has the slot of a bulkhead that is around the one who began it', async () => {

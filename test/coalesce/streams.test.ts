@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Observable, of, range, Subject, take, throwError } from 'rxjs';
@@ -176,6 +177,22 @@ describe('Equal streams', () => {
     expect(one.got).toEqual([{ error: 'enough' }]);
     expect(other.got).toEqual([1, 'end']);
   });
+
+  it('are heard in the async context of the one who listens', async () => {
+    const app = await boot();
+    const users = new AsyncLocalStorage<string>();
+    const source = new Subject<number>();
+    const pipeline = app.pipeline({ coalesce: { key: () => 'one' } });
+    const heard: string[] = [];
+    const hear = () => heard.push(users.getStore() ?? 'nobody');
+    for (const user of ['ann', 'bob'])
+      users.run(user, () =>
+        pipeline.observe(() => source).subscribe({ next: hear, complete: hear }),
+      );
+    users.run('carl', () => source.next(1));
+    source.complete();
+    expect(heard).toEqual(['ann', 'bob', 'ann', 'bob']);
+  });
 });
 
 @Injectable()
@@ -230,6 +247,44 @@ describe('Equal async generators', () => {
     expect(await read(other)).toEqual([2, 3]);
     expect(await read(late)).toEqual([2, 3]);
     expect(service.closed).toBe(2);
+  });
+
+  it('run in the async context of the one who began them, whoever asks for a value', async () => {
+    const users = new AsyncLocalStorage<string>();
+    @Injectable()
+    class Pages {
+      @Coalesce()
+      async *pages(_of: string): AsyncGenerator<string | undefined> {
+        for (;;) yield users.getStore();
+      }
+    }
+    const service = (await boot({}, [Pages])).module.get(Pages);
+    const [ann, bob] = [service.pages('a'), service.pages('a')];
+    const next = async (user: string, pages: typeof ann) =>
+      (await users.run(user, () => pages.next())).value;
+    expect(await Promise.all([next('ann', ann), next('bob', bob)])).toEqual(['ann', 'ann']);
+    expect(await next('bob', bob)).toBe('ann');
+    expect(await next('ann', ann)).toBe('ann');
+    await Promise.all([ann.return(undefined), bob.return(undefined)]);
+  });
+
+  it('end for one by a signal among its arguments only', async () => {
+    @Injectable()
+    class Feeds {
+      @Coalesce()
+      async *feed(_of: string, signal?: AbortSignal): AsyncGenerator<boolean | undefined> {
+        for (;;) yield signal?.aborted;
+      }
+    }
+    const service = (await boot({}, [Feeds])).module.get(Feeds);
+    const gone = new AbortController();
+    const one = service.feed('a', gone.signal);
+    const other = service.feed('a', new AbortController().signal);
+    await Promise.all([one.next(), other.next()]);
+    gone.abort(new Error('enough'));
+    await expect(one.next()).rejects.toThrow('enough');
+    expect(await other.next()).toEqual({ value: false, done: false });
+    await other.return(undefined);
   });
 
   it('return alike, and throw alike', async () => {
