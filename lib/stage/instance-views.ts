@@ -50,7 +50,7 @@ function together(kind: NamedInstances, entry: KeyedEntry<NamedPolicy>): Instanc
   const read = () => {
     const views = entry.policies().map((policy) => viewOf(kind, policy));
     const degradedKeys = views.filter((view) => view.health().status !== 'up').length;
-    return { views, counts: { keys: entry.size, degradedKeys } };
+    return { views, counts: { keys: views.length, degradedKeys } };
   };
   return {
     name,

@@ -187,7 +187,6 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   /** They are used no more. */
   end(): void {
     for (const entry of this.all()) this.drop(entry);
-    this.overflow = undefined;
   }
 
   /** From now on this one has the place of those of all keys. */
@@ -309,6 +308,9 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
       if (isKept(first)) this.settleDown(first);
       else this.drop(first);
     }
+    const { overflow } = this;
+    if (overflow !== undefined && overflow.usedAt <= before && !isKept(overflow))
+      this.drop(overflow);
   }
 
   /** All of them count as used when the new clock began. */
@@ -318,7 +320,8 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   }
 
   private drop(entry: Keyed<P>): true {
-    if (entry.key !== undefined) this.entries.delete(entry.key);
+    if (entry.key === undefined) this.overflow = undefined;
+    else this.entries.delete(entry.key);
     this.unlist(entry);
     entry.isGone = true;
     this.judgeScope(entry);

@@ -418,6 +418,22 @@ describe('One that is idle', () => {
     expect(app.breakers.keyed('partner').has('sick')).toBe(false);
   });
 
+  it('is forgotten as well where it is the one that keys without a place share', async () => {
+    const app = await boot({
+      breakers: { partner: { ...ONCE, key: byTenant, idleMs: 10_000, maxKeys: 1 } },
+    });
+    const call = callsOf(app.pipeline({ circuitBreaker: 'partner' }));
+    for (const tenant of ['sick', 'sick as well']) await failure(call(tenant, fails));
+    expect(app.breakers.list().map(({ name }) => name)).toEqual(['partner[sick]', 'partner[]']);
+    jest.advanceTimersByTime(9_999);
+    expect(app.breakers.list()).toHaveLength(2);
+    jest.advanceTimersByTime(1);
+    expect(app.breakers.list()).toEqual([]);
+    expect(app.metrics.get('circuit.state', { breaker: 'partner' })).toBe(0);
+    for (const tenant of ['sick', 'sick as well']) await failure(call(tenant, fails));
+    expect(await failure(call('another'))).toMatchObject({ breaker: 'partner[]' });
+  });
+
   it('is never forgotten while somebody has forced its state', async () => {
     const app = await boot(bounded);
     const call = callsOf(app.pipeline({ circuitBreaker: 'partner' }));

@@ -35,13 +35,13 @@ async function callFor(service: ResilienceService, tenants: number, sick: number
 }
 
 describe('The health of breakers by key', () => {
-  const start = async () => {
+  const start = async (more: object = {}) => {
     const { app } = await boot(
       {
         imports: [TerminusModule.forRoot({ logger: false })],
         providers: [ResilienceHealthIndicator],
       },
-      options(),
+      options(more),
     );
     const isHealthy = async () =>
       (await app.get(ResilienceHealthIndicator).isHealthy('it', { downOnCritical: true })).it;
@@ -78,6 +78,13 @@ describe('The health of breakers by key', () => {
     expect(status).not.toBe('down');
     expect(down).toBeUndefined();
     expect(Object.keys(breakers as object)).toHaveLength(6);
+  });
+
+  it('counts the one that keys without a place share among them', async () => {
+    const { service, isHealthy } = await start({ maxKeys: 2 });
+    await callFor(service, 5, 5);
+    const { breakers } = (await isHealthy()) as Record<string, unknown>;
+    expect(breakers).toMatchObject({ 'partner[*]': { keys: 3, degradedKeys: 3 } });
   });
 
   it('is up where no key is open', async () => {
