@@ -44,7 +44,10 @@ export type ChaosFault =
       result?: never;
     }
   | {
-      /** It hangs until a timeout, its caller or its client cut it. Where the rule ends before, it goes on to its work. */
+      /**
+       * It hangs until a timeout, its caller or its client cut it. Where the rule ends before, it goes on to its
+       * work; where the application closes, it fails by a `ChaosError`.
+       */
       hang: true;
       latencyMs?: never;
       error?: never;

@@ -39,7 +39,7 @@ export class ChaoticWork implements Work {
     const waitMs = rule.effect === 'hang' ? Number.POSITIVE_INFINITY : latencyMs;
     return waitMs === undefined
       ? go()
-      : this.faulty.later(this.wait(rule, waitMs, attempt.signal), go);
+      : this.faulty.later(() => this.wait(rule, waitMs, attempt.signal), go);
   }
 
   answerBy(fallback: FallbackPolicy, error: unknown, self: unknown, args: unknown[]): unknown {
@@ -62,9 +62,10 @@ export class ChaoticWork implements Work {
   ): unknown {
     const { faulty } = this;
     const { id, effect, rule } = active;
-    const isHeldUp = effect === 'latency' || effect === 'hang';
-    if (isHeldUp || active.isOver(now())) return this.work.begin(self, args, attempt);
-    if (effect === 'error') return faulty.fail(this.errorOf(id, rule.error));
+    const goesOn = effect === 'latency' || (effect === 'hang' && !this.shutdown.closed);
+    if (goesOn || active.isOver(now())) return this.work.begin(self, args, attempt);
+    // Also where it has hung until the application closed.
+    if (effect !== 'result') return faulty.fail(this.errorOf(id, rule.error));
     noteAnswered(attempt);
     return faulty.answer(() => resultOf(rule.result, args));
   }

@@ -13,16 +13,16 @@ import { markAsChaos } from '../context/chaos-marks.js';
 
 /** What a fault looks like, by what a method returns. */
 export interface Faulty {
-  /** What `go` returns, once `waited` is over; an error where that rejects. */
-  later(waited: Promise<void>, go: () => unknown): unknown;
+  /** What `go` returns, once what `wait` begins is over; an error where that rejects. */
+  later(wait: () => Promise<void>, go: () => unknown): unknown;
   fail(error: unknown): unknown;
   /** That a result fails is no failure of what it stands for: it is marked. */
   answer(result: () => unknown): unknown;
 }
 
 export const FAULTY_PROMISE: Faulty = {
-  later: async (waited, go) => {
-    await waited;
+  later: async (wait, go) => {
+    await wait();
     return go();
   },
   fail: (error) => Promise.reject(error),
@@ -36,7 +36,7 @@ export const FAULTY_PROMISE: Faulty = {
 };
 
 export const FAULTY_STREAM: Faulty = {
-  later: (waited, go) => from(waited).pipe(mergeMap(() => go() as ObservableInput<unknown>)),
+  later: (wait, go) => defer(wait).pipe(mergeMap(() => go() as ObservableInput<unknown>)),
   fail: (error) => throwError(() => error),
   answer: (result) =>
     defer(() => {
@@ -47,8 +47,8 @@ export const FAULTY_STREAM: Faulty = {
 };
 
 export const FAULTY_GENERATOR: Faulty = {
-  async *later(waited, go) {
-    await waited;
+  async *later(wait, go) {
+    await wait();
     return yield* go() as AsyncGenerator<unknown, unknown, unknown>;
   },
   // biome-ignore lint/correctness/useYield: it fails before its first value

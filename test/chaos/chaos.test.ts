@@ -258,6 +258,23 @@ describe('A rule of chaos', () => {
     }
   });
 
+  it('lets what hangs fail when the application closes, rather than begin its work then', async () => {
+    const { app, payments, chaos } = await started();
+    chaos.add({ operations: 'Payments.*', hang: true });
+    const calls = [
+      payments.history(),
+      lastValueFrom(payments.prices()),
+      payments.pages().next(),
+    ].map(caught);
+    await app.close();
+    for (const { error } of await Promise.all(calls)) {
+      expect(error).toBeInstanceOf(ChaosError);
+      expect(isChaos(error)).toBe(true);
+    }
+    await expect(payments.history()).rejects.toThrow(ChaosError);
+    expect(payments.calls).toBe(0);
+  });
+
   it('lets it hang without a timer, be its end none or in years', async () => {
     const { payments, chaos } = await started();
     jest.useFakeTimers();

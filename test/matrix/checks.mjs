@@ -44,6 +44,7 @@ async function asks(url) {
   assert.deepEqual((await get('/deadline')).body, { guard: false, handler: false });
   assert.deepEqual((await within(30_000)).body, { guard: true, handler: true });
   assert.equal((await within(0)).body.code, 'TIMEOUT');
+  assert.deepEqual((await get('/partner')).body, { guard: true, handler: true });
 
   assert.equal((await get('/supplier')).status, 502);
   const { response, status, body } = await get('/supplier');

@@ -22,8 +22,8 @@ const NODES = [20, 22, 24, 26];
 const CONSUMERS = {
   'nest-12': { esm: serves, commonjs: serves },
   'nest-11': { commonjs: serves, node16: serves, esm: serves, jest: passes },
-  // The oldest peers that are allowed, and none that are optional. (`@nestjs/core` 12.0.0 cannot be
-  // installed: it asks for `@nestjs/common` 11.)
+  // The oldest peers that are allowed, and none that are optional, beside the oldest axios that
+  // `@nestjs/axios` takes. (`@nestjs/core` 12.0.0 cannot be installed: it asks for `@nestjs/common` 11.)
   'nest-12-bare': { esm: boots, commonjs: boots },
   'nest-11-bare': { esm: boots, commonjs: boots },
 };

@@ -3,8 +3,20 @@ import { REQUEST } from '@nestjs/core';
 import { ResilienceModule } from 'nestjs-bulwark';
 import { DeadlineController } from './deadline.controller.js';
 import { HealthController } from './health.controller.js';
-import { CartService, Courier, PriceList, StockService, SupplierService } from './services.js';
-import { AttemptsController, RequestController, SupplierController } from './shop.controller.js';
+import {
+  CartService,
+  Courier,
+  PartnerService,
+  PriceList,
+  StockService,
+  SupplierService,
+} from './services.js';
+import {
+  AttemptsController,
+  PartnerController,
+  RequestController,
+  SupplierController,
+} from './shop.controller.js';
 
 @Module({
   imports: [
@@ -20,6 +32,7 @@ import { AttemptsController, RequestController, SupplierController } from './sho
     AttemptsController,
     RequestController,
     SupplierController,
+    PartnerController,
     DeadlineController,
     HealthController,
   ],
@@ -28,6 +41,7 @@ import { AttemptsController, RequestController, SupplierController } from './sho
     CartService,
     Courier,
     SupplierService,
+    PartnerService,
     { provide: PriceList, useFactory: () => new PriceList() },
     {
       provide: 'PRICES_OF_REQUEST',

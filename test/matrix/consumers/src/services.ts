@@ -1,6 +1,8 @@
 import { BadGatewayException, Inject, Injectable, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
+import axios from 'axios';
 import { Bulkhead, CircuitBreaker, Fallback, Resilience, Retry, Timeout } from 'nestjs-bulwark';
+import { resilientAxios } from 'nestjs-bulwark/axios';
 import { type Answer, Unreliable } from './unreliable.js';
 
 @Injectable()
@@ -44,6 +46,16 @@ export class PriceList {
 
   async read(): Promise<Answer> {
     return this.source.ask();
+  }
+}
+
+@Injectable()
+export class PartnerService {
+  private readonly partner = resilientAxios(axios.create());
+
+  @Timeout(10_000)
+  async ask(url: string): Promise<unknown> {
+    return (await this.partner.get(url)).data;
   }
 }
 

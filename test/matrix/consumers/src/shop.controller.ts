@@ -1,8 +1,15 @@
-import { Controller, Get, Inject, Param } from '@nestjs/common';
+import { Controller, Get, Headers, Inject, Param } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { Retry } from 'nestjs-bulwark';
 import { defer, Observable } from 'rxjs';
-import { CartService, Courier, PriceList, StockService, SupplierService } from './services.js';
+import {
+  CartService,
+  Courier,
+  PartnerService,
+  PriceList,
+  StockService,
+  SupplierService,
+} from './services.js';
 import { Unreliable } from './unreliable.js';
 
 /** Each answers after two attempts that fail, whatever made the object that is asked. */
@@ -93,5 +100,16 @@ export class SupplierController {
   @Get('delivery/:article')
   delivery(@Param('article') article: string) {
     return this.supplier.deliveryDays(article);
+  }
+}
+
+/** The partner is this application itself. */
+@Controller('partner')
+export class PartnerController {
+  constructor(private readonly partner: PartnerService) {}
+
+  @Get()
+  deadline(@Headers('host') host: string) {
+    return this.partner.ask(`http://${host}/deadline`);
   }
 }
