@@ -61,6 +61,8 @@ export class CircuitBreakerPolicy implements AttemptStage {
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   private outcomes: Outcomes | undefined = undefined;
   private knownFailures: KnownFailures | undefined = undefined;
+  /** Where it stands, for errors of its options. */
+  private readonly place: string;
   private readonly telemetry: CircuitBreakerTelemetry | undefined;
   private alone: Alone | undefined = undefined;
   /** So many operations have it as a stage. */
@@ -82,7 +84,8 @@ export class CircuitBreakerPolicy implements AttemptStage {
     options: CircuitBreakerOptions = {},
     private readonly host?: StageHost,
   ) {
-    const inForce = optionsOf(`circuit breaker "${name}"`, options);
+    this.place = `circuit breaker "${name}"`;
+    const inForce = optionsOf(this.place, options);
     this.given = inForce.given;
     this.options = inForce.options;
     this.telemetry = host && new CircuitBreakerTelemetry(name, host);
@@ -248,7 +251,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
     at: number,
     scope: Scope | undefined,
   ): void {
-    const failure = failureBy(result, this.options);
+    const failure = failureBy(result, this.options, this.place);
     if (failure === undefined) {
       this.succeeded(permit, startedAt, at, scope);
       return;
@@ -281,7 +284,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
   failed(permit: Permit, error: unknown, startedAt: number, at = now(), scope?: Scope): void {
     let counts = true;
     try {
-      counts = countsAsFailure(error, this.options);
+      counts = countsAsFailure(error, this.options, this.place);
     } finally {
       const slow = isSlow(startedAt, at, scope, this.options);
       if (counts) this.recordFailure(permit, error, slow, at, scope);

@@ -10,9 +10,13 @@ import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { Failure } from './outcomes.js';
 
 /** @throws what `isFailure` throws */
-export function countsAsFailure(error: unknown, { isFailure }: CircuitBreakerOptions): boolean {
+export function countsAsFailure(
+  error: unknown,
+  { isFailure }: CircuitBreakerOptions,
+  place: string,
+): boolean {
   if (isImpatience(error)) return false;
-  if (isFailure !== undefined) return ask('isFailure', isFailure(error));
+  if (isFailure !== undefined) return ask(place, 'isFailure', isFailure(error));
   return !isClientError(error) && !isRejection(error) && !isMistake(error);
 }
 
@@ -20,10 +24,11 @@ export function countsAsFailure(error: unknown, { isFailure }: CircuitBreakerOpt
 export function failureBy(
   result: unknown,
   { isFailureResult }: CircuitBreakerOptions,
+  place: string,
 ): Failure | undefined {
   if (isFailureResult === undefined || result === NO_RESULT) return undefined;
   try {
-    if (!ask('isFailureResult', isFailureResult(result))) return undefined;
+    if (!ask(place, 'isFailureResult', isFailureResult(result))) return undefined;
     return { error: new FailedResult(result) };
   } catch (error) {
     return { error };

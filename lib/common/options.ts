@@ -179,13 +179,17 @@ export function oneOf<const Value extends string>(...allowed: Value[]): Rule<Val
 /**
  * What a user's predicate answers.
  *
- * @throws what the predicate throws; a `TypeError` when it answers with a promise
+ * @param place where its options stand, and `option` its name among them
+ * @throws what the predicate throws; a ResilienceConfigurationError when it answers with a promise
  */
-export function ask(name: string, answer: unknown): boolean {
+export function ask(place: string, option: string, answer: unknown): boolean {
   if (typeof answer === 'boolean') return answer;
   if (isPromise(answer)) {
     drop(answer);
-    throw new TypeError(`${name} returned a promise; it has to return a boolean at once`);
+    throw new ResilienceConfigurationError(
+      `${place}.${option}`,
+      'answered a promise; it has to answer at once; allowed: true or false',
+    );
   }
   return Boolean(answer);
 }

@@ -23,6 +23,8 @@ export class FallbackPolicy {
     readonly whenResult?: (result: unknown) => boolean,
     /** What answers before the handler is asked. */
     readonly lastGood?: LastGood,
+    /** Where it stands, for errors. */
+    private readonly place = 'FallbackPolicy',
   ) {}
 
   /**
@@ -30,7 +32,7 @@ export class FallbackPolicy {
    * @throws what `when` throws
    */
   answers(error: unknown): boolean | undefined {
-    return this.when === undefined ? undefined : ask('when', this.when(error));
+    return this.when === undefined ? undefined : ask(this.place, 'when', this.when(error));
   }
 
   /**
@@ -38,7 +40,7 @@ export class FallbackPolicy {
    * @throws what `whenResult` throws
    */
   replacesResult(result: unknown): boolean | undefined {
-    return this.whenResult && ask('whenResult', this.whenResult(result));
+    return this.whenResult && ask(this.place, 'whenResult', this.whenResult(result));
   }
 
   /**

@@ -59,7 +59,7 @@ export const fallbackStage: StageDefinition<FallbackTypes> = {
           'has neither a handler nor lastGood; allowed: the name of one of its methods or a function as handler, and lastGood: { maxAgeMs }',
         );
       const answersBy = handler as PropertyKey | FallbackFunction | undefined;
-      return new FallbackPolicy(answersBy, when, whenResult, lastGood);
+      return new FallbackPolicy(answersBy, when, whenResult, lastGood, place);
     },
   }),
   suits: ({ lastGood }, place, operation) => lastGood?.keys.suit(`${place}.lastGood`, operation),

@@ -1,4 +1,3 @@
-import { isObservable } from 'rxjs';
 import { runInScope } from '../context/ambient.js';
 import { Scope } from '../context/scope.js';
 import type { Wait } from '../shutdown/shutdown.js';
@@ -33,12 +32,7 @@ export class Preparation extends Scope implements Wait {
     try {
       return await new Promise<boolean>((resolve, reject) => {
         this.endEarly = () => resolve(false);
-        const begun = runInScope(this, work);
-        if (isObservable(begun))
-          throw new TypeError(
-            'beforeRetry returned an Observable, which nobody subscribes to; it has to return a promise or nothing',
-          );
-        Promise.resolve(begun).then(() => resolve(true), reject);
+        Promise.resolve(runInScope(this, work)).then(() => resolve(true), reject);
       });
     } finally {
       this.end();

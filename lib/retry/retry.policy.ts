@@ -1,3 +1,4 @@
+import { isObservable } from 'rxjs';
 import { isClientError } from '../common/client-error.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { FailedResult } from '../common/failed-result.js';
@@ -54,7 +55,7 @@ export class RetryPolicy {
   /** @throws ResilienceConfigurationError */
   constructor(
     options: RetryOptions = {},
-    place = 'RetryPolicy',
+    private readonly place = 'RetryPolicy',
     readonly budget?: BudgetSource,
   ) {
     this.options = resolveRetryOptions(checkRetryOptions(place, options));
@@ -90,8 +91,21 @@ export class RetryPolicy {
     return this.backoff.shortestMs(retry);
   }
 
-  /** Runs what comes before another attempt. @throws what that throws */
+  /**
+   * Runs what comes before another attempt.
+   *
+   * @throws what that throws; a ResilienceConfigurationError where it returns an Observable
+   */
   prepare(upcoming: UpcomingAttempt, self: unknown): unknown {
+    const begun = this.runBefore(upcoming, self);
+    if (!isObservable(begun)) return begun;
+    throw new ResilienceConfigurationError(
+      `${this.place}.beforeRetry`,
+      'returned an Observable, which nobody subscribes to; allowed: a promise, or nothing',
+    );
+  }
+
+  private runBefore(upcoming: UpcomingAttempt, self: unknown): unknown {
     const { beforeRetry } = this.options;
     if (typeof beforeRetry === 'function') return beforeRetry.call(self, upcoming);
     const methods = self as Record<PropertyKey, BeforeRetry | undefined>;
@@ -104,7 +118,9 @@ export class RetryPolicy {
    */
   retriesResult(result: unknown, attempt: number): boolean | undefined {
     const { retryableResults } = this.options;
-    return retryableResults && ask('retryableResults', retryableResults(result, attempt));
+    return (
+      retryableResults && ask(this.place, 'retryableResults', retryableResults(result, attempt))
+    );
   }
 
   private isWorthAnother({ error, result, attempt }: FailedAttempt): boolean {
@@ -118,7 +134,7 @@ export class RetryPolicy {
     if (retryableErrors === undefined)
       return !isClientError(error) && !isResilienceError(error, 'CIRCUIT_OPEN');
     if (typeof retryableErrors === 'function')
-      return ask('retryableErrors', retryableErrors(error, attempt));
+      return ask(this.place, 'retryableErrors', retryableErrors(error, attempt));
     return retryableErrors.some((type) => isInstance(error, type));
   }
 }

@@ -239,8 +239,12 @@ describe.each(Object.entries(WAYS))('A result that counts as a failure, of %s,',
     expect(script.calls).toBe(1);
     const late = () => Promise.reject(new Error('late')) as unknown as boolean;
     expect((await run(['any'], options(late))).result.error).toMatchObject({
-      name: 'TypeError',
-      message: `${name} returned a promise; it has to return a boolean at once`,
+      name: 'ResilienceConfigurationError',
+      message: expect.stringMatching(
+        new RegExp(
+          `.+\\.${name}: answered a promise; it has to answer at once; allowed: true or false$`,
+        ),
+      ),
     });
   });
 

@@ -104,8 +104,8 @@ describe('What runs before retries', () => {
     const result = watch(pipeline.execute(() => Promise.reject(ERROR)));
     await elapse(10);
     expect(result.error).toMatchObject({
-      name: 'TypeError',
-      message: expect.stringContaining('beforeRetry returned an Observable'),
+      name: 'ResilienceConfigurationError',
+      message: expect.stringContaining('.beforeRetry: returned an Observable'),
     });
   });
 
