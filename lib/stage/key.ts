@@ -14,7 +14,7 @@ const MAX_LENGTH = 200;
 const MAX_COPIED = 12;
 /** In names it stands for all keys. */
 export const ALL = '*';
-const BREAKS_LINES = /\p{Cc}/u;
+const BREAKS_LINES = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 /** So much of them is still to be read. */
 const READABLE = 40;
 
@@ -57,9 +57,10 @@ export function keyFrom(answer: unknown, place: string): string {
 
 /** A part of a longer text would keep all of that in memory: what is kept is a copy. */
 function bounded(key: string): string {
-  if (key.length <= MAX_LENGTH && key !== ALL && !BREAKS_LINES.test(key)) return copyOf(key);
+  if (key.length <= MAX_LENGTH && key !== ALL && key.search(BREAKS_LINES) === -1)
+    return copyOf(key);
   const hash = createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64url');
-  return `${copyOf(key.slice(0, READABLE).replace(/\p{Cc}/gu, ' '))}…${hash}`;
+  return `${copyOf(key.slice(0, READABLE).replace(BREAKS_LINES, ' '))}…${hash}`;
 }
 
 function copyOf(text: string): string {

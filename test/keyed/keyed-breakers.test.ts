@@ -308,11 +308,12 @@ describe('A key that is too long, or would break lines', () => {
     await failure(call(long, fails));
     await call(`${long}y`);
     await call('two\nlines');
+    await call('two\u2028lines');
     const names = app.breakers.list().map(({ name }) => name);
-    expect(names).toHaveLength(3);
+    expect(names).toHaveLength(4);
     for (const name of names) {
       expect(name.length).toBeLessThan(120);
-      expect(name).not.toMatch(/\n/);
+      expect(name).not.toMatch(/[\n\u2028]/);
     }
     expect(await failure(call(long))).toBeInstanceOf(CircuitBreakerOpenError);
     expect(app.breakers.keyed('partner').has(long)).toBe(true);
