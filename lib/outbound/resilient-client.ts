@@ -15,8 +15,10 @@ export interface MessageClient {
 /** How Nest's clients work inside, of every transport but gRPC. */
 interface Internals extends MessageClient {
   serializer?: Serializer;
-  /** Sends what an answer is waited for, and serializes it before it returns. */
+  /** Sends what an answer is waited for; with RMQ, NATS and Kafka it is serialized before this returns. */
   publish(packet: unknown, onAnswer: unknown): () => void;
+  /** Sends what none is waited for. */
+  dispatchEvent(packet: unknown): Promise<unknown>;
   /** Those of RMQ and NATS add the `headers` of their options to each message. */
   mergeHeaders?: unknown;
   options?: { headers?: Headers };
@@ -70,10 +72,17 @@ export function resilientClient<C extends MessageClient>(client: C): C {
 }
 
 function install(client: Internals, serializer: Serializer): void {
-  const { send, publish, mergeHeaders, emitBatch, options } = client;
+  const { send } = client;
+  client.send = (pattern, data) => untilAbort(send.call(client, pattern, data));
+  if (typeof client.mergeHeaders === 'function' || typeof client.emitBatch === 'function')
+    installHeaders(client, serializer);
+  else installMetadata(client);
+}
+
+function installHeaders(client: Internals, serializer: Serializer): void {
+  const { publish, mergeHeaders, options } = client;
   let isAwaited = false;
   const headers = () => (isAwaited ? outboundHeaders() : headersOfEvent());
-  client.send = (pattern, data) => untilAbort(send.call(client, pattern, data));
   client.publish = (packet, onAnswer) => {
     isAwaited = true;
     try {
@@ -88,15 +97,20 @@ function install(client: Internals, serializer: Serializer): void {
     client.serializer = {
       serialize: (packet, given) => expiring(serialize(packet, given), headers()[REQUEST_TIMEOUT]),
     };
-  } else if (typeof emitBatch === 'function') {
+  } else {
     client.serializer = {
       serialize: (message, given) => withHeaders(serialize(message, given), headers()),
     };
-  } else {
-    client.serializer = {
-      serialize: (packet, given) => serialize(withMetadata(packet, headers()), given),
-    };
   }
+}
+
+/** Some serialize a packet only when their broker has answered, in whatever call that comes. */
+function installMetadata(client: Internals): void {
+  const { publish, dispatchEvent } = client;
+  client.publish = (packet, onAnswer) =>
+    publish.call(client, withMetadata(packet, outboundHeaders()), onAnswer);
+  client.dispatchEvent = (packet) =>
+    dispatchEvent.call(client, withMetadata(packet, headersOfEvent()));
 }
 
 /** It ends by the reason of the attempt around it, and with that stops waiting for the answer. */

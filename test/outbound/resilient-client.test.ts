@@ -15,7 +15,7 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import {
   ClientGrpcProxy,
   ClientKafka,
-  type ClientProxy,
+  ClientProxy,
   ClientProxyFactory,
   ClientRMQ,
   IncomingRequestDeserializer,
@@ -23,9 +23,11 @@ import {
   KafkaRetriableException,
   MessagePattern,
   type MicroserviceOptions,
+  type ReadPacket,
   RmqRecordBuilder,
   RpcException,
   Transport,
+  type WritePacket,
 } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { defer, firstValueFrom, lastValueFrom, of, throwError } from 'rxjs';
@@ -342,6 +344,53 @@ async function serve(
   track({ close: async () => client.close() });
   return resilientClient(client);
 }
+
+describe('A message that is serialized only when its broker has answered, as the first of MQTT', () => {
+  it('tells what its own call says, and an event no deadline', async () => {
+    const sent: { data: unknown; metadata: Record<string, string> }[] = [];
+    const answers: (() => void)[] = [];
+    class Late extends ClientProxy {
+      protected override serializer = { serialize: (packet: unknown) => packet };
+      connect = async () => undefined;
+      close = () => undefined;
+      unwrap = <T>() => undefined as T;
+      protected publish(packet: ReadPacket, answer: (packet: WritePacket) => void) {
+        answers.push(() => {
+          sent.push(this.serializer.serialize(packet) as (typeof sent)[number]);
+          answer({ response: 'done', isDisposed: true });
+        });
+        return () => undefined;
+      }
+      protected async dispatchEvent<T>(packet: ReadPacket): Promise<T> {
+        sent.push(this.serializer.serialize(packet) as (typeof sent)[number]);
+        return undefined as T;
+      }
+    }
+    const client = resilientClient(new Late());
+    const calls = await pipeline({ timeoutMs: 50_000, critical: true });
+    const asked = calls.execute(() => firstValueFrom(client.send('get', 'asked')));
+    await until(() => answers.length === 1, 'the message');
+    answers[0]?.();
+    expect(await asked).toBe('done');
+    await calls.execute(() => lastValueFrom(client.emit('did', 'told')));
+    expect(sent).toEqual([
+      {
+        pattern: 'get',
+        data: 'asked',
+        metadata: {
+          'x-request-attempt': '1',
+          'x-request-criticality': 'critical',
+          'x-request-timeout-ms': expect.stringMatching(/^\d+$/),
+        },
+      },
+      {
+        pattern: 'did',
+        data: 'told',
+        metadata: { 'x-request-attempt': '1', 'x-request-criticality': 'critical' },
+      },
+    ]);
+  });
+});
 
 describe('A message of TCP', () => {
   it('is the same for a service without the library', async () => {
