@@ -62,7 +62,7 @@ export interface RetryOptions<Before = PropertyKey | BeforeRetry> {
    * which the last is that of all further retries, or a function that answers at once. It is told the number
    * of the attempt that failed, from 1, what it failed by, and the wait before it, which the first has not.
    * None is longer than `maxDelayMs`, and none shorter than a `Retry-After` asks. What the function throws
-   * surfaces, as does a `TypeError` where it answers with no time.
+   * surfaces, as does a `ResilienceConfigurationError` where it answers no time.
    */
   delayMs?: readonly number[] | RetryDelay;
   /**
