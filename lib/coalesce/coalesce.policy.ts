@@ -21,7 +21,10 @@ const NO_SIGNALS: readonly AbortSignal[] = [];
 
 /** Lets equal calls of an operation that run at the same time share one execution. */
 export class CoalescePolicy {
-  private readonly shared = new Map<string, SharedScope>();
+  /** What runs, by key. A pipeline may be called in all three ways, each of which shares with its like only. */
+  private readonly promises = new Map<string, SharedScope>();
+  private readonly streams = new Map<string, SharedScope>();
+  private readonly generators = new Map<string, SharedScope>();
 
   constructor(
     private readonly operation: string,
@@ -37,6 +40,7 @@ export class CoalescePolicy {
     const madeIn = surroundings();
     const signals = signalsOf(call);
     const work = this.find<SharedPromise<T>>(
+      this.promises,
       call,
       signals,
       madeIn,
@@ -53,6 +57,7 @@ export class CoalescePolicy {
     const makeShared = (shared: Scope) => make(madeForAll(call, signals, shared));
     const find = (madeIn: Scope | undefined) =>
       this.find<SharedStream<T>>(
+        this.streams,
         call,
         signals,
         madeIn,
@@ -70,6 +75,7 @@ export class CoalescePolicy {
     const makeShared = (shared: Scope) => make(madeForAll(call, signals, shared));
     const find = (madeIn: Scope | undefined) =>
       this.find<SharedGenerator<T>>(
+        this.generators,
         call,
         signals,
         madeIn,
@@ -81,10 +87,12 @@ export class CoalescePolicy {
   /**
    * The work that a call shares.
    *
+   * @param shared that of its kind
    * @param begin makes it; what it is given lets nobody join any more
    * @returns `undefined` where the call is on its own: also one that cannot begin any more
    */
   private find<S extends SharedScope>(
+    shared: Map<string, SharedScope>,
     { self, args }: CoalescedCall,
     signals: readonly AbortSignal[],
     madeIn: Scope | undefined,
@@ -93,12 +101,12 @@ export class CoalescePolicy {
     const key = this.keys.of(self, args);
     if (key === undefined || isOver(innermost(madeIn))) return undefined;
     if (signals.some(({ aborted }) => aborted)) return undefined;
-    const running = this.shared.get(key) as S | undefined;
+    const running = shared.get(key) as S | undefined;
     if (running === undefined) {
       const begun = begin(() => {
-        if (this.shared.get(key) === begun) this.shared.delete(key);
+        if (shared.get(key) === begun) shared.delete(key);
       });
-      this.shared.set(key, begun);
+      shared.set(key, begun);
       return begun;
     }
     if (running.waitsFor(madeIn)) return undefined;

@@ -12,6 +12,9 @@ interface Kept {
   readonly at: number;
 }
 
+/** Before the key of a stream. No other key begins by it: what is kept of a stream is no answer of a promise. */
+const STREAM = '\n';
+
 /** What is given in place of a call that failed. */
 export interface Given {
   readonly value: unknown;
@@ -38,6 +41,12 @@ export class LastGood {
   /** To be asked before the method is, which may change what it was given. */
   keyOf(self: unknown, args: readonly unknown[]): string | undefined {
     return this.keys.of(self, args);
+  }
+
+  /** The same for a call whose answer is a stream. */
+  keyOfStream(self: unknown, args: readonly unknown[]): string | undefined {
+    const key = this.keys.of(self, args);
+    return key === undefined ? undefined : `${STREAM}${key}`;
   }
 
   /** A call has ended well. */

@@ -7,6 +7,7 @@ import type { Dependent } from '../context/dependent.js';
 import { follow, unfollow } from '../context/followed-signals.js';
 import { isConstant, retriedOutside } from '../context/retried-errors.js';
 import { innermost, type Scope } from '../context/scope.js';
+import type { LastGood } from '../fallback/last-good.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import { Attempt, type AttemptOwner, type KeptAnswer } from '../stage/attempt.js';
 import type { StraightAttempt } from '../stage/straight.js';
@@ -63,6 +64,11 @@ export abstract class Call<T>
   /** Starts the work of an attempt, which tells the attempt how it goes. */
   abstract invoke(attempt: Attempt<T>): void;
 
+  /** By what its answer is kept, and found by later calls of its kind. */
+  protected keyFor(lastGood: LastGood): string | undefined {
+    return lastGood.keyOf(this.self, this.args);
+  }
+
   /** It has ended well; what is more than one value is kept at its end. */
   protected keep(_value: T, _at: number): void {}
 
@@ -98,7 +104,7 @@ export abstract class Call<T>
       this.signal = signal;
       follow(signal, this);
     }
-    if (plan.lastGood !== undefined) this.goodKey = plan.lastGood.keyOf(this.self, this.args);
+    if (plan.lastGood !== undefined) this.goodKey = this.keyFor(plan.lastGood);
     this.startedAt = now();
     this.total = plan.total?.begin(this, this.madeIn, this.startedAt);
     this.begin(1, this.startedAt);

@@ -1,7 +1,7 @@
 import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
-import type { Recorded, Recording } from '../fallback/last-good.js';
+import type { LastGood, Recorded, Recording } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
 import { Begun } from './begun-generator.js';
 import { Call } from './call.js';
@@ -61,6 +61,10 @@ class GeneratorCall<T> extends Call<Begun<T>> {
     } catch (error) {
       fail(error);
     }
+  }
+
+  protected override keyFor(lastGood: LastGood): string | undefined {
+    return lastGood.keyOfStream(this.self, this.args);
   }
 
   override replay(kept: unknown): unknown {

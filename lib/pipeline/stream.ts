@@ -12,13 +12,13 @@ import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isFeigned } from '../context/chaos-marks.js';
 import type { Scope } from '../context/scope.js';
-import type { Recorded } from '../fallback/last-good.js';
+import type { LastGood, Recorded } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
 import { Call } from './call.js';
 import type { Plan } from './plan.js';
 import type { Work } from './work.js';
 
-/** What an call resolves to when its stream has begun; a fallback's result is anything else. */
+/** What a call resolves to when its stream has begun; a fallback's result is anything else. */
 const STREAMING = Symbol('streaming');
 
 /**
@@ -83,6 +83,10 @@ class StreamCall<T> extends Call<unknown> {
 
   /** The stream goes on when the call has ended, and is torn down with its caller until then. */
   protected override end(): void {}
+
+  protected override keyFor(lastGood: LastGood): string | undefined {
+    return lastGood.keyOfStream(this.self, this.args);
+  }
 
   override replay(kept: unknown): Observable<T> {
     return from((kept as Recorded).values as T[]);

@@ -164,6 +164,16 @@ describe('Equal streams', () => {
     for (const { leave } of all) leave();
   });
 
+  it('of pipelines are not shared with equal promises', async () => {
+    const app = await boot();
+    const pipeline = app.pipeline({ coalesce: { key: () => 'one' } });
+    const promised = [1, 2].map(() => watch(pipeline.execute(async () => 'promise')));
+    const streamed = [1, 2].map(() => collect(pipeline.observe(() => of('value'))));
+    await flush();
+    expect(promised.map(({ value }) => value)).toEqual(['promise', 'promise']);
+    expect(streamed.map(({ got }) => got)).toEqual(Array(2).fill(['value', 'end']));
+  });
+
   it('end for one by its own signal only', async () => {
     const app = await boot();
     const source = new Subject<number>();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Logger, Scope } from '@nestjs/common';
-import { from, lastValueFrom, Observable, throwError, toArray } from 'rxjs';
+import { from, lastValueFrom, Observable, of, throwError, toArray } from 'rxjs';
 import {
   Chaos,
   Critical,
@@ -512,6 +512,20 @@ describe('The last good value', () => {
       await read(from(Array.from({ length: 1_001 }, (_, index) => index)));
       expect(await failure(read(throwError(() => DOWN)))).toBe(DOWN);
       expect(warn).toHaveBeenCalledTimes(1);
+    });
+
+    it('is none of a promise that has the same key, and the other way round', async () => {
+      const app = await boot();
+      const pipeline = app.pipeline({
+        fallback: { lastGood: { maxAgeMs: 1_000, key: () => 'one' } },
+      });
+      const observe = (source: () => Observable<string>) =>
+        lastValueFrom(pipeline.observe(source).pipe(toArray()));
+      await pipeline.execute(async () => 'promised');
+      expect(await failure(observe(() => throwError(() => DOWN)))).toBe(DOWN);
+      await observe(() => of('streamed'));
+      expect(await pipeline.execute(() => Promise.reject(DOWN))).toBe('promised');
+      expect(await observe(() => throwError(() => DOWN))).toEqual(['streamed']);
     });
 
     it('is all that an async generator gave and returned', async () => {
