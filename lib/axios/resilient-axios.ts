@@ -38,6 +38,8 @@ const MAX_BODY_BYTES = 64 * 1_024;
 const resilient = new WeakSet<object>();
 /** By the signal that each request was given, which no other has. */
 const endsOf = new WeakMap<object, Ends>();
+/** By those that only look like an `AbortSignal`: one listener for all requests. */
+const twins = new WeakMap<object, AbortSignal>();
 /** Streams that were the body of a request. */
 const sent = new WeakSet<object>();
 
@@ -111,12 +113,18 @@ function isStream(body: unknown): body is object {
 }
 
 function either({ scope, own }: Ends): AbortSignal {
-  if (own == null) return AbortSignal.any([scope]);
-  if (own instanceof AbortSignal) return AbortSignal.any([scope, own]);
+  return AbortSignal.any(own == null ? [scope] : [scope, realSignal(own)]);
+}
+
+function realSignal(own: GenericSignal): AbortSignal {
+  if (own instanceof AbortSignal) return own;
+  const known = twins.get(own);
+  if (known !== undefined) return known;
   const controller = new AbortController();
   if (own.aborted) controller.abort();
   own.addEventListener?.('abort', () => controller.abort());
-  return AbortSignal.any([scope, controller.signal]);
+  twins.set(own, controller.signal);
+  return controller.signal;
 }
 
 /** An error of axios; its `isCancel()` goes by the first as well. */

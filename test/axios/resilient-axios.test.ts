@@ -128,29 +128,34 @@ describe('resilientAxios', () => {
   );
 
   it('ends by a signal and by a token of its own, as ever', async () => {
-    const { url } = await serve(() => undefined);
+    const { url, requests } = await serve(() => undefined);
     const client = resilientAxios(axios.create({ baseURL: url }));
     const calls = await pipeline({ timeoutMs: 50_000 });
     const controller = new AbortController();
     const bySignal = kept(calls.execute(() => client.get('/', { signal: controller.signal })));
-    const lookalike = {
-      aborted: false,
-      listeners: [] as (() => void)[],
-      addEventListener: (_event: string, listener: () => void) =>
-        lookalike.listeners.push(listener),
-      removeEventListener: () => undefined,
-    };
-    const byLookalike = kept(calls.execute(() => client.get('/', { signal: lookalike as never })));
+    class Lookalike {
+      readonly listeners: (() => void)[] = [];
+      constructor(readonly aborted: boolean) {}
+      addEventListener(_event: string, listener: () => void): void {
+        this.listeners.push(listener);
+      }
+      removeEventListener(): void {}
+    }
+    const lookalike = new Lookalike(false);
+    const byLookalikes = [1, 2].map(() =>
+      kept(calls.execute(() => client.get('/looks', { signal: lookalike as never }))),
+    );
     const source = axios.CancelToken.source();
     const byToken = kept(calls.execute(() => client.get('/', { cancelToken: source.token })));
     await Promise.resolve();
     controller.abort(new Error('changed my mind'));
     source.cancel('changed my mind');
-    await until(() => lookalike.listeners.length > 0, 'the request');
-    for (const listener of lookalike.listeners) listener();
-    for (const call of [bySignal, byLookalike, byToken])
+    await until(() => requests.filter(({ url }) => url === '/looks').length === 2, 'the requests');
+    expect(lookalike.listeners).toHaveLength(1);
+    lookalike.listeners[0]?.();
+    for (const call of [bySignal, ...byLookalikes, byToken])
       await expect(call).rejects.toBeInstanceOf(CanceledError);
-    const gone = client.get('/', { signal: { ...lookalike, aborted: true } as never });
+    const gone = client.get('/', { signal: new Lookalike(true) as never });
     await expect(gone).rejects.toBeInstanceOf(CanceledError);
   });
 
