@@ -67,25 +67,29 @@ function substitutePolicy(
   const { instances, registry } = named;
   const what = `the ${instances.title} "${name}"`;
   needs('admit', given, what, `a ${instances.policy.name}`);
-  const entry = registry.find(name, what);
+  replace(registry, name, given);
+}
+
+/** Those that a substitute for a registry has under the names in use. */
+function substituteAll({ registry }: NamedCatalog, given: object): void {
+  const other = given as { has?(name: string): boolean; get?(name: string): unknown };
+  for (const name of registry.names()) {
+    if (other.has?.(name) === false) continue;
+    const policy = other.get?.(name);
+    if (typeof policy !== 'object' || policy === null || !('admit' in policy)) continue;
+    replace(registry, name, policy);
+  }
+}
+
+/** Of one that is kept by key, in the place of those of all keys. */
+function replace(registry: NamedCatalog['registry'], name: string, given: object): void {
+  const entry = registry.find(name, name);
   if (entry instanceof KeyedInstances) {
     entry.replaceBy(given);
     return;
   }
   leave(entry, given);
   registry.substitute(name, given as NamedPolicy);
-}
-
-/** Those that a substitute for a registry has under the names in use. */
-function substituteAll({ registry }: NamedCatalog, given: object): void {
-  const other = given as { has?(name: string): boolean; get?(name: string): unknown };
-  for (const { name } of registry.list()) {
-    if (other.has?.(name) === false) continue;
-    const policy = other.get?.(name);
-    if (typeof policy !== 'object' || policy === null || !('admit' in policy)) continue;
-    leave(registry.find(name, name), policy);
-    registry.substitute(name, policy as unknown as NamedPolicy);
-  }
 }
 
 /** A stub of the tracker knows only what is public. */

@@ -111,6 +111,11 @@ export class Registry<P extends { readonly name: string }> {
     this.substitutes.set(name, policy);
   }
 
+  /** Those that are taken, also by what stands for many by key. @internal */
+  names(): string[] {
+    return [...this.policies.keys()].filter((name) => this.isTaken(name));
+  }
+
   /** Whether there is something of the name. @internal */
   isTaken(name: string): boolean {
     return this.policies.get(name)?.deref() !== undefined;

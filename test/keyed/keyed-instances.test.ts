@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import fc from 'fast-check';
 import {
+  CircuitBreaker,
   CircuitBreakerPolicy,
   CircuitBreakerRegistry,
   getCircuitBreakerToken,
@@ -306,6 +307,41 @@ describe('A test that puts something else in the place of what is by key', () =>
         breaker: 'other',
       });
     expect(module.get(CircuitBreakerRegistry).keyed('partner').forKey('a')).toBe(other);
+    await module.close();
+  });
+
+  it('has it there where it stands in for the registry, also when calls have been made before', async () => {
+    class Client {
+      @CircuitBreaker('partner', { key: byTenant })
+      async call(tenant: string): Promise<string> {
+        return tenant;
+      }
+    }
+    const other = new CircuitBreakerPolicy('other');
+    const early = new Deferred<string>();
+    const module = await Test.createTestingModule({
+      imports: [ResilienceModule.forRoot({ breakers: { partner: {} } })],
+      providers: [
+        Client,
+        {
+          provide: 'early',
+          inject: [Client],
+          useFactory: async (client: Client) => early.resolve(await client.call('early')),
+        },
+      ],
+    })
+      .overrideProvider(CircuitBreakerRegistry)
+      .useFactory({
+        factory: async () => {
+          await early.promise;
+          return { has: (name: string) => name === 'partner', get: () => other };
+        },
+      })
+      .compile();
+    await module.init();
+    other.forceOpen();
+    for (const tenant of ['early', 'late'])
+      expect(await failure(module.get(Client).call(tenant))).toMatchObject({ breaker: 'other' });
     await module.close();
   });
 });
