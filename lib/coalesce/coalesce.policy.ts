@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import { surroundings } from '../context/ambient.js';
 import { innermost, type Scope } from '../context/scope.js';
-import { type CallKeys, isSignal } from '../stage/call-keys.js';
+import { type CallKey, type CallKeys, isSignal } from '../stage/call-keys.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { SharedGenerator, sharedValues } from './shared-generator.js';
 import { SharedPromise } from './shared-promise.js';
@@ -22,9 +22,9 @@ const NO_SIGNALS: readonly AbortSignal[] = [];
 /** Lets equal calls of an operation that run at the same time share one execution. */
 export class CoalescePolicy {
   /** What runs, by key. A pipeline may be called in all three ways, each of which shares with its like only. */
-  private readonly promises = new Map<string, SharedScope>();
-  private readonly streams = new Map<string, SharedScope>();
-  private readonly generators = new Map<string, SharedScope>();
+  private readonly promises = new Map<CallKey, SharedScope>();
+  private readonly streams = new Map<CallKey, SharedScope>();
+  private readonly generators = new Map<CallKey, SharedScope>();
 
   constructor(
     private readonly operation: string,
@@ -92,7 +92,7 @@ export class CoalescePolicy {
    * @returns `undefined` where the call is on its own: also one that cannot begin any more
    */
   private find<S extends SharedScope>(
-    shared: Map<string, SharedScope>,
+    shared: Map<CallKey, SharedScope>,
     { self, args }: CoalescedCall,
     signals: readonly AbortSignal[],
     madeIn: Scope | undefined,

@@ -1,15 +1,23 @@
 import { now } from '../common/clock.js';
-import type { CallKeys } from '../stage/call-keys.js';
+import { type Linked, LinkedList } from '../common/linked-list.js';
+import type { CallKey, CallKeys } from '../stage/call-keys.js';
+import { copyOf } from '../stage/key.js';
 import type { LastGoodOptions } from './last-good.options.js';
 import { plainCopy } from './plain-copy.js';
 
 /** So many values of a stream are kept: longer ones are none that a call stands and falls with. */
 const MAX_STREAMED = 1_000;
 
-interface Kept {
-  readonly value: unknown;
-  /** On the monotonic clock. */
-  readonly at: number;
+class Kept implements Linked<Kept> {
+  previous: Kept | undefined = undefined;
+  next: Kept | undefined = undefined;
+
+  /** @param at on the monotonic clock */
+  constructor(
+    readonly key: CallKey,
+    public value: unknown,
+    public at: number,
+  ) {}
 }
 
 /** Before the key of a stream. No other key begins by it: what is kept of a stream is no answer of a promise. */
@@ -25,8 +33,9 @@ export interface Given {
 export class LastGood {
   readonly maxAgeMs: number;
   readonly maxEntries: number;
+  private readonly kept = new Map<CallKey, Kept>();
   /** The one first that was not used for longest. */
-  private readonly kept = new Map<string, Kept>();
+  private readonly byUse = new LinkedList<Kept>();
 
   /** @param warn told of an answer that cannot be kept */
   constructor(
@@ -39,57 +48,78 @@ export class LastGood {
   }
 
   /** To be asked before the method is, which may change what it was given. */
-  keyOf(self: unknown, args: readonly unknown[]): string | undefined {
+  keyOf(self: unknown, args: readonly unknown[]): CallKey | undefined {
     return this.keys.of(self, args);
   }
 
   /** The same for a call whose answer is a stream. */
-  keyOfStream(self: unknown, args: readonly unknown[]): string | undefined {
+  keyOfStream(self: unknown, args: readonly unknown[]): CallKey | undefined {
     const key = this.keys.of(self, args);
-    return key === undefined ? undefined : `${STREAM}${key}`;
+    return key === undefined ? undefined : `${STREAM}${typeof key} ${key}`;
   }
 
   /** A call has ended well. */
-  keep(key: string | undefined, value: unknown, at: number): void {
+  keep(key: CallKey | undefined, value: unknown, at: number): void {
     if (key === undefined) return;
+    let copy: unknown;
     try {
-      this.set(key, { value: plainCopy(value), at });
+      copy = plainCopy(value);
     } catch (error) {
-      this.kept.delete(key); // what stood for it is outdated
-      this.warn(error);
+      this.refused(key, error);
+      return;
+    }
+    const kept = this.kept.get(key);
+    if (kept === undefined) {
+      this.add(key, copy, at);
+    } else {
+      kept.value = copy;
+      kept.at = at;
+      this.used(kept);
     }
   }
 
   /** A copy of what stands in for a call. */
-  find(key: string | undefined): Given | undefined {
+  find(key: CallKey | undefined): Given | undefined {
     const kept = key === undefined ? undefined : this.kept.get(key);
-    if (key === undefined || kept === undefined) return undefined;
+    if (kept === undefined) return undefined;
     const ageMs = now() - kept.at;
     if (ageMs > this.maxAgeMs) {
-      this.kept.delete(key);
+      this.forget(kept);
       return undefined;
     }
-    this.set(key, kept);
+    this.used(kept);
     return { value: plainCopy(kept.value), ageMs };
   }
 
   /** Takes down the values of a stream. */
-  record(key: string | undefined): Recording | undefined {
+  record(key: CallKey | undefined): Recording | undefined {
     return key === undefined ? undefined : new Recording(this, key);
   }
 
-  /** @internal */
-  refused(key: string, error: unknown): void {
-    this.kept.delete(key);
+  /** An answer cannot be kept, and what stood for it is outdated. @internal */
+  refused(key: CallKey, error: unknown): void {
+    const kept = this.kept.get(key);
+    if (kept !== undefined) this.forget(kept);
     this.warn(error);
   }
 
-  private set(key: string, kept: Kept): void {
-    this.kept.delete(key);
-    this.kept.set(key, kept);
-    if (this.kept.size <= this.maxEntries) return;
-    const [oldest] = this.kept.keys();
-    this.kept.delete(oldest as string);
+  private add(key: CallKey, value: unknown, at: number): void {
+    const kept = new Kept(typeof key === 'string' ? copyOf(key) : key, value, at);
+    this.kept.set(kept.key, kept);
+    this.byUse.append(kept);
+    const { first } = this.byUse;
+    if (this.kept.size > this.maxEntries && first !== undefined) this.forget(first);
+  }
+
+  private used(kept: Kept): void {
+    if (this.byUse.last === kept) return;
+    this.byUse.remove(kept);
+    this.byUse.append(kept);
+  }
+
+  private forget(kept: Kept): void {
+    this.kept.delete(kept.key);
+    this.byUse.remove(kept);
   }
 }
 
@@ -99,7 +129,7 @@ export class Recording {
 
   constructor(
     private readonly lastGood: LastGood,
-    private readonly key: string,
+    private readonly key: CallKey,
   ) {}
 
   add(value: unknown): void {

@@ -10,6 +10,7 @@ import { innermost, type Scope } from '../context/scope.js';
 import type { LastGood } from '../fallback/last-good.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import { Attempt, type AttemptOwner, type KeptAnswer } from '../stage/attempt.js';
+import type { CallKey } from '../stage/call-keys.js';
 import type { StraightAttempt } from '../stage/straight.js';
 import type { TimeoutError } from '../timeout/timeout.error.js';
 import type { TotalOwner, TotalScope } from '../total-timeout/total-scope.js';
@@ -41,7 +42,7 @@ export abstract class Call<T>
   /** What its attempts run in, where their time is limited together. */
   total: TotalScope | undefined = undefined;
   /** By what a good answer stands in for this one later, or an earlier one for it. */
-  goodKey: string | undefined = undefined;
+  goodKey: CallKey | undefined = undefined;
   /** By which it was cancelled. */
   cut: { readonly reason: unknown } | undefined = undefined;
   private settled = false;
@@ -65,7 +66,7 @@ export abstract class Call<T>
   abstract invoke(attempt: Attempt<T>): void;
 
   /** By what its answer is kept, and found by later calls of its kind. */
-  protected keyFor(lastGood: LastGood): string | undefined {
+  protected keyFor(lastGood: LastGood): CallKey | undefined {
     return lastGood.keyOf(this.self, this.args);
   }
 

@@ -11,6 +11,7 @@ import type { Given } from '../fallback/last-good.js';
 import type { UpcomingAttempt } from '../retry/before-retry.js';
 import type { RetryDecision, RetrySuppression } from '../retry/retry.policy.js';
 import type { Attempt } from '../stage/attempt.js';
+import type { CallKey } from '../stage/call-keys.js';
 import type { TotalScope } from '../total-timeout/total-scope.js';
 import { judgeFailure } from './final-failure.js';
 import { Pause } from './pause.js';
@@ -36,7 +37,7 @@ export interface FailingCall<T> {
   /** What limits the time of its attempts together. */
   readonly total: TotalScope | undefined;
   /** By what an earlier answer stands in for it. */
-  readonly goodKey: string | undefined;
+  readonly goodKey: CallKey | undefined;
   /** Whether making it again does no harm. */
   readonly mayRepeat: boolean;
   /** Whether its answer has begun: then it can be neither repeated nor replaced. */

@@ -3,6 +3,7 @@ import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
 import type { LastGood, Recorded, Recording } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
+import type { CallKey } from '../stage/call-keys.js';
 import { Begun } from './begun-generator.js';
 import { Call } from './call.js';
 import type { Plan } from './plan.js';
@@ -63,7 +64,7 @@ class GeneratorCall<T> extends Call<Begun<T>> {
     }
   }
 
-  protected override keyFor(lastGood: LastGood): string | undefined {
+  protected override keyFor(lastGood: LastGood): CallKey | undefined {
     return lastGood.keyOfStream(this.self, this.args);
   }
 

@@ -3,6 +3,7 @@ import type { FailedResult } from '../common/failed-result.js';
 import { AMBIENT, beginPlain, endPlain } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import type { Attempt } from '../stage/attempt.js';
+import type { CallKey } from '../stage/call-keys.js';
 import { ADMITTED } from '../stage/hooks.js';
 import { StraightAttempt } from '../stage/straight.js';
 import type { Plan } from './plan.js';
@@ -16,7 +17,7 @@ import type { Work } from './work.js';
  */
 export class StraightCall<T> extends StraightAttempt {
   declare protected readonly plan: Plan;
-  private goodKey: string | undefined = undefined;
+  private goodKey: CallKey | undefined = undefined;
 
   constructor(
     plan: Plan,

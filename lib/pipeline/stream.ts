@@ -14,6 +14,7 @@ import { isFeigned } from '../context/chaos-marks.js';
 import type { Scope } from '../context/scope.js';
 import type { LastGood, Recorded } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
+import type { CallKey } from '../stage/call-keys.js';
 import { Call } from './call.js';
 import type { Plan } from './plan.js';
 import type { Work } from './work.js';
@@ -84,7 +85,7 @@ class StreamCall<T> extends Call<unknown> {
   /** The stream goes on when the call has ended, and is torn down with its caller until then. */
   protected override end(): void {}
 
-  protected override keyFor(lastGood: LastGood): string | undefined {
+  protected override keyFor(lastGood: LastGood): CallKey | undefined {
     return lastGood.keyOfStream(this.self, this.args);
   }
 

@@ -9,6 +9,13 @@ import type { KeyFunction } from './keyed.options.js';
 const MAX_LENGTH = 10_000;
 /** Deeper than this, arguments are circular, as good as. */
 const MAX_DEPTH = 20;
+/** What a text begins with that stands for arguments, rather than being the only one. */
+const TEXT = '\0';
+/** The first character that is no control character: what begins with one of those may stand for something else. */
+const SPACE = 32;
+
+/** Calls are equal that have the same one. */
+export type CallKey = string | number;
 
 /** What is known of an operation before it is called. */
 export interface OperationTraits {
@@ -63,7 +70,7 @@ export class CallKeys {
   }
 
   /** @returns `undefined` where the call is equal to no other one, as far as can be said */
-  of(self: unknown, args: readonly unknown[]): string | undefined {
+  of(self: unknown, args: readonly unknown[]): CallKey | undefined {
     try {
       return this.key === undefined
         ? this.ofArguments(self, args)
@@ -74,10 +81,14 @@ export class CallKeys {
     }
   }
 
-  private ofArguments(self: unknown, args: readonly unknown[]): string {
+  /** Of a single id, as most calls have it, that is the key itself, which costs next to nothing. */
+  private ofArguments(self: unknown, args: readonly unknown[]): CallKey {
+    const instance = this.numberOf(self);
+    const [first] = args;
     let { length } = args;
     while (length > 0 && saysNothing(args[length - 1])) length--;
-    let text = `${this.numberOf(self)}`;
+    if (instance === 1 && length === 1 && isKeyItself(first)) return first;
+    let text = `${TEXT}${instance}`;
     for (let i = 0; i < length; i++) {
       text += `,${saysNothing(args[i]) ? 'undefined' : textOf(args[i], 0)}`;
       checkLength(text);
@@ -93,6 +104,12 @@ export class CallKeys {
     this.instances.set(self, ++this.count);
     return this.count;
   }
+}
+
+function isKeyItself(argument: unknown): argument is CallKey {
+  if (typeof argument === 'number') return !Object.is(argument, -0);
+  if (typeof argument !== 'string' || argument.length > MAX_LENGTH) return false;
+  return argument === '' || argument.charCodeAt(0) >= SPACE;
 }
 
 /** What was left out, or when the caller gives up. */

@@ -55,7 +55,6 @@ export function keyFrom(answer: unknown, place: string): string {
   );
 }
 
-/** A part of a longer text would keep all of that in memory: what is kept is a copy. */
 function bounded(key: string): string {
   if (key.length <= MAX_LENGTH && key !== ALL && key.search(BREAKS_LINES) === -1)
     return copyOf(key);
@@ -63,7 +62,8 @@ function bounded(key: string): string {
   return `${copyOf(key.slice(0, READABLE).replace(BREAKS_LINES, ' '))}…${hash}`;
 }
 
-function copyOf(text: string): string {
+/** A part of a longer text would keep all of that in memory: what is kept is a copy. */
+export function copyOf(text: string): string {
   if (text.length <= MAX_COPIED) return text;
   return Buffer.from(text, 'utf16le').toString('utf16le');
 }

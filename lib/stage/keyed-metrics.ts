@@ -33,6 +33,8 @@ class Share implements Linked<Share> {
 class SharedGauge {
   private readonly shares = new LinkedList<Share>();
   private value = 0;
+  /** So many say the greatest value, where that is the gauge's: it holds until the last of them says another one. */
+  private atGreatest = 0;
   private readonly series: { changed(): void };
 
   constructor(
@@ -64,19 +66,34 @@ class SharedGauge {
 
   private together(before: number | undefined, now: number | undefined): number {
     const { first, last } = this.shares;
+    if (this.aggregator === 'max') return this.greatest(before, now);
     if (first === undefined) return 0;
     if (first === last) return first.value as number;
-    if (this.aggregator === 'sum') return this.value - (before ?? 0) + (now ?? 0);
-    if (now !== undefined && now >= this.value) return now;
-    return before === this.value ? greatestOf(first) : this.value;
+    return this.value - (before ?? 0) + (now ?? 0);
   }
-}
 
-function greatestOf(first: Share): number {
-  let greatest = first.value as number;
-  for (let share = first.next; share !== undefined; share = share.next)
-    greatest = Math.max(greatest, share.value as number);
-  return greatest;
+  private greatest(before: number | undefined, now: number | undefined): number {
+    if (before === this.value) this.atGreatest--;
+    if (now === this.value) {
+      this.atGreatest++;
+    } else if (now !== undefined && now > this.value) {
+      this.atGreatest = 1;
+      return now;
+    }
+    return this.atGreatest > 0 ? this.value : this.findGreatest();
+  }
+
+  private findGreatest(): number {
+    let greatest = this.shares.first?.value ?? 0;
+    this.atGreatest = 0;
+    for (let share = this.shares.first; share !== undefined; share = share.next) {
+      const value = share.value as number;
+      if (value > greatest) this.atGreatest = 0;
+      greatest = Math.max(greatest, value);
+      if (value === greatest) this.atGreatest++;
+    }
+    return greatest;
+  }
 }
 
 /** Where the instances of one name report to, each under its key. */

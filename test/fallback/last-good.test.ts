@@ -316,6 +316,26 @@ describe('The last good value', () => {
       expect(await one.search({ tenant: 'a', text: 'x' })).toBe('of one');
     });
 
+    it('by arguments that are different ones but look the same', async () => {
+      const { service } = await catalogue();
+      const others = ['7', [7], ['7'], '\x001,7', '"1:7', '[7,]', 0, '', null, 'null', true, 'NaN'];
+      for (service.next of others) await service.find(service.next);
+      service.next = DOWN;
+      expect(await failure(service.find(7))).toBe(DOWN);
+      expect(await failure(service.find(-0))).toBe(DOWN);
+      expect(await failure(service.find(Number.NaN))).toBe(DOWN);
+      for (const each of others) expect(await service.find(each)).toEqual(each);
+    });
+
+    it('but not by what was left out', async () => {
+      const { service } = await catalogue();
+      const find = service.find as (...args: unknown[]) => Promise<unknown>;
+      service.next = 'seven';
+      await find.call(service, 7);
+      service.next = DOWN;
+      expect(await find.call(service, 7, undefined)).toBe('seven');
+    });
+
     it('and a key decides alone where there is one', async () => {
       @Injectable({ scope: Scope.REQUEST })
       class Profile {
