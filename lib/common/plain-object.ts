@@ -9,6 +9,11 @@ export function isPlainObject(value: object): boolean {
   return Object.hasOwn(prototype, 'isPrototypeOf') || Reflect.ownKeys(prototype).length === 0;
 }
 
+/** Whether an array is one of no class of its own, in whatever realm. */
+export function isPlainArray(value: readonly unknown[]): boolean {
+  return Object.getPrototypeOf(value) === Array.prototype || classNameOf(value) === 'Array';
+}
+
 export function classNameOf(value: object): string {
   const { name } = (read(value, 'constructor') ?? {}) as { name?: unknown };
   return typeof name === 'string' && name !== '' ? name : 'a class';

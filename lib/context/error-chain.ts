@@ -7,9 +7,8 @@ const MAX_ERRORS = 200;
 
 /**
  * An error, and those that it was made of: by `cause`, of an `AggregateError` by `errors`, and of a
- * `FailedResult` the result. The
- * nearest come first, each once, also where they go in a circle, and 200 of them at most; what cannot
- * be read ends the search there. So do the library's own errors: what refused a call tells by its
+ * `FailedResult` the result. The nearest come first, each once, also where they go in a circle, and 200 of
+ * them at most; what cannot be read ends the search there. So do the library's own errors: what refused a call tells by its
  * `cause` of an earlier failure, and not of this one.
  */
 export function errorChain(error: unknown): unknown[] {

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { classNameOf, isPlainObject } from '../common/plain-object.js';
+import { classNameOf, isPlainArray, isPlainObject } from '../common/plain-object.js';
 
 /** Deeper than this, a value is circular, as good as. */
 const MAX_DEPTH = 100;
@@ -7,8 +7,8 @@ const MAX_DEPTH = 100;
 const MAX_VALUES = 100_000;
 
 /**
- * A copy of plain data, which has nothing in common with it: of primitives, dates, arrays, plain objects,
- * maps, sets, buffers and typed arrays.
+ * A copy of plain data, which has nothing in common with it: of primitives, dates, the elements of arrays, what
+ * plain objects have by texts, maps, sets, buffers and typed arrays.
  *
  * (`structuredClone` takes several times as long, and makes plain objects of all others without a word.)
  *
@@ -29,8 +29,9 @@ class Copying {
     if (isPrimitive(value)) return value;
     if (depth === MAX_DEPTH) throw uncopied(`deeper than ${MAX_DEPTH} levels, or circular`);
     if (typeof value === 'function') throw uncopied('a function');
+    if (Array.isArray(value) && isPlainArray(value)) return this.array(value, depth + 1);
     return isPlainObject(value as object)
-      ? this.object(value as object, depth + 1)
+      ? this.object(value as Record<string, unknown>, depth + 1)
       : this.special(value as object, depth + 1);
   }
 
@@ -39,45 +40,27 @@ class Copying {
     if (this.left < 0) throw uncopied(`made of more than ${MAX_VALUES} values`);
   }
 
-  private object(value: object, depth: number): object {
-    const copy: object = Object.getPrototypeOf(value) === null ? Object.create(null) : {};
-    this.properties(Object.keys(value), value, copy, depth);
-    return this.symbols(value, copy, depth);
-  }
-
-  /** With what it has beside its elements, as those of drivers and of matches do. */
-  private array(values: readonly unknown[], depth: number): object {
+  /** Of its elements: to look for what else it has would cost as much again. */
+  private array(values: readonly unknown[], depth: number): unknown[] {
     this.take(values.length);
-    const copy = values.map((each) => this.copy(each, depth));
-    const others = Object.keys(values).filter((key) => !Object.hasOwn(copy, key));
-    this.properties(others, values, copy, depth);
-    return this.symbols(values, copy, depth);
+    return values.map((each) => this.copy(each, depth));
   }
 
-  private symbols(from: object, to: object, depth: number): object {
-    const symbols = Object.getOwnPropertySymbols(from);
-    if (symbols.length === 0) return to;
-    const enumerable = symbols.filter((key) =>
-      Object.prototype.propertyIsEnumerable.call(from, key),
-    );
-    this.properties(enumerable, from, to, depth);
-    return to;
-  }
-
-  private properties(keys: PropertyKey[], from: object, to: object, depth: number): void {
+  private object(value: Record<string, unknown>, depth: number): Record<string, unknown> {
+    const copy: Record<string, unknown> =
+      Object.getPrototypeOf(value) === null ? Object.create(null) : {};
+    const keys = Object.keys(value);
     this.take(keys.length);
-    const source = from as Record<PropertyKey, unknown>;
-    const target = to as Record<PropertyKey, unknown>;
     for (const key of keys) {
-      const each = this.copy(source[key], depth);
-      if (key === '__proto__') define(target, key, each);
-      else target[key] = each;
+      const each = this.copy(value[key], depth);
+      if (key === '__proto__') define(copy, key, each);
+      else copy[key] = each;
     }
+    return copy;
   }
 
   private special(value: object, depth: number): unknown {
     const name = classNameOf(value);
-    if (Array.isArray(value) && name === 'Array') return this.array(value, depth);
     if (types.isDate(value) && name === 'Date') return new Date(value.getTime());
     if (types.isMap(value) && name === 'Map') {
       this.take(2 * value.size);

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { classNameOf, isPlainObject } from '../common/plain-object.js';
+import { classNameOf, isPlainArray, isPlainObject } from '../common/plain-object.js';
 import { read } from '../common/read.js';
 import { askKey, keyFrom } from './key.js';
 import type { KeyFunction } from './keyed.options.js';
@@ -136,8 +136,8 @@ function textOf(value: unknown, depth: number): string {
   if (typeof value !== 'object') throw unknowable(`a ${typeof value}`);
   if (depth === MAX_DEPTH) throw unknowable(`deeper than ${MAX_DEPTH} levels, or circular`);
   if (isPlainObject(value)) return objectText(value as Record<string, unknown>, depth + 1);
+  if (Array.isArray(value) && isPlainArray(value)) return arrayText(value, depth + 1);
   const name = classNameOf(value);
-  if (Array.isArray(value) && name === 'Array') return arrayText(value, depth + 1);
   if (types.isDate(value) && name === 'Date') return dateText(value);
   throw unknowable(`an object of ${name}`);
 }
