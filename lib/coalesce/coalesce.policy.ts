@@ -44,7 +44,7 @@ export class CoalescePolicy {
       call,
       signals,
       madeIn,
-      (forget) => new SharedPromise<T>(madeIn, forget),
+      (key) => new SharedPromise<T>(madeIn, this.promises, key),
     );
     return work === undefined
       ? make(call, madeIn)
@@ -61,7 +61,7 @@ export class CoalescePolicy {
         call,
         signals,
         madeIn,
-        (forget) => new SharedStream<T>(madeIn, makeShared, forget),
+        (key) => new SharedStream<T>(madeIn, makeShared, this.streams, key),
       );
     return sharedStream(find, () => make(call), signals);
   }
@@ -79,7 +79,7 @@ export class CoalescePolicy {
         call,
         signals,
         madeIn,
-        (forget) => new SharedGenerator<T>(madeIn, makeShared, forget),
+        (key) => new SharedGenerator<T>(madeIn, makeShared, this.generators, key),
       );
     return sharedValues(find, () => make(call), signals);
   }
@@ -88,7 +88,7 @@ export class CoalescePolicy {
    * The work that a call shares.
    *
    * @param shared that of its kind
-   * @param begin makes it; what it is given lets nobody join any more
+   * @param begin makes it, where others find it by this key
    * @returns `undefined` where the call is on its own: also one that cannot begin any more
    */
   private find<S extends SharedScope>(
@@ -96,21 +96,15 @@ export class CoalescePolicy {
     { self, args }: CoalescedCall,
     signals: readonly AbortSignal[],
     madeIn: Scope | undefined,
-    begin: (forget: () => void) => S,
+    begin: (key: CallKey) => S,
   ): S | undefined {
     const key = this.keys.of(self, args);
     if (key === undefined || isOver(innermost(madeIn))) return undefined;
     if (signals.some(({ aborted }) => aborted)) return undefined;
     const running = shared.get(key) as S | undefined;
-    if (running === undefined) {
-      const begun = begin(() => {
-        if (shared.get(key) === begun) shared.delete(key);
-      });
-      shared.set(key, begun);
-      return begun;
-    }
+    if (running === undefined) return begin(key);
     if (running.waitsFor(madeIn)) return undefined;
-    this.tellJoined(running.waiting.size + 1);
+    this.tellJoined(running.count + 1);
     return running;
   }
 

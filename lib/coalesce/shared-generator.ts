@@ -1,6 +1,7 @@
 import { openPromise } from '../common/open-promise.js';
 import { CallContext, runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
+import type { CallKey } from '../stage/call-keys.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
 /** So many values who reads fast may be ahead of who reads slowly, for whom they are kept. */
@@ -55,9 +56,10 @@ export class SharedGenerator<T> extends SharedScope {
   constructor(
     around: Scope | undefined,
     private readonly make: (madeIn: SharedScope) => AsyncGenerator<T, unknown, unknown>,
-    forget: () => void,
+    running: Map<CallKey, SharedScope>,
+    key: CallKey,
   ) {
-    super(around, forget);
+    super(around, running, key);
   }
 
   join(madeIn: Scope | undefined, signals: readonly AbortSignal[]): Reader<T> {

@@ -1,10 +1,16 @@
 import { openPromise } from '../common/open-promise.js';
+import type { Dependent } from '../context/dependent.js';
 import type { Scope } from '../context/scope.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
 /** Work that several callers share, whose answer is one value. */
 export class SharedPromise<T> extends SharedScope {
   private isBegun = false;
+  /** The call that makes it, where nothing can cut that. */
+  private call: Dependent | undefined = undefined;
+  /** What that one comes to. */
+  private answer: Promise<T> | undefined = undefined;
+  private isFollowed = false;
 
   /** Waits for the work, which is begun for the first one. */
   join(
@@ -15,64 +21,58 @@ export class SharedPromise<T> extends SharedScope {
     if (!this.isBegun && madeIn === undefined && signals.length === 0) return this.begin(make);
     const waiter = new PromiseWaiter<T>(this, madeIn, signals);
     waiter.wait();
-    if (this.waiting.size > 0 && !this.isBegun) this.beginCuttable(make);
+    if (this.answer !== undefined) {
+      this.follow(this.answer);
+    } else if (this.waiting.size > 0 && !this.isBegun) {
+      this.isBegun = true;
+      this.follow(make(this));
+    }
     return waiter.answer.promise;
   }
 
-  /** For one whom nothing can cut: each promise more is paid for. */
+  /** It is told of that call rather than of all that is made in it: there is nothing to end it for. */
+  override adopt(dependent: Dependent): void {
+    if (this.isAwaited && this.call === undefined) this.call = dependent;
+    else super.adopt(dependent);
+  }
+
+  override release(dependent: Dependent): void {
+    if (dependent !== this.call) {
+      super.release(dependent);
+      return;
+    }
+    this.forget();
+    this.end();
+  }
+
+  /** For one whom nothing can cut, and who gets what the call answers: each promise more is paid for. */
   private begin(make: (madeIn: SharedScope) => Promise<T>): Promise<T> {
     this.isBegun = true;
-    new Patient(this, undefined, []).wait();
-    return make(this).then(
+    this.isAwaited = true;
+    this.answer = make(this);
+    if (this.count > 1) this.follow(this.answer);
+    return this.answer;
+  }
+
+  /** From now on those who wait are told what it comes to. */
+  private follow(answer: Promise<T>): void {
+    if (this.isFollowed) return;
+    this.isFollowed = true;
+    answer.then(
       (value) => {
-        this.succeeded(value);
-        return value;
+        for (const each of this.finish() as PromiseWaiter<T>[]) each.answer.resolve(value);
       },
       (error) => {
-        this.failed(error);
-        throw error;
+        for (const each of this.finish() as PromiseWaiter<T>[]) each.answer.reject(error);
       },
     );
   }
-
-  private beginCuttable(make: (madeIn: SharedScope) => Promise<T>): void {
-    this.isBegun = true;
-    make(this).then(
-      (value) => this.succeeded(value),
-      (error) => this.failed(error),
-    );
-  }
-
-  private succeeded(value: T): void {
-    for (const each of this.finish() as Patient[]) each.succeed(value);
-  }
-
-  private failed(error: unknown): void {
-    for (const each of this.finish() as Patient[]) each.fail(error);
-  }
 }
 
-/** A caller whom nothing can cut, and who has the promise of the work. */
-class Patient extends Waiter {
-  override cut(): void {}
-
-  succeed(_value: unknown): void {}
-
-  fail(_error: unknown): void {}
-}
-
-class PromiseWaiter<T> extends Patient {
+class PromiseWaiter<T> extends Waiter {
   readonly answer = openPromise<T>();
 
   override cut(reason?: unknown): void {
     this.answer.reject(reason);
-  }
-
-  override succeed(value: unknown): void {
-    this.answer.resolve(value as T);
-  }
-
-  override fail(error: unknown): void {
-    this.answer.reject(error);
   }
 }

@@ -2,6 +2,9 @@ import type { Dependent } from '../context/dependent.js';
 import { follow, unfollow } from '../context/followed-signals.js';
 import { retriedOutside } from '../context/retried-errors.js';
 import { innermost, Scope } from '../context/scope.js';
+import type { CallKey } from '../stage/call-keys.js';
+
+const NOBODY: readonly Waiter[] = [];
 
 /** A caller that waits for shared work. */
 export abstract class Waiter implements Dependent {
@@ -74,14 +77,43 @@ export abstract class Waiter implements Dependent {
  * around the one who began it are found as ever.
  */
 export class SharedScope extends Scope {
-  readonly waiting = new Set<Waiter>();
+  /** Who began it waits to its end, whatever happens, and needs no `Waiter` for that. */
+  protected isAwaited = false;
+  private waiters: Set<Waiter> | undefined = undefined;
+  private isForgotten = false;
 
-  /** @param forget lets nobody join any more */
+  /**
+   * @param running where others find it to join it
+   * @param key by which they do
+   */
   constructor(
     around: Scope | undefined,
-    protected readonly forget: () => void,
+    private readonly running: Map<CallKey, SharedScope>,
+    private readonly key: CallKey,
   ) {
     super(1, around, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+    running.set(key, this);
+  }
+
+  get waiting(): Set<Waiter> {
+    this.waiters ??= new Set();
+    return this.waiters;
+  }
+
+  /** So many wait for it. */
+  get count(): number {
+    return (this.waiters?.size ?? 0) + (this.isAwaited ? 1 : 0);
+  }
+
+  /** From now on nobody can join it. */
+  forget(): void {
+    if (this.isForgotten) return; // the place may be another one's
+    this.isForgotten = true;
+    this.running.delete(this.key);
+  }
+
+  override get mayBeCut(): boolean {
+    return !this.isAwaited;
   }
 
   /** It belongs to none of them. */
@@ -118,6 +150,7 @@ export class SharedScope extends Scope {
   /** It has failed by that, be it a result, and so does the call of each who waits. */
   override noteRetried(error: unknown, passes = false): void {
     this.forget();
+    if (this.isAwaited) retriedOutside.add(error, passes);
     for (const each of this.waiting) each.noteRetried(error, passes);
   }
 
@@ -139,23 +172,25 @@ export class SharedScope extends Scope {
 
   /** Somebody waits no more. */
   left(reason: unknown): void {
-    if (this.waiting.size > 0) return;
+    if (this.count > 0) return;
     this.forget();
     this.abort(reason);
     this.end();
   }
 
   /** The work has ended. @returns those who wait for it */
-  finish(): Waiter[] {
+  finish(): readonly Waiter[] {
     this.forget();
     this.end();
-    const all = [...this.waiting];
+    if (this.waiters === undefined) return NOBODY;
+    const all = [...this.waiters];
     for (const each of all) each.done();
     return all;
   }
 
   /** Who waits the longest; nobody who has no deadline. */
   private get latest(): Scope | undefined {
+    if (this.isAwaited) return undefined;
     let latest: Scope | undefined;
     for (const caller of this.callers) {
       if (caller === undefined) return undefined;
@@ -165,6 +200,8 @@ export class SharedScope extends Scope {
   }
 
   private get callers(): (Scope | undefined)[] {
-    return Array.from(this.waiting, ({ caller }) => caller);
+    const callers = Array.from(this.waiting, ({ caller }) => caller);
+    if (this.isAwaited) callers.push(undefined);
+    return callers;
   }
 }

@@ -1,6 +1,7 @@
 import { Observable, type Subscriber, takeWhile } from 'rxjs';
 import { CallContext, runInScope, surroundings } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
+import type { CallKey } from '../stage/call-keys.js';
 import { SharedScope, Waiter } from './shared-scope.js';
 
 /**
@@ -30,9 +31,10 @@ export class SharedStream<T> extends SharedScope {
   constructor(
     around: Scope | undefined,
     private readonly make: (madeIn: SharedScope) => Observable<T>,
-    forget: () => void,
+    running: Map<CallKey, SharedScope>,
+    key: CallKey,
   ) {
-    super(around, forget);
+    super(around, running, key);
   }
 
   join(waiter: StreamWaiter<T>): void {

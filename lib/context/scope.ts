@@ -64,6 +64,11 @@ export class Scope implements AttemptContext, Caller {
     return this.ended;
   }
 
+  /** Whether it may end before what is called in it has: calls need not be ready for that otherwise. */
+  get mayBeCut(): boolean {
+    return true;
+  }
+
   /** Whether nothing is left of it, not even a slot that its work holds: then it is let go. */
   get gone(): boolean {
     return this.over;

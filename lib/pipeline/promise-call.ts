@@ -18,7 +18,7 @@ export class PromiseCall<T> extends Call<T> {
   /** A call that nothing can cut is answered by its work's own promise: each one more is paid for. */
   override run(signal?: AbortSignal): Promise<T> {
     const { plan } = this;
-    const isCuttable = signal !== undefined || this.madeIn !== undefined || plan.mayBeCut;
+    const isCuttable = signal !== undefined || this.madeIn?.mayBeCut === true || plan.mayBeCut;
     if (isCuttable) return super.run(signal);
     this.isStarting = true;
     this.enter();

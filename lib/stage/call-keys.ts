@@ -119,7 +119,7 @@ function saysNothing(argument: unknown): boolean {
 
 /** Whether an argument says when its caller gives up. */
 export function isSignal(argument: unknown): argument is AbortSignal {
-  return read(argument, Symbol.toStringTag) === 'AbortSignal';
+  return typeof argument === 'object' && read(argument, Symbol.toStringTag) === 'AbortSignal';
 }
 
 /**

@@ -4,11 +4,14 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Logger, Scope } from '@nestjs/common';
 import {
   CircuitBreaker,
+  CircuitBreakerOpenError,
+  CircuitBreakerRegistry,
   Coalesce,
   currentSignal,
   Fallback,
   outboundHeaders,
   type ResilienceEvent,
+  ResilienceEvents,
   ResilienceService,
   Retry,
   Timeout,
@@ -75,6 +78,30 @@ describe('Equal calls that run at the same time', () => {
     await flush();
     expect(calls.map((call) => call.error)).toEqual([error, error]);
     expect(calls[1]?.error).toBe(error);
+  });
+
+  it('get the very same error also where one is made while the first is just being refused', async () => {
+    @Injectable()
+    class Client {
+      @Coalesce()
+      @CircuitBreaker('partner')
+      async find(_id: number): Promise<unknown> {
+        return undefined;
+      }
+    }
+    const app = await boot({ breakers: { partner: {} } }, [Client]);
+    const client = app.module.get(Client);
+    app.module.get(CircuitBreakerRegistry).get('partner').forceOpen();
+    const others: ReturnType<typeof watch>[] = [];
+    app.module.get(ResilienceEvents).events$.subscribe(({ type }) => {
+      if (type === 'circuit-rejected' && others.length === 0) others.push(watch(client.find(7)));
+    });
+    const error = await failure(client.find(7));
+    await flush();
+    expect(error).toBeInstanceOf(CircuitBreakerOpenError);
+    expect(others.map((other) => other.error)).toEqual([error]);
+    await failure(client.find(7));
+    expect(app.metrics.get('circuit.rejected', { breaker: 'partner' })).toBe(2);
   });
 
   it('are made anew once they are over', async () => {
