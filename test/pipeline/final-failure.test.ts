@@ -272,8 +272,8 @@ describe('A call that failed for good', () => {
     it('that answers with a promise, which would always be true, surfaces an error that says so', async () => {
       script.when = (() => Promise.reject(new Error('never unhandled'))) as unknown as When;
       const error = await failure(catalogue.neither('a'));
-      expect(error).toBeInstanceOf(TypeError);
-      expect((error as Error).message).toMatch(/when.*promise.*boolean/);
+      expect(error).toBeInstanceOf(ResilienceConfigurationError);
+      expect((error as Error).message).toMatch(/\.when: answered a promise.*true or false/);
       expect(catalogue.calls).toEqual([]);
     });
 
