@@ -2,7 +2,6 @@ import type { Expiring } from '../common/timer-queue.js';
 import { markIfSlowed } from '../context/chaos-marks.js';
 import { Scope } from '../context/scope.js';
 import { TimeoutError } from '../timeout/timeout.error.js';
-import type { TotalTimeoutPolicy } from './total-timeout.policy.js';
 
 /** The call whose time it is. */
 export interface TotalOwner {
@@ -13,13 +12,23 @@ export interface TotalOwner {
   ranOut(error: TimeoutError): void;
 }
 
+/** Whose time has a timer in common with that of other calls. */
+export interface TotalTime {
+  /** In ms. */
+  readonly delayMs: number;
+  /** It limits nothing any more. */
+  remove(scope: TotalScope): void;
+  /** A call of the operation has used it up. */
+  ranOut(operation: string): void;
+}
+
 /** What the attempts of a call run in: their deadline is the nearer one of the total's and the caller's. */
 export class TotalScope extends Scope implements Expiring<TotalScope> {
   previous: TotalScope | undefined = undefined;
   next: TotalScope | undefined = undefined;
 
   constructor(
-    private readonly policy: TotalTimeoutPolicy,
+    private readonly policy: TotalTime,
     private readonly owner: TotalOwner,
     madeIn: Scope | undefined,
     at: number,

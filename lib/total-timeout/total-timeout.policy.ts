@@ -2,10 +2,10 @@ import { check, duration } from '../common/options.js';
 import { TimerQueue } from '../common/timer-queue.js';
 import type { Scope } from '../context/scope.js';
 import type { StageHost } from '../stage/stage-host.js';
-import { type TotalOwner, TotalScope } from './total-scope.js';
+import { type TotalOwner, TotalScope, type TotalTime } from './total-scope.js';
 
 /** The time that a call may take with all its attempts and waits, and the one timer of all that are running. */
-export class TotalTimeoutPolicy extends TimerQueue<TotalScope> {
+export class TotalTimeoutPolicy extends TimerQueue<TotalScope> implements TotalTime {
   /** @throws ResilienceConfigurationError */
   constructor(
     totalMs: number,
