@@ -61,8 +61,6 @@ export class CircuitBreakerPolicy implements AttemptStage {
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   private outcomes: Outcomes | undefined = undefined;
   private knownFailures: KnownFailures | undefined = undefined;
-  /** Where it stands, for errors of its options. */
-  private readonly place: string;
   private readonly telemetry: CircuitBreakerTelemetry | undefined;
   private alone: Alone | undefined = undefined;
   /** So many operations have it as a stage. */
@@ -84,7 +82,6 @@ export class CircuitBreakerPolicy implements AttemptStage {
     options: CircuitBreakerOptions = {},
     private readonly host?: StageHost,
   ) {
-    this.place = `circuit breaker "${name}"`;
     const inForce = optionsOf(this.place, options);
     this.given = inForce.given;
     this.options = inForce.options;
@@ -422,6 +419,11 @@ export class CircuitBreakerPolicy implements AttemptStage {
     else if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN)
       this.recovery = new Recovery(this.options, at, error);
     else if (reason !== 'probes-succeeded' || !recovery?.rampsUp(at)) this.recovery = undefined;
+  }
+
+  /** Where it stands, for errors of its options. Made when it is needed: there may be thousands of breakers. */
+  private get place(): string {
+    return `circuit breaker "${this.name}"`;
   }
 
   private get forcedState(): CircuitState | undefined {
