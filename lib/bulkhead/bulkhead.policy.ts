@@ -271,14 +271,11 @@ export class BulkheadPolicy implements AttemptStage {
   /** Rejects what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
   shutdown(): void {
     this.closed = true;
-    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first) {
-      if (this.turn.isUsedUp()) {
-        this.turn.next(() => this.shutdown());
-        break;
-      }
-      this.refuse(ticket, 'shutdown');
-    }
-    this.changed();
+    this.queue.close(
+      this.turn,
+      (ticket) => this.refuse(ticket, 'shutdown'),
+      () => this.changed(),
+    );
   }
 
   private giveBack(lender: Scope | undefined): void {

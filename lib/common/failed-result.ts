@@ -1,5 +1,6 @@
 import { kindOf } from './configuration.error.js';
 import { isInstance } from './is-error.js';
+import { constructorNameOf } from './plain-object.js';
 import { read } from './read.js';
 
 /** In place of the result of a stream that ends without a value: there is nothing to judge. */
@@ -47,16 +48,8 @@ export function identityOf(error: unknown): unknown {
 /** Nothing of what is in it: that may be a secret. */
 function inWords(result: unknown): string {
   const status = read(result, 'status');
-  const named = classOf(result) ?? kindOf(result);
+  const isObject = typeof result === 'object' && result !== null && !Array.isArray(result);
+  const name = isObject ? constructorNameOf(result) : undefined;
+  const named = name === undefined || name === 'Object' ? kindOf(result) : name;
   return typeof status === 'number' ? `${named} with status ${status}` : named;
-}
-
-function classOf(result: unknown): string | undefined {
-  if (typeof result !== 'object' || result === null || Array.isArray(result)) return undefined;
-  try {
-    const { name } = result.constructor;
-    return typeof name === 'string' && name !== '' && name !== 'Object' ? name : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,3 @@
-import { read } from './read.js';
-
 /** Whether an object is of no class: as literals are, and what JSON is parsed to, in whatever realm. */
 export function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
@@ -15,6 +13,15 @@ export function isPlainArray(value: readonly unknown[]): boolean {
 }
 
 export function classNameOf(value: object): string {
-  const { name } = (read(value, 'constructor') ?? {}) as { name?: unknown };
-  return typeof name === 'string' && name !== '' ? name : 'a class';
+  return constructorNameOf(value) ?? 'a class';
+}
+
+/** None where it has no prototype, where the class has no name, and where it cannot be read. */
+export function constructorNameOf(value: object): string | undefined {
+  try {
+    const { name } = value.constructor;
+    return typeof name === 'string' && name !== '' ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }

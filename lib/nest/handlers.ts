@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
+import { isAsyncFunction } from '../common/options.js';
 
 /** How a handler is reached; `grpc` and the other microservice transports report errors differently. */
 export type Transport = 'http' | 'graphql' | 'ws' | 'rpc' | 'grpc';
@@ -52,7 +53,7 @@ export function isHandler(method: object): boolean {
 export function answersByPromise(type: object, handler: { name: string }): boolean {
   const { prototype } = type as { prototype: object };
   const declared: unknown = Reflect.getMetadata('design:returntype', prototype, handler.name);
-  return declared === Promise || handler.constructor.name === 'AsyncFunction';
+  return declared === Promise || isAsyncFunction(handler);
 }
 
 /** Whether a class consists of handlers: a controller, a resolver, a gateway. */

@@ -231,14 +231,11 @@ export class RateLimitPolicy implements AttemptStage {
   /** Refuses what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
   shutdown(): void {
     this.closed = true;
-    for (let ticket = this.queue.first; ticket !== undefined; ticket = this.queue.first) {
-      if (this.turn.isUsedUp()) {
-        this.turn.next(() => this.shutdown());
-        break;
-      }
-      this.refuse(ticket, 'shutdown', this.bucket.waitMs(ticket.weight, now()));
-    }
-    this.serve(now());
+    this.queue.close(
+      this.turn,
+      (ticket) => this.refuse(ticket, 'shutdown', this.bucket.waitMs(ticket.weight, now())),
+      () => this.serve(now()),
+    );
   }
 
   private permit(weight: number): number | Weighed {

@@ -91,7 +91,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       .entries()
       .flatMap((entry) => [
         ...(isKeyed(entry) ? [] : this.neverKeyed(entry.name)),
-        ...(this.instances.doubts?.(isKeyed(entry) ? (entry as unknown as P) : entry) ?? []),
+        ...(this.instances.doubts?.(entry as P) ?? []),
       ]);
   }
 

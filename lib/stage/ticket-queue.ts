@@ -1,6 +1,7 @@
 import { now } from '../common/clock.js';
 import { LinkedList } from '../common/linked-list.js';
 import { TimerQueue } from '../common/timer-queue.js';
+import type { Turn } from '../common/turn.js';
 import { QueueTimeout, type Ticket } from './ticket.js';
 
 /** Those that matter alike. */
@@ -84,6 +85,23 @@ export class TicketQueue<T extends Ticket> {
     if (ticket.timeout !== undefined) this.timeouts?.remove(ticket.timeout);
     ticket.timeout = undefined;
     return true;
+  }
+
+  /**
+   * Has all of them refused, as many in one turn of the event loop as may be.
+   *
+   * @param refuse takes a ticket out of the queue
+   * @param afterTurn what is to follow in each of these turns
+   */
+  close(turn: Turn, refuse: (ticket: T) => void, afterTurn: () => void): void {
+    for (let { first } = this; first !== undefined; first = this.first) {
+      if (turn.isUsedUp()) {
+        turn.next(() => this.close(turn, refuse, afterTurn));
+        break;
+      }
+      refuse(first);
+    }
+    afterTurn();
   }
 
   private laneOf({ critical }: T): Lane {
