@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { now } from '../common/clock.js';
+import { drop } from '../common/options.js';
 import { markAsChaos, noteAnswered, noteSlowed } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
@@ -87,7 +88,7 @@ export class ChaoticWork implements Work {
       error = thrown;
     }
     if (types.isPromise(error)) {
-      error.catch(() => undefined);
+      drop(error);
       error = 'error of the rule returned a promise; it has to return the error at once';
     }
     return typeof error === 'object' && error !== null

@@ -159,6 +159,15 @@ export class CircuitBreakerPolicy implements AttemptStage {
     );
   }
 
+  /**
+   * Where it stands, for errors of its options. Made when it is needed: there may be thousands of breakers.
+   *
+   * @internal
+   */
+  get place(): string {
+    return `circuit breaker "${this.name}"`;
+  }
+
   /** An open one is not forgotten for others, and not at all before its time is over, or by force. */
   get retention(): Retention {
     const { recovery, state, forcedState } = this;
@@ -248,7 +257,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
     at: number,
     scope: Scope | undefined,
   ): void {
-    const failure = failureBy(result, this.options, this.place);
+    const failure = failureBy(result, this);
     if (failure === undefined) {
       this.succeeded(permit, startedAt, at, scope);
       return;
@@ -281,7 +290,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
   failed(permit: Permit, error: unknown, startedAt: number, at = now(), scope?: Scope): void {
     let counts = true;
     try {
-      counts = countsAsFailure(error, this.options, this.place);
+      counts = countsAsFailure(error, this);
     } finally {
       const slow = isSlow(startedAt, at, scope, this.options);
       if (counts) this.recordFailure(permit, error, slow, at, scope);
@@ -419,11 +428,6 @@ export class CircuitBreakerPolicy implements AttemptStage {
     else if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN)
       this.recovery = new Recovery(this.options, at, error);
     else if (reason !== 'probes-succeeded' || !recovery?.rampsUp(at)) this.recovery = undefined;
-  }
-
-  /** Where it stands, for errors of its options. Made when it is needed: there may be thousands of breakers. */
-  private get place(): string {
-    return `circuit breaker "${this.name}"`;
   }
 
   private get forcedState(): CircuitState | undefined {

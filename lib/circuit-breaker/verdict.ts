@@ -9,26 +9,26 @@ import type { Scope } from '../context/scope.js';
 import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { Failure } from './outcomes.js';
 
+/** Whose predicates are asked. */
+interface Judging {
+  readonly options: CircuitBreakerOptions;
+  readonly place: string;
+}
+
 /** @throws what `isFailure` throws */
-export function countsAsFailure(
-  error: unknown,
-  { isFailure }: CircuitBreakerOptions,
-  place: string,
-): boolean {
+export function countsAsFailure(error: unknown, breaker: Judging): boolean {
   if (isImpatience(error)) return false;
-  if (isFailure !== undefined) return ask(place, 'isFailure', isFailure(error));
+  const { isFailure } = breaker.options;
+  if (isFailure !== undefined) return ask(breaker, 'isFailure', isFailure(error));
   return !isClientError(error) && !isRejection(error) && !isMistake(error);
 }
 
 /** Why a result counts as a failure: by what `isFailureResult` says of it, or throws. */
-export function failureBy(
-  result: unknown,
-  { isFailureResult }: CircuitBreakerOptions,
-  place: string,
-): Failure | undefined {
+export function failureBy(result: unknown, breaker: Judging): Failure | undefined {
+  const { isFailureResult } = breaker.options;
   if (isFailureResult === undefined || result === NO_RESULT) return undefined;
   try {
-    if (!ask(place, 'isFailureResult', isFailureResult(result))) return undefined;
+    if (!ask(breaker, 'isFailureResult', isFailureResult(result))) return undefined;
     return { error: new FailedResult(result) };
   } catch (error) {
     return { error };

@@ -179,19 +179,24 @@ export function oneOf<const Value extends string>(...allowed: Value[]): Rule<Val
 /**
  * What a user's predicate answers.
  *
- * @param place where its options stand, and `option` its name among them
+ * @param of whose predicate it is, with the place of its options, and `option` its name among them
  * @throws what the predicate throws; a ResilienceConfigurationError when it answers with a promise
  */
-export function ask(place: string, option: string, answer: unknown): boolean {
+export function ask(of: { readonly place: string }, option: string, answer: unknown): boolean {
   if (typeof answer === 'boolean') return answer;
-  if (isPromise(answer)) {
-    drop(answer);
+  if (isPromise(answer))
     throw new ResilienceConfigurationError(
-      `${place}.${option}`,
-      'answered a promise; it has to answer at once; allowed: true or false',
+      `${of.place}.${option}`,
+      `answered ${displayAnswer(answer)}; allowed: true or false`,
     );
-  }
   return Boolean(answer);
+}
+
+/** What a user's function answered and must not, for messages. A promise of it is nobody's any more. */
+export function displayAnswer(answer: unknown): string {
+  if (!isPromise(answer)) return display(answer);
+  drop(answer);
+  return 'a promise; it has to answer at once';
 }
 
 /** Whether it is one where an answer is needed at once. */

@@ -24,7 +24,7 @@ export class FallbackPolicy {
     /** What answers before the handler is asked. */
     readonly lastGood?: LastGood,
     /** Where it stands, for errors. */
-    private readonly place = 'FallbackPolicy',
+    readonly place = 'FallbackPolicy',
   ) {}
 
   /**
@@ -32,7 +32,7 @@ export class FallbackPolicy {
    * @throws what `when` throws
    */
   answers(error: unknown): boolean | undefined {
-    return this.when === undefined ? undefined : ask(this.place, 'when', this.when(error));
+    return this.when === undefined ? undefined : ask(this, 'when', this.when(error));
   }
 
   /**
@@ -40,7 +40,7 @@ export class FallbackPolicy {
    * @throws what `whenResult` throws
    */
   replacesResult(result: unknown): boolean | undefined {
-    return this.whenResult && ask(this.place, 'whenResult', this.whenResult(result));
+    return this.whenResult && ask(this, 'whenResult', this.whenResult(result));
   }
 
   /**

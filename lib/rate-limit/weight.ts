@@ -18,22 +18,22 @@ export function weightOf(
   rateLimit: string,
   burst: number,
 ): number {
-  const place = `rate limit "${rateLimit}".weight`;
   let weight: unknown;
   try {
     weight = weigh.apply(self, args as never[]);
   } catch (cause) {
-    throw new ResilienceConfigurationError(
-      place,
-      `threw ${displayThrown(cause)}; it has to answer a number for every call`,
-      { cause },
-    );
+    const problem = `threw ${displayThrown(cause)}; it has to answer a number for every call`;
+    throw new ResilienceConfigurationError(placeOf(rateLimit), problem, { cause });
   }
   if (typeof weight === 'number' && weight > 0 && weight <= burst) return weight;
   throw new ResilienceConfigurationError(
-    place,
+    placeOf(rateLimit),
     `answered ${shown(weight)}; allowed: a number above 0 and at most ${burst}, the burst`,
   );
+}
+
+function placeOf(rateLimit: string): string {
+  return `rate limit "${rateLimit}".weight`;
 }
 
 function shown(answer: unknown): string {

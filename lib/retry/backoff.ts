@@ -1,5 +1,5 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { isPromise } from '../common/options.js';
+import { displayAnswer } from '../common/options.js';
 import type { ResolvedRetryOptions, RetryDelay } from './retry.options.js';
 
 /** How long to wait before each retry. */
@@ -51,11 +51,10 @@ class AskedDelays implements Backoff {
   delayMs(attempt: number, error: unknown, previousDelayMs: number | undefined): number {
     const { ask } = this;
     const answer: unknown = ask(attempt, error, previousDelayMs);
-    if (isPromise(answer)) answer.then(undefined, () => undefined);
     if (typeof answer === 'number' && answer >= 0) return Math.min(answer, this.maxDelayMs);
     throw new ResilienceConfigurationError(
       this.place,
-      `answered ${isPromise(answer) ? 'a promise; it has to answer at once' : display(answer)}; allowed: a number of ms from 0`,
+      `answered ${displayAnswer(answer)}; allowed: a number of ms from 0`,
       { cause: error },
     );
   }

@@ -55,7 +55,7 @@ export class RetryPolicy {
   /** @throws ResilienceConfigurationError */
   constructor(
     options: RetryOptions = {},
-    private readonly place = 'RetryPolicy',
+    readonly place = 'RetryPolicy',
     readonly budget?: BudgetSource,
   ) {
     this.options = resolveRetryOptions(checkRetryOptions(place, options));
@@ -118,9 +118,7 @@ export class RetryPolicy {
    */
   retriesResult(result: unknown, attempt: number): boolean | undefined {
     const { retryableResults } = this.options;
-    return (
-      retryableResults && ask(this.place, 'retryableResults', retryableResults(result, attempt))
-    );
+    return retryableResults && ask(this, 'retryableResults', retryableResults(result, attempt));
   }
 
   private isWorthAnother({ error, result, attempt }: FailedAttempt): boolean {
@@ -134,7 +132,7 @@ export class RetryPolicy {
     if (retryableErrors === undefined)
       return !isClientError(error) && !isResilienceError(error, 'CIRCUIT_OPEN');
     if (typeof retryableErrors === 'function')
-      return ask(this.place, 'retryableErrors', retryableErrors(error, attempt));
+      return ask(this, 'retryableErrors', retryableErrors(error, attempt));
     return retryableErrors.some((type) => isInstance(error, type));
   }
 }

@@ -1,10 +1,6 @@
 import { createHash } from 'node:crypto';
-import {
-  display,
-  displayThrown,
-  ResilienceConfigurationError,
-} from '../common/configuration.error.js';
-import { drop, isPromise } from '../common/options.js';
+import { displayThrown, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { displayAnswer } from '../common/options.js';
 import type { StageAttempt } from './attempt-stage.js';
 import type { KeyFunction } from './keyed.options.js';
 
@@ -47,11 +43,9 @@ export function askKey(
 export function keyFrom(answer: unknown, place: string): string {
   if (typeof answer === 'string' && answer !== '') return bounded(answer);
   if (typeof answer === 'number' && Number.isFinite(answer)) return String(answer);
-  if (isPromise(answer)) drop(answer);
-  const what = isPromise(answer) ? 'a promise; it has to answer at once' : display(answer);
   throw new ResilienceConfigurationError(
     `${place}.key`,
-    `answered ${what}; allowed: a non-empty string, or a finite number`,
+    `answered ${displayAnswer(answer)}; allowed: a non-empty string, or a finite number`,
   );
 }
 

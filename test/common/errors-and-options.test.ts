@@ -244,16 +244,16 @@ describe("a user's predicate", () => {
     [undefined, false],
     [null, false],
   ])('that answers %p says %p', (answer, expected) => {
-    expect(ask('Orders.load @Fallback()', 'when', answer)).toBe(expected);
+    expect(ask({ place: 'Orders.load @Fallback()' }, 'when', answer)).toBe(expected);
   });
 
   it('that answers with a promise is a mistake, whose rejection is not left unhandled', () => {
-    expect(() => ask('Orders.load @Fallback()', 'when', Promise.resolve(true))).toThrow(
+    expect(() => ask({ place: 'Orders.load @Fallback()' }, 'when', Promise.resolve(true))).toThrow(
       'Orders.load @Fallback().when: answered a promise; it has to answer at once; allowed: true or false',
     );
-    expect(() => ask('Orders.load @Fallback()', 'when', Promise.reject(new Error('late')))).toThrow(
-      ResilienceConfigurationError,
-    );
+    expect(() =>
+      ask({ place: 'Orders.load @Fallback()' }, 'when', Promise.reject(new Error('late'))),
+    ).toThrow(ResilienceConfigurationError);
   });
 });
 
