@@ -66,6 +66,7 @@ export { Signal } from './edge/signal.decorator.js';
 export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
 export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.options.js';
 export type { LastGoodOptions } from './fallback/last-good.options.js';
+export type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet/fleet.js';
 export { Hedge } from './hedge/hedge.decorator.js';
 export type { HedgeOptions } from './hedge/hedge.options.js';
 export { describeError, type ErrorDescription } from './observability/error-record.js';

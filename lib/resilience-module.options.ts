@@ -16,6 +16,7 @@ import {
 } from './common/options.js';
 import type { AlertChannel } from './criticality/alert-channel.js';
 import { checkInboundOptions, type InboundOptions } from './edge/inbound.options.js';
+import type { Fleet } from './fleet/fleet.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
@@ -75,6 +76,12 @@ export interface ApplicationOptions {
    * @default none, at no cost
    */
   chaos?: ChaosOptions;
+  /**
+   * Where the instances of this service learn of each other: `RedisFleet` of `nestjs-bulwark/redis`. What is
+   * shared says so itself, such as `breakers: { payments: { shared: true } }`.
+   * @default each instance learns alone
+   */
+  fleet?: Fleet;
   /** What is believed of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
@@ -155,6 +162,7 @@ const APPLICATION_RULES: Rules<ApplicationOptions> = {
   alertIntervalMs: durationOrZero,
   mapErrors: boolean,
   chaos: checked(checkChaosOptions),
+  fleet: withMethods(['link'], 'a Fleet'),
   inbound: checked(checkInboundOptions),
   shutdown: checked(checkShutdownOptions),
   bootLog: oneOf('summary', 'operations', 'none'),

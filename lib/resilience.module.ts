@@ -46,6 +46,8 @@ import { STAGES } from './stages.js';
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
 /** Injects the interceptor that stands inside of the application's edges. */
 const INSIDE = Symbol.for('nestjs-bulwark:inside-edge');
+/** Waits for what the fleet knows. */
+const WARM_START = Symbol.for('nestjs-bulwark:warm-start');
 /** The options of `forRoot()`. */
 const GIVEN = Symbol.for('nestjs-bulwark:given');
 
@@ -139,6 +141,12 @@ function rootModule(
     inject: [ModulesContainer],
     useFactory: (modules: ModulesContainer) => applicationIn(modules)?.methods,
   };
+  // All providers are there before any hook of the application runs: by then it knows what the others know.
+  const warmStart: Provider = {
+    provide: WARM_START,
+    inject: [READY],
+    useFactory: (ready: ResilienceRuntime) => ready.fleet?.begin(),
+  };
   const explorer: Provider = {
     provide: Explorer,
     inject: [READY, ModulesContainer, LazyModuleLoader, ApplicationConfig],
@@ -148,7 +156,7 @@ function rootModule(
     module: RuntimeModule,
     global: true,
     imports: imports ?? [],
-    providers: [runtime, ...runtimeProviders, explorer],
+    providers: [runtime, ...runtimeProviders, warmStart, explorer],
     exports: [RUNTIME, READY],
   };
   const injectables: Provider[] = [

@@ -1,6 +1,7 @@
 import { Chaos } from '../chaos/chaos.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics, MetricsRecorder } from '../common/metrics.js';
+import { Membership } from '../fleet/membership.js';
 import { Alerts } from '../observability/alerts.js';
 import { CircuitLog } from '../observability/circuit-log.js';
 import { countErrors } from '../observability/error-counters.js';
@@ -36,6 +37,8 @@ export interface Configuration {
   /** Without the named policies yet. */
   readonly catalog: PolicyCatalog;
   readonly chaos: Chaos;
+  /** Where it is one of many instances. */
+  readonly fleet: Membership | undefined;
 }
 
 /** @throws ResilienceConfigurationError */
@@ -46,18 +49,20 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
   const telemetry = telemetryOf(options);
   for (const { metrics = {} } of stages.filter((stage) => !STAGES.includes(stage)))
     defineMetrics(telemetry.metrics, metrics);
+  const fleet = options.fleet && new Membership(options.fleet, telemetry);
   const catalog = new PolicyCatalog(stages, {
     defaults: { ...defaults },
     captureStackTrace,
     inFlight,
     metrics: telemetry.metrics,
+    fleet,
     report: stageReports(telemetry),
     warnOf(what) {
       const guard = new Guard(what);
       return (error) => guard.warn(error);
     },
   });
-  return { options, telemetry, catalog, chaos: new Chaos(options.chaos, telemetry) };
+  return { options, telemetry, catalog, chaos: new Chaos(options.chaos, telemetry), fleet };
 }
 
 /** @throws ResilienceConfigurationError where the library records something else by the name */

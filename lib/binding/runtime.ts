@@ -1,4 +1,5 @@
 import type { Chaos } from '../chaos/chaos.js';
+import type { Membership } from '../fleet/membership.js';
 import {
   checkFeatureOptions,
   type ResilienceFeatureOptions,
@@ -24,6 +25,7 @@ export class ResilienceRuntime implements Configuration {
   readonly telemetry: Configuration['telemetry'];
   readonly catalog: PolicyCatalog;
   readonly chaos: Chaos;
+  readonly fleet: Membership | undefined;
   /** The operations of decorated methods. */
   readonly classes: ClassOperations;
   /** Those that no decorator is on. */
@@ -42,11 +44,12 @@ export class ResilienceRuntime implements Configuration {
     readonly methods = new MethodDispatcher(),
   ) {
     const configuration = configurationOf(given, this.shutdown);
-    const { options, telemetry, catalog, chaos } = configuration;
+    const { options, telemetry, catalog, chaos, fleet } = configuration;
     this.options = options;
     this.telemetry = telemetry;
     this.catalog = catalog;
     this.chaos = chaos;
+    this.fleet = fleet;
     const factory = new PipelineFactory(configuration, this.shutdown);
     this.programmatic = new ProgrammaticOperations(catalog, factory);
     this.classes = new ClassOperations(configuration, factory, this.programmatic.names);
@@ -83,6 +86,7 @@ export class ResilienceRuntime implements Configuration {
   /** Waits for the calls that are left, within the grace. After that, none keeps the process alive. */
   async endShutdown(): Promise<void> {
     await this.shutdown.nothingLeft();
+    await this.fleet?.end();
     this.methods.end();
     this.catalog.ended();
     for (const { pipeline } of this.operations())

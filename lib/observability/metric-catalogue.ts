@@ -1,5 +1,6 @@
 import { CHAOS_METRICS } from '../chaos/chaos.telemetry.js';
 import type { Metrics } from '../common/metrics.js';
+import { FLEET_METRICS } from '../fleet/fleet.telemetry.js';
 import { STAGES } from '../stages.js';
 
 const OUTCOMES = ['success', 'failure', 'fallback', 'degraded'];
@@ -34,4 +35,5 @@ export const METRICS: Metrics = Object.assign(
   { ...OPERATION_METRICS },
   ...STAGES.map(({ metrics }) => metrics),
   CHAOS_METRICS,
+  FLEET_METRICS,
 );

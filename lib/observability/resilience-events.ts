@@ -2,12 +2,17 @@ import { type Channel, channel } from 'node:diagnostics_channel';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { ChaosEvent } from '../chaos/chaos.telemetry.js';
 import { timestamp } from '../common/timestamp.js';
+import type { FleetEvent } from '../fleet/fleet.telemetry.js';
 import type { AnyOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
 import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */
-export type ResilienceEvent = { timestamp: string } & (AnyOf<OurTypes, 'event'> | ChaosEvent);
+export type ResilienceEvent = { timestamp: string } & (
+  | AnyOf<OurTypes, 'event'>
+  | ChaosEvent
+  | FleetEvent
+);
 
 type WithoutTimestamp<E> = E extends unknown ? Omit<E, 'timestamp'> : never;
 export type NewResilienceEvent = WithoutTimestamp<ResilienceEvent>;

@@ -163,6 +163,10 @@ export class KeyedHost implements StageHost {
     return this.host.inFlight;
   }
 
+  get fleet(): StageHost['fleet'] {
+    return this.host.fleet;
+  }
+
   warnOf(what: string): (error: unknown) => void {
     return this.host.warnOf(what);
   }

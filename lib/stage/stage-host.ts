@@ -1,4 +1,5 @@
 import type { MetricsRecorder, MetricTags } from '../common/metrics.js';
+import type { Membership } from '../fleet/membership.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 
 /** What a policy is made with: where it reports to, and what it shares with the application. */
@@ -7,6 +8,8 @@ export interface StageHost {
   /** Counts the calls that go through a policy by itself. */
   readonly inFlight: InFlight;
   readonly metrics: StageMetrics;
+  /** What the instances of the application share, where it says so. */
+  readonly fleet?: Membership | undefined;
   /** What is told by a user's code that fails where no call must: the log, once. */
   warnOf(what: string): (error: unknown) => void;
   /** Tells those who listen to the application's events. */

@@ -1,0 +1,1 @@
+export { RedisFleet, type RedisFleetOptions } from './redis-fleet.js';
