@@ -67,6 +67,12 @@ export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.
 export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.options.js';
 export type { LastGoodOptions } from './fallback/last-good.options.js';
 export type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet/fleet.js';
+export type { FleetEvent } from './fleet/fleet.telemetry.js';
+export type { Order, SharedRegister } from './fleet/shared-register.js';
+export type { SharedSlots } from './fleet/shared-slots.js';
+export type { SharedSnapshots } from './fleet/shared-snapshots.js';
+export type { SharedTokens } from './fleet/shared-tokens.js';
+export type { SharedVerdicts, Verdict } from './fleet/shared-verdicts.js';
 export { Hedge } from './hedge/hedge.decorator.js';
 export type { HedgeOptions } from './hedge/hedge.options.js';
 export { describeError, type ErrorDescription } from './observability/error-record.js';

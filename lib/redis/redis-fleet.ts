@@ -1,4 +1,6 @@
 import type { Fleet, FleetLink, FleetMember, FleetOptions } from '../index.js';
+import { connectorOf } from './client/connector.js';
+import { RedisLink } from './redis-link.js';
 
 /** How instances share over Redis. */
 export interface RedisFleetOptions extends FleetOptions {
@@ -12,11 +14,19 @@ export interface RedisFleetOptions extends FleetOptions {
   heartbeatMs?: number;
 }
 
+/** So long a connection may take to be made, in ms. */
+const CONNECT_TIMEOUT_MS = 2_000;
+
 /** A fleet on Redis or Valkey. */
 export class RedisFleet implements Fleet {
   constructor(readonly options: RedisFleetOptions) {}
 
-  link(_member: FleetMember): FleetLink {
-    throw new Error('to be written');
+  link(member: FleetMember): FleetLink {
+    const { client, namespace, commandTimeoutMs = 250, heartbeatMs = 1_000 } = this.options;
+    return new RedisLink(member, connectorOf(client, CONNECT_TIMEOUT_MS), {
+      namespace,
+      commandTimeoutMs,
+      heartbeatMs,
+    });
   }
 }

@@ -4,8 +4,8 @@ export interface Script {
   readonly name: string;
   /**
    * Runs after a prologue that all scripts have: `now` is Redis' time in ms, and nothing is done where
-   * that is later than the caller waits. Its own arguments are `ARGV[2]` and on; it returns integers only,
-   * as an array whose first is not negative.
+   * that is later than the caller waits. Its own arguments are `ARGV[2]` and on. It returns an array of
+   * integers, whose first is not negative.
    */
   readonly lua: string;
 }
@@ -28,6 +28,12 @@ export interface Store {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<readonly number[] | undefined>;
+  /** The same for a script that answers with something else: what it is, who asks has to see. */
+  read(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown>;
   /** Told of the messages of a kind, by whomever they come: the values behind the kind, of any type. */
   listen(kind: string, told: (values: readonly unknown[]) => void): void;
   /** What came is not what an instance writes. */

@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import type { SentScript } from './client/connection.js';
+import type { Script } from './store.js';
+
+/**
+ * What all scripts begin with. Who asks waits no longer than `ARGV[1]`, in Redis' time: what arrives later,
+ * as from a Redis that was stopped, is of a time that is over.
+ */
+const PROLOGUE = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[1]) then return {-1, now} end
+`;
+
+const sent = new WeakMap<Script, SentScript>();
+
+/** The script with its prologue, and the digest of both. */
+export function sentAs(script: Script): SentScript {
+  const before = sent.get(script);
+  if (before !== undefined) return before;
+  const lua = PROLOGUE + script.lua;
+  const made = { lua, sha: createHash('sha1').update(lua).digest('hex') };
+  sent.set(script, made);
+  return made;
+}
