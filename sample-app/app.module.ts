@@ -3,6 +3,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import {
   type AlertChannel,
   type ChaosOptions,
+  type Fleet,
   InMemoryMetrics,
   ResilienceModule,
 } from 'nestjs-bulwark';
@@ -15,17 +16,24 @@ import { HealthController } from './health/health.controller.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { resilienceOptions } from './resilience.options.js';
 import { ShopModule } from './shop.module.js';
-import type { Upstreams } from './upstreams/upstreams.js';
+import type { Upstreams, UpstreamUrls } from './upstreams/upstreams.js';
+import { UpstreamsModule } from './upstreams/upstreams.module.js';
+
+export interface ProtectionOptions {
+  alerts: AlertChannel[];
+  logErrors: boolean;
+  chaos?: ChaosOptions;
+  /** With which other instances of the shop it shares what it learns. */
+  fleet?: Fleet | undefined;
+  /** Those of this process, which get a switchboard. */
+  upstreams?: Upstreams;
+}
 
 @Module({})
 export class AppModule {
   static protected(
-    upstreams: Upstreams,
-    {
-      alerts,
-      logErrors,
-      chaos,
-    }: { alerts: AlertChannel[]; logErrors: boolean; chaos?: ChaosOptions },
+    urls: UpstreamUrls,
+    { alerts, logErrors, chaos, fleet, upstreams }: ProtectionOptions,
   ): DynamicModule {
     const prometheus = new PrometheusMetrics();
     return {
@@ -36,10 +44,12 @@ export class AppModule {
           ...resilienceOptions(alerts, logErrors),
           metrics: [new InMemoryMetrics(), prometheus],
           ...(chaos && { chaos }),
+          ...(fleet && { fleet }),
         }),
         // Public, for the sample listens on this machine alone; a real shop gives it a guard.
         ResilienceDashboardModule.forRoot({ public: true, controls: true }),
-        ShopModule.with(upstreams),
+        ShopModule.with(urls),
+        ...(upstreams ? [UpstreamsModule.with(upstreams)] : []),
       ],
       controllers: [HealthController, ErrorsController, MetricsController, ChaosController],
       providers: [ResilienceHealthIndicator, { provide: PrometheusMetrics, useValue: prometheus }],
@@ -47,7 +57,7 @@ export class AppModule {
   }
 
   /** The same shop without the module: every decorator in it does nothing. */
-  static unprotected(upstreams: Upstreams): DynamicModule {
-    return { module: AppModule, imports: [ShopModule.with(upstreams)] };
+  static unprotected(urls: UpstreamUrls): DynamicModule {
+    return { module: AppModule, imports: [ShopModule.with(urls)] };
   }
 }

@@ -1,17 +1,16 @@
 import 'reflect-metadata';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { AlertChannel } from 'nestjs-bulwark';
 import { AppModule } from './app.module.js';
 import { auditOnceSettled } from './demo/audit.js';
-import { Crowd } from './demo/crowd.js';
 import { liveView } from './demo/live-view.js';
-import { brokenPromises, type Result, table } from './demo/report.js';
-import { SCRIPT, SCRIPT_SECONDS } from './demo/script.js';
+import { openShop } from './demo/open-shop.js';
+import { play } from './demo/play.js';
+import { brokenPromises, type Result, ROWS, table } from './demo/report.js';
+import { lengthOf, SCRIPT } from './demo/script.js';
 import { ShopOnTrial } from './demo/shop-on-trial.js';
 import { LiveBlock, paint } from './demo/terminal.js';
 
-const REFRESH_MS = 250;
-const SETTLING_MS = 5_000;
+const REQUESTS_PER_SECOND = 40;
 
 const live = new LiveBlock();
 const alerts: AlertChannel = {
@@ -20,43 +19,30 @@ const alerts: AlertChannel = {
 };
 
 const shops = [
-  await ShopOnTrial.open('protected', (upstreams) =>
-    AppModule.protected(upstreams, { alerts: [alerts], logErrors: false }),
+  await ShopOnTrial.open('protected', (urls) =>
+    openShop(AppModule.protected(urls, { alerts: [alerts], logErrors: false })),
   ),
-  await ShopOnTrial.open('unprotected', (upstreams) => AppModule.unprotected(upstreams)),
+  await ShopOnTrial.open('unprotected', (urls) => openShop(AppModule.unprotected(urls))),
 ] as const;
 
 console.log(
-  `Two equal shops, the same customers, the same outage: ${SCRIPT_SECONDS} seconds.\n` +
+  `Two equal shops, the same customers, the same outage: ${lengthOf(SCRIPT)} seconds.\n` +
     'Only the first has its protections switched on.\n',
 );
-await playScript();
+await play({
+  script: SCRIPT,
+  shops,
+  requestsPerSecond: REQUESTS_PER_SECOND,
+  live,
+  view: () => liveView(...shops),
+});
 const results = [await judge(shops[0]), await judge(shops[1])] as const;
-console.log(`\n${table(results)}\n`);
+console.log(`\n${table(ROWS, results)}\n`);
 conclude();
 await Promise.all(shops.map((shop) => shop.close()));
 
-async function playScript(): Promise<void> {
-  const crowd = new Crowd(shops);
-  const startedAt = performance.now();
-  const elapsedSeconds = () => (performance.now() - startedAt) / 1_000;
-  crowd.start();
-  let endsAt = 0;
-  for (const phase of SCRIPT) {
-    await Promise.all(shops.map((shop) => shop.enter(phase)));
-    live.note(paint('bold', `[${elapsedSeconds().toFixed(1).padStart(4)}s] ${phase.title}`));
-    endsAt += phase.seconds;
-    while (elapsedSeconds() < endsAt) {
-      live.show(await liveView(elapsedSeconds(), phase.title, ...shops));
-      await sleep(REFRESH_MS);
-    }
-  }
-  await crowd.stop();
-  live.erase();
-}
-
 async function judge(shop: ShopOnTrial): Promise<Result> {
-  return { shop, audit: await auditOnceSettled(shop, SETTLING_MS) };
+  return { shop, audit: await auditOnceSettled(shop) };
 }
 
 function conclude(): void {

@@ -22,7 +22,7 @@ const chaos = { rules: process.env.CHAOS === 'outage' ? [...OUTAGE] : [] };
 const port = Number(process.env.PORT ?? 3_000);
 const upstreams = await Upstreams.start();
 const app = await NestFactory.create(
-  AppModule.protected(upstreams, { alerts, logErrors: true, chaos }),
+  AppModule.protected(upstreams.urls, { alerts, logErrors: true, chaos, upstreams }),
   {
     logger: ['warn', 'error'],
   },

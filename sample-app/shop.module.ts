@@ -8,12 +8,11 @@ import { PaymentsClient } from './payments/payments.client.js';
 import { ProductsController } from './products/products.controller.js';
 import { ProductsService } from './products/products.service.js';
 import { RecommendationsClient } from './recommendations/recommendations.client.js';
-import { UpstreamsController } from './upstreams/upstreams.controller.js';
-import { UPSTREAM_URLS, Upstreams } from './upstreams/upstreams.js';
+import { UPSTREAM_URLS, type UpstreamUrls } from './upstreams/upstreams.js';
 
 /** The shop itself. It does not know whether it is protected. */
 @Module({
-  controllers: [OrdersController, ProductsController, UpstreamsController],
+  controllers: [OrdersController, ProductsController],
   providers: [
     OrdersService,
     ProductsService,
@@ -26,13 +25,7 @@ import { UPSTREAM_URLS, Upstreams } from './upstreams/upstreams.js';
   exports: [ChargeQueue],
 })
 export class ShopModule {
-  static with(upstreams: Upstreams): DynamicModule {
-    return {
-      module: ShopModule,
-      providers: [
-        { provide: Upstreams, useValue: upstreams },
-        { provide: UPSTREAM_URLS, useValue: upstreams.urls },
-      ],
-    };
+  static with(urls: UpstreamUrls): DynamicModule {
+    return { module: ShopModule, providers: [{ provide: UPSTREAM_URLS, useValue: urls }] };
   }
 }

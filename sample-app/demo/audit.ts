@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShopOnTrial } from './shop-on-trial.js';
 
+const PATIENCE_MS = 5_000;
+
 /** What the books of payments say about the orders that a shop accepted. */
 export interface Audit {
   readonly accepted: number;
@@ -27,8 +29,8 @@ function audit({ tally, upstreams, healedAt }: ShopOnTrial): Audit {
 }
 
 /** Gives the queued charges some time to be delivered. */
-export async function auditOnceSettled(shop: ShopOnTrial, patienceMs: number): Promise<Audit> {
-  const giveUpAt = performance.now() + patienceMs;
+export async function auditOnceSettled(shop: ShopOnTrial): Promise<Audit> {
+  const giveUpAt = performance.now() + PATIENCE_MS;
   for (;;) {
     const result = audit(shop);
     if (result.chargedOnce === result.accepted || performance.now() > giveUpAt) return result;

@@ -2,7 +2,6 @@ import { PRODUCTS } from '../products/catalogue.js';
 import type { RequestKind } from './customer.js';
 import type { ShopOnTrial } from './shop-on-trial.js';
 
-const REQUESTS_PER_SECOND = 40;
 const TICK_MS = 25;
 const MIX: readonly RequestKind[] = ['product', 'order'];
 
@@ -15,12 +14,15 @@ export class Crowd {
   private sent = 0;
   private timer?: NodeJS.Timeout;
 
-  constructor(private readonly shops: readonly ShopOnTrial[]) {}
+  constructor(
+    private readonly shops: readonly ShopOnTrial[],
+    private readonly requestsPerSecond: number,
+  ) {}
 
   start(): void {
     const startedAt = performance.now();
     this.timer = setInterval(() => {
-      const due = ((performance.now() - startedAt) / 1_000) * REQUESTS_PER_SECOND;
+      const due = ((performance.now() - startedAt) / 1_000) * this.requestsPerSecond;
       while (this.sent < due) this.send(this.sent++);
     }, TICK_MS);
   }

@@ -10,9 +10,9 @@ export interface Result {
   readonly audit: Audit;
 }
 
-type Row = [label: string, cell: (result: Result) => string | number];
+export type Row<R extends Result = Result> = [label: string, cell: (result: R) => string | number];
 
-const ROWS: Row[] = [
+export const ROWS: readonly Row[] = [
   ['requests', ({ shop }) => shop.tally.requests],
   ['successes', ({ shop }) => shop.tally.counts.ok],
   ['degraded', ({ shop }) => shop.tally.counts.degraded],
@@ -33,19 +33,19 @@ const ROWS: Row[] = [
   ['  queued, and charged later', ({ audit }) => delivered(audit)],
 ];
 
-export function table(results: readonly Result[]): string {
+export function table<R extends Result>(rows: readonly Row<R>[], results: readonly R[]): string {
   const grid = new Table({
     head: ['', ...results.map(({ shop }) => paint('bold', shop.label))],
     colAligns: ['left', ...results.map(() => 'right' as const)],
     style: { head: [], border: [], compact: true },
   });
-  for (const [label, cell] of ROWS) {
+  for (const [label, cell] of rows) {
     grid.push([label, ...results.map((result) => cell(result))]);
   }
   return grid.toString();
 }
 
-/** What the protected shop owed its customers and did not deliver. */
+/** What a protected shop owed its customers and did not deliver. */
 export function brokenPromises({ shop, audit }: Result): string[] {
   const lost = [...shop.tally.failures('order'), ...shop.tally.failures('product')];
   const reasons = [...new Set(lost)].slice(0, 3).join('; ');
@@ -78,11 +78,11 @@ function delivered({ queued, lastDeliveryMs }: Audit): string {
   return lastDeliveryMs === undefined ? '0' : `${queued} (all by ${seconds(lastDeliveryMs)})`;
 }
 
-function problem(count: number): string {
+export function problem(count: number): string {
   return paint(count > 0 ? 'red' : 'green', String(count));
 }
 
-function milliseconds(ms: number): string {
+export function milliseconds(ms: number): string {
   return `${Math.round(ms)} ms`;
 }
 

@@ -15,4 +15,6 @@ export const SCRIPT: readonly Phase[] = [
   { title: 'recovery', seconds: 5, faults: {} },
 ];
 
-export const SCRIPT_SECONDS = SCRIPT.reduce((total, { seconds }) => total + seconds, 0);
+export function lengthOf(script: readonly Phase[]): number {
+  return script.reduce((total, { seconds }) => total + seconds, 0);
+}

@@ -1,35 +1,38 @@
-import type { DynamicModule, INestApplication } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { UPSTREAM_NAMES, type UpstreamName, Upstreams } from '../upstreams/upstreams.js';
+import {
+  UPSTREAM_NAMES,
+  type UpstreamName,
+  Upstreams,
+  type UpstreamUrls,
+} from '../upstreams/upstreams.js';
 import { type RequestKind, visit } from './customer.js';
 import type { Phase } from './script.js';
 import { Tally } from './tally.js';
 
+/** One or several instances of a shop, which serve. */
+export interface OpenShop {
+  readonly urls: readonly string[];
+  close(): Promise<void>;
+}
+
 /** A shop with upstreams of its own, on real sockets, and the record of how it served. */
-export class ShopOnTrial {
+export class ShopOnTrial<Shop extends OpenShop = OpenShop> {
   readonly tally = new Tally();
   /** When each upstream that was broken became well again. */
   readonly healedAt = new Map<UpstreamName, number>();
+  private served = 0;
 
   private constructor(
     readonly label: string,
     readonly upstreams: Upstreams,
-    private readonly app: INestApplication,
-    readonly url: string,
+    readonly shop: Shop,
   ) {}
 
-  static async open(
+  static async open<Shop extends OpenShop>(
     label: string,
-    moduleFor: (upstreams: Upstreams) => DynamicModule,
-  ): Promise<ShopOnTrial> {
+    open: (upstreams: UpstreamUrls) => Promise<Shop>,
+  ): Promise<ShopOnTrial<Shop>> {
     const upstreams = await Upstreams.start();
-    // Silent: the unprotected shop would log a stack for every order that it loses.
-    const app = await NestFactory.create(moduleFor(upstreams), {
-      logger: false,
-      forceCloseConnections: true,
-    });
-    await app.listen(0, '127.0.0.1');
-    return new ShopOnTrial(label, upstreams, app, await app.getUrl());
+    return new ShopOnTrial(label, upstreams, await open(upstreams.urls));
   }
 
   async enter({ faults }: Phase): Promise<void> {
@@ -41,14 +44,17 @@ export class ShopOnTrial {
     for (const name of healed) this.healedAt.set(name, performance.now());
   }
 
+  /** By one instance after another. */
   async serve(kind: RequestKind, productId: string): Promise<void> {
+    const { urls } = this.shop;
+    const url = urls[this.served++ % urls.length] as string;
     const askedAt = performance.now();
-    const answer = await visit(this.url, kind, productId);
+    const answer = await visit(url, kind, productId);
     this.tally.add(kind, answer, performance.now() - askedAt);
   }
 
   async close(): Promise<void> {
-    await this.app.close();
+    await this.shop.close();
     await this.upstreams.close();
   }
 }

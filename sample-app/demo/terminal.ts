@@ -4,9 +4,17 @@ import { styleText } from 'node:util';
 const { stdout } = process;
 const COLOURED = stdout.isTTY && !process.env.NO_COLOR;
 const PLAIN_INTERVAL_MS = 2_000;
+const BAR_WIDTH = 40;
 
 export function paint(style: Parameters<typeof styleText>[0], text: string): string {
   return COLOURED ? styleText(style, text) : text;
+}
+
+/** How much is done, from 0 to 1; only where it can be redrawn. */
+export function bar(share: number): string {
+  if (!stdout.isTTY) return '';
+  const done = Math.round(Math.min(share, 1) * BAR_WIDTH);
+  return paint('cyan', '█'.repeat(done)) + paint('dim', '░'.repeat(BAR_WIDTH - done));
 }
 
 /**
