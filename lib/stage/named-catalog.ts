@@ -2,6 +2,7 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics } from '../common/metrics.js';
 import { type Checker, checked, merge, nameOr } from '../common/options.js';
 import { isKeyed, type Registered, type Registry } from '../common/registry.js';
+import { checkSharing } from '../fleet/sharing.js';
 import type { AttemptStage } from './attempt-stage.js';
 import { ByKey } from './by-key.js';
 import {
@@ -178,6 +179,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     const [keyed, own] = splitKeyed<O>(options);
     Object.freeze(own); // which many may be made with
     const inForce = instances.resolve(place, own); // with the place in the message
+    checkSharing(place, (inForce as { shared?: unknown }).shared, application.fleet);
     if (!isByKey) return registry.add(instances.make(name, own, application), place);
     const { title } = instances;
     const resolved = resolveKeyedOptions(keyed);
