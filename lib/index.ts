@@ -72,7 +72,16 @@ export type { Order, SharedRegister } from './fleet/shared-register.js';
 export type { SharedSlots } from './fleet/shared-slots.js';
 export type { SharedSnapshots } from './fleet/shared-snapshots.js';
 export type { SharedTokens } from './fleet/shared-tokens.js';
-export type { SharedVerdicts, Verdict } from './fleet/shared-verdicts.js';
+export type {
+  Lease,
+  LeaseRequest,
+  OpenSpan,
+  ProbePermit,
+  ProbeReport,
+  SharedVerdicts,
+  Verdict,
+  Vote,
+} from './fleet/shared-verdicts.js';
 export { Hedge } from './hedge/hedge.decorator.js';
 export type { HedgeOptions } from './hedge/hedge.options.js';
 export { describeError, type ErrorDescription } from './observability/error-record.js';

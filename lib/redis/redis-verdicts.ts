@@ -1,9 +1,115 @@
-import type { SharedVerdicts } from '../index.js';
-import type { Store } from './store.js';
+import type {
+  Lease,
+  LeaseRequest,
+  ProbePermit,
+  ProbeReport,
+  SharedVerdicts,
+  Verdict,
+  Vote,
+} from '../index.js';
+import type { Script, Store } from './store.js';
+import { FAIL, LEASE, READ, RELEASE, SUCCEED, VOTE } from './verdict-scripts.js';
 
-/** The shared circuit breakers. To be written. */
+const KIND = 'verdict';
+
+/** Beyond what Redis' JSON tells exactly; as times in ms they are thousands of years away. */
+const MAX_GENERATION = 99_999_999_999_999;
+/** No timer takes longer, and so no breaker is open for longer. */
+const MAX_MS = 2_147_483_647;
+
+/** The shared circuit breakers, each with a hash, its votes and its permits. */
 export class RedisVerdicts implements SharedVerdicts {
-  constructor(readonly store: Store) {}
+  private readonly listeners = new Map<string, Set<(verdict: Verdict) => void>>();
 
-  listen(): void {}
+  constructor(private readonly store: Store) {
+    store.listen(KIND, (values) => this.told(values));
+  }
+
+  async read(breaker: string): Promise<Verdict | undefined> {
+    return this.verdictIn(await this.run(READ, breaker, []));
+  }
+
+  async vote(breaker: string, vote: Vote): Promise<Verdict | undefined> {
+    const { openMs, baseMs, quorum, seen } = vote;
+    const args = [Math.ceil(openMs), Math.round(baseMs), quorum, seen];
+    return this.verdictIn(await this.run(VOTE, breaker, [this.store.instance, ...args]));
+  }
+
+  async lease(breaker: string, request: LeaseRequest): Promise<Lease | undefined> {
+    const { generation, token, maxPermits, ttlMs, lockoutMs } = request;
+    const args = [generation, token, maxPermits, Math.ceil(ttlMs), Math.ceil(lockoutMs)];
+    const answer = await this.run(LEASE, breaker, [this.store.instance, ...args]);
+    const verdict = this.verdictIn(answer);
+    if (answer === undefined || verdict === undefined) return undefined;
+    const [granted, , , , , retryAfterMs] = answer;
+    if (granted !== 0 && granted !== 1) return this.refuse('an answer to a lease');
+    if (!isWhole(retryAfterMs, MAX_MS)) return this.refuse('an answer to a lease');
+    return { isGranted: granted === 1, retryAfterMs, verdict };
+  }
+
+  async report(
+    breaker: string,
+    { generation, token }: ProbePermit,
+    report: ProbeReport,
+  ): Promise<Verdict | undefined> {
+    const permit = [generation, token];
+    if (report.outcome === 'nothing')
+      return this.verdictIn(await this.run(RELEASE, breaker, permit));
+    if (report.outcome === 'success')
+      return this.verdictIn(await this.run(SUCCEED, breaker, [...permit, report.successThreshold]));
+    const span = [Math.ceil(report.openMs), Math.round(report.baseMs)];
+    const { instance } = this.store;
+    return this.verdictIn(await this.run(FAIL, breaker, [...permit, instance, ...span]));
+  }
+
+  listen(breaker: string, told: (verdict: Verdict) => void): () => void {
+    const all = this.listeners.get(breaker) ?? new Set();
+    this.listeners.set(breaker, all.add(told));
+    return () => {
+      all.delete(told);
+      if (all.size === 0 && this.listeners.get(breaker) === all) this.listeners.delete(breaker);
+    };
+  }
+
+  private run(
+    script: Script,
+    breaker: string,
+    args: readonly (string | number)[],
+  ): Promise<readonly number[] | undefined> {
+    const { store } = this;
+    const keys = ['s', 'v', 'p'].map((part) => store.key('breaker', breaker, part));
+    return store.run(script, keys, [store.channel, breaker, ...args]);
+  }
+
+  private told([breaker, ...values]: readonly unknown[]): void {
+    if (typeof breaker !== 'string') {
+      this.store.refused('a verdict of no breaker');
+      return;
+    }
+    const verdict = verdictOf(values);
+    if (verdict === undefined) this.store.refused('a verdict');
+    else for (const told of [...(this.listeners.get(breaker) ?? [])]) told(verdict);
+  }
+
+  private verdictIn(answer: readonly number[] | undefined): Verdict | undefined {
+    if (answer === undefined) return undefined;
+    return verdictOf(answer.slice(1)) ?? this.refuse('an answer about a verdict');
+  }
+
+  private refuse(what: string): undefined {
+    this.store.refused(what);
+    return undefined;
+  }
+}
+
+/** @returns nothing where these are not the values of one */
+function verdictOf(values: readonly unknown[]): Verdict | undefined {
+  const [generation, open, leftMs, baseMs] = values;
+  if (!isWhole(generation, MAX_GENERATION) || !isWhole(open, 1)) return undefined;
+  if (!isWhole(leftMs, MAX_MS) || !isWhole(baseMs, MAX_MS)) return undefined;
+  return { generation, isOpen: open === 1, leftMs, baseMs };
+}
+
+function isWhole(value: unknown, max: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= max;
 }

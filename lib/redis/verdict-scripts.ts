@@ -1,0 +1,102 @@
+import type { Script } from './store.js';
+
+/**
+ * What all of them begin with. Of a breaker, `KEYS[1]` is a hash with the verdict in force, `KEYS[2]` tells when
+ * each instance's vote ends, and `KEYS[3]` when each probe's permit does. `ARGV[2]` is the channel, and
+ * `ARGV[3]` the breaker's name.
+ */
+const VERDICT = `
+local stored = redis.call('HMGET', KEYS[1], 'generation', 'open', 'untilMs', 'baseMs')
+local generation = tonumber(stored[1]) or 0
+local open = tonumber(stored[2]) or 0
+local untilMs = tonumber(stored[3]) or 0
+local baseMs = tonumber(stored[4]) or 0
+
+local function leftMs()
+  if open == 0 then return 0 end
+  return math.max(0, untilMs - now)
+end
+
+local function answer(first, retryAfterMs)
+  return { first, generation, open, leftMs(), baseMs, retryAfterMs or 0 }
+end
+
+-- What nobody asks for any more goes by itself.
+local function keep(key)
+  local longest = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
+  if longest then redis.call('PEXPIRE', key, math.max(1, 2 * (tonumber(longest) - now))) end
+end
+
+-- A new verdict, which all are told: open for some time, or closed where that is 0. Its generation grows
+-- also where the hash was lost.
+local function decide(seen, openMs, nextBaseMs)
+  generation = math.max(generation + 1, seen + 1, now)
+  open, untilMs, baseMs = 0, 0, nextBaseMs
+  if openMs > 0 then open, untilMs = 1, now + openMs end
+  redis.call('HSET', KEYS[1], 'generation', generation, 'open', open, 'untilMs', untilMs,
+    'baseMs', baseMs, 'successes', 0)
+  redis.call('PEXPIRE', KEYS[1], math.max(3600000, 4 * openMs))
+  redis.call('DEL', KEYS[2], KEYS[3])
+  redis.call('PUBLISH', ARGV[2], cjson.encode({ 1, 'verdict', ARGV[3], generation, open, leftMs(), baseMs }))
+  return answer(0)
+end
+`;
+
+/** Of those that give a permit back: `ARGV[4]` is its generation, and `ARGV[5]` its token. */
+const PERMIT = `${VERDICT}
+if generation ~= tonumber(ARGV[4]) or redis.call('ZREM', KEYS[3], ARGV[5]) == 0 then return answer(0) end
+`;
+
+export const READ: Script = { name: 'read', lua: `${VERDICT} return answer(0)` };
+
+/** `ARGV` from 4 on: instance, openMs, baseMs, quorum, seen. */
+export const VOTE: Script = {
+  name: 'vote',
+  lua: `${VERDICT}
+if open == 1 and untilMs > now then return answer(0) end
+local openMs, base = tonumber(ARGV[5]), tonumber(ARGV[6])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+redis.call('ZADD', KEYS[2], now + openMs, ARGV[4])
+keep(KEYS[2])
+if redis.call('ZCARD', KEYS[2]) < tonumber(ARGV[7]) then return answer(0) end
+redis.call('HDEL', KEYS[1], 'lastFailedProber')
+if open == 1 then base = math.max(base, baseMs) end
+return decide(tonumber(ARGV[8]), openMs, base)`,
+};
+
+/** `ARGV` from 4 on: instance, generation, token, maxPermits, ttlMs, lockoutMs. The first of the answer is 1 where it is granted. */
+export const LEASE: Script = {
+  name: 'lease',
+  lua: `${VERDICT}
+local ttlMs = tonumber(ARGV[8])
+if open == 0 or generation ~= tonumber(ARGV[5]) then return answer(0) end
+if untilMs > now then return answer(0, untilMs - now) end
+local lockedUntil = untilMs + tonumber(ARGV[9])
+if lockedUntil > now and redis.call('HGET', KEYS[1], 'lastFailedProber') == ARGV[4] then
+  return answer(0, lockedUntil - now)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ttlMs)
+if redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf') >= tonumber(ARGV[7]) then return answer(0, 250) end
+redis.call('ZADD', KEYS[3], now + ttlMs, ARGV[6])
+keep(KEYS[3])
+return answer(1)`,
+};
+
+/** `ARGV[6]`: successThreshold. */
+export const SUCCEED: Script = {
+  name: 'succeed',
+  lua: `${PERMIT}
+if redis.call('HINCRBY', KEYS[1], 'successes', 1) < tonumber(ARGV[6]) then return answer(0) end
+redis.call('HDEL', KEYS[1], 'lastFailedProber')
+return decide(0, 0, 0)`,
+};
+
+/** `ARGV` from 6 on: instance, openMs, baseMs. */
+export const FAIL: Script = {
+  name: 'fail',
+  lua: `${PERMIT}
+redis.call('HSET', KEYS[1], 'lastFailedProber', ARGV[6])
+return decide(0, tonumber(ARGV[7]), tonumber(ARGV[8]))`,
+};
+
+export const RELEASE: Script = { name: 'release', lua: `${PERMIT} return answer(0)` };
