@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { type AlertChannel, WebhookAlerts } from 'nestjs-bulwark';
 import { AppModule } from './app.module.js';
 import { OUTAGE } from './chaos/outage.js';
+import { fleetAt } from './fleet.js';
 import { FAULTS } from './upstreams/fault.js';
 import { UPSTREAM_NAMES, Upstreams } from './upstreams/upstreams.js';
 
@@ -19,10 +20,13 @@ const alerts = ALERT_WEBHOOK ? [pager, new WebhookAlerts({ url: ALERT_WEBHOOK })
 /** With the outage from the start: CHAOS=outage npm start */
 const chaos = { rules: process.env.CHAOS === 'outage' ? [...OUTAGE] : [] };
 
+/** As one of several that share what they learn: REDIS_URL=redis://127.0.0.1 npm start */
+const fleet = fleetAt(process.env.REDIS_URL);
+
 const port = Number(process.env.PORT ?? 3_000);
 const upstreams = await Upstreams.start();
 const app = await NestFactory.create(
-  AppModule.protected(upstreams.urls, { alerts, logErrors: true, chaos, upstreams }),
+  AppModule.protected(upstreams.urls, { alerts, logErrors: true, chaos, fleet, upstreams }),
   {
     logger: ['warn', 'error'],
   },

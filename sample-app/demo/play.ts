@@ -32,7 +32,7 @@ export async function play<P extends Phase>(play: Play<P>): Promise<void> {
     live.note(paint('bold', `${clock(elapsedSeconds())} ${phase.title}`));
     endsAt += phase.seconds;
     while (elapsedSeconds() < endsAt) {
-      const head = `${clock(elapsedSeconds())} ${phase.title.padEnd(21)}`;
+      const head = `${clock(elapsedSeconds())} ${phase.title.padEnd(28)}`;
       live.show([head + bar(elapsedSeconds() / seconds), ...(await play.view())]);
       await sleep(REFRESH_MS);
     }
