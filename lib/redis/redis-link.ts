@@ -22,7 +22,8 @@ export interface LinkOptions {
 
 /** The way of one application to its fleet. */
 export class RedisLink implements FleetLink, Store {
-  // Here the shared things are plugged in.
+  private readonly listeners = new Map<string, (values: readonly unknown[]) => void>();
+  // Here the shared things are plugged in, which listen from the first.
   readonly verdicts = new RedisVerdicts(this);
   readonly tokens = new RedisTokens(this);
   readonly slots = new RedisSlots(this);
@@ -36,7 +37,6 @@ export class RedisLink implements FleetLink, Store {
   private readonly keys: Keys;
   private readonly ownChannel: string;
   private readonly presence: readonly string[];
-  private readonly listeners = new Map<string, (values: readonly unknown[]) => void>();
   private session: Session | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
