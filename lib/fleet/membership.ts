@@ -8,6 +8,9 @@ import type { FleetEvent } from './fleet.telemetry.js';
 /** So many participants ask at a time, so that the answers come in time. */
 const SYNCED_AT_ONCE = 100;
 
+/** Its last questions are answered by then, or will not be. */
+const ENDED_WITHIN_MS = 10_000;
+
 /** Something of an application that its fleet shares: a breaker, a rate limit. */
 export interface Participant {
   /** Asks how it stands. Never rejects. */
@@ -70,8 +73,12 @@ export class Membership implements FleetMember {
 
   /** The application has ended. */
   async end(): Promise<void> {
+    // What it waits for keeps no process alive, which would end before the hooks that come after this.
+    const alive = new Alarm(() => undefined);
+    alive.set(ENDED_WITHIN_MS);
     await Promise.all([...this.participants].map((each) => each.leave?.()));
     await this.link.close();
+    alive.stop();
   }
 
   async sync(): Promise<void> {

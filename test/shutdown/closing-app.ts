@@ -10,7 +10,15 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { Bulkhead, ResilienceModule, ResilienceService, Retry, Timeout } from '../../lib/index.js';
+import {
+  Bulkhead,
+  type Fleet,
+  type FleetLink,
+  ResilienceModule,
+  ResilienceService,
+  Retry,
+  Timeout,
+} from '../../lib/index.js';
 
 let isClosing = false;
 
@@ -64,6 +72,15 @@ class ShopModule {}
 })
 class HastyModule {}
 
+/** Its link takes a while to be closed, and holds no process meanwhile. */
+const fleet: Fleet = {
+  link: () =>
+    ({
+      open: () => undefined,
+      close: () => new Promise((resolve) => setTimeout(resolve, 20).unref()),
+    }) as Pick<FleetLink, 'open' | 'close'> as FleetLink,
+};
+
 async function serve(application: INestApplication): Promise<void> {
   application.enableShutdownHooks();
   await application.listen(0, '127.0.0.1');
@@ -78,6 +95,12 @@ const APPLICATIONS: Record<string, () => Promise<void>> = {
   hanging: async () => {
     const context = await NestFactory.createApplicationContext(HastyModule, quiet);
     void context.get(Outbox).hang();
+    await context.close();
+    tell('closed');
+  },
+  leaving: async () => {
+    const module = ResilienceModule.forRoot({ fleet });
+    const context = await NestFactory.createApplicationContext(module, quiet);
     await context.close();
     tell('closed');
   },

@@ -69,6 +69,14 @@ describe('A process whose application has closed', () => {
   });
 });
 
+describe('A process in which nothing else is left than its fleet', () => {
+  it('ends when that has been left, and the application is closed', async () => {
+    const running = new Running('leaving');
+    expect(await running.end()).toBe(0);
+    expect(await running.says(/closed|never/)).toBe('closed');
+  });
+});
+
 describe('A process in which nothing is left but calls under a timeout', () => {
   it('waits for the timeouts, and then ends', async () => {
     const running = new Running('waiting');
