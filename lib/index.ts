@@ -68,7 +68,13 @@ export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.opti
 export type { LastGoodOptions } from './fallback/last-good.options.js';
 export type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet/fleet.js';
 export type { FleetEvent } from './fleet/fleet.telemetry.js';
-export type { Order, SharedRegister } from './fleet/shared-register.js';
+export type { ControlScope } from './fleet/orders.js';
+export type {
+  KnownOrder,
+  Order,
+  RegisterListener,
+  SharedRegister,
+} from './fleet/shared-register.js';
 export type { SharedSlots } from './fleet/shared-slots.js';
 export type { SharedSnapshots } from './fleet/shared-snapshots.js';
 export type { SharedTokens } from './fleet/shared-tokens.js';

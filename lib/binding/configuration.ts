@@ -62,7 +62,8 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
       return (error) => guard.warn(error);
     },
   });
-  return { options, telemetry, catalog, chaos: new Chaos(options.chaos, telemetry), fleet };
+  const chaos = new Chaos(options.chaos, telemetry, fleet?.orders);
+  return { options, telemetry, catalog, chaos, fleet };
 }
 
 /** @throws ResilienceConfigurationError where the library records something else by the name */

@@ -62,6 +62,11 @@ export class ActiveRule {
     return until === undefined ? Number.POSITIVE_INFINITY : until.getTime() - Date.now();
   }
 
+  /** How long ago it was added, in ms. */
+  ageMs(at: number): number {
+    return this.since.elapsedMs(at);
+  }
+
   /** An attempt waits by it. @returns to be called when that is over */
   holdUp(wait: Wait): () => void {
     this.waits.add(wait);

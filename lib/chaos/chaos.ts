@@ -2,12 +2,16 @@ import { Logger } from '@nestjs/common';
 import { now } from '../common/clock.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { MetricsRecorder } from '../common/metrics.js';
+import { type ControlScope, type Orders, ordersFor } from '../fleet/orders.js';
 import { Guard } from '../observability/guard.js';
 import { ActiveRule, type ChaosRuleView } from './active-rule.js';
 import { type ChaosOptions, checkEnvironment } from './chaos.options.js';
 import type { ChaosEvent } from './chaos.telemetry.js';
 import { doubtOfPast, doubtsOfTargets, type Targeted } from './chaos-doubts.js';
 import { type ChaosRule, checkChaosRule } from './chaos-rule.js';
+
+/** The subject of the order that ends all chaos: `chaos/all`. */
+const [KIND, ALL] = ['chaos', 'all'];
 
 /** Where it is told what was injected. */
 export interface ChaosReports {
@@ -36,7 +40,14 @@ export class Chaos {
     /** @internal */
     readonly options: ChaosOptions | undefined,
     private readonly reports: ChaosReports,
+    private readonly orders?: Orders,
   ) {
+    orders?.on(KIND, {
+      knows: (value) => value === null,
+      obey: (name, { by, ageMs }) => {
+        if (name === ALL) this.stop(ageMs, by);
+      },
+    });
     for (const each of options?.rules ?? []) {
       const rule = this.made(each, 'chaos.rules');
       if (rule.isOver(now())) this.past.push(rule);
@@ -101,11 +112,18 @@ export class Chaos {
     return this.inForce().map((rule) => rule.view());
   }
 
-  /** Ends all rules, as `remove()` does, and what requests that are being answered have brought along. */
-  stopAll(): void {
-    for (const rules of this.ofRequests) for (const rule of rules) rule.end();
-    const rules = this.inForce();
-    if (rules.length > 0) this.end(rules);
+  /**
+   * Ends all rules, as `remove()` does, and what requests that are being answered have brought along.
+   *
+   * With `{ fleet: true }` in all instances: those that are not reached end theirs when they are back within a
+   * day, except what was added since. Instances that start later with rules of their own keep these.
+   *
+   * @throws ResilienceConfigurationError with `{ fleet: true }` in an application that has no fleet
+   */
+  stopAll(scope?: ControlScope): void {
+    const orders = ordersFor(scope, this.orders, 'Chaos.stopAll()');
+    this.stop();
+    orders?.give(KIND, ALL, null);
   }
 
   /** A request brings chaos along. @returns to be called when it was answered: then its rules end @internal */
@@ -160,6 +178,15 @@ export class Chaos {
     return [...this.past.map(doubtOfPast), ...doubtsOfTargets(this.inForce(), operations)];
   }
 
+  /** @param ageMs of what was added less than that ago nobody who said it knew */
+  private stop(ageMs = 0, by?: string): void {
+    const at = now();
+    const isMeant = (rule: ActiveRule) => rule.ageMs(at) >= ageMs;
+    for (const rules of this.ofRequests) for (const rule of rules.filter(isMeant)) rule.end();
+    const rules = this.inForce(at).filter(isMeant);
+    if (rules.length > 0) this.end(rules, by);
+  }
+
   private hits(rate: number): boolean {
     return rate === 1 || (rate > 0 && this.draw() < rate);
   }
@@ -191,11 +218,18 @@ export class Chaos {
     this.version++;
   }
 
-  private end(rules: readonly ActiveRule[]): void {
+  private end(rules: readonly ActiveRule[], by?: string): void {
     this.change(this.rules.filter((rule) => !rules.includes(rule)));
     for (const rule of rules) rule.end();
     const ids = rules.map(({ id }) => id);
-    const message = `Chaos has ended: ${ids.join(', ')}`;
-    this.logger.warn({ event: 'chaos_off', chaos: true, message, rules: ids });
+    const said = by === undefined ? '' : `; ordered at ${by}`;
+    const message = `Chaos has ended: ${ids.join(', ')}${said}`;
+    this.logger.warn({
+      event: 'chaos_off',
+      chaos: true,
+      message,
+      rules: ids,
+      ...(by !== undefined && { by }),
+    });
   }
 }

@@ -4,9 +4,11 @@ import type { WindowCounts } from '../common/time-window.js';
 import { isDeadline } from '../context/ambient.js';
 import { markIfAnswered } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import { type ControlScope, ordersFor } from '../fleet/orders.js';
 import { Alone } from '../stage/alone.js';
 import type { AttemptStage, Retention, Settlement, StageAttempt } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
+import { BREAKERS, type BreakerOrder, type FleetOrder, obeyed } from './breaker-orders.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
   type CircuitBreakerOptions,
@@ -131,19 +133,39 @@ export class CircuitBreakerPolicy implements AttemptStage {
     return this.state === CircuitState.CLOSED ? undefined : this.recovery?.openTime.cause;
   }
 
-  /** Rejects every call until `reset()`. */
-  forceOpen(): void {
-    this.enter(CircuitState.FORCED_OPEN, 'forced-open');
+  /**
+   * Rejects every call until `reset()`.
+   *
+   * With `{ fleet: true }` the breaker of the name does so in each instance, shared or not: at once in this
+   * one and in those that are reached, in others when they are back or start. What is said without it is
+   * said to this instance only, which goes by that until something newer is said to the fleet.
+   *
+   * @throws ResilienceConfigurationError with `{ fleet: true }` in an application that has no fleet
+   */
+  forceOpen(scope?: ControlScope): void {
+    this.control(CircuitState.FORCED_OPEN, scope);
   }
 
-  /** Lets every call through, and counts none, until `reset()`. */
-  disable(): void {
-    this.enter(CircuitState.DISABLED, 'disabled');
+  /** Lets every call through, and counts none, until `reset()`. @param scope as of `forceOpen()` */
+  disable(scope?: ControlScope): void {
+    this.control(CircuitState.DISABLED, scope);
   }
 
-  /** Closes it, with an empty window. */
-  reset(): void {
-    this.enter(CircuitState.CLOSED, 'reset');
+  /** Closes it, with an empty window. @param scope as of `forceOpen()` */
+  reset(scope?: ControlScope): void {
+    this.control(null, scope);
+  }
+
+  /**
+   * Somebody has told the whole fleet. A reset of before this instance was there only ends what was forced:
+   * what the breaker has learnt since is its own.
+   *
+   * @internal
+   */
+  obey({ value, by, ageMs }: FleetOrder): void {
+    if (value === null && ageMs > 0 && this.forcedState === undefined) return;
+    const { to, byFleet } = obeyed(value);
+    this.enter(to, byFleet, now(), undefined, by);
   }
 
   /**
@@ -389,11 +411,19 @@ export class CircuitBreakerPolicy implements AttemptStage {
     else if (probes.succeed()) this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
   }
 
+  private control(order: BreakerOrder, scope: ControlScope | undefined): void {
+    const orders = ordersFor(scope, this.host?.fleet?.orders, this.place);
+    const { to, byHand } = obeyed(order);
+    this.enter(to, byHand);
+    orders?.give(BREAKERS, this.name, order);
+  }
+
   private enter(
     to: CircuitState,
     reason: CircuitTransitionReason,
     at = now(),
     error?: unknown,
+    by?: string,
   ): void {
     const from = this.state;
     const counts = this.outcomes?.counts(at);
@@ -412,6 +442,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
       failureRate: calls === 0 ? 0 : (failures / calls) * 100,
     };
     if (error !== undefined) details.error = error;
+    if (by !== undefined) details.by = by;
     if (to === CircuitState.OPEN) details.retryAfterMs = this.retryAfterMs(at);
     this.telemetry?.changed(from, to, reason, details);
   }

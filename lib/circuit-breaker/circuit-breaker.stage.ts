@@ -2,6 +2,7 @@ import { fractionDoubt, mergeEither } from '../common/options.js';
 import { Registry } from '../common/registry.js';
 import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
 import { namedStage } from '../stage/named-catalog.js';
+import { BREAKERS, type FleetOrder, isBreakerOrder } from './breaker-orders.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import { breakerHealth, sumOfBreakers } from './circuit-breaker.health.js';
 import {
@@ -55,7 +56,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
   {
     stage: 'circuitBreaker',
     title: 'circuit breaker',
-    section: 'breakers',
+    section: BREAKERS,
     policy: CircuitBreakerPolicy,
     registry: CircuitBreakerRegistry,
     check: checkCircuitBreakerOptions,
@@ -66,6 +67,10 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     snapshot: (breaker) => breaker.getSnapshot(),
     sum: (snapshots) => sumOfBreakers(snapshots as CircuitBreakerSnapshot[]),
     health: breakerHealth,
+    orders: {
+      knows: isBreakerOrder,
+      obey: (breaker, order) => breaker.obey?.(order as FleetOrder), // a test may have put something else in its place,
+    },
     doubts: ({ name, options }) =>
       (['failureRateThreshold', 'slowCallRateThreshold'] as const).flatMap((option) =>
         fractionDoubt(`circuit breaker ${name}`, option, options[option]),

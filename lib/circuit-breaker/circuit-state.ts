@@ -42,7 +42,10 @@ export type CircuitTransitionReason =
   | 'probes-succeeded'
   | 'forced-open'
   | 'disabled'
-  | 'reset';
+  | 'reset'
+  | 'fleet-forced'
+  | 'fleet-disabled'
+  | 'fleet-reset';
 
 /** What a breaker knew when it changed its state. */
 export interface CircuitTransitionDetails {
@@ -58,4 +61,6 @@ export interface CircuitTransitionDetails {
   failureRate: number;
   /** Until the first probe, in ms; only where it opens by itself. */
   retryAfterMs?: number;
+  /** The instance where somebody has ordered it of the fleet. */
+  by?: string;
 }

@@ -4,6 +4,7 @@ import { Alarm } from '../common/alarm.js';
 import type { MetricsRecorder } from '../common/metrics.js';
 import type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet.js';
 import type { FleetEvent } from './fleet.telemetry.js';
+import { Orders } from './orders.js';
 
 /** So many participants ask at a time, so that the answers come in time. */
 const SYNCED_AT_ONCE = 100;
@@ -32,6 +33,8 @@ export class Membership implements FleetMember {
   readonly instance = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   readonly options: Readonly<Required<FleetOptions>>;
   readonly link: FleetLink;
+  /** What has been told to all instances. */
+  readonly orders: Orders;
   private readonly participants = new Set<Participant>();
   private tellSynced: () => void = () => undefined;
 
@@ -48,6 +51,8 @@ export class Membership implements FleetMember {
       ...fleet.options,
     };
     this.link = fleet.link(this);
+    this.orders = new Orders(this);
+    this.participants.add(this.orders); // before all others, which may be made as it is told
     reports.metrics.gauge('fleet.up', 0);
   }
 

@@ -1,15 +1,41 @@
 /** What somebody has told all instances, also those that start later. */
 export interface Order {
-  /** What it is about: `breakers/payments`. */
+  /** What it is about, by kind and name: `breakers/payments`. */
   readonly subject: string;
-  /** Greater than that of every order before it about the same. */
+  /** Greater than that of every order before it about the same; a whole number. */
   readonly generation: number;
-  /** What is to be. Plain values. */
+  /** What is to be. Plain values; `null` takes back what was ordered before, and is kept for a day. */
   readonly value: unknown;
+  /** The instance that was told first. */
+  readonly by: string;
+  /** How long ago it was given, in ms; 0 where it is heard of at once. */
+  readonly ageMs: number;
 }
 
-/** The last order of each subject: who writes last wins, by generation. */
+/** An order as an instance knows it. */
+export interface KnownOrder extends Order {
+  /** 0 of one that the store has not taken yet. */
+  readonly generation: number;
+  /** The generation of the order that it takes the place of. */
+  readonly after: number;
+}
+
+/** What an instance hears of the register. */
+export interface RegisterListener {
+  /** An order was given, or put back; also one's own. */
+  ordered(order: Order): void;
+  /** The store has none: who knows of some puts them back. */
+  lost(): void;
+}
+
+/** The last order of each subject. */
 export interface SharedRegister {
-  /** Told of orders of others. */
-  listen(told: (order: Order) => void): void;
+  listen(listener: RegisterListener): void;
+  /**
+   * As one step: puts each order where there is none of its subject, or only an older one, tells all
+   * instances of those, and answers with all that there are. One that the store has not taken yet gets its
+   * generation: greater than that which it comes after, and the time at which it was given; of age 0 also
+   * greater than that of whatever is there.
+   */
+  exchange(orders: readonly KnownOrder[]): Promise<readonly Order[] | undefined>;
 }

@@ -41,6 +41,9 @@ const VERBS: Record<CircuitTransitionReason, string> = {
   'forced-open': 'was forced open, until reset()',
   disabled: 'was disabled: it lets everything through, until reset()',
   reset: 'was reset and is closed',
+  'fleet-forced': 'was forced open by the fleet, until reset()',
+  'fleet-disabled': 'was disabled by the fleet: it lets everything through, until reset()',
+  'fleet-reset': 'was reset by the fleet and is closed',
 };
 
 /**
@@ -87,7 +90,7 @@ export class CircuitLog {
   }
 
   private recordOf(transition: CircuitTransition): CircuitRecord {
-    const { breaker, from, to, reason, calls, failures, failureRate, retryAfterMs, error } =
+    const { breaker, from, to, reason, calls, failures, failureRate, retryAfterMs, error, by } =
       transition;
     const told = error === undefined ? undefined : this.redaction.describe(error);
     return {
@@ -102,6 +105,7 @@ export class CircuitLog {
       failure_rate: Math.round(failureRate * 10) / 10,
       ...(told && errorFields(told)),
       ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+      ...(by !== undefined && { by }),
       ...(isChaos(error) && { chaos: true }),
       timestamp: isoTime(),
     };
@@ -114,8 +118,9 @@ export class CircuitLog {
 
 /** One line for whoever is on call. */
 function inWords(transition: CircuitTransition, told: ToldError | undefined): string {
-  const { breaker, reason, calls, failures, failureRate, retryAfterMs, error } = transition;
+  const { breaker, reason, calls, failures, failureRate, retryAfterMs, error, by } = transition;
   let text = `Circuit breaker "${breaker}" ${VERBS[reason]}${isChaos(error) ? ' by chaos' : ''}`;
+  if (by !== undefined) text += `; ordered at ${by}`;
   if (calls > 0) text += `; ${failures} of ${calls} calls failed (${Math.round(failureRate)} %)`;
   if (told !== undefined) text += `; last error: ${errorInWords(told)}`;
   if (retryAfterMs !== undefined) text += `; next probe in ${inSeconds(retryAfterMs)}`;

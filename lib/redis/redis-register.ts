@@ -1,9 +1,142 @@
-import type { SharedRegister } from '../index.js';
-import type { Store } from './store.js';
+import type { KnownOrder, Order, RegisterListener, SharedRegister } from '../index.js';
+import type { Script, Store } from './store.js';
 
-/** The shared orders. To be written. */
+/** The limits of `Orders`; what is beyond them no instance has written. */
+const MAX_ORDERS = 1_000;
+const MAX_SUBJECT_LENGTH = 500;
+const MAX_VALUE_LENGTH = 4_096;
+const MAX_BY_LENGTH = 300;
+/** Later than any time in ms, and still exact in a message. */
+const MAX_GENERATION = 1e14;
+/** What was taken back is remembered for so long. */
+const TAKEN_BACK_MS = 86_400_000;
+/** So many values say what an order is. */
+const PARTS = 5;
+
+/**
+ * KEYS: the last order of each subject (a hash of `generation \n by \n value`).
+ * ARGV: 2 the channel, and of each order that an instance knows: subject, generation (0 where it has none yet),
+ * the one it comes after, age in ms, by, value as JSON.
+ * Returns Redis' time, and of each order: subject, generation, age, by, value.
+ */
+const EXCHANGE: Script = {
+  name: 'exchange',
+  lua: `
+if redis.call('HLEN', KEYS[1]) > ${MAX_ORDERS} then return {-2} end
+local known, count, stands = {}, 0, false
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local generation, by, value = string.match(all[i + 1], '^(%d+)\\n([^\\n]*)\\n(.*)$')
+  generation = tonumber(generation or 0)
+  if value == 'null' and generation + ${TAKEN_BACK_MS} < now then
+    redis.call('HDEL', KEYS[1], all[i])
+  else
+    known[all[i]] = {generation, by or '', value or ''}
+    count = count + 1
+  end
+end
+local hadNone = count == 0
+for i = 3, #ARGV, 6 do
+  local subject, generation, by, value = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 4], ARGV[i + 5]
+  local record = known[subject]
+  local before = record and record[1] or 0
+  if generation == 0 then
+    local age = tonumber(ARGV[i + 3])
+    generation = math.max(tonumber(ARGV[i + 2]) + 1, now - age)
+    if age == 0 then generation = math.max(generation, before + 1) end
+  end
+  local isOver = value == 'null' and generation + ${TAKEN_BACK_MS} < now
+  if generation > before and (record or (not isOver and count < ${MAX_ORDERS})) then
+    known[subject] = {generation, by, value}
+    if not record then count = count + 1 end
+    redis.call('HSET', KEYS[1], subject, string.format('%.0f\\n%s\\n%s', generation, by, value))
+    redis.call('PUBLISH', ARGV[2],
+      cjson.encode({1, 'order', subject, generation, math.max(0, now - generation), by, value}))
+  end
+end
+if hadNone then redis.call('PUBLISH', ARGV[2], cjson.encode({1, 'orders-lost'})) end
+local answer = {now}
+for subject, record in pairs(known) do
+  local generation, by, value = record[1], record[2], record[3]
+  stands = stands or value ~= 'null'
+  for _, part in ipairs({subject, generation, math.max(0, now - generation), by, value}) do
+    answer[#answer + 1] = part
+  end
+end
+if stands then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ${TAKEN_BACK_MS}) end
+return answer
+`,
+};
+
+/** The last order of each subject, in one hash of the namespace. */
 export class RedisRegister implements SharedRegister {
-  constructor(readonly store: Store) {}
+  constructor(private readonly store: Store) {}
 
-  listen(): void {}
+  listen({ ordered, lost }: RegisterListener): void {
+    const { store } = this;
+    store.listen('order', (values) => {
+      const order = orderOf(values);
+      if (order === undefined) store.refused('a message about an order');
+      else ordered(order);
+    });
+    store.listen('orders-lost', lost);
+  }
+
+  async exchange(orders: readonly KnownOrder[]): Promise<readonly Order[] | undefined> {
+    const { store } = this;
+    const answer = await store.read(
+      EXCHANGE,
+      [store.key('orders', '', 'last')],
+      [store.channel, ...orders.flatMap(toldOf)],
+    );
+    if (answer === undefined) return undefined;
+    if (!isAnswer(answer)) {
+      store.refused('an answer about orders');
+      return undefined;
+    }
+    const found: Order[] = [];
+    for (let at = 1; at < answer.length; at += PARTS) {
+      const order = orderOf(answer.slice(at, at + PARTS));
+      if (order === undefined) store.refused('an order');
+      else found.push(order);
+    }
+    return found;
+  }
+}
+
+function toldOf({ subject, generation, after, ageMs, by, value }: KnownOrder) {
+  return [subject, generation, after, ageMs, by, JSON.stringify(value)];
+}
+
+/** One of another form was too late, or the hash has more in it than instances write. */
+function isAnswer(answer: unknown): answer is unknown[] {
+  return (
+    Array.isArray(answer) &&
+    isTime(answer[0]) &&
+    (answer.length - 1) % PARTS === 0 &&
+    answer.length <= 1 + MAX_ORDERS * PARTS
+  );
+}
+
+/** What the parts say; nothing where no instance has written them. */
+function orderOf(parts: readonly unknown[]): Order | undefined {
+  const [subject, generation, ageMs, by, json] = parts;
+  if (!isText(subject, MAX_SUBJECT_LENGTH) || !isText(by, MAX_BY_LENGTH)) return undefined;
+  if (!isTime(generation) || generation === 0 || !isTime(ageMs)) return undefined;
+  if (!isText(json, MAX_VALUE_LENGTH)) return undefined;
+  try {
+    return { subject, generation, ageMs, by, value: JSON.parse(json) as unknown };
+  } catch {
+    return undefined;
+  }
+}
+
+function isTime(value: unknown): value is number {
+  return (
+    Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_GENERATION
+  );
+}
+
+function isText(value: unknown, maxLength: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= maxLength;
 }

@@ -61,3 +61,8 @@ export function copyOf(text: string): string {
   if (text.length <= MAX_COPIED) return text;
   return Buffer.from(text, 'utf16le').toString('utf16le');
 }
+
+/** The name of the instance of a key: `partner[acme]`. */
+export function nameOf(name: string, key: string): string {
+  return `${name}[${key}]`;
+}

@@ -1,8 +1,9 @@
 import { clock, now } from '../common/clock.js';
 import type { KeyedPolicies, PolicyKey } from '../common/keyed-policies.js';
 import { type Linked, LinkedList } from '../common/linked-list.js';
+import type { Orders } from '../fleet/orders.js';
 import type { AttemptStage } from './attempt-stage.js';
-import { ALL, keyFrom } from './key.js';
+import { ALL, keyFrom, nameOf } from './key.js';
 import type { ResolvedKeyedOptions } from './keyed.options.js';
 import type { KeyedHost, KeyedReports } from './keyed-metrics.js';
 
@@ -30,6 +31,15 @@ export class Keyed<P> implements Linked<Keyed<P>> {
   ) {}
 }
 
+/** How the whole fleet is told of the instances of a name. */
+export interface KeyedOrders<P> {
+  readonly orders: Orders;
+  /** Makes one that stands for all, while there is none of which something could be said. */
+  standIn(): P;
+  /** One was made, and what was said of all has been said of it. */
+  made(policy: P): void;
+}
+
 /** How the instances of a name are made and ended. */
 export interface KeyedParts<P> {
   /** Of all of them. */
@@ -48,6 +58,8 @@ export interface KeyedParts<P> {
   dispose(policy: P): void;
   /** The application begins to close. */
   shutdown(policy: P): void;
+  /** Where the whole fleet can be told something of them. */
+  readonly fleet?: KeyedOrders<P> | undefined;
   /** There are more keys than places, and all have to stay. */
   crowded(): void;
 }
@@ -113,10 +125,13 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
 
   forAll(action: (policy: P) => void): void {
     this.action = action;
-    for (const entry of this.all()) {
-      this.act(entry.policy);
-      this.settleDown(entry);
-    }
+    this.saying(this.pattern, () => {
+      if (this.entries.size === 0) this.sayOfNone(action);
+      for (const entry of this.all()) {
+        this.act(entry.policy);
+        this.settleDown(entry);
+      }
+    });
   }
 
   forget(key: PolicyKey): boolean {
@@ -237,8 +252,25 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     const policy = made as P & Partial<AttemptStage>;
     for (let each = 0; each < this.operations; each++) policy.joined?.();
     if (this.isClosed) parts.shutdown(policy);
-    this.act(policy);
+    this.saying(undefined, () => this.act(policy));
+    parts.fleet?.made(policy);
     return new Keyed(key, policy, host, at);
+  }
+
+  /** @param name of what is told to the other instances in the place of single ones */
+  private saying(name: string | undefined, action: () => void): void {
+    const { fleet } = this.parts;
+    if (fleet === undefined) action();
+    else fleet.orders.together(name, action);
+  }
+
+  /** The other instances may have some of those of which there is none here. */
+  private sayOfNone(action: (policy: P) => void): void {
+    const { fleet } = this.parts;
+    if (fleet === undefined) return;
+    const policy = fleet.standIn();
+    action(this.revealed(policy));
+    this.parts.dispose(policy);
   }
 
   private act(policy: P & Partial<AttemptStage>): void {
@@ -337,8 +369,4 @@ function mayGo({ policy, users }: Keyed<object>): boolean {
 
 function isKept({ policy, users }: Keyed<object>): boolean {
   return users > 0 || policy.retention === 'kept';
-}
-
-function nameOf(name: string, key: string): string {
-  return `${name}[${key}]`;
 }

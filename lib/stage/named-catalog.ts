@@ -2,9 +2,12 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics } from '../common/metrics.js';
 import { type Checker, checked, merge, nameOr } from '../common/options.js';
 import { isKeyed, type Registered, type Registry } from '../common/registry.js';
+import type { Orders } from '../fleet/orders.js';
+import type { Order } from '../fleet/shared-register.js';
 import { checkSharing } from '../fleet/sharing.js';
 import type { AttemptStage } from './attempt-stage.js';
 import { ByKey } from './by-key.js';
+import { ALL, nameOf } from './key.js';
 import {
   checkReference,
   isReference,
@@ -25,6 +28,7 @@ import type {
   StageCatalog,
   StageDefinition,
 } from './stage-definition.js';
+import { unseen } from './stage-host.js';
 import type { StageTypes } from './stage-types.js';
 
 /** What an operation says: a name, by key where it says so, or the options of something of its own. */
@@ -56,6 +60,11 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     if (defaults !== undefined) this.defaults = this.check(`defaults.${stage}`, defaults);
     const onLeft = (name: string) => instances.left(name, application);
     this.registry = new instances.registry(title, section, onLeft, instead);
+    if (instances.orders !== undefined && this.orders !== undefined)
+      this.orders.on(section, {
+        knows: instances.orders.knows,
+        obey: (name, order) => this.obey(name, order),
+      });
   }
 
   /** What a bundle says inline is shared under the bundle's name. */
@@ -104,6 +113,38 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     for (const entry of this.registry.entries())
       if (entry instanceof KeyedInstances) entry.shutdown();
       else this.instances.shutdown?.(entry as P);
+  }
+
+  /** Where its instances are told what the whole fleet is, if they can be. */
+  private get orders(): Orders | undefined {
+    return this.instances.orders && this.application.fleet?.orders;
+  }
+
+  /** Names that there are not may be of another release, or come later. */
+  private obey(name: string, order: Order): void {
+    const { instances, registry } = this;
+    const obey = (policy: P) => instances.orders?.obey(policy, order);
+    const keyed = registry.allOf(name);
+    if (keyed !== undefined) keyed.forAll(obey);
+    else if (registry.has(name)) obey(registry.get(name));
+  }
+
+  private latest(name: string): Order | undefined {
+    const { section, stage } = this.instances;
+    return this.orders?.latest(section ?? stage, name);
+  }
+
+  /** What has a name by now obeys what was told before. */
+  private obeyLatest(name: string): void {
+    const order = this.latest(name);
+    if (order !== undefined) this.obey(name, order);
+  }
+
+  /** Of one by key, which has obeyed what was told of all. */
+  private obeyOwn(policy: P, pattern: string): void {
+    const order = this.latest(policy.name);
+    if (order !== undefined && order.generation >= (this.latest(pattern)?.generation ?? 0))
+      this.instances.orders?.obey(policy, order);
   }
 
   /** From now on what an operation goes through is there for as long as somebody holds it. */
@@ -180,7 +221,11 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     Object.freeze(own); // which many may be made with
     const inForce = instances.resolve(place, own); // with the place in the message
     checkSharing(place, (inForce as { shared?: unknown }).shared, application.fleet);
-    if (!isByKey) return registry.add(instances.make(name, own, application), place);
+    if (!isByKey) {
+      const made = registry.add(instances.make(name, own, application), place);
+      this.obeyLatest(name);
+      return made;
+    }
     const { title } = instances;
     const resolved = resolveKeyedOptions(keyed);
     const { maxKeys, keyLabel } = resolved;
@@ -196,6 +241,11 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       reveal: (policy) => instances.injected?.(policy) ?? policy,
       dispose: (policy) => instances.dispose?.(policy),
       shutdown: (policy) => instances.shutdown?.(policy),
+      fleet: this.orders && {
+        orders: this.orders,
+        standIn: () => instances.make(nameOf(name, ALL), own, unseen(application)),
+        made: (policy) => this.obeyOwn(policy, nameOf(name, ALL)),
+      },
       crowded: () =>
         warn(
           new Error(
@@ -203,7 +253,9 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
           ),
         ),
     });
-    return registry.add(made, place);
+    registry.add(made, place);
+    this.obeyLatest(made.pattern);
+    return made;
   }
 
   /** The layers that the stage knows, and those of the keys. */

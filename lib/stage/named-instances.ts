@@ -1,4 +1,5 @@
 import type { Registry } from '../common/registry.js';
+import type { Order } from '../fleet/shared-register.js';
 import { isReference } from './keyed.options.js';
 import type { StageHost } from './stage-host.js';
 import type { HealthLevel } from './stage-instances.js';
@@ -40,6 +41,11 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
   /** What the snapshots of all that are kept by key under a name come to together. */
   sum?(snapshots: readonly object[]): object;
   health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
+  /** What can be told to the whole fleet of one. */
+  orders?: {
+    knows(value: unknown): boolean;
+    obey(policy: P, order: Order): void;
+  };
   /** What is allowed of one, but is probably not what was meant. */
   doubts?(policy: P): string[];
   /** The application begins to close. */

@@ -16,6 +16,20 @@ export interface StageHost {
   report(event: StageEvent): void;
 }
 
+const UNSEEN: StageMetrics = {
+  increment: () => undefined,
+  gauge: () => undefined,
+  observe: () => undefined,
+  forget: () => undefined,
+  bind: () => () => undefined,
+  watch: () => ({ changed: () => undefined }),
+};
+
+/** The same for what stands for others, and is seen by nobody itself. */
+export function unseen(host: StageHost): StageHost {
+  return { ...host, metrics: UNSEEN, report: () => undefined };
+}
+
 /** Something that a stage did. */
 export interface StageEvent {
   readonly type: string;

@@ -4,6 +4,7 @@ import type { SharedSlots } from '../../lib/fleet/shared-slots.js';
 import type { SharedSnapshots } from '../../lib/fleet/shared-snapshots.js';
 import type { SharedTokens } from '../../lib/fleet/shared-tokens.js';
 import type { SharedVerdicts } from '../../lib/fleet/shared-verdicts.js';
+import { memoryRegister } from './memory-register.js';
 import { memoryVerdicts } from './memory-verdicts.js';
 
 /** How long a question waits for its answer, in ms, as over Redis. */
@@ -59,7 +60,7 @@ export class MemoryFleet {
     verdicts: memoryVerdicts(this),
     tokens: unused<SharedTokens>(),
     slots: unused<SharedSlots>(),
-    register: unused<SharedRegister>(),
+    register: memoryRegister(this),
     snapshots: unused<SharedSnapshots>(),
   };
 

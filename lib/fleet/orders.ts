@@ -1,0 +1,248 @@
+import { Logger } from '@nestjs/common';
+import { Alarm } from '../common/alarm.js';
+import { now, Since } from '../common/clock.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { boolean, checkOptions, type Rules } from '../common/options.js';
+import type { FleetLink, FleetMember } from './fleet.js';
+import type { KnownOrder, Order } from './shared-register.js';
+
+/** So many subjects are known at a time. */
+export const MAX_ORDERS = 1_000;
+/** In characters of its JSON. */
+export const MAX_ORDER_LENGTH = 4_096;
+export const MAX_SUBJECT_LENGTH = 500;
+/** So long it is remembered that something was taken back. */
+export const TAKEN_BACK_MS = 86_400_000;
+/** After this time an order that got no answer is given again, where the fleet is still reached. */
+const AGAIN_MS = 1_000;
+
+/** Whom an action is for. */
+export interface ControlScope {
+  /**
+   * Whether all instances of the fleet do so too: those that are there at once, others when they start, or
+   * reach the fleet again. Of what is told to all, the last wins everywhere. @default false
+   */
+  fleet?: boolean;
+}
+
+const RULES: Rules<ControlScope> = { fleet: boolean };
+
+/** What is done with the orders of a kind. */
+export interface OrderHandler {
+  /** Whether it is one: others, as of a newer release, are kept and not obeyed. */
+  knows(value: unknown): boolean;
+  obey(name: string, order: Order): void;
+}
+
+/** What an instance has been told of a subject. */
+interface Told extends Omit<KnownOrder, 'ageMs'> {
+  readonly since: Since;
+}
+
+/** An order of this instance that the store has not confirmed yet. */
+interface Given extends Told {
+  /** Whether it is what was obeyed last. */
+  isObeyed: boolean;
+}
+
+/**
+ * What has been told to all instances, as this one knows it: of each subject the last, which it obeys when it
+ * hears of it, and goes on to know without the store. What the store has lost it puts back, also orders of
+ * kinds that it does not know itself.
+ */
+export class Orders {
+  private readonly logger = new Logger('Fleet');
+  private readonly handlers = new Map<string, OrderHandler>();
+  private readonly told = new Map<string, Told>();
+  private readonly given = new Map<string, Given>();
+  private readonly again = new Alarm(() => void this.retry());
+  /** While something is said of all of a name together, the last that was said of one of them. */
+  private held: { kind?: string; value?: unknown } | undefined = undefined;
+
+  constructor(private readonly member: FleetMember & { readonly link: FleetLink }) {
+    this.again.letProcessEnd();
+    member.link.register.listen({
+      ordered: (order) => this.hear(order, true),
+      lost: () => this.putBack(),
+    });
+  }
+
+  /** From now on the orders of a kind are obeyed. */
+  on(kind: string, handler: OrderHandler): void {
+    this.handlers.set(kind, handler);
+  }
+
+  /**
+   * Tells all other instances; this one has done it. Where they are not reached they are told later, unless
+   * somebody else was told something about the same since.
+   *
+   * @throws ResilienceConfigurationError where the name is too long, or the value
+   */
+  give(kind: string, name: string, value: unknown): void {
+    if (this.held !== undefined) {
+      Object.assign(this.held, { kind, value });
+      return;
+    }
+    const subject = `${kind}/${name}`;
+    const { instance: by } = this.member;
+    checkLength(subject, subject.length, MAX_SUBJECT_LENGTH);
+    checkLength(subject, JSON.stringify(value).length, MAX_ORDER_LENGTH);
+    const after = this.told.get(subject)?.generation ?? 0;
+    const since = new Since(now());
+    const order = { subject, generation: 0, after, value, by, since, isObeyed: true };
+    this.given.set(subject, order);
+    this.log('Told to all instances', order);
+    void this.exchange([order]);
+  }
+
+  /**
+   * What is said in here of single ones of a name is told to all instances once, about all of them.
+   *
+   * @param name of all of them; none where it was said of all before, and told to all then
+   */
+  together(name: string | undefined, action: () => void): void {
+    const before = this.held;
+    const held: { kind?: string; value?: unknown } = {};
+    this.held = held;
+    try {
+      action();
+    } finally {
+      this.held = before;
+    }
+    if (held.kind !== undefined && name !== undefined) this.give(held.kind, name, held.value);
+  }
+
+  /** What was told last of something, which may have been made since. */
+  latest(kind: string, name: string): Order | undefined {
+    const told = this.told.get(`${kind}/${name}`);
+    return told !== undefined && this.handlers.get(kind)?.knows(told.value)
+      ? orderOf(told)
+      : undefined;
+  }
+
+  async sync(): Promise<void> {
+    await this.exchange([...this.told.values(), ...this.given.values()]);
+  }
+
+  lost(): void {
+    this.again.stop();
+  }
+
+  async leave(): Promise<void> {
+    this.again.stop();
+  }
+
+  /** Where nothing stands, nothing would be put there, and all would be told for ever that there is nothing. */
+  private putBack(): void {
+    const told = [...this.told.values()];
+    if (told.some(({ value }) => value !== null)) void this.exchange(told);
+  }
+
+  private async retry(): Promise<void> {
+    if (this.given.size > 0) await this.exchange([...this.given.values()]);
+  }
+
+  private async exchange(orders: readonly Told[]): Promise<void> {
+    const { register } = this.member.link;
+    const all = await register.exchange(orders.map(orderOf));
+    if (all === undefined) {
+      this.unanswered(orders);
+      return;
+    }
+    for (const order of all) this.hear(order, false);
+    for (const order of orders)
+      if (this.given.get(order.subject) === order) this.confirm(order as Given, all);
+  }
+
+  private unanswered(orders: readonly Told[]): void {
+    const late = orders.find((order) => this.given.get(order.subject) === order);
+    if (late === undefined) return;
+    const hint = 'The fleet is not reached now; the others will hear of it when it is';
+    if (late.generation === 0 && !this.again.isSet) this.log(hint, late);
+    if (this.member.link.isUp) this.again.set(AGAIN_MS);
+  }
+
+  /** The store has taken it, or knows of a later one. */
+  private confirm(order: Given, all: readonly Order[]): void {
+    this.given.delete(order.subject);
+    if (!all.some(({ subject }) => subject === order.subject))
+      this.log(`There are ${MAX_ORDERS} orders already; the others do not hear of it`, order);
+  }
+
+  /** @param isNews whether who tells it may not know what this instance knows */
+  private hear(order: Order, isNews: boolean): void {
+    const { subject, generation, by } = order;
+    const before = this.told.get(subject);
+    if (before !== undefined && before.generation > generation) {
+      if (isNews) void this.exchange([before]);
+      return;
+    }
+    if (before?.generation === generation) return;
+    if (before === undefined && this.told.size >= MAX_ORDERS && !this.makeRoom()) {
+      this.member.refused('an order too many');
+      return;
+    }
+    const since = new Since(now() - order.ageMs);
+    this.told.set(subject, { ...order, after: 0, since });
+    const given = this.given.get(subject);
+    if (by === this.member.instance && given?.isObeyed) return;
+    if (given !== undefined) given.isObeyed = false;
+    this.obey(order);
+  }
+
+  private obey(order: Order): void {
+    const { subject, value } = order;
+    const end = subject.indexOf('/');
+    const handler = this.handlers.get(subject.slice(0, end));
+    if (handler === undefined) return;
+    if (handler.knows(value)) handler.obey(subject.slice(end + 1), order);
+    else this.member.refused(`an order of ${subject}`);
+  }
+
+  /** @returns whether something was forgotten */
+  private makeRoom(): boolean {
+    const at = now();
+    const { size } = this.told;
+    for (const [subject, { value, since }] of this.told)
+      if (value === null && since.elapsedMs(at) > TAKEN_BACK_MS) this.told.delete(subject);
+    return this.told.size < size;
+  }
+
+  private log(what: string, { subject, value }: Told): void {
+    const said = value === null ? 'nothing is ordered any more' : JSON.stringify(value);
+    const message = `${what}: ${subject}, ${said}`;
+    this.logger.warn({ event: 'fleet_order', message, subject, value });
+  }
+}
+
+function orderOf({ since, subject, generation, after, value, by }: Told): KnownOrder {
+  const ageMs = Math.max(0, Math.floor(since.elapsedMs(now())));
+  return { subject, generation, after, value, by, ageMs };
+}
+
+function checkLength(subject: string, length: number, most: number): void {
+  if (length <= most) return;
+  throw new ResilienceConfigurationError(
+    `order ${subject.slice(0, 100)}`,
+    `is ${length} characters long; allowed: at most ${most}`,
+  );
+}
+
+/**
+ * Where to tell all instances, if an action is for all.
+ *
+ * @throws ResilienceConfigurationError where it is and there is no fleet, or the scope is none
+ */
+export function ordersFor(
+  scope: ControlScope | undefined,
+  orders: Orders | undefined,
+  place: string,
+): Orders | undefined {
+  if (scope === undefined || !checkOptions<ControlScope>(place, scope, RULES).fleet)
+    return undefined;
+  if (orders !== undefined) return orders;
+  throw new ResilienceConfigurationError(
+    `${place}.fleet`,
+    'is true, and the application has no fleet; allowed: with one, such as ResilienceModule.forRoot({ fleet: new RedisFleet({ client, namespace }) })',
+  );
+}
