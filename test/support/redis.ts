@@ -1,23 +1,30 @@
 import { freePort } from './free-port.js';
-import { type ServerProcess, startServer } from './server-process.js';
+import { type SingleServer, startServer } from './server-process.js';
 
 /** A Redis of the test's own, which keeps nothing. */
-export interface Redis extends ServerProcess {
+export interface Redis extends SingleServer {
   readonly connection: { readonly host: string; readonly port: number };
 }
 
-/** @throws where there is no `redis-server`, or it does not start */
-export async function startRedis(): Promise<Redis> {
-  const connection = { host: '127.0.0.1', port: await freePort() };
-  const { stop } = await startServer({
+/** Of its configuration, by name: several words where a setting has several values. */
+export type RedisSettings = Readonly<Record<string, string | number>>;
+
+/**
+ * @param settings with a `port` it is there again after it was stopped
+ * @throws where there is no `redis-server`, or it does not start
+ */
+export async function startRedis(settings: RedisSettings = {}): Promise<Redis> {
+  const port = Number(settings.port ?? (await freePort()));
+  const connection = { host: '127.0.0.1', port };
+  const server = await startServer({
     package: '`redis-server` (Debian, Ubuntu) or `redis` (others)',
     inFolder: (dir) => ({
       command: 'redis-server',
-      args: Object.entries({ bind: connection.host, port: connection.port, dir, save: '' }).flatMap(
-        ([name, value]) => [`--${name}`, String(value)],
+      args: Object.entries({ bind: connection.host, dir, save: '', ...settings, port }).flatMap(
+        ([name, value]) => [`--${name}`, ...String(value).split(' ')],
       ),
     }),
     ready: 'Ready to accept connections',
   });
-  return { connection, stop };
+  return { connection, ...server };
 }

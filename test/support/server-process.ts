@@ -25,8 +25,12 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
+export interface SingleServer extends ServerProcess {
+  signal(name: NodeJS.Signals): void;
+}
+
 /** @throws where it is not installed, or does not start */
-export async function startServer(server: ServerCommand): Promise<ServerProcess> {
+export async function startServer(server: ServerCommand): Promise<SingleServer> {
   const folder = await mkdtemp(join(tmpdir(), 'bulwark-server-'));
   const { command, args, env } = server.inFolder(folder);
   const child = spawn(command, args, {
@@ -53,9 +57,12 @@ export async function startServer(server: ServerCommand): Promise<ServerProcess>
         if (line.includes(server.ready)) resolve();
       });
   });
-  const stop = async () => {
+  const signal = (name: NodeJS.Signals) => {
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
-      process.kill(-child.pid, 'SIGKILL'); // nothing that it keeps is needed any more
+      process.kill(-child.pid, name);
+  };
+  const stop = async () => {
+    signal('SIGKILL'); // nothing that it keeps is needed any more
     await ended;
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
@@ -65,5 +72,5 @@ export async function startServer(server: ServerCommand): Promise<ServerProcess>
     await stop();
     throw error;
   }
-  return { stop };
+  return { signal, stop };
 }

@@ -15,15 +15,18 @@ export interface Transpiled {
   remove(): Promise<void>;
 }
 
-/** @param program a TypeScript file of a test, from the repository's root */
-export async function transpiled(program: string): Promise<Transpiled> {
+/**
+ * @param program a TypeScript file of a test, from the repository's root
+ * @param parts other files that it imports
+ */
+export async function transpiled(program: string, ...parts: string[]): Promise<Transpiled> {
   const cache = join(ROOT, 'node_modules/.cache'); // from there, packages are found
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, 'bulwark-'));
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   const names = await readdir(join(ROOT, 'lib'), { recursive: true });
   const sources = names.filter((name) => name.endsWith('.ts')).map((name) => join('lib', name));
-  await Promise.all([...sources, program].map((source) => emit(source, folder)));
+  await Promise.all([...sources, program, ...parts].map((source) => emit(source, folder)));
   return {
     program: join(folder, program.replace(/\.ts$/, '.js')),
     remove: () => rm(folder, { recursive: true }),

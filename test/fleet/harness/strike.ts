@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from '@jest/globals';
+import type { Crowd, Reach } from './crowd.js';
+import { sharedNow } from './shared-time.js';
+import { tabulate } from './table.js';
+import { type Findings, Trial } from './trial.js';
+
+const QUIET_MS = 500;
+/** Late enough that what was written for a Redis which stood still is of a time that is over. */
+const LASTS_MS = 1_200;
+/** Of which 2000 are the goal, in the table; the rest is for a loaded machine. */
+const UP_AGAIN_MS = 6_000;
+
+/** Something that happens to Redis or on the way to it. */
+export interface Fault {
+  readonly name: string;
+  begin(): unknown;
+  end(): unknown;
+  /** How far an outage goes meanwhile. By `none` the pods know that they are alone. @default 'none' */
+  readonly reach?: Reach;
+  /** Once more, while breakers are open. */
+  whileOpen?(): unknown;
+}
+
+/** The same fate for each crowd: an outage while the fault lasts, and one after it, which goes to all. */
+export async function strike(crowd: Crowd, fault: Fault): Promise<void> {
+  const { name, reach = 'none' } = fault;
+  await examine(crowd, name, async (trial) => {
+    trial.begins();
+    const endsAt = sharedNow() + LASTS_MS;
+    try {
+      await fault.begin();
+      await crowd.outage(reach, () => fault.whileOpen?.());
+      if (reach === 'none') await crowd.down();
+      await sleep(Math.max(0, endsAt - sharedNow()));
+    } finally {
+      await fault.end(); // the next begins with all well
+      trial.ends();
+    }
+    await crowd.up();
+    await crowd.outage('all');
+  });
+}
+
+/** Examines what happens to a crowd that was left alone before; whatever comes out is in the table. */
+export async function examine(
+  crowd: Crowd,
+  name: string,
+  happens: (trial: Trial) => Promise<void>,
+): Promise<void> {
+  await sleep(QUIET_MS);
+  const trial = new Trial(name, crowd, QUIET_MS);
+  try {
+    await happens(trial);
+    judge(trial.findings());
+  } catch (error) {
+    await tabulate(trial.findings(), error);
+    throw error;
+  }
+  await tabulate(trial.findings());
+}
+
+function judge(findings: Findings): void {
+  expect(findings).toMatchObject({
+    harmed: [],
+    unhandled: [],
+    falseOpenings: [],
+    excessCalls: 0,
+    excessSlots: 0,
+  });
+  expect(findings.upAgainMs ?? 0).toBeLessThan(UP_AGAIN_MS);
+}

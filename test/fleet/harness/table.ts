@@ -1,0 +1,27 @@
+import { appendFile } from 'node:fs/promises';
+import type { Findings } from './trial.js';
+
+/** Where rows wait until all tests are over, then for `table-reporter.mjs`. */
+const ROWS = process.env.BULWARK_FLEET_ROWS;
+
+/** A line of the table at the end, also where the test of it fails. */
+export async function tabulate(findings: Findings, failure?: unknown): Promise<void> {
+  if (ROWS === undefined) return;
+  const { fault, calls, harmed, unhandled, quietP99, faultP99, upAgainMs } = findings;
+  const row = [
+    failure === undefined ? fault : `✗ ${fault}`,
+    calls,
+    harmed.length,
+    unhandled.length,
+    `${quietP99.toFixed(1)} / ${faultP99.toFixed(1)}`,
+    upAgainMs === undefined ? '–' : `${(upAgainMs / 1_000).toFixed(1)} s`,
+    findings.falseOpenings.length,
+    `${findings.excessCalls}, ${findings.excessSlots}`,
+  ];
+  await appendFile(ROWS, `${JSON.stringify(row)}\n`);
+}
+
+/** In the place of a row. */
+export async function note(text: string): Promise<void> {
+  if (ROWS !== undefined) await appendFile(ROWS, `${JSON.stringify([text])}\n`);
+}

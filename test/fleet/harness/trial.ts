@@ -1,0 +1,152 @@
+import type { Crowd, Reason } from './crowd.js';
+import type { CallRecord } from './messages.js';
+import type { Pod } from './pod.js';
+import { POLICIES } from './policies.js';
+import { sharedNow } from './shared-time.js';
+
+/** Longer than any call takes that does not wait for a Redis which is not there. */
+const HUNG_MS = 2_000;
+
+/** What a policy with too little for all rejects. */
+const LIMITED: Partial<Record<CallRecord['load'], string>> = {
+  scarce: 'RateLimitedError',
+  tight: 'BulkheadRejectedError',
+};
+const { scarce } = POLICIES.rateLimits;
+const IN_A_SECOND = scarce.limit + scarce.burst;
+const AT_A_TIME = POLICIES.bulkheads.tight.maxConcurrent;
+
+/** What becomes of calls while there is a reason for it. */
+const BROKEN = ['CircuitBreakerOpenError', 'UpstreamError'];
+
+/** What a fault did to the calls of a crowd. */
+export interface Findings {
+  readonly fault: string;
+  readonly calls: number;
+  /** Each call that failed without a reason, or waited, by what became of it. */
+  readonly harmed: readonly string[];
+  readonly unhandled: readonly string[];
+  /** Of calls that were let in, in ms. */
+  readonly quietP99: number;
+  readonly faultP99: number;
+  /** From the end of the fault until the last pod was up again, in ms; none where none was down. */
+  readonly upAgainMs: number | undefined;
+  /** Breakers that opened without a reason. */
+  readonly falseOpenings: readonly string[];
+  /** So many calls of the rate limit in its worst second were more than its docs allow. */
+  readonly excessCalls: number;
+  /** So many calls of the bulkhead ran at a time that were more than it has slots. */
+  readonly excessSlots: number;
+}
+
+/** One fault, as it strikes a crowd. */
+export class Trial {
+  private readonly quietFrom: number;
+  private faultFrom = Number.NaN;
+  private faultTo = Number.NaN;
+  private readonly unhandledBefore: number;
+
+  constructor(
+    readonly fault: string,
+    private readonly crowd: Crowd,
+    quietMs: number,
+  ) {
+    this.quietFrom = sharedNow() - quietMs;
+    crowd.upstream.takePeak('tight');
+    this.unhandledBefore = this.unhandled.length;
+  }
+
+  begins(): void {
+    this.faultFrom = sharedNow();
+  }
+
+  ends(): void {
+    this.faultTo = sharedNow();
+  }
+
+  findings(): Findings {
+    const { crowd, quietFrom, faultFrom, faultTo } = this;
+    const records = crowd.pods.flatMap((pod) =>
+      pod.calls.filter(({ endedAt }) => endedAt >= quietFrom).map((call) => ({ pod, call })),
+    );
+    const calls = records.map(({ call }) => call);
+    const latencies = (from: number, to: number) =>
+      calls
+        .filter(({ load, outcome }) => load === 'pay' && outcome === 'ok')
+        .filter(({ startedAt, endedAt }) => endedAt >= from && startedAt < to)
+        .map(({ startedAt, endedAt }) => endedAt - startedAt);
+    return {
+      fault: this.fault,
+      calls: calls.length,
+      harmed: records.flatMap(({ pod, call }) => this.harm(pod, call) ?? []),
+      unhandled: this.unhandled.slice(this.unhandledBefore),
+      quietP99: p99(latencies(quietFrom, faultFrom)),
+      faultP99: p99(latencies(faultFrom, faultTo)),
+      upAgainMs: this.upAgainMs(),
+      falseOpenings: this.falseOpenings(),
+      excessCalls: above(
+        IN_A_SECOND,
+        mostInASecond(calls.flatMap((call) => (call.load === 'scarce' ? call.begunAt || [] : []))),
+      ),
+      excessSlots: above(AT_A_TIME, crowd.upstream.takePeak('tight')),
+    };
+  }
+
+  private get unhandled(): string[] {
+    return this.crowd.pods.flatMap(({ name, unhandled }) =>
+      unhandled.map((what) => `${name}: ${what}`),
+    );
+  }
+
+  private hasReason(pod: Pod, at: number): boolean {
+    const isOne = ({ pods, from, to }: Reason) => pods.has(pod) && from <= at && at <= to;
+    return this.crowd.reasons.some(isOne);
+  }
+
+  private harm(pod: Pod, call: CallRecord): string | undefined {
+    const { load, outcome, waited, startedAt, endedAt } = call;
+    const mayBreak = load === 'pay' && this.hasReason(pod, endedAt);
+    const tookMs = endedAt - startedAt;
+    const what = `${pod.name} ${load} ${outcome}`;
+    if (tookMs > HUNG_MS) return `${what} after ${tookMs.toFixed()} ms`;
+    if (waited && !mayBreak) return `${what} waited`;
+    if (outcome === 'ok' || outcome === LIMITED[load]) return undefined;
+    return mayBreak && BROKEN.includes(outcome) ? undefined : what;
+  }
+
+  private upAgainMs(): number | undefined {
+    const returns = this.crowd.pods.flatMap(({ fleetChanges }) =>
+      fleetChanges.filter(({ up, at }) => up && at >= this.faultTo),
+    );
+    return returns.length === 0
+      ? undefined
+      : Math.max(...returns.map(({ at }) => at)) - this.faultTo;
+  }
+
+  private falseOpenings(): string[] {
+    return this.crowd.pods.flatMap((pod) =>
+      pod.transitions
+        .filter(({ at, to }) => to === 'OPEN' && at >= this.quietFrom && !this.hasReason(pod, at))
+        .map(({ reason }) => `${pod.name} ${reason}`),
+    );
+  }
+}
+
+function above(allowed: number, measured: number): number {
+  return Math.max(0, measured - allowed);
+}
+
+function p99(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? Number.NaN;
+}
+
+function mostInASecond(instants: number[]): number {
+  instants.sort((a, b) => a - b);
+  let first = 0;
+  let most = 0;
+  for (const [last, at] of instants.entries()) {
+    while ((instants[first] as number) <= at - 1_000) first++;
+    most = Math.max(most, last - first + 1);
+  }
+  return most;
+}
