@@ -1,6 +1,7 @@
 import { MAX_TIMER_MS } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
+  checkerOf,
   checkOptions,
   duration,
   factorRule,
@@ -9,6 +10,7 @@ import {
   predicate,
   type Rule,
   type Rules,
+  remembering,
 } from '../common/options.js';
 
 /** When a breaker opens, for how long, and what closes it. */
@@ -55,8 +57,17 @@ export interface CircuitBreakerOptions {
   slowCallDurationMs?: number;
   /** Opens when this percentage of the window's calls was slow. */
   slowCallRateThreshold?: number;
-  /** So many probes run at a time. @default `successThreshold` */
+  /** So many probes run at a time; of all instances together, where it is shared. @default `successThreshold` */
   halfOpenMaxCalls?: number;
+  /**
+   * Whether the instances of the application share it, by its name: needs `fleet` in `forRoot()`. Each opens
+   * by its own calls; where `quorum` of them are open, all open for the time that is left of the last, and so
+   * do those that start then. Probes are shared: `halfOpenMaxCalls` run at a time, and `successThreshold` close
+   * it for all. With fewer open than the quorum, and so in a fleet that is smaller, or without a connection to
+   * it, each goes on as if it was not shared.
+   * @default false; the quorum is the fleet's, which is 2
+   */
+  shared?: boolean | { quorum?: number };
   /**
    * What counts as a failure. What does not is an answer: while the breaker is closed it is not counted
    * at all, and half-open it is a good probe, for it proves that the dependency answers. Only what no
@@ -89,6 +100,15 @@ const jitterRule: Rule = (value) =>
     ? undefined
     : 'a number from 0 to below 1, such as 0.1 for ± 10 %';
 
+const checkShared = checkerOf({ quorum: positiveCount }, 'quorum');
+
+const sharedRule: Rule = (value, place) => {
+  if (typeof value === 'object' && value !== null) checkShared(place, value);
+  else if (typeof value !== 'boolean')
+    return 'true, false, or { quorum } with the number of instances that have to be open until all are';
+  return undefined;
+};
+
 const RULES: Rules<CircuitBreakerOptions> = {
   failureThreshold: positiveCount,
   successThreshold: positiveCount,
@@ -104,6 +124,7 @@ const RULES: Rules<CircuitBreakerOptions> = {
   slowCallDurationMs: duration,
   slowCallRateThreshold: percentage,
   halfOpenMaxCalls: positiveCount,
+  shared: sharedRule,
   isFailure: predicate,
   isFailureResult: predicate,
 };
@@ -119,6 +140,12 @@ export function checkCircuitBreakerOptions(place: string, given: unknown): Circu
   }
   return options;
 }
+
+/** Those that a breaker was given, and those that follow from them. */
+export const optionsInForce = remembering((place, options: CircuitBreakerOptions) => {
+  const given = checkCircuitBreakerOptions(place, options);
+  return { given, options: resolveCircuitBreakerOptions(place, given) };
+});
 
 /** @throws ResilienceConfigurationError where all layers together make no sense */
 export function resolveCircuitBreakerOptions(

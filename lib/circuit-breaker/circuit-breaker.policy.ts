@@ -1,40 +1,35 @@
 import { now } from '../common/clock.js';
-import { remembering } from '../common/options.js';
-import type { WindowCounts } from '../common/time-window.js';
 import { isDeadline } from '../context/ambient.js';
 import { markIfAnswered } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { type ControlScope, ordersFor } from '../fleet/orders.js';
 import { Alone } from '../stage/alone.js';
-import type { AttemptStage, Retention, Settlement, StageAttempt } from '../stage/attempt-stage.js';
+import {
+  type Admission,
+  type AttemptStage,
+  type Retention,
+  type Settlement,
+  type StageAttempt,
+  WAIT,
+} from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { BREAKERS, type BreakerOrder, type FleetOrder, obeyed } from './breaker-orders.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
   type CircuitBreakerOptions,
-  checkCircuitBreakerOptions,
+  optionsInForce,
   type ResolvedCircuitBreakerOptions,
-  resolveCircuitBreakerOptions,
 } from './circuit-breaker.options.js';
 import { CircuitBreakerTelemetry } from './circuit-breaker.telemetry.js';
-import {
-  type CircuitBreakerSnapshot,
-  CircuitState,
-  type CircuitTransitionDetails,
-  type CircuitTransitionReason,
-} from './circuit-state.js';
-import { KnownFailures } from './known-failures.js';
-import { type Failure, Outcomes } from './outcomes.js';
+import { NO_CALLS, snapshotOf } from './circuit-snapshot.js';
+import { type CircuitBreakerSnapshot, CircuitState, isForced } from './circuit-state.js';
+import { failedBefore, KnownFailures } from './known-failures.js';
+import { type Failure, Outcomes, tellCallsAround } from './outcomes.js';
+import type { ProbeAnswer } from './probe-leases.js';
 import { type Permit, Probes } from './probes.js';
-import { Recovery } from './recovery.js';
+import { type Recovery, recoveryAfter, retentionOf, type Transition } from './recovery.js';
+import { type LocalBreaker, SharedBreaker } from './shared-breaker.js';
 import { countsAsFailure, failureBy, isSlow, saysNothing } from './verdict.js';
-
-const optionsOf = remembering((place, options: CircuitBreakerOptions) => {
-  const given = checkCircuitBreakerOptions(place, options);
-  return { given, options: resolveCircuitBreakerOptions(place, given) };
-});
-
-const NO_CALLS: WindowCounts = Object.freeze({ calls: 0, failures: 0, slow: 0 });
 
 /** The permit of a call that is not counted. */
 const UNCOUNTED: Permit = 0;
@@ -64,6 +59,8 @@ export class CircuitBreakerPolicy implements AttemptStage {
   private outcomes: Outcomes | undefined = undefined;
   private knownFailures: KnownFailures | undefined = undefined;
   private readonly telemetry: CircuitBreakerTelemetry | undefined;
+  /** Where it is shared. Calls through a closed one do not ask. */
+  private readonly shared: SharedBreaker | undefined = undefined;
   private alone: Alone | undefined = undefined;
   /** So many operations have it as a stage. */
   private operations = 0;
@@ -84,10 +81,11 @@ export class CircuitBreakerPolicy implements AttemptStage {
     options: CircuitBreakerOptions = {},
     private readonly host?: StageHost,
   ) {
-    const inForce = optionsOf(this.place, options);
+    const inForce = optionsInForce(this.place, options);
     this.given = inForce.given;
     this.options = inForce.options;
     this.telemetry = host && new CircuitBreakerTelemetry(name, host);
+    if (this.options.shared) this.shared = SharedBreaker.of(this.local, this.place, host?.fleet);
   }
 
   /**
@@ -107,22 +105,8 @@ export class CircuitBreakerPolicy implements AttemptStage {
 
   getSnapshot(): CircuitBreakerSnapshot {
     const at = now();
-    const { calls, failures, slow } = this.outcomes?.counts(at) ?? NO_CALLS;
-    const snapshot: CircuitBreakerSnapshot = {
-      name: this.name,
-      state: this.state,
-      failures,
-      successes: calls - failures,
-      calls,
-      failureRate: calls === 0 ? 0 : (failures / calls) * 100,
-      slowCallRate: calls === 0 ? 0 : (slow / calls) * 100,
-    };
-    if (this.recovery === undefined || this.recovery.isOver(at)) return snapshot;
-    const { openTime, rampUp } = this.recovery;
-    if (rampUp !== undefined) snapshot.rampUpShare = rampUp.share(at);
-    else snapshot.openedAt = openTime.outageBeganAt;
-    if (this.state === CircuitState.OPEN) snapshot.retryAfterMs = openTime.leftMs(at);
-    return snapshot;
+    const counts = this.outcomes?.counts(at) ?? NO_CALLS;
+    return snapshotOf(this.name, this.state, counts, this.recovery, at);
   }
 
   /**
@@ -165,7 +149,12 @@ export class CircuitBreakerPolicy implements AttemptStage {
   obey({ value, by, ageMs }: FleetOrder): void {
     if (value === null && ageMs > 0 && this.forcedState === undefined) return;
     const { to, byFleet } = obeyed(value);
-    this.enter(to, byFleet, now(), undefined, by);
+    this.enter({ to, reason: byFleet, by });
+  }
+
+  /** It is used no more. @internal */
+  dispose(): void {
+    this.shared?.end();
   }
 
   /**
@@ -192,12 +181,9 @@ export class CircuitBreakerPolicy implements AttemptStage {
 
   /** An open one is not forgotten for others, and not at all before its time is over, or by force. */
   get retention(): Retention {
-    const { recovery, state, forcedState } = this;
+    const { state, forcedState } = this;
     if (forcedState !== this.usualState) return 'kept';
-    if (forcedState !== undefined) return 'none';
-    if (recovery === undefined || recovery.isOver(now())) return 'none';
-    if (state === CircuitState.CLOSED) return 'kept'; // while it ramps up
-    return recovery.openTime.isOver(now()) ? 'idle' : 'kept';
+    return forcedState === undefined ? retentionOf(state, this.recovery, now()) : 'none';
   }
 
   /** @internal */
@@ -246,11 +232,18 @@ export class CircuitBreakerPolicy implements AttemptStage {
     }
     if (this.state === CircuitState.DISABLED) return UNCOUNTED;
     if (this.state === CircuitState.OPEN && this.recovery?.openTime.isOver(at)) {
-      this.enter(CircuitState.HALF_OPEN, 'open-time-passed', at);
+      this.enter({ to: CircuitState.HALF_OPEN, reason: 'open-time-passed' }, at);
     }
     if (this.probes === undefined) throw this.rejection(at, scope);
-    if (this.isPartOfProbe(this.probes, scope)) return UNCOUNTED;
+    if (this.probes.isAround(scope, this)) return UNCOUNTED;
     return this.admitProbe(this.probes, at, scope);
+  }
+
+  /** Waits for what the fleet says; no longer than a call may, which is a probe without it then. */
+  wait(attempt: StageAttempt, admitted: (ask: () => Admission) => void): () => void {
+    const scope = attempt.scope as Scope;
+    const shared = this.shared as SharedBreaker;
+    return shared.ask(scope, (answer) => this.admitAfter(answer, shared, scope), admitted);
   }
 
   /**
@@ -262,8 +255,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
   confirm(permit: Permit, attempt: StageAttempt, at: number): void {
     if (this.state === CircuitState.CLOSED || this.state === CircuitState.DISABLED) return;
     const { probes } = this;
-    if (probes?.has(permit) || (probes && this.isPartOfProbe(probes, attempt.scope?.around)))
-      return;
+    if (probes?.has(permit) || probes?.isAround(attempt.scope?.around, this)) return;
     throw this.rejection(at, attempt.scope);
   }
 
@@ -336,6 +328,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
   /** The call said nothing about the dependency, because its caller gave up. */
   private release(permit: Permit): void {
     this.probes?.release(permit);
+    this.shared?.release(permit);
   }
 
   private recordFailure(
@@ -351,12 +344,12 @@ export class CircuitBreakerPolicy implements AttemptStage {
       if (scope?.hasOutcome(error)) return; // a call inside has failed by it, and was counted
       this.recordOutcome(at, slow, scope, { error });
     } else if (this.probes?.end(permit)) {
-      this.judgeProbe(this.probes, slow, at, { error });
+      this.judgeProbe(this.probes, permit, slow, at, { error });
     }
   }
 
   private probeAnswered(permit: Permit, slow: boolean, at: number): void {
-    if (this.probes?.end(permit)) this.judgeProbe(this.probes, slow, at);
+    if (this.probes?.end(permit)) this.judgeProbe(this.probes, permit, slow, at);
   }
 
   /** While it is closed. */
@@ -366,34 +359,47 @@ export class CircuitBreakerPolicy implements AttemptStage {
     scope: Scope | undefined,
     failure?: Failure,
   ): void {
-    if (scope !== undefined) this.tellCallsAround(scope, failure);
+    if (scope !== undefined && tellCallsAround(scope, this, failure)) this.isNested = true;
     this.outcomes ??= new Outcomes(this.options);
     this.outcomes.record(at, slow, failure);
     const reason = this.outcomes.reasonToOpen(at, failure !== undefined);
-    if (reason !== undefined)
-      this.enter(CircuitState.OPEN, reason, at, this.outcomes.errorBehind(reason));
-  }
-
-  /** Calls around this one through the same breaker have its outcome as well. */
-  private tellCallsAround(scope: Scope, failure: Failure | undefined): void {
-    for (let call = scope.callThrough(this); call !== undefined; call = call.callThrough(this)) {
-      this.isNested = true;
-      call.noteOutcome(failure);
+    if (reason !== undefined) {
+      const error = this.outcomes.errorBehind(reason);
+      this.enter({ to: CircuitState.OPEN, reason, error }, at);
     }
-  }
-
-  /** A call inside a probe needs no permit of its own, and is judged by the outcome of the probe. */
-  private isPartOfProbe(probes: Probes, scope: Scope | undefined): boolean {
-    for (let call = scope; call !== undefined; call = call.around)
-      if (probes.include((call.permitFor(this) as Permit | undefined) ?? UNCOUNTED)) return true;
-    return false;
   }
 
   private admitProbe(probes: Probes, at: number, scope: Scope | undefined): Permit {
     if (!probes.haveRoom(at)) throw this.rejection(at, scope);
+    if (!this.shared?.leads) return this.beginProbe(probes, at);
+    if (!this.shared.mayAsk(at)) throw this.rejection(at, scope);
+    return WAIT as Permit;
+  }
+
+  private beginProbe(probes: Probes, at: number): Permit {
     const permit = ++this.sequence;
     probes.begin(permit, at);
     return permit;
+  }
+
+  /**
+   * The fleet has answered, or has not; meanwhile the breaker may have closed, or opened again.
+   *
+   * @throws CircuitBreakerOpenError
+   */
+  private admitAfter({ how, permit }: ProbeAnswer, shared: SharedBreaker, scope: Scope): Permit {
+    const { probes, state } = this;
+    const at = now();
+    const isCurrent = permit === undefined ? how === 'unknown' : shared.isOf(permit);
+    if (isCurrent && probes?.haveRoom(at)) {
+      const probe = this.beginProbe(probes, at);
+      shared.hold(probe, permit);
+      return probe;
+    }
+    shared.giveBack(permit);
+    if (state === CircuitState.CLOSED || state === CircuitState.DISABLED)
+      return this.acquire(at, scope);
+    throw this.rejection(at, scope);
   }
 
   /** @throws CircuitBreakerOpenError where it is not yet this call's turn */
@@ -403,85 +409,72 @@ export class CircuitBreakerPolicy implements AttemptStage {
   }
 
   /** A slow answer is no sign of recovery where slow calls open the breaker. */
-  private judgeProbe(probes: Probes, slow: boolean, at: number, failure?: Failure): void {
+  private judgeProbe(
+    probes: Probes,
+    probe: Permit,
+    slow: boolean,
+    at: number,
+    failure?: Failure,
+  ): void {
     this.outcomes ??= new Outcomes(this.options);
     this.outcomes.record(at, slow, failure); // to be seen in the snapshot
     if (failure !== undefined || (slow && this.options.slowCallRateThreshold !== undefined))
-      this.enter(CircuitState.OPEN, 'probe-failed', at, failure?.error);
-    else if (probes.succeed()) this.enter(CircuitState.CLOSED, 'probes-succeeded', at);
+      this.enter(
+        { to: CircuitState.OPEN, reason: 'probe-failed', error: failure?.error, probe },
+        at,
+      );
+    else if (!this.shared?.succeeded(probe, () => this.countSuccess(probes)))
+      this.countSuccess(probes, at);
+  }
+
+  private countSuccess(probes: Probes, at?: number): void {
+    if (probes === this.probes && probes.succeed())
+      this.enter({ to: CircuitState.CLOSED, reason: 'probes-succeeded' }, at);
   }
 
   private control(order: BreakerOrder, scope: ControlScope | undefined): void {
     const orders = ordersFor(scope, this.host?.fleet?.orders, this.place);
     const { to, byHand } = obeyed(order);
-    this.enter(to, byHand);
+    this.enter({ to, reason: byHand });
     orders?.give(BREAKERS, this.name, order);
   }
 
-  private enter(
-    to: CircuitState,
-    reason: CircuitTransitionReason,
-    at = now(),
-    error?: unknown,
-    by?: string,
-  ): void {
+  private enter(transition: Transition, at = now()): void {
+    const { to, reason, probe } = transition;
     const from = this.state;
-    const counts = this.outcomes?.counts(at);
-    const { calls, failures } = counts ?? NO_CALLS;
+    const counts = this.outcomes?.counts(at) ?? NO_CALLS;
     this.state = to;
     this.closedSince = to === CircuitState.CLOSED ? this.sequence + 1 : Number.POSITIVE_INFINITY;
     this.probes = to === CircuitState.HALF_OPEN ? new Probes(this.options) : undefined;
     if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {
       this.outcomes = undefined; // while open, the snapshot still shows what opened it
     }
-    this.recover(to, reason, at, error);
-    if (from === to) return;
-    const details: CircuitTransitionDetails = {
-      calls,
-      failures,
-      failureRate: calls === 0 ? 0 : (failures / calls) * 100,
-    };
-    if (error !== undefined) details.error = error;
-    if (by !== undefined) details.by = by;
-    if (to === CircuitState.OPEN) details.retryAfterMs = this.retryAfterMs(at);
-    this.telemetry?.changed(from, to, reason, details);
+    this.recovery = recoveryAfter(transition, this.recovery, this.options, at);
+    const retryAfterMs = to === CircuitState.OPEN ? this.retryAfterMs(at) : undefined;
+    this.shared?.entered(from, to, reason, probe);
+    if (from !== to) this.telemetry?.changed(from, transition, counts, retryAfterMs);
   }
 
-  private recover(
-    to: CircuitState,
-    reason: CircuitTransitionReason,
-    at: number,
-    error: unknown,
-  ): void {
-    const { recovery } = this;
-    if (to === CircuitState.HALF_OPEN) return;
-    if (to === CircuitState.OPEN && recovery?.isOver(at) === false) recovery.fail(at, error);
-    else if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN)
-      this.recovery = new Recovery(this.options, at, error);
-    else if (reason !== 'probes-succeeded' || !recovery?.rampsUp(at)) this.recovery = undefined;
+  /** What its fleet may do with it. */
+  private get local(): LocalBreaker {
+    return {
+      name: this.name,
+      options: this.options,
+      state: () => this.state,
+      openTime: () => this.recovery?.openTime,
+      open: (span) => this.enter({ to: CircuitState.OPEN, reason: 'fleet-opened', span }),
+      close: () => this.enter({ to: CircuitState.CLOSED, reason: 'fleet-closed' }),
+    };
   }
 
   private get forcedState(): CircuitState | undefined {
-    const { state } = this;
-    return state === CircuitState.FORCED_OPEN || state === CircuitState.DISABLED
-      ? state
-      : undefined;
+    return isForced(this.state) ? this.state : undefined;
   }
 
   private retryAfterMs(at: number): number {
     if (this.state === CircuitState.FORCED_OPEN) return this.options.timeoutMs; // nobody knows; not at once
-    return this.recovery?.retryAfterMs(at) ?? 0;
-  }
-
-  /** A call that has failed already knows better than the breaker, of which others may have learnt since. */
-  private causeFor(scope: Scope | undefined): unknown {
-    for (let each = scope; each !== undefined; each = each.around) {
-      const { failedBefore } = each;
-      if (failedBefore === undefined) continue;
-      const isThroughThis = each === scope || each.permitFor(this) !== undefined;
-      if (isThroughThis || this.knownFailures?.has(failedBefore)) return failedBefore;
-    }
-    return this.recovery?.openTime.cause;
+    const leftMs = this.recovery?.retryAfterMs(at) ?? 0;
+    return this.probes === undefined ? leftMs : (this.shared?.deniedMs(at) ?? leftMs);
   }
 
   private rejection(at: number, scope: Scope | undefined): CircuitBreakerOpenError {
@@ -492,7 +485,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
       retryAfterMs,
       this.host?.captureStackTrace,
       this.state === CircuitState.CLOSED,
-      this.causeFor(scope),
+      failedBefore(scope, this, this.knownFailures) ?? this.recovery?.openTime.cause,
     );
   }
 }

@@ -64,6 +64,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     merge: (...layers) => mergeEither(layers, 'windowCalls', 'windowMs'),
     resolve: resolveCircuitBreakerOptions,
     make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
+    dispose: (breaker) => breaker.dispose?.(), // a test may have put something else in its place
     snapshot: (breaker) => breaker.getSnapshot(),
     sum: (snapshots) => sumOfBreakers(snapshots as CircuitBreakerSnapshot[]),
     health: breakerHealth,

@@ -1,10 +1,9 @@
 import type { BoundMetric, Metrics, MetricTags } from '../common/metrics.js';
+import type { WindowCounts } from '../common/time-window.js';
 import type { StageHost } from '../stage/stage-host.js';
-import {
-  CircuitState,
-  type CircuitTransitionDetails,
-  type CircuitTransitionReason,
-} from './circuit-state.js';
+import { percentageOf } from './circuit-snapshot.js';
+import { CircuitState, type CircuitTransitionDetails } from './circuit-state.js';
+import type { Transition } from './recovery.js';
 
 const STATE_LEVELS: Record<CircuitState, number> = {
   [CircuitState.CLOSED]: 0,
@@ -40,13 +39,23 @@ export class CircuitBreakerTelemetry {
     metrics.gauge('circuit.state', STATE_LEVELS[CircuitState.CLOSED], { breaker });
   }
 
+  /** @param retryAfterMs where it has opened */
   changed(
     from: CircuitState,
-    to: CircuitState,
-    reason: CircuitTransitionReason,
-    details: CircuitTransitionDetails,
+    { to, reason, error, by }: Transition,
+    counts: WindowCounts,
+    retryAfterMs: number | undefined,
   ): void {
     const { breaker, host } = this;
+    const { calls, failures } = counts;
+    const details: CircuitTransitionDetails = {
+      calls,
+      failures,
+      failureRate: percentageOf(failures, counts),
+    };
+    if (error !== undefined) details.error = error;
+    if (by !== undefined) details.by = by;
+    if (retryAfterMs !== undefined) details.retryAfterMs = retryAfterMs;
     const counter = STATE_COUNTERS[to];
     if (counter !== undefined) host.metrics.increment(counter, this.tags);
     this.state(STATE_LEVELS[to]);

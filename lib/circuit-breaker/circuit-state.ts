@@ -9,6 +9,11 @@ export enum CircuitState {
   DISABLED = 'DISABLED',
 }
 
+/** Whether it is in a state that only somebody ends. */
+export function isForced(state: CircuitState): boolean {
+  return state === CircuitState.FORCED_OPEN || state === CircuitState.DISABLED;
+}
+
 /** A breaker at this moment. */
 export interface CircuitBreakerSnapshot {
   name: string;
@@ -32,7 +37,11 @@ export interface CircuitBreakerSnapshot {
   rampUpShare?: number;
 }
 
-/** Why a breaker changed its state. */
+/**
+ * Why a breaker changed its state. Of one that is shared, `fleet-opened` is where so many instances had opened
+ * by themselves that all do, or where a probe of another has failed; `fleet-closed` where enough probes have
+ * succeeded, of all instances together.
+ */
 export type CircuitTransitionReason =
   | 'failure-threshold'
   | 'failure-rate'
@@ -40,6 +49,8 @@ export type CircuitTransitionReason =
   | 'open-time-passed'
   | 'probe-failed'
   | 'probes-succeeded'
+  | 'fleet-opened'
+  | 'fleet-closed'
   | 'forced-open'
   | 'disabled'
   | 'reset'

@@ -1,5 +1,6 @@
 import { identityOf } from '../common/failed-result.js';
 import { errorChain } from '../context/error-chain.js';
+import type { Scope } from '../context/scope.js';
 
 /** The errors that calls through a breaker failed by. It keeps none of them alive. */
 export class KnownFailures {
@@ -14,6 +15,26 @@ export class KnownFailures {
   has(error: unknown): boolean {
     return errorChain(error).some((each) => isObject(each) && this.errors.has(each));
   }
+}
+
+/**
+ * What an attempt of a call has failed by before it met the breaker: it knows better why it fails than the
+ * breaker, of which others may have learnt since.
+ *
+ * @param known by which calls through the breaker have failed
+ */
+export function failedBefore(
+  scope: Scope | undefined,
+  breaker: object,
+  known: KnownFailures | undefined,
+): unknown {
+  for (let each = scope; each !== undefined; each = each.around) {
+    const { failedBefore } = each;
+    if (failedBefore === undefined) continue;
+    const isThroughIt = each === scope || each.permitFor(breaker) !== undefined;
+    if (isThroughIt || known?.has(failedBefore)) return failedBefore;
+  }
+  return undefined;
 }
 
 function isObject(value: unknown): value is object {

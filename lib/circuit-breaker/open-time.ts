@@ -1,5 +1,6 @@
 import { Since } from '../common/clock.js';
 import { timestamp } from '../common/timestamp.js';
+import type { OpenSpan } from '../fleet/shared-verdicts.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 
 /**
@@ -20,24 +21,32 @@ export class OpenTime {
   /**
    * @param error what opened the breaker, where it was an error
    * @param before the open time after which recovery failed; without one, it is the first
+   * @param span what the fleet has decided, in the place of what follows from the options
    */
   constructor(
     options: Readonly<ResolvedCircuitBreakerOptions>,
     startedAt: number,
     error?: unknown,
     before?: OpenTime,
+    span?: OpenSpan,
   ) {
     this.since = new Since(startedAt);
     this.outageBeganAt = before?.outageBeganAt ?? timestamp();
     this.cause = error ?? before?.cause;
     const { timeoutMs, timeoutFactor, timeoutJitter, maxTimeoutMs } = options;
-    this.baseMs =
+    const ownMs =
       before === undefined ? timeoutMs : Math.min(maxTimeoutMs, before.baseMs * timeoutFactor);
-    this.lengthMs = jittered(this.baseMs, timeoutJitter, maxTimeoutMs);
+    this.baseMs = span?.baseMs ?? ownMs;
+    this.lengthMs = span?.openMs ?? jittered(this.baseMs, timeoutJitter, maxTimeoutMs);
   }
 
   isOver(at: number): boolean {
     return this.since.elapsedMs(at) >= this.lengthMs;
+  }
+
+  /** What is left of it, for other instances. */
+  span(at: number): OpenSpan {
+    return { openMs: this.leftMs(at), baseMs: this.baseMs };
   }
 
   /** In whole ms, so that who waits that long is not too early. */

@@ -1,4 +1,5 @@
 import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
+import type { Scope } from '../context/scope.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { CircuitTransitionReason } from './circuit-state.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
@@ -59,4 +60,20 @@ export class Outcomes {
     this.failureTimes ??= new FailureTimes(failureThreshold, windowMs);
     return this.failureTimes.add(at);
   }
+}
+
+/**
+ * Calls around this one through the same breaker have its outcome as well.
+ *
+ * @returns whether there are any
+ */
+export function tellCallsAround(
+  scope: Scope,
+  breaker: object,
+  failure: Failure | undefined,
+): boolean {
+  let call = scope.callThrough(breaker);
+  const isNested = call !== undefined;
+  for (; call !== undefined; call = call.callThrough(breaker)) call.noteOutcome(failure);
+  return isNested;
 }

@@ -1,4 +1,5 @@
 import { Since } from '../common/clock.js';
+import type { Scope } from '../context/scope.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 
 /** Handed out by `acquire()`, given back when the call ends. */
@@ -43,6 +44,13 @@ export class Probes {
   /** Whether it is, or has been, one of them. */
   include(permit: Permit): boolean {
     return permit >= this.first;
+  }
+
+  /** A call inside a probe needs no permit of its own, and is judged by the outcome of the probe. */
+  isAround(scope: Scope | undefined, breaker: object): boolean {
+    for (let call = scope; call !== undefined; call = call.around)
+      if (this.include((call.permitFor(breaker) as Permit | undefined) ?? 0)) return true;
+    return false;
   }
 
   has(permit: Permit): boolean {

@@ -1,5 +1,9 @@
+import type { OpenSpan } from '../fleet/shared-verdicts.js';
+import type { Retention } from '../stage/attempt-stage.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
+import { CircuitState, type CircuitTransitionReason } from './circuit-state.js';
 import { OpenTime } from './open-time.js';
+import type { Permit } from './probes.js';
 import { RampUp } from './ramp-up.js';
 
 /**
@@ -12,22 +16,26 @@ export class Recovery {
   /** Once probes have closed the breaker. */
   rampUp: RampUp | undefined = undefined;
 
-  /** @param error what opened the breaker, where it was an error */
+  /**
+   * @param error what opened the breaker, where it was an error
+   * @param span for how long, where the fleet has decided that
+   */
   constructor(
     private readonly options: Readonly<ResolvedCircuitBreakerOptions>,
     openedAt: number,
     error?: unknown,
+    span?: OpenSpan,
   ) {
-    this.openTime = new OpenTime(options, openedAt, error);
+    this.openTime = new OpenTime(options, openedAt, error, undefined, span);
   }
 
   /** The breaker opens again before everybody was let back. */
-  fail(at: number, error: unknown): void {
-    this.openTime = new OpenTime(this.options, at, error, this.openTime);
+  fail(at: number, error: unknown, span?: OpenSpan): void {
+    this.openTime = new OpenTime(this.options, at, error, this.openTime, span);
     this.rampUp = undefined;
   }
 
-  /** Probes have closed the breaker. @returns whether calls are let back by and by from now on */
+  /** Probes have closed the breaker, of this instance or of its fleet. @returns whether calls are let back by and by from now on */
   rampsUp(at: number): boolean {
     const { rampUpMs } = this.options;
     if (rampUpMs === undefined) return false;
@@ -44,4 +52,47 @@ export class Recovery {
   retryAfterMs(at: number): number {
     return this.rampUp?.retryAfterMs(at) ?? this.openTime.leftMs(at);
   }
+}
+
+/** What is known of a breaker's transition. */
+export interface Transition {
+  readonly to: CircuitState;
+  readonly reason: CircuitTransitionReason;
+  /** What opened it, where it was an error. */
+  readonly error?: unknown;
+  /** The probe by which it opened. */
+  readonly probe?: Permit;
+  /** For how long it opens, where the fleet has decided that. */
+  readonly span?: OpenSpan;
+  /** The instance where somebody has ordered it of the fleet. */
+  readonly by?: string;
+}
+
+/** What lasts after a transition; nothing where everybody is let in at once. */
+export function recoveryAfter(
+  { to, reason, error, span }: Transition,
+  before: Recovery | undefined,
+  options: Readonly<ResolvedCircuitBreakerOptions>,
+  at: number,
+): Recovery | undefined {
+  if (to === CircuitState.HALF_OPEN) return before;
+  if (to === CircuitState.OPEN && before?.isOver(at) === false) {
+    before.fail(at, error, span);
+    return before;
+  }
+  if (to === CircuitState.OPEN || to === CircuitState.FORCED_OPEN)
+    return new Recovery(options, at, error, span);
+  const hasRecovered = reason === 'probes-succeeded' || reason === 'fleet-closed';
+  return hasRecovered && before?.rampsUp(at) ? before : undefined;
+}
+
+/** What becomes of a breaker that nobody has forced, when nobody calls through it. */
+export function retentionOf(
+  state: CircuitState,
+  recovery: Recovery | undefined,
+  at: number,
+): Retention {
+  if (recovery === undefined || recovery.isOver(at)) return 'none';
+  if (state === CircuitState.CLOSED) return 'kept'; // while it ramps up
+  return recovery.openTime.isOver(at) ? 'idle' : 'kept';
 }

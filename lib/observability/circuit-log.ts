@@ -38,6 +38,8 @@ const VERBS: Record<CircuitTransitionReason, string> = {
   'probe-failed': 'stays open, as a probe failed',
   'open-time-passed': 'is half-open and lets probes through',
   'probes-succeeded': 'closed, as probes succeeded',
+  'fleet-opened': 'was opened by its fleet',
+  'fleet-closed': 'was closed by its fleet, as probes succeeded',
   'forced-open': 'was forced open, until reset()',
   disabled: 'was disabled: it lets everything through, until reset()',
   reset: 'was reset and is closed',

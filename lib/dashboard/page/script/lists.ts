@@ -4,7 +4,8 @@ var REASONS = {
   'failure-threshold': 'too many failures', 'failure-rate': 'failure rate', 'slow-call-rate': 'too many slow calls',
   'open-time-passed': 'time for a probe', 'probe-failed': 'the probe failed', 'probes-succeeded': 'the probes succeeded',
   'forced-open': 'forced open', 'disabled': 'disabled', 'reset': 'closed by hand',
-  'fleet-forced': 'forced open for the whole fleet', 'fleet-disabled': 'disabled for the whole fleet', 'fleet-reset': 'closed by hand for the whole fleet'
+  'fleet-forced': 'forced open for the whole fleet', 'fleet-disabled': 'disabled for the whole fleet', 'fleet-reset': 'closed by hand for the whole fleet',
+  'fleet-opened': 'opened by the fleet', 'fleet-closed': 'closed by the fleet'
 };
 
 /** More than fit on a phone's screen are shown when somebody asks for them. */
