@@ -77,7 +77,12 @@ export type {
 } from './fleet/shared-register.js';
 export type { SharedSlots } from './fleet/shared-slots.js';
 export type { SharedSnapshots } from './fleet/shared-snapshots.js';
-export type { SharedTokens } from './fleet/shared-tokens.js';
+export type {
+  SharedTokens,
+  TokenLease,
+  TokenRate,
+  TokenRequest,
+} from './fleet/shared-tokens.js';
 export type {
   Lease,
   LeaseRequest,

@@ -13,3 +13,10 @@ export function checkSharing(place: string, shared: unknown, fleet: object | und
     `is ${JSON.stringify(shared)}, and there is no fleet to share with; allowed: with fleet in ResilienceModule.forRoot(), such as new RedisFleet({ client, namespace: 'shop' })`,
   );
 }
+
+/** What is to be warned of where instances share something by a name, and have other options for it. */
+export function disputeOver(own: string): Error {
+  return new Error(
+    `has ${own} in this instance, and something else in another of its fleet, which each goes by; give it the same options in all, unless they are about to change`,
+  );
+}

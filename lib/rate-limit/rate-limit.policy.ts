@@ -16,6 +16,8 @@ import {
 import type { StageHost } from '../stage/stage-host.js';
 import { Ticket } from '../stage/ticket.js';
 import { TicketQueue } from '../stage/ticket-queue.js';
+import type { Bucket } from './bucket.js';
+import { bucketOf } from './bucket-of.js';
 import { pauseAskedBy, pauseToldBy } from './pushback.js';
 import { RateLimitedError, type RateLimitReason } from './rate-limit.error.js';
 import {
@@ -25,11 +27,15 @@ import {
   resolveRateLimitOptions,
 } from './rate-limit.options.js';
 import { RateLimitTelemetry } from './rate-limit.telemetry.js';
-import { TokenBucket } from './token-bucket.js';
+import {
+  deadlineOf,
+  isLate,
+  RESOLUTION_MS,
+  Refused,
+  type TurnTicket,
+  Weighed,
+} from './turn-ticket.js';
 import { weightOf } from './weight.js';
-
-/** Timers are exact to a ms. */
-const RESOLUTION_MS = 1;
 
 /** Nobody is waited for whose answer may be ready: a timer that is late rings at once. */
 const HOWEVER_LATE = Number.POSITIVE_INFINITY;
@@ -49,32 +55,14 @@ export interface RateLimitSnapshot {
   rejected: number;
   /** How long nobody is let in, because the partner has said so, in ms. */
   pausedMs: number;
+  /** Of one that is shared: so many of those available the instance has taken ahead. */
+  leased?: number;
 }
 
 const optionsOf = remembering((place, options: Partial<RateLimitOptions>) => {
   const given = checkRateLimitOptions(place, options);
   return { given, options: resolveRateLimitOptions(place, given) };
 });
-
-/** Why a call is not let in. */
-class Refused {
-  constructor(
-    readonly reason: RateLimitReason,
-    /** How long it would have been to its turn. */
-    readonly waitMs: number,
-  ) {}
-}
-
-/** The permit of a call that counts for something else than 1; of others it is the receipt. */
-class Weighed {
-  constructor(
-    readonly weight: number,
-    readonly receipt: number,
-  ) {}
-}
-
-/** A call that waits for its turn, which ends with its permit or without. */
-type TurnTicket = Ticket<number | Weighed | Refused>;
 
 /**
  * Limits how many calls begin in a time. What is too much waits for its turn, where that comes in time, or
@@ -99,7 +87,7 @@ export class RateLimitPolicy implements AttemptStage {
   /** Of the attempt that has just been told to wait. */
   private weight = 1;
   private readonly turn = new Turn();
-  private readonly bucket: TokenBucket;
+  private readonly bucket: Bucket;
   private readonly queue: TicketQueue<TurnTicket>;
   /** Rings when it is the turn of the first in the queue. */
   private readonly alarm = new Alarm(() => this.serve(Math.max(now(), this.alarm.dueAt)));
@@ -121,11 +109,14 @@ export class RateLimitPolicy implements AttemptStage {
     const inForce = optionsOf(`rate limit "${name}"`, options);
     this.given = inForce.given;
     this.options = inForce.options;
-    const { limit, intervalMs, burst, maxWaitMs, adaptToResponses } = this.options;
+    const { limit, burst, maxWaitMs, adaptToResponses } = this.options;
     this.limit = limit;
     this.usualLimit = limit;
     this.burst = burst;
-    this.bucket = new TokenBucket(limit, intervalMs, burst);
+    this.bucket = bucketOf(name, this.options, host, {
+      refilled: () => this.serve(now()),
+      paused: () => this.planAnew(now()),
+    });
     // One whose turn comes in the last moment has it.
     const timeoutMs = Math.min(maxWaitMs + RESOLUTION_MS, MAX_TIMER_MS);
     this.queue = new TicketQueue(timeoutMs, (ticket) => this.expire(ticket));
@@ -152,7 +143,7 @@ export class RateLimitPolicy implements AttemptStage {
     const at = now();
     const { name, limit, queue, bucket, rejected, options } = this;
     const { intervalMs, maxWaitMs, queueLimit } = options;
-    return {
+    const snapshot: RateLimitSnapshot = {
       name,
       limit,
       intervalMs,
@@ -162,6 +153,7 @@ export class RateLimitPolicy implements AttemptStage {
       rejected,
       pausedMs: Math.ceil(bucket.pausedMs(at)),
     };
+    return bucket.leased === undefined ? snapshot : { ...snapshot, leased: bucket.leased };
   }
 
   /**
@@ -183,7 +175,7 @@ export class RateLimitPolicy implements AttemptStage {
   /** Not before a new one would let in no more than this, nor where it has another limit than that would. */
   get retention(): Retention {
     if (this.limit !== this.usualLimit || this.queue.size > 0) return 'kept';
-    return this.bucket.available(now()) < this.burst ? 'kept' : 'none';
+    return this.bucket.isLikeNew(now()) ? 'none' : 'kept';
   }
 
   /** @internal */
@@ -236,6 +228,11 @@ export class RateLimitPolicy implements AttemptStage {
       (ticket) => this.refuse(ticket, 'shutdown', this.bucket.waitMs(ticket.weight, now())),
       () => this.serve(now()),
     );
+  }
+
+  /** It is used no more. @internal */
+  dispose(): void {
+    this.bucket.dispose?.();
   }
 
   private permit(weight: number): number | Weighed {
@@ -371,13 +368,4 @@ export class RateLimitPolicy implements AttemptStage {
   private changed(): void {
     this.telemetry?.changed(this.queue.size);
   }
-}
-
-/** That of who makes the call: the time of an attempt begins when it is let in. */
-function deadlineOf(scope: Scope | undefined): number {
-  return scope?.caller?.deadline ?? Number.POSITIVE_INFINITY;
-}
-
-function isLate(turnAt: number, deadline: number): boolean {
-  return deadline - turnAt < RESOLUTION_MS;
 }

@@ -59,11 +59,12 @@ export const rateLimitStage = namedStage<RateLimitTypes, Partial<RateLimitOption
     health: rateLimitHealth,
     left: RateLimitTelemetry.left,
     shutdown: (rateLimit) => rateLimit.shutdown(),
+    dispose: (rateLimit) => rateLimit.dispose(),
   },
   {
     error: RateLimitedError,
-    summarize: ({ name, options: { limit, intervalMs } }) =>
-      `rate limit ${name} (${limit} in ${intervalMs} ms)`,
+    summarize: ({ name, options: { limit, intervalMs, shared } }) =>
+      `rate limit ${name} (${limit} in ${intervalMs} ms${shared ? ', shared' : ''})`,
     metrics: RATE_LIMIT_METRICS,
   },
 );

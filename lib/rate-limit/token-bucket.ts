@@ -1,4 +1,5 @@
 import { clock } from '../common/clock.js';
+import type { Bucket } from './bucket.js';
 
 /** Sums of fractions are not exact: so little is nothing. */
 const NOTHING = 1e-6;
@@ -15,7 +16,7 @@ const MADE_UP = 0.99;
  *
  * It knows neither timers nor callers: all is worked out when it is asked, in O(1).
  */
-export class TokenBucket {
+export class TokenBucket implements Bucket {
   private tokens: number;
   /** When there were so many. */
   private at = Number.NEGATIVE_INFINITY;
@@ -49,8 +50,21 @@ export class TokenBucket {
     return this.takeOut(1, at);
   }
 
-  private takeOut(weight: number, at: number): boolean {
-    if (this.tokens < weight - NOTHING || at < this.resumesAt) return false;
+  /** As many as there are, up to that, where they were had from elsewhere. */
+  drain(weight: number, at: number): void {
+    this.refill(at);
+    this.tokens -= Math.max(0, Math.min(weight, this.tokens));
+    this.taken += weight;
+  }
+
+  /** The same for one that counts for more than the bucket holds: it takes a full one, and what comes in after it. */
+  takeAhead(weight: number, at: number): boolean {
+    this.refill(at);
+    return this.takeOut(weight, at, Math.min(weight, this.burst));
+  }
+
+  private takeOut(weight: number, at: number, least = weight): boolean {
+    if (this.tokens < least - NOTHING || at < this.resumesAt) return false;
     this.tokens -= weight;
     this.taken += weight;
     return true;
@@ -87,6 +101,10 @@ export class TokenBucket {
   available(at: number): number {
     this.refill(at);
     return at < this.resumesAt ? 0 : Math.max(0, Math.floor(this.tokens + NOTHING));
+  }
+
+  isLikeNew(at: number): boolean {
+    return this.available(at) >= Math.floor(this.burst);
   }
 
   /** It fills up at another rate from now on. More than there is, nobody gets for that. */

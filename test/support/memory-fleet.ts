@@ -5,6 +5,7 @@ import type { SharedSnapshots } from '../../lib/fleet/shared-snapshots.js';
 import type { SharedTokens } from '../../lib/fleet/shared-tokens.js';
 import type { SharedVerdicts } from '../../lib/fleet/shared-verdicts.js';
 import { memoryRegister } from './memory-register.js';
+import { memoryTokens } from './memory-tokens.js';
 import { memoryVerdicts } from './memory-verdicts.js';
 
 /** How long a question waits for its answer, in ms, as over Redis. */
@@ -58,7 +59,7 @@ export class MemoryFleet {
   /** What the store has, by the link's name of it. */
   readonly boards = {
     verdicts: memoryVerdicts(this),
-    tokens: unused<SharedTokens>(),
+    tokens: memoryTokens(this),
     slots: unused<SharedSlots>(),
     register: memoryRegister(this),
     snapshots: unused<SharedSnapshots>(),
