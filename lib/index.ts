@@ -67,6 +67,7 @@ export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.
 export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.options.js';
 export type { LastGoodOptions } from './fallback/last-good.options.js';
 export type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet/fleet.js';
+export { fleetRules } from './fleet/fleet.options.js';
 export type { FleetEvent } from './fleet/fleet.telemetry.js';
 export type { ControlScope } from './fleet/orders.js';
 export type {

@@ -10,6 +10,7 @@ import {
   checkErrorTrackerOptions,
   resolveErrorTrackerOptions,
 } from '../observability/error-tracker.options.js';
+import { FleetLog } from '../observability/fleet-log.js';
 import { Guard } from '../observability/guard.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
@@ -33,6 +34,7 @@ export interface Configuration {
   readonly telemetry: Telemetry & {
     readonly recorders: readonly MetricsRecorder[];
     readonly metrics: MetricsFanOut;
+    readonly fleetLog: FleetLog;
   };
   /** Without the named policies yet. */
   readonly catalog: PolicyCatalog;
@@ -83,6 +85,7 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
   const metrics = new MetricsFanOut(recorders);
   const errorTracker = checkErrorTrackerOptions('errorTracker', options.errorTracker ?? {});
   const tracker = new ErrorTracker(errorTracker);
+  const logOptions = resolveErrorTrackerOptions(errorTracker);
   countErrors(tracker, metrics);
   return {
     recorders,
@@ -90,7 +93,8 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
     metrics,
     events: new ResilienceEvents(),
     alerts: new Alerts([options.alerts ?? new LoggerAlertChannel()].flat()),
-    circuitLog: new CircuitLog(resolveErrorTrackerOptions(errorTracker)),
+    circuitLog: new CircuitLog(logOptions),
+    fleetLog: new FleetLog(logOptions),
     alertIntervalMs: options.alertIntervalMs ?? 60_000,
     errorContext: options.errorContext,
   };

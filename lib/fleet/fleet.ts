@@ -32,12 +32,14 @@ export interface Fleet {
 export interface FleetMember {
   /** Unlike that of any other instance, also of the same process before it was started anew. */
   readonly instance: string;
+  /** Of the library, for who looks at the instances. */
+  readonly version: string;
   /**
    * The store is reached, for the first time or again: asks for all that is shared. The link is up when
    * that has resolved, which it always does.
    */
   sync(): Promise<void>;
-  /** The link is up from now on, or down. */
+  /** The link is up from now on, or down; the latter also where it does not come up at first. */
   changed(isUp: boolean, reason?: Error): void;
   /** Something in the store or on the way was not what an instance writes, and was not believed. */
   refused(what: string): void;

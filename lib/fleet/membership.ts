@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Alarm } from '../common/alarm.js';
 import type { MetricsRecorder } from '../common/metrics.js';
+import { checkOptions } from '../common/options.js';
+import { VERSION } from '../common/version.js';
 import type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet.js';
+import { fleetRules } from './fleet.options.js';
 import type { FleetEvent } from './fleet.telemetry.js';
 import { Orders } from './orders.js';
 
@@ -26,18 +29,27 @@ export interface Participant {
 export interface FleetReports {
   readonly metrics: Pick<MetricsRecorder, 'increment' | 'gauge'>;
   readonly events: { emit(event: FleetEvent): void };
+  readonly fleetLog: { write(event: FleetEvent): void };
+  /** What may be said of an error, without secrets. */
+  readonly tracker: { readonly redaction: { describe(error: unknown): { message: string } } };
 }
 
 /** How an application takes part in its fleet. */
 export class Membership implements FleetMember {
   readonly instance = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  readonly version = VERSION;
   readonly options: Readonly<Required<FleetOptions>>;
   readonly link: FleetLink;
   /** What has been told to all instances. */
   readonly orders: Orders;
   private readonly participants = new Set<Participant>();
+  /** Those that have yet to ask how it stands, since the store is reached. */
+  private readonly unsynced = new Set<Participant>();
+  private wasUp = false;
+  private ended: Promise<void> | undefined;
   private tellSynced: () => void = () => undefined;
 
+  /** @throws ResilienceConfigurationError */
   constructor(
     fleet: Fleet,
     private readonly reports: FleetReports,
@@ -48,7 +60,7 @@ export class Membership implements FleetMember {
       warmStartMs: 500,
       bulkheadLeaseMs: 3_000,
       rateLimitLeaseMs: 100,
-      ...fleet.options,
+      ...checkOptions<FleetOptions>('fleet', fleet.options ?? {}, fleetRules),
     };
     this.link = fleet.link(this);
     this.orders = new Orders(this);
@@ -60,7 +72,11 @@ export class Membership implements FleetMember {
   join(participant: Participant): () => void {
     this.participants.add(participant);
     if (this.link.isUp) void participant.sync();
-    return () => this.participants.delete(participant);
+    else this.unsynced.add(participant);
+    return () => {
+      this.participants.delete(participant);
+      this.unsynced.delete(participant);
+    };
   }
 
   /** Resolves when it is known what the others know, or when that takes too long. */
@@ -77,29 +93,29 @@ export class Membership implements FleetMember {
   }
 
   /** The application has ended. */
-  async end(): Promise<void> {
-    // What it waits for keeps no process alive, which would end before the hooks that come after this.
-    const alive = new Alarm(() => undefined);
-    alive.set(ENDED_WITHIN_MS);
-    await Promise.all([...this.participants].map((each) => each.leave?.()));
-    await this.link.close();
-    alive.stop();
+  end(): Promise<void> {
+    this.ended ??= this.leave();
+    return this.ended;
   }
 
   async sync(): Promise<void> {
-    const waiting = [...this.participants];
-    while (waiting.length > 0)
-      await Promise.all(waiting.splice(0, SYNCED_AT_ONCE).map((each) => each.sync()));
+    for (const each of this.participants) this.unsynced.add(each);
+    while (this.unsynced.size > 0) {
+      const next = [...this.unsynced].slice(0, SYNCED_AT_ONCE);
+      for (const each of next) this.unsynced.delete(each);
+      await Promise.all(next.map((each) => each.sync()));
+    }
   }
 
   changed(isUp: boolean, reason?: Error): void {
-    const { instances } = this.link;
-    const event: FleetEvent = { type: 'fleet', up: isUp, instances };
-    if (reason !== undefined) event.reason = reason.message;
-    this.reports.metrics.gauge('fleet.up', isUp ? 1 : 0);
-    this.reports.events.emit(event);
-    if (isUp) this.tellSynced();
-    else for (const each of this.participants) each.lost?.();
+    const { wasUp } = this;
+    this.wasUp = isUp;
+    this.tell(isUp, reason);
+    if (isUp) {
+      for (const each of this.unsynced) void each.sync(); // they have come after the others were
+      this.unsynced.clear();
+      this.tellSynced();
+    } else if (wasUp) for (const each of this.participants) each.lost?.();
   }
 
   refused(): void {
@@ -108,5 +124,24 @@ export class Membership implements FleetMember {
 
   unanswered(): void {
     this.reports.metrics.increment('fleet.unanswered');
+  }
+
+  private tell(isUp: boolean, reason: Error | undefined): void {
+    const { metrics, events, fleetLog, tracker } = this.reports;
+    const event: FleetEvent = { type: 'fleet', up: isUp, instances: this.link.instances };
+    if (reason !== undefined) event.reason = tracker.redaction.describe(reason).message;
+    metrics.gauge('fleet.up', isUp ? 1 : 0);
+    fleetLog.write(event);
+    events.emit(event);
+  }
+
+  private async leave(): Promise<void> {
+    // What it waits for keeps no process alive, which would end before the hooks that come after this.
+    const alive = new Alarm(() => undefined);
+    alive.set(ENDED_WITHIN_MS);
+    await Promise.all([...this.participants].map((each) => each.leave?.()));
+    await this.link.close();
+    alive.stop();
+    this.reports.metrics.gauge('fleet.up', 0);
   }
 }

@@ -1,1 +1,3 @@
-export { RedisFleet, type RedisFleetOptions } from './redis-fleet.js';
+export type { RedisClient } from './client/redis-client.js';
+export { RedisFleet } from './redis-fleet.js';
+export type { RedisFleetOptions } from './redis-fleet.options.js';

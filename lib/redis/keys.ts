@@ -1,26 +1,34 @@
 import { createHash } from 'node:crypto';
 
-/** Of the form of the keys and the messages. Other releases may use another one beside it. */
+/** Of the form of keys and messages: releases with another one go their own way, beside each other. */
 export const VERSION = 1;
 
 /** A longer name is told by its digest. */
 const MAX_LENGTH = 100;
 
-/** The keys and the channel of a namespace. No name can be written so that its key is another's. */
+/**
+ * The keys and channels of a namespace. Its tag in braces decides the slot of a cluster, so that all its keys
+ * are on one node: the one that heartbeats reach. No name reads like the end of another part of the key.
+ */
 export class Keys {
-  private readonly namespace: string;
+  private readonly prefix: string;
 
   constructor(namespace: string) {
-    this.namespace = escaped(namespace);
+    this.prefix = `bulwark:${VERSION}:{${escaped(namespace)}}`;
   }
 
-  get channel(): string {
-    return `bulwark:${VERSION}:{${this.namespace}}`;
-  }
-
-  /** What stands in braces decides the slot of a cluster. */
   of(kind: string, name: string, part: string): string {
-    return `bulwark:${VERSION}:{${this.namespace}:${kind}:${escaped(name)}}:${part}`;
+    return `${this.prefix}:${kind}:${escaped(name)}:${part}`;
+  }
+
+  /** Redis has the same channels for all its databases. */
+  channel(database: number): string {
+    return `${this.prefix}:${database}`;
+  }
+
+  /** That which one instance alone listens to. */
+  channelOf(instance: string, database: number): string {
+    return `${this.channel(database)}:${escaped(instance)}`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { VERSION } from './keys.js';
 
-/** A longer one is none of an instance. */
+/** No instance writes a longer one. */
 const MAX_LENGTH = 16_384;
 
 /** What a message says: of which kind it is, and the values behind that. */
@@ -9,8 +9,8 @@ export interface Message {
   readonly values: readonly unknown[];
 }
 
-/** @returns none for one of another release; why, for one that no instance has written */
-export function readMessage(text: unknown): Message | string | undefined {
+/** @returns where it is none of this release: what it is instead */
+export function readMessage(text: unknown): Message | string {
   if (typeof text !== 'string') return 'a message that is no text';
   if (text.length > MAX_LENGTH) return 'a message that is too long';
   let parsed: unknown;
@@ -19,8 +19,8 @@ export function readMessage(text: unknown): Message | string | undefined {
   } catch {
     return 'a message that is no JSON';
   }
-  if (!Array.isArray(parsed) || typeof parsed[0] !== 'number') return 'a message of another form';
+  if (!Array.isArray(parsed)) return 'a message of another form';
   const [version, kind, ...values] = parsed as unknown[];
-  if (version !== VERSION) return undefined;
+  if (version !== VERSION) return 'a message of another version';
   return typeof kind === 'string' ? { kind, values } : 'a message of no kind';
 }

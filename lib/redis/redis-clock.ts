@@ -1,14 +1,17 @@
-/** What time it is in Redis, by our monotonic clock: neither's wall clock is compared with another. */
+/**
+ * What time it is in Redis, counted on our monotonic clock: nobody's wall clock is compared with another.
+ * It is behind by as long as the answer was on its way, and never ahead.
+ */
 export class RedisClock {
   private offsetMs = Number.NaN;
 
-  /** @param redisMs what Redis said, at some moment between two of ours */
-  set(redisMs: number, sentAt: number, heardAt: number): void {
-    this.offsetMs = redisMs - (sentAt + heardAt) / 2;
+  /** @param heardAt when we heard it, on the monotonic clock */
+  set(redisMs: number, heardAt: number): void {
+    this.offsetMs = redisMs - heardAt;
   }
 
   /** In whole ms. */
   now(at: number): number {
-    return Math.round(at + this.offsetMs);
+    return Math.floor(at + this.offsetMs);
   }
 }

@@ -1,32 +1,50 @@
 import type { Fleet, FleetLink, FleetMember, FleetOptions } from '../index.js';
-import { connectorOf } from './client/connector.js';
+import type { ConnectionLimits } from './client/connection.js';
+import { connectorOf } from './client/redis-client.js';
+import { checkRedisFleetOptions, type RedisFleetOptions } from './redis-fleet.options.js';
 import { RedisLink } from './redis-link.js';
 
-/** How instances share over Redis. */
-export interface RedisFleetOptions extends FleetOptions {
-  /** A client of ioredis or node-redis, also of a cluster. */
-  client: object;
-  /** Of the service: what is shared by a name is shared by the instances with the same namespace. */
-  namespace: string;
-  /** How long an answer is waited for, in ms. @default 250 */
-  commandTimeoutMs?: number;
-  /** How often an instance writes that it is there, in ms. @default 1000 */
-  heartbeatMs?: number;
-}
-
-/** So long a connection may take to be made, in ms. */
+/** A server that is there answers in a fraction of that. */
 const CONNECT_TIMEOUT_MS = 2_000;
 
-/** A fleet on Redis or Valkey. */
+/** A connection that nothing came by for so many heartbeats is one that was left open somewhere. */
+const SILENT_HEARTBEATS = 10;
+
+/**
+ * Lets the instances of a service share what they learn over Redis or Valkey.
+ *
+ * Each application that it is given to makes connections of its own, to where the client connects to, and
+ * ends them when it closes; the client itself is left alone. No call waits for Redis but a probe of a shared
+ * breaker, for `probeWaitMs` at most; where Redis is not reached, each instance goes on by itself, and shares
+ * again within two seconds of when it is.
+ *
+ * @example
+ * ResilienceModule.forRoot({
+ *   fleet: new RedisFleet({ client: new Redis(process.env.REDIS_URL), namespace: 'shop' }),
+ *   breakers: { payments: { shared: true } },
+ * });
+ */
 export class RedisFleet implements Fleet {
-  constructor(readonly options: RedisFleetOptions) {}
+  /** Nothing of the client, which has credentials. */
+  readonly options: FleetOptions;
+  readonly #link: (member: FleetMember) => FleetLink;
+
+  /** @throws ResilienceConfigurationError */
+  constructor(options: RedisFleetOptions) {
+    const { client, namespace, commandTimeoutMs, heartbeatMs, ...shared } =
+      checkRedisFleetOptions(options);
+    const limits: ConnectionLimits = {
+      connectTimeoutMs: Math.max(CONNECT_TIMEOUT_MS, commandTimeoutMs),
+      silenceMs: Math.max(CONNECT_TIMEOUT_MS, SILENT_HEARTBEATS * heartbeatMs),
+    };
+    const { connectTimeoutMs } = limits;
+    const connector = connectorOf('RedisFleet.client', client, limits);
+    const linkOptions = { namespace, commandTimeoutMs, heartbeatMs, connectTimeoutMs };
+    this.options = shared;
+    this.#link = (member) => new RedisLink(member, connector, linkOptions);
+  }
 
   link(member: FleetMember): FleetLink {
-    const { client, namespace, commandTimeoutMs = 250, heartbeatMs = 1_000 } = this.options;
-    return new RedisLink(member, connectorOf(client, CONNECT_TIMEOUT_MS), {
-      namespace,
-      commandTimeoutMs,
-      heartbeatMs,
-    });
+    return this.#link(member);
   }
 }

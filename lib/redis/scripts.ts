@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { SentScript } from './client/connection.js';
 import type { Script } from './store.js';
+
+/** A script as Redis gets it: by the digest that it may know it by, and in full where it does not. */
+export interface SentScript {
+  readonly sha: string;
+  readonly lua: string;
+}
 
 /**
  * What all scripts begin with. Who asks waits no longer than `ARGV[1]`, in Redis' time: what arrives later,

@@ -1,136 +1,134 @@
 import type { Connection, Connector, Told } from './client/connection.js';
-import { RedisClock } from './redis-clock.js';
 import { sentAs } from './scripts.js';
 import type { Script } from './store.js';
 
-/** How often in a row nothing is answered until the connection counts as lost. */
-const MAX_UNANSWERED = 2;
+/** What has come of a question: an answer, or why there is none. */
+export type Outcome = { readonly answer: unknown } | { readonly failure: Error };
 
-/** Later than any time of Redis: for what has no time at which it would be wrong. */
-const NO_DEADLINE = Number.MAX_SAFE_INTEGER;
-
-/** Of what was lost, and of what was not answered. */
-export interface SessionReports {
-  /** Told once. Nothing is asked afterwards. */
-  lost(reason: Error): void;
-  unanswered(): void;
-}
-
-/** One time that Redis is reached, by a connection for commands and one that listens. */
+/** One time that Redis is reached: from when connections are made until the first of them is lost. */
 export class Session {
-  private readonly commands: Connection;
-  private readonly subscriber: Connection;
-  private readonly clock = new RedisClock();
+  isOver = false;
+  /** So many questions in a row were not answered in time. */
+  missed = 0;
+  private connection: Connection | undefined;
   /** Ends each wait for an answer. */
-  private readonly waits = new Set<() => void>();
-  private unanswered = 0;
-  private isReady = false;
-  private isOver = false;
+  private readonly waits = new Set<(outcome: Outcome) => void>();
 
+  /** @param over told once, unless it is ended by `close()` */
   constructor(
-    connector: Connector,
     private readonly timeoutMs: number,
-    private readonly reports: SessionReports,
-  ) {
-    const lost = (reason: unknown) => this.end(reason);
-    this.commands = connector.connect(lost);
-    this.subscriber = connector.connect(lost);
+    private readonly over: (reason: Error) => void,
+  ) {}
+
+  /**
+   * Connects, and listens to the channels.
+   *
+   * @returns whether it does; `over` says why not
+   */
+  begin(
+    connector: Connector,
+    connectTimeoutMs: number,
+    channels: readonly string[],
+    told: Told,
+  ): Promise<boolean> {
+    return new Promise((resolve) => {
+      const late = new Error(`there was no connection within ${connectTimeoutMs} ms`);
+      const timer = setTimeout(() => setImmediate(() => done({ failure: late })), connectTimeoutMs);
+      timer.unref();
+      const done = (outcome: Outcome) => {
+        clearTimeout(timer);
+        if (this.waits.delete(done) && 'failure' in outcome) this.end(outcome.failure);
+        resolve(!this.isOver);
+      };
+      this.waits.add(done);
+      this.connect(connector, channels, told).then(
+        () => done({ answer: undefined }),
+        (error: unknown) => done({ failure: asError(error) }),
+      );
+    });
   }
 
-  /** Resolves when the channels are listened to and commands can be sent; rejects where that is not to be. */
-  async begin(channels: readonly string[], told: Told): Promise<void> {
-    await Promise.all([
-      this.commands.ready,
-      this.subscriber.ready.then(() =>
-        this.subscriber.subscribe(channels, (channel, message) => {
-          if (!this.isOver) told(channel, message);
-        }),
-      ),
-    ]);
-    this.isReady = !this.isOver;
+  /** Runs a script at once; it is not run where it arrives after that time of Redis. */
+  ask(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    notAfter: number,
+  ): Promise<Outcome> {
+    return new Promise((resolve) => {
+      // What has come while the event loop was blocked is read before it is judged to be missing.
+      const timer = setTimeout(() => setImmediate(() => this.miss(done)), this.timeoutMs);
+      timer.unref();
+      const done = (outcome: Outcome) => {
+        clearTimeout(timer);
+        this.waits.delete(done);
+        resolve(outcome);
+      };
+      this.waits.add(done);
+      this.send(script, keys, [String(notAfter), ...args]).then(
+        (answer) => {
+          this.missed = 0;
+          done({ answer });
+        },
+        (error: unknown) => done({ failure: asError(error) }),
+      );
+    });
   }
 
-  /** Runs a script that is done whenever it arrives, and says in its first number what time it is in Redis. */
-  async synchronize(
+  /** It does not work any more. */
+  end(reason: Error): void {
+    if (this.isOver) return;
+    this.close(reason);
+    this.over(reason);
+  }
+
+  /** It is not needed any more. */
+  close(reason = new Error('the link is closed')): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.connection?.close();
+    for (const done of [...this.waits]) done({ failure: reason });
+  }
+
+  private async connect(
+    connector: Connector,
+    channels: readonly string[],
+    told: Told,
+  ): Promise<void> {
+    const connection = connector.connect((reason) =>
+      this.end(reason === undefined ? new Error('the connection was closed') : asError(reason)),
+    );
+    this.connection = connection;
+    await connection.ready;
+    if (this.isOver) return;
+    await connection.subscribe(channels, (channel, message) => {
+      if (!this.isOver) told(channel, message);
+    });
+  }
+
+  private async send(
     script: Script,
     keys: readonly string[],
     args: readonly string[],
   ): Promise<unknown> {
-    const sentAt = performance.now();
-    const answer = await this.send(script, keys, [String(NO_DEADLINE), ...args]);
-    const redisMs = Array.isArray(answer) ? (answer[0] as unknown) : undefined;
-    if (typeof redisMs === 'number') this.clock.set(redisMs, sentAt, performance.now());
-    return answer;
-  }
-
-  /** Runs a script, unless it arrives too late. */
-  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const notAfter = this.clock.now(performance.now()) + 2 * this.timeoutMs;
-    return this.send(script, keys, [String(notAfter), ...args]);
-  }
-
-  /** It was lost, or is not needed any more. */
-  end(reason?: unknown): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.isReady = false;
-    this.commands.close();
-    this.subscriber.close();
-    for (const end of [...this.waits]) end();
-    if (reason !== undefined)
-      this.reports.lost(reason instanceof Error ? reason : new Error(String(reason)));
-  }
-
-  private send(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    if (!this.isReady) return Promise.resolve(undefined);
+    const { connection } = this;
+    if (connection === undefined || this.isOver) throw new Error('there is no connection');
     const { sha, lua } = sentAs(script);
-    const asked = this.commands.evalsha(sha, keys, args).catch((error: unknown) => {
-      if (!startsWith(error, 'NOSCRIPT') || this.isOver) throw error;
-      return this.commands.eval(lua, keys, args);
-    });
-    return this.inTime(asked);
+    try {
+      return await connection.evalsha(sha, keys, args);
+    } catch (error) {
+      if (this.isOver || !asError(error).message.startsWith('NOSCRIPT')) throw error;
+      return connection.eval(lua, keys, args);
+    }
   }
 
-  /** Resolves with the answer; with nothing where there is none in time, or a failure. */
-  private inTime(asked: Promise<unknown>): Promise<unknown> {
-    return new Promise((resolve) => {
-      const end = (answer?: unknown) => {
-        clearTimeout(timer);
-        this.waits.delete(end);
-        resolve(answer);
-      };
-      // What has come while the event loop was blocked is read before it is judged to be missing.
-      const timer = setTimeout(() => setImmediate(() => this.late(end)), this.timeoutMs);
-      timer.unref();
-      this.waits.add(end);
-      asked.then(
-        (answer) => {
-          this.unanswered = 0;
-          end(answer);
-        },
-        (error: unknown) => {
-          if (!this.waits.has(end)) return;
-          this.reports.unanswered();
-          end();
-          // A replica takes no writes: all others would fail alike.
-          if (startsWith(error, 'READONLY')) this.end(error);
-        },
-      );
-    });
-  }
-
-  private late(end: () => void): void {
-    if (!this.waits.has(end)) return;
-    end();
-    this.reports.unanswered();
-    this.unanswered++;
-    if (this.unanswered >= MAX_UNANSWERED)
-      this.end(
-        new Error(`no answer within ${this.timeoutMs} ms, ${this.unanswered} times in a row`),
-      );
+  private miss(done: (outcome: Outcome) => void): void {
+    if (!this.waits.has(done)) return;
+    this.missed++;
+    done({ failure: new Error(`there was no answer within ${this.timeoutMs} ms`) });
   }
 }
 
-function startsWith(error: unknown, code: string): boolean {
-  return error instanceof Error && error.message.startsWith(code);
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -10,13 +10,22 @@ export interface Script {
   readonly lua: string;
 }
 
+/** An instance that is there. */
+export interface PresentInstance {
+  readonly instance: string;
+  /** Of the library. */
+  readonly version: string;
+  /** How long it was there at its last heartbeat, in ms. */
+  readonly ageMs: number;
+}
+
 /** What the shared things of a fleet are kept by. */
 export interface Store {
   /** Which instance asks. */
   readonly instance: string;
   /** The one that all instances of the namespace hear. Scripts publish `cjson.encode({ 1, kind, … })` there. */
   readonly channel: string;
-  /** A key of what has a name; all keys of one name are in one slot of a cluster. */
+  /** A key of what has a name. All keys of a namespace are in one slot of a cluster, and so may be used together. */
   key(kind: string, name: string, part: string): string;
   /**
    * Runs a script at once, where the connection is there.
@@ -28,12 +37,14 @@ export interface Store {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<readonly number[] | undefined>;
-  /** The same for a script that answers with something else: what it is, who asks has to see. */
+  /** The same for a script that answers with something else; what it is has to be checked by who asks. */
   read(
     script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown>;
+  /** Who is there, at most 1,000 of them; `undefined` where that is not answered in time. */
+  present(): Promise<readonly PresentInstance[] | undefined>;
   /** Told of the messages of a kind, by whomever they come: the values behind the kind, of any type. */
   listen(kind: string, told: (values: readonly unknown[]) => void): void;
   /** What came is not what an instance writes. */

@@ -18,6 +18,7 @@ class Painter {
     const ignored = () => undefined;
     const member: FleetMember & { link: MemoryLink } = {
       instance,
+      version: '1.0.0',
       link: undefined as unknown as MemoryLink,
       sync: () => this.orders.sync(),
       changed: (isUp) => (isUp ? undefined : this.orders.lost()),

@@ -1,70 +1,83 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { Redis as Redis6 } from 'ioredis';
-import { Redis as Redis5 } from 'ioredis5';
-import { createClient as createClient6 } from 'redis';
-import { createClient as createClient5 } from 'redis5';
-import type { FleetLink, FleetMember } from '../../lib/index.js';
-import { RedisFleet } from '../../lib/redis/index.js';
+import { Redis as Client } from 'ioredis';
+import type { RedisClient } from '../../lib/redis/index.js';
 import { type Redis, startRedis } from '../support/redis.js';
-
-interface Told {
-  up?: (() => void) | undefined;
-  down?: (() => void) | undefined;
-}
+import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.js';
+import { CLIENTS } from './clients.js';
+import { FleetSide } from './fleet-side.js';
 
 let redis: Redis;
-const opened: FleetLink[] = [];
-const ended: (() => unknown)[] = [];
+let cluster: RedisCluster;
+const sides: FleetSide[] = [];
 
 beforeAll(async () => {
-  redis = await startRedis();
+  [redis, cluster] = await Promise.all([startRedis(), startRedisCluster()]);
 });
 
 afterEach(async () => {
-  for (const link of opened.splice(0)) await link.close();
-  for (const end of ended.splice(0)) await end();
+  await Promise.all(sides.splice(0).map((side) => side.close()));
 });
 
-afterAll(() => redis.stop());
+afterAll(() => Promise.all([redis.stop(), cluster.stop()]));
 
-function linked(client: object, told: Told, instance = 'here'): FleetLink {
-  const member: FleetMember = {
-    instance,
-    sync: () => Promise.resolve(),
-    changed: (isUp) => (isUp ? told.up?.() : told.down?.()),
-    refused: () => undefined,
-    unanswered: () => undefined,
-  };
-  const link = new RedisFleet({ client, namespace: 'shop' }).link(member);
-  opened.push(link);
-  return link;
+function side(client: RedisClient, namespace: string): FleetSide {
+  const made = new FleetSide({ client, namespace, heartbeatMs: 250 });
+  sides.push(made);
+  return made;
 }
 
-const clients = {
-  'ioredis 6': () => {
-    const client = new Redis6({ ...redis.connection, lazyConnect: true });
-    ended.push(() => client.disconnect());
-    return client;
-  },
-  'ioredis 5': () => {
-    const client = new Redis5({ ...redis.connection, lazyConnect: true });
-    ended.push(() => client.disconnect());
-    return client;
-  },
-  'node-redis 6': () => createClient6({ socket: redis.connection }),
-  'node-redis 5': () => createClient5({ socket: redis.connection }),
-};
+describe.each(Object.entries(CLIENTS))('Over %s', (name, { isCluster, make }) => {
+  const nodes = () => (isCluster ? cluster.nodes : [redis]);
+  let tests = 0;
+  const pair = () => {
+    const namespace = `${name} ${tests++}`;
+    return [side(make(nodes()), namespace), side(make(nodes()), namespace)] as const;
+  };
 
-describe.each(Object.entries(clients))('Over %s', (_name, make) => {
-  test('a link goes up, and counts the instances that are there', async () => {
-    const told: Told = {};
-    const isUp = new Promise<void>((resolve) => {
-      told.up = resolve;
-    });
-    const link = linked(make(), told);
-    link.open();
-    await isUp;
-    expect(link.isUp).toBe(true);
-    expect(link.instances).toBe(1);
+  test('instances count each other, and no more those that have left', async () => {
+    const [one, other] = pair();
+    await one.up();
+    await other.up();
+    await one.instances(2);
+    await other.instances(2);
+    await other.close();
+    await one.instances(1);
+  });
+
+  test('what one decides is heard by the others', async () => {
+    const [one, other] = pair();
+    await Promise.all([one.up(), other.up()]);
+    const heard = other.verdict('payments');
+    await one.open('payments');
+    expect(await heard).toMatchObject({ isOpen: true });
+  });
+
+  test('scripts are sent again where Redis has forgotten them', async () => {
+    const [one] = pair();
+    await one.up();
+    await one.open('payments');
+    for (const { connection } of nodes()) {
+      const admin = new Client(connection);
+      await admin.script('FLUSH');
+      admin.disconnect();
+    }
+    expect(await one.open('orders')).toMatchObject({ isOpen: true });
+  });
+
+  test('a connection that was killed is one lost, after which all is up again', async () => {
+    const [one, other] = pair();
+    await Promise.all([one.up(), other.up()]);
+    const isDown = one.down();
+    for (const { connection } of nodes()) {
+      const admin = new Client(connection);
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      admin.disconnect();
+    }
+    await isDown;
+    await one.up();
+    const heard = other.verdict('payments');
+    await other.up();
+    await one.open('payments');
+    expect(await heard).toMatchObject({ isOpen: true });
   });
 });

@@ -113,6 +113,7 @@ describe('Verdicts in Redis', () => {
           ...args,
         )) as number[],
       read: async () => undefined,
+      present: async () => undefined,
       listen: (_kind, told) => {
         tell = told;
       },

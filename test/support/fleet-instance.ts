@@ -5,6 +5,7 @@ import {
   type FleetOptions,
 } from '../../lib/index.js';
 import type { StageEvent } from '../../lib/stage/stage-host.js';
+import { NO_REPORTS } from './fleet-reports.js';
 import type { MemoryFleet, MemoryLink } from './memory-fleet.js';
 import { stageHost } from './stage-host.js';
 
@@ -22,11 +23,7 @@ export async function startInstance(
   options: CircuitBreakerOptions = {},
   fleetOptions?: FleetOptions,
 ): Promise<FleetInstance> {
-  const ignored = () => undefined;
-  const membership = new Membership(hub.fleet(fleetOptions), {
-    metrics: { increment: ignored, gauge: ignored },
-    events: { emit: ignored },
-  });
+  const membership = new Membership(hub.fleet(fleetOptions), NO_REPORTS);
   const events: StageEvent[] = [];
   const host = { ...stageHost((event) => events.push(event)), fleet: membership };
   const breaker = new CircuitBreakerPolicy('payments', { shared: true, ...options }, host);

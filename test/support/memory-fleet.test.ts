@@ -17,6 +17,7 @@ describe('a fleet in memory', () => {
     const ignored = () => undefined;
     const member: FleetMember = {
       instance,
+      version: '1.0.0',
       sync: async () => undefined,
       changed: ignored,
       refused: ignored,

@@ -1,5 +1,6 @@
 import { Membership } from '../../lib/fleet/membership.js';
 import type { StageHost } from '../../lib/stage/stage-host.js';
+import { NO_REPORTS } from './fleet-reports.js';
 import type { MemoryFleet, MemoryLink } from './memory-fleet.js';
 import { stageHost } from './stage-host.js';
 
@@ -15,11 +16,7 @@ export interface MemoryInstance {
 
 /** One that has begun, and is linked where nothing was cut or is held. */
 export async function memoryInstance(hub: MemoryFleet): Promise<MemoryInstance> {
-  const ignored = () => undefined;
-  const membership = new Membership(hub.fleet(), {
-    metrics: { increment: ignored, gauge: ignored },
-    events: { emit: ignored },
-  });
+  const membership = new Membership(hub.fleet(), NO_REPORTS);
   const warnings: string[] = [];
   const warnOf = () => (error: unknown) => void warnings.push(String(error));
   const host = { ...stageHost(), warnOf, fleet: membership };

@@ -1,46 +1,91 @@
-import type { Connector } from './connection.js';
-import { type IoRedis, ioredisConnection } from './ioredis.js';
+import type { ConnectionLimits, Connector, Lost } from './connection.js';
+import {
+  connected,
+  type IoRedis,
+  type IoRedisBase,
+  OWN_OPTIONS,
+  runningBy,
+  subscribe,
+} from './ioredis.js';
 
-/** What is needed of a cluster client of ioredis. */
-export interface IoRedisCluster extends Omit<IoRedis, 'duplicate'> {
-  readonly isCluster: true;
+/** What is used of a cluster client of ioredis. */
+export interface IoRedisCluster {
   readonly options: { readonly redisOptions?: object };
-  duplicate(startupNodes: [], options: object): IoRedis;
+  duplicate(startupNodes: [], options: object): OwnCluster;
 }
 
-/** What ours do otherwise than the user's, and what its connections to the nodes do. */
-const OWN_OPTIONS = {
-  lazyConnect: true,
-  enableOfflineQueue: false,
+interface OwnCluster extends IoRedisBase {
+  nodes(): IoRedis[];
+}
+
+/** What ours does otherwise than the user's, besides what its connections do. */
+const OWN_CLUSTER_OPTIONS = {
+  clusterNodeRetryStrategy: null,
   clusterRetryStrategy: null,
-  scaleReads: 'master',
   enableAutoPipelining: false,
+  enableOfflineQueue: false,
+  enableReadyCheck: false,
+  himportFieldsets: undefined,
   keyPrefix: '',
-};
-const OWN_NODE_OPTIONS = {
-  autoResendUnfulfilledCommands: false,
-  reconnectOnError: null,
-  keyPrefix: '',
-  stringNumbers: false,
+  lazyConnect: true,
+  // What has failed by a connection may have been done: nothing is sent again.
+  retryDelayOnClusterDown: 0,
+  retryDelayOnFailover: 0,
+  scaleReads: 'master',
+  shardedSubscribers: false,
+  slotsRefreshInterval: undefined,
 };
 
+/** All keys of a fleet are in one slot, so that ours connects to the node that has it, and not to others. */
 export function ioredisClusterConnector(
   client: IoRedisCluster,
-  connectTimeoutMs: number,
+  limits: ConnectionLimits,
 ): Connector {
+  const { connectTimeoutMs } = limits;
+  const nodeOptions = { ...OWN_OPTIONS, connectTimeout: connectTimeoutMs };
   return {
-    kind: 'ioredis Cluster',
-    connect: (lost) =>
-      ioredisConnection(
-        client.duplicate([], {
-          ...OWN_OPTIONS,
-          redisOptions: {
-            ...client.options.redisOptions,
-            ...OWN_NODE_OPTIONS,
-            connectTimeout: connectTimeoutMs,
-          },
-        }),
-        lost,
-      ),
+    database: 0,
+    connect(lost) {
+      const cluster = client.duplicate([], {
+        ...OWN_CLUSTER_OPTIONS,
+        slotsRefreshTimeout: connectTimeoutMs,
+        redisOptions: { ...client.options.redisOptions, ...nodeOptions },
+      });
+      cluster.on('+node', (node: IoRedis) => watch(node, lost));
+      let subscriber: IoRedis | undefined;
+      return {
+        ready: connected(cluster, lost),
+        ...runningBy(cluster),
+        // A connection of its own to some node, as the cluster's one would go to another by itself.
+        async subscribe(channels, told) {
+          const nodes = cluster.nodes();
+          const node = nodes[Math.floor(Math.random() * nodes.length)];
+          if (node === undefined) throw new Error('the cluster has no nodes');
+          subscriber = node.duplicate(nodeOptions);
+          await connected(subscriber, lost);
+          await subscribe(subscriber, channels, told);
+        },
+        close() {
+          cluster.disconnect();
+          subscriber?.disconnect();
+        },
+      };
+    },
   };
+}
+
+/** A node that was connected to, and is not any more: it may be the one. */
+function watch(node: IoRedis, lost: Lost): void {
+  let wasReady = false;
+  let failure: unknown;
+  node.on('connect', () => node.stream?.unref?.());
+  node.on('ready', () => {
+    wasReady = true;
+  });
+  node.on('error', (error: unknown) => {
+    failure = error;
+  });
+  node.on('end', () => {
+    if (wasReady) lost(failure);
+  });
 }

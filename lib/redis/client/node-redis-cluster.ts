@@ -1,37 +1,60 @@
-import type { Connector } from './connection.js';
-import { type NodeRedis, nodeRedisConnection, OWN_OPTIONS } from './node-redis.js';
+import type { ConnectionLimits, Connector } from './connection.js';
+import {
+  destroy,
+  type NodeRedisBase,
+  OWN_OPTIONS,
+  ownSocket,
+  runningBy,
+  subscribe,
+} from './node-redis.js';
 
-/** What is needed of a cluster client of node-redis. */
-export interface NodeRedisCluster extends Omit<NodeRedis, 'isReady'> {
-  readonly masters: readonly object[];
+/** What is used of a cluster client of node-redis. */
+export interface NodeRedisCluster {
+  /** It has no other way to tell how it connects to the nodes. */
+  readonly _options?: { readonly defaults?: { readonly socket?: object } };
+  duplicate(options: object): OwnCluster;
 }
 
+interface OwnCluster extends NodeRedisBase {
+  readonly masters: readonly Node[];
+  readonly pubSubNode?: Node;
+}
+
+interface Node {
+  readonly client?: { unref(): void };
+}
+
+/** All keys of a fleet are in one slot, so that ours connects to the node that has it, and not to others. */
 export function nodeRedisClusterConnector(
   client: NodeRedisCluster,
-  connectTimeoutMs: number,
+  limits: ConnectionLimits,
 ): Connector {
+  const defaults = client._options?.defaults;
+  const options = {
+    clientSideCache: undefined,
+    commandOptions: undefined,
+    defaults: { ...defaults, ...OWN_OPTIONS, socket: ownSocket(defaults?.socket, limits) },
+    keyPrefix: undefined,
+    minimizeConnections: true,
+    useReplicas: false,
+  };
   return {
-    kind: 'node-redis cluster',
-    connect: (lost) => {
-      const { defaults } = (client as { _options?: { defaults?: { socket?: object } } })
-        ._options ?? { defaults: undefined };
-      return nodeRedisConnection(
-        client.duplicate({
-          commandOptions: undefined,
-          useReplicas: false,
-          minimizeConnections: false,
-          defaults: {
-            ...defaults,
-            ...OWN_OPTIONS,
-            socket: {
-              ...defaults?.socket,
-              reconnectStrategy: false,
-              connectTimeout: connectTimeoutMs,
-            },
-          },
-        }),
-        lost,
-      );
+    database: 0,
+    connect(lost) {
+      const cluster = client.duplicate(options);
+      const holdNoProcess = () => {
+        for (const node of [...cluster.masters, cluster.pubSubNode]) node?.client?.unref();
+      };
+      cluster.on('error', () => undefined); // of nodes that did not tell which others there are
+      cluster.on('node-connect', holdNoProcess);
+      cluster.on('node-error', lost);
+      cluster.on('node-disconnect', () => lost(undefined));
+      return {
+        ready: cluster.connect(),
+        ...runningBy(cluster),
+        subscribe: (channels, told) => subscribe(cluster, channels, told),
+        close: () => destroy(cluster),
+      };
     },
   };
 }

@@ -2,6 +2,7 @@ import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis';
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
 import { createClient as create6, createCluster as createCluster6 } from 'redis';
 import { createClient as create5, createCluster as createCluster5 } from 'redis5';
+import type { RedisClient } from '../../../lib/redis/index.js';
 import type { Address, ClientName } from './messages.js';
 
 const HOST = '127.0.0.1';
@@ -10,7 +11,7 @@ const roots = (ports: readonly number[]) =>
   ports.map((port) => ({ url: `redis://${HOST}:${port}` }));
 
 /** The client that an application has already, connected or about to be; its own errors are its own. */
-export function clientOf(name: ClientName, address: Address): object {
+export function clientOf(name: ClientName, address: Address): RedisClient {
   const client = made(name, address);
   client.on('error', () => undefined);
   if (name.startsWith('redis'))
@@ -28,7 +29,7 @@ const NODE_REDIS = {
   redis5: [create5, createCluster5] as unknown as readonly [typeof create6, typeof createCluster6],
 };
 
-function made(name: ClientName, address: Address): NodeJS.EventEmitter {
+function made(name: ClientName, address: Address): NodeJS.EventEmitter & RedisClient {
   if (name === 'ioredis' || name === 'ioredis5') {
     const [Single, Cluster] = IOREDIS[name];
     if ('cluster' in address) return new Cluster(nodes(address.cluster));

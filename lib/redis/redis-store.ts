@@ -1,0 +1,126 @@
+import type { FleetMember } from '../index.js';
+import { Keys } from './keys.js';
+import { readMessage } from './messages.js';
+import { PRESENT } from './presence-scripts.js';
+import { RedisClock } from './redis-clock.js';
+import type { Outcome, Session } from './session.js';
+import type { PresentInstance, Script, Store } from './store.js';
+
+/** What boards keep what they share by, in whichever session there is. */
+export class RedisStore implements Store {
+  readonly clock = new RedisClock();
+  readonly instance: string;
+  readonly channel: string;
+  readonly ownChannel: string;
+  /** When each instance will be gone, and what it says of itself. */
+  readonly presence: readonly string[];
+  /** Where Redis is reached: told of questions that were not answered. */
+  session: { readonly questions: Session; doubt(): void } | undefined;
+  private readonly keys: Keys;
+  private readonly listeners = new Map<string, (values: readonly unknown[]) => void>();
+
+  constructor(
+    private readonly member: FleetMember,
+    namespace: string,
+    database: number,
+    private readonly timeoutMs: number,
+  ) {
+    this.instance = member.instance;
+    this.keys = new Keys(namespace);
+    this.channel = this.keys.channel(database);
+    this.ownChannel = this.keys.channelOf(member.instance, database);
+    this.presence = ['gone', 'about'].map((part) => this.key('instances', '', part));
+  }
+
+  key(kind: string, name: string, part: string): string {
+    return this.keys.of(kind, name, part);
+  }
+
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<readonly number[] | undefined> {
+    const answer = await this.read(script, keys, args);
+    if (answer === undefined) return undefined;
+    if (Array.isArray(answer) && answer.every((each) => Number.isSafeInteger(each))) return answer;
+    this.refused(`an answer to ${script.name}`);
+    return undefined;
+  }
+
+  async read(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const { session } = this;
+    if (session === undefined) return undefined;
+    const notAfter = this.clock.now(performance.now()) + 2 * this.timeoutMs;
+    const outcome = await session.questions.ask(script, keys, args.map(String), notAfter);
+    if ('answer' in outcome && !isTooLate(outcome)) return outcome.answer;
+    this.member.unanswered();
+    session.doubt();
+    return undefined;
+  }
+
+  async present(): Promise<readonly PresentInstance[] | undefined> {
+    const answer = await this.read(PRESENT, this.presence, []);
+    if (!Array.isArray(answer)) return undefined;
+    const present: PresentInstance[] = [];
+    for (let i = 0; i + 1 < answer.length; i += 2) {
+      const each = presentInstance(answer[i], answer[i + 1]);
+      if (each === undefined) this.refused('what an instance says of itself');
+      else present.push(each);
+    }
+    return present;
+  }
+
+  listen(kind: string, told: (values: readonly unknown[]) => void): void {
+    this.listeners.set(kind, told);
+  }
+
+  /** A message of the fleet's channel, by whomever. */
+  told(text: unknown): void {
+    const message = readMessage(text);
+    const told = typeof message === 'string' ? undefined : this.listeners.get(message.kind);
+    if (typeof message === 'string') this.refused(message);
+    else if (told === undefined) this.refused('a message of a kind that is not known');
+    else
+      try {
+        told(message.values);
+      } catch {
+        this.refused(`a message of the kind ${message.kind}`); // whatever it was, the process goes on
+      }
+  }
+
+  refused(what: string): void {
+    this.member.refused(what);
+  }
+
+  /** What an instance says of itself. */
+  about(startedAt: number): string {
+    return JSON.stringify([this.member.version, Math.round(performance.now() - startedAt)]);
+  }
+}
+
+/** The script's prologue has found that it has come too late. */
+function isTooLate({ answer }: Extract<Outcome, { answer: unknown }>): boolean {
+  return Array.isArray(answer) && answer[0] === -1;
+}
+
+const MAX_TEXT = 200;
+
+function presentInstance(instance: unknown, about: unknown): PresentInstance | undefined {
+  if (!isShort(instance) || !isShort(about)) return undefined;
+  try {
+    const [version, ageMs] = JSON.parse(about) as unknown[];
+    if (!isShort(version) || !Number.isSafeInteger(ageMs)) return undefined;
+    return { instance, version, ageMs: ageMs as number };
+  } catch {
+    return undefined;
+  }
+}
+
+function isShort(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_TEXT;
+}
