@@ -1,5 +1,8 @@
 import { now } from '../common/clock.js';
 import { TimeWindow } from '../common/time-window.js';
+import type { FleetLink } from '../fleet/fleet.js';
+import type { Membership } from '../fleet/membership.js';
+import { checkSharing } from '../fleet/sharing.js';
 import type { Retention, StageAttempt } from '../stage/attempt-stage.js';
 import {
   checkRetryBudgetOptions,
@@ -55,19 +58,30 @@ export interface BudgetSource {
  */
 export class RetryBudget implements BudgetSource {
   readonly options: Readonly<ResolvedRetryBudgetOptions>;
+  /** Of those that the floor is for together. */
+  private readonly sharers: Pick<FleetLink, 'instances'> | undefined;
   private readonly firstAttempts: TimeWindow;
   private readonly limits: readonly Limit[];
   /** All retries of the window. */
   private readonly whole: TimeWindow;
 
   /** @throws ResilienceConfigurationError */
+  constructor(name: string, options?: RetryBudgetOptions);
+  /**
+   * @param fleet of the application that owns the budget
+   * @internal
+   */
+  constructor(name: string, options: RetryBudgetOptions, fleet: Membership | undefined);
   constructor(
     readonly name: string,
     options: RetryBudgetOptions = {},
+    fleet?: Membership,
   ) {
     const place = `retry budget "${name}"`;
     this.options = resolveRetryBudgetOptions(checkRetryBudgetOptions(place, options));
-    const { windowMs } = this.options;
+    const { windowMs, shared } = this.options;
+    checkSharing(place, shared, fleet);
+    this.sharers = shared === true ? fleet?.link : undefined;
     this.firstAttempts = new TimeWindow(windowMs);
     const limits = PACE.map(({ part, shares }) => ({
       retries: new TimeWindow(part(windowMs) * ALL),
@@ -85,7 +99,7 @@ export class RetryBudget implements BudgetSource {
   /** @returns whether there may be another retry, which is counted then */
   tryRetry(at: number): boolean {
     const { ratio, minRetriesPerSecond, windowMs } = this.options;
-    const floor = (minRetriesPerSecond * windowMs) / SECOND;
+    const floor = (minRetriesPerSecond * windowMs) / SECOND / (this.sharers?.instances ?? 1);
     const allowed = ratio * this.firstAttempts.counts(at).calls + floor;
     if (allowed < 1) return false;
     const burst = Math.max(1, Math.min(BURST, floor / 2));

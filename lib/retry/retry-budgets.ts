@@ -1,5 +1,6 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { Registry } from '../common/registry.js';
+import { checkSharing } from '../fleet/sharing.js';
 import {
   type KeyFunction,
   needingKey,
@@ -110,8 +111,9 @@ export class RetryBudgets {
   }
 
   private make(name: string, options: RetryBudgetOptions, place: string): Budgets {
+    checkSharing(place, options.shared, this.host.fleet);
     return options.key === undefined
-      ? new RetryBudget(name, options)
+      ? new RetryBudget(name, options, this.host.fleet)
       : this.keyed(name, options, place);
   }
 
@@ -130,7 +132,7 @@ export class RetryBudgets {
       keyed: resolved,
       options: resolveRetryBudgetOptions(given),
       reports: new KeyedReports(this.host, name, {}, false),
-      make: (instance) => new RetryBudget(instance, given),
+      make: (instance) => new RetryBudget(instance, given, this.host.fleet),
       reveal: (budget) => budget,
       dispose: () => undefined,
       shutdown: () => undefined,
