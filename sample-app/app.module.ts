@@ -41,10 +41,9 @@ export class AppModule {
       imports: [
         TerminusModule,
         ResilienceModule.forRoot({
-          ...resilienceOptions(alerts, logErrors),
+          ...resilienceOptions(alerts, logErrors, fleet),
           metrics: [new InMemoryMetrics(), prometheus],
           ...(chaos && { chaos }),
-          ...(fleet && { fleet }),
         }),
         // Public, for the sample listens on this machine alone; a real shop gives it a guard.
         ResilienceDashboardModule.forRoot({ public: true, controls: true }),

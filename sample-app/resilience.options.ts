@@ -1,14 +1,23 @@
-import type { AlertChannel, ResilienceModuleOptions } from 'nestjs-bulwark';
+import type { AlertChannel, Fleet, ResilienceModuleOptions } from 'nestjs-bulwark';
 
 /** Times are short, so that an outage and its end can be watched within seconds. */
 export function resilienceOptions(
   alerts: AlertChannel[],
   logErrors: boolean,
+  fleet?: Fleet,
 ): ResilienceModuleOptions {
+  const shared = fleet !== undefined;
   return {
+    ...(fleet && { fleet }),
     breakers: {
-      payments: { failureThreshold: 5, successThreshold: 2, timeoutMs: 1_000, windowMs: 10_000 },
-      recommendations: { failureThreshold: 5, timeoutMs: 1_000, windowMs: 10_000 },
+      payments: {
+        failureThreshold: 5,
+        successThreshold: 2,
+        timeoutMs: 1_000,
+        windowMs: 10_000,
+        shared,
+      },
+      recommendations: { failureThreshold: 5, timeoutMs: 1_000, windowMs: 10_000, shared },
     },
     bulkheads: {
       payments: { maxConcurrent: 20, queueLimit: 50 },
