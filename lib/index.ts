@@ -69,6 +69,8 @@ export type { LastGoodOptions } from './fallback/last-good.options.js';
 export type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet/fleet.js';
 export { fleetRules } from './fleet/fleet.options.js';
 export type { FleetEvent } from './fleet/fleet.telemetry.js';
+export type { FleetInstance, FleetView } from './fleet/fleet-view.js';
+export type { FleetPolicy } from './fleet/instance-snapshot.js';
 export type { ControlScope } from './fleet/orders.js';
 export type {
   KnownOrder,
@@ -77,7 +79,7 @@ export type {
   SharedRegister,
 } from './fleet/shared-register.js';
 export type { SharedSlots } from './fleet/shared-slots.js';
-export type { SharedSnapshots } from './fleet/shared-snapshots.js';
+export type { SharedSnapshots, ShownSnapshot } from './fleet/shared-snapshots.js';
 export type {
   SharedTokens,
   TokenLease,

@@ -1,6 +1,7 @@
 import { describeOperation, type OperationDescription } from './binding/operation.js';
 import type { ResilienceRuntime } from './binding/runtime.js';
 import type { AttemptContext } from './context/scope.js';
+import type { FleetView } from './fleet/fleet-view.js';
 import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 import type { ServiceOptions } from './service/service.options.js';
 import type { AnyStage } from './stage/define-stage.js';
@@ -70,5 +71,10 @@ export class ResilienceService {
    */
   instances(): StageInstances[] {
     return this.runtime.catalog.instances();
+  }
+
+  /** The instances that the application shares with, where it is one of many: what dashboards show of them. */
+  fleet(): FleetView | undefined {
+    return this.runtime.fleetView;
   }
 }

@@ -1,4 +1,6 @@
 import type { Chaos } from '../chaos/chaos.js';
+import { FleetView } from '../fleet/fleet-view.js';
+import { policiesOf } from '../fleet/instance-snapshot.js';
 import type { Membership } from '../fleet/membership.js';
 import {
   checkFeatureOptions,
@@ -26,6 +28,7 @@ export class ResilienceRuntime implements Configuration {
   readonly catalog: PolicyCatalog;
   readonly chaos: Chaos;
   readonly fleet: Membership | undefined;
+  readonly fleetView: FleetView | undefined;
   /** The operations of decorated methods. */
   readonly classes: ClassOperations;
   /** Those that no decorator is on. */
@@ -50,6 +53,13 @@ export class ResilienceRuntime implements Configuration {
     this.catalog = catalog;
     this.chaos = chaos;
     this.fleet = fleet;
+    this.fleetView =
+      fleet &&
+      new FleetView(fleet, () => ({
+        library: fleet.version,
+        chaos: chaos.isOn,
+        policies: policiesOf(catalog.instances()),
+      }));
     const factory = new PipelineFactory(configuration, this.shutdown);
     this.programmatic = new ProgrammaticOperations(catalog, factory);
     this.classes = new ClassOperations(configuration, factory, this.programmatic.names);

@@ -1,14 +1,8 @@
 import type { Subscription } from 'rxjs';
-import type { ChaosRuleView, InstanceView, OperationDescription } from '../index.js';
+import type { InstanceView, OperationDescription } from '../index.js';
 import { ErrorGroups } from './error-groups.js';
-import {
-  type BreakerRow,
-  type ErrorGroup,
-  type OperationRow,
-  type StageRow,
-  type Transition,
-  tableOf,
-} from './frame.js';
+import { FleetWatch } from './fleet-watch.js';
+import { type BreakerRow, type OperationRow, type StageRow, tableOf } from './frame.js';
 import { OperationCollector } from './operation-collector.js';
 import type { Sources } from './sources.js';
 import { Transitions } from './transitions.js';
@@ -20,9 +14,12 @@ export class DashboardState {
   private readonly subscriptions: Subscription[];
   private readonly errorGroups = new ErrorGroups();
   private readonly history: Transitions;
+  private readonly fleet: FleetWatch | undefined;
 
   constructor(private readonly sources: Sources) {
     this.history = new Transitions((error) => sources.errors.describe(error));
+    const fleet = sources.resilience.fleet();
+    this.fleet = fleet && new FleetWatch(fleet);
     this.removeCollector = sources.metrics.add(this.collector);
     for (const error of sources.errors.getRecentErrors().reverse()) this.errorGroups.add(error);
     this.subscriptions = [
@@ -77,22 +74,20 @@ export class DashboardState {
       const rows = section === 'breakers' ? this.breakers(instances) : instances.map(rowOf);
       return [tableOf(section), rows] as [string, { name: string }[]];
     });
-    return [['operations', this.operations()], ...stages];
+    const all: [string, { name: string }[]][] = [['operations', this.operations()], ...stages];
+    if (this.fleet !== undefined) all.push(['policies', this.fleet.read().rows]);
+    return all;
   }
 
-  /** Newest first. */
-  errors(): ErrorGroup[] {
-    return this.errorGroups.newestFirst();
-  }
-
-  /** Outages that go on, then the rest, each newest first. */
-  transitions(): Transition[] {
-    return this.history.newestFirst();
-  }
-
-  /** What is injected on purpose, in the order in which it was added. */
-  chaos(): ChaosRuleView[] {
-    return this.sources.chaos.list();
+  /** What is sent as a whole. */
+  lists(): [section: string, it: unknown][] {
+    const all: [string, unknown][] = [
+      ['errors', this.errorGroups.newestFirst()],
+      ['transitions', this.history.newestFirst()],
+      ['chaos', this.sources.chaos.list()],
+    ];
+    if (this.fleet !== undefined) all.push(['fleet', this.fleet.read().state]);
+    return all;
   }
 
   /** What a breaker counts while it is open are its probes, which say nothing of what opened it. */

@@ -13,7 +13,7 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import type { CircuitBreakerPolicy } from '../index.js';
+import type { CircuitBreakerPolicy, ControlScope } from '../index.js';
 import { AllowedHosts } from './allowed-hosts.js';
 import type { ResolvedDashboardOptions } from './dashboard.options.js';
 import { DashboardService } from './dashboard.service.js';
@@ -24,10 +24,10 @@ import { refuseOtherSites } from './same-origin.js';
 type Answering = ConstructorParameters<typeof Exchange>;
 
 /** What the buttons do. */
-const ACTIONS: Record<string, (breaker: CircuitBreakerPolicy) => void> = {
-  open: (breaker) => breaker.forceOpen(),
-  close: (breaker) => breaker.reset(),
-  disable: (breaker) => breaker.disable(),
+const ACTIONS: Record<string, (breaker: CircuitBreakerPolicy, scope: ControlScope) => void> = {
+  open: (breaker, scope) => breaker.forceOpen(scope),
+  close: (breaker, scope) => breaker.reset(scope),
+  disable: (breaker, scope) => breaker.disable(scope),
 };
 
 /** Keeps the page out of an OpenAPI document, as `@ApiExcludeController()` of @nestjs/swagger does. */
@@ -49,7 +49,8 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
         'content-security-policy': PAGE_POLICY,
         'referrer-policy': 'same-origin',
       };
-      new Exchange(request, reply).begin(200, headers).end(page({ controls, instance }));
+      const hasFleet = this.dashboard.hasFleet;
+      new Exchange(request, reply).begin(200, headers).end(page({ controls, instance, hasFleet }));
     }
 
     /** Server-Sent Events, each a `Frame`. */
@@ -66,7 +67,7 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
       else stream.add(response);
     }
 
-    /** `POST …/breakers?name=payments&action=open`; 204 when it is done. */
+    /** `POST …/breakers?name=payments&action=open`, and `&scope=fleet` for all instances; 204 when it is done. */
     @Post('breakers')
     control(@Req() request: Answering[0], @Res() reply: Answering[1]): void {
       if (!controls) throw new NotFoundException();
@@ -76,23 +77,34 @@ export function dashboardController(options: ResolvedDashboardOptions): Type<obj
       const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
       if (act === undefined)
         throw new BadRequestException(`action is one of ${Object.keys(ACTIONS).join(', ')}`);
+      const scope = this.scopeOf(exchange);
       const breaker = exchange.query('name') ?? '';
-      if (!this.dashboard.control(breaker, act))
+      if (!this.dashboard.control(breaker, (each) => act(each, scope)))
         throw new NotFoundException('There is no such circuit breaker');
-      this.logger.warn({ event: 'circuit_breaker_controlled', breaker, action });
+      this.logger.warn({ event: 'circuit_breaker_controlled', breaker, action, ...scope });
       this.done(exchange);
     }
 
-    /** `POST …/chaos?action=stop`; 204 when there is no chaos any more. */
+    /** `POST …/chaos?action=stop`, and `&scope=fleet` for all instances; 204 when there is no chaos any more. */
     @Post('chaos')
     controlChaos(@Req() request: Answering[0], @Res() reply: Answering[1]): void {
       if (!controls) throw new NotFoundException();
       const exchange = new Exchange(request, reply);
       refuseOtherSites(exchange);
       if (exchange.query('action') !== 'stop') throw new BadRequestException('action is stop');
-      const action = { event: 'chaos_controlled', action: 'stop' };
-      if (this.dashboard.stopChaos()) this.logger.warn(action);
+      const scope = this.scopeOf(exchange);
+      const action = { event: 'chaos_controlled', action: 'stop', ...scope };
+      if (this.dashboard.stopChaos(scope)) this.logger.warn(action);
       this.done(exchange);
+    }
+
+    private scopeOf(exchange: Exchange): ControlScope {
+      const scope = exchange.query('scope') ?? 'instance';
+      if (scope !== 'instance' && scope !== 'fleet')
+        throw new BadRequestException('scope is instance or fleet');
+      if (scope === 'instance') return {};
+      if (!this.dashboard.hasFleet) throw new BadRequestException('There is no fleet');
+      return { fleet: true };
     }
 
     /** Who pressed the button sees it at once. */

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { CircuitBreakerPolicy } from '../index.js';
+import type { CircuitBreakerPolicy, ControlScope } from '../index.js';
 import { DashboardState } from './dashboard-state.js';
 import { Frames } from './frames.js';
 import { LiveStream } from './live-stream.js';
@@ -37,11 +37,16 @@ export class DashboardService implements OnModuleInit, OnModuleDestroy {
     return this.running?.stream;
   }
 
-  /** @returns whether there was any chaos to end */
-  stopChaos(): boolean {
+  /** Whether it is one of many instances. */
+  get hasFleet(): boolean {
+    return this.running?.sources.resilience.fleet() !== undefined;
+  }
+
+  /** @returns whether there was any chaos to end here, or it is ended elsewhere */
+  stopChaos(scope: ControlScope): boolean {
     const chaos = this.running?.sources.chaos;
-    if (!chaos?.isOn) return false;
-    chaos.stopAll();
+    if (chaos === undefined || !(chaos.isOn || scope.fleet)) return false;
+    chaos.stopAll(scope);
     return true;
   }
 

@@ -23,6 +23,44 @@ export interface Frame {
   transitions?: Transition[];
   /** What is injected on purpose. */
   chaos?: ChaosRuleView[];
+  /** Only where there are other instances to share with. */
+  fleet?: FleetState;
+  /** A row for each policy of the fleet. */
+  policies?: FleetRow[];
+}
+
+/** The instances of the fleet, in the order of the cells of its rows. */
+export interface FleetState {
+  /** Whether the others are reached. */
+  up: boolean;
+  /** How many there are. */
+  size: number;
+  instances: FleetInstanceRow[];
+}
+
+export interface FleetInstanceRow {
+  id: string;
+  /** The release of the application. */
+  version?: string;
+  /** The release of this library. */
+  library: string;
+  /** When it has started, ISO 8601. */
+  since: string;
+  /** Faults are injected on purpose. */
+  chaos?: true;
+  /** It is the one that shows the page. */
+  here?: true;
+  /** It tells nothing any more. */
+  lost?: true;
+}
+
+/** A policy, and how it is in each instance that has it. */
+export interface FleetRow {
+  /** With the section, to tell it from others. */
+  name: string;
+  section: string;
+  title: string;
+  cells: ([state: string, status: HealthLevel] | null)[];
 }
 
 export interface OperationRow extends OperationStats {

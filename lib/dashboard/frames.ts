@@ -1,8 +1,5 @@
 import type { DashboardState } from './dashboard-state.js';
 
-/** Sections that are sent as a whole. */
-const LISTS = ['errors', 'transitions', 'chaos'] as const;
-
 /** Turns the state into what goes over the wire: everything, or what has changed since the last time. */
 export class Frames {
   /** What was sent last of each section, by name. */
@@ -16,8 +13,7 @@ export class Frames {
   full(): string {
     const tables = this.state.tables();
     for (const [section, rows] of tables) for (const { name } of rows) this.show(section).add(name);
-    const lists = LISTS.map((section) => [section, this.state[section]()] as const);
-    const sections = [...tables, ...lists].map(([section, it]): [string, string] => [
+    const sections = [...tables, ...this.state.lists()].map(([section, it]): [string, string] => [
       section,
       json(it),
     ]);
@@ -37,8 +33,8 @@ export class Frames {
       if (changed.length > 0)
         sections.push([section, `[${changed.map(({ text }) => text).join(',')}]`]);
     }
-    for (const section of LISTS) {
-      const text = json(this.state[section]());
+    for (const [section, it] of this.state.lists()) {
+      const text = json(it);
       if (this.isNew(section, '', text)) sections.push([section, text]);
     }
     if (Object.keys(gone).length > 0) sections.push(['gone', json(gone)]);

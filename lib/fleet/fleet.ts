@@ -6,6 +6,8 @@ import type { SharedVerdicts } from './shared-verdicts.js';
 
 /** What is said of sharing as such. */
 export interface FleetOptions {
+  /** The release of your application, which is shown beside its instances; at most 100 characters. @default none */
+  version?: string;
   /** So many instances have to open a breaker by themselves until all do, unless the breaker says otherwise. @default 2 */
   quorum?: number;
   /** How long a call may wait to hear whether it may be the probe of a half-open breaker, in ms. @default 100 */

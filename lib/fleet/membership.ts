@@ -34,11 +34,14 @@ export interface FleetReports {
   readonly tracker: { readonly redaction: { describe(error: unknown): { message: string } } };
 }
 
+/** The options in force. */
+type ResolvedFleetOptions = Required<Omit<FleetOptions, 'version'>> & FleetOptions;
+
 /** How an application takes part in its fleet. */
 export class Membership implements FleetMember {
   readonly instance = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   readonly version = VERSION;
-  readonly options: Readonly<Required<FleetOptions>>;
+  readonly options: Readonly<ResolvedFleetOptions>;
   readonly link: FleetLink;
   /** What has been told to all instances. */
   readonly orders: Orders;

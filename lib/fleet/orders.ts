@@ -165,6 +165,10 @@ export class Orders {
   /** The store has taken it, or knows of a later one. */
   private confirm(order: Given, all: readonly Order[]): void {
     this.given.delete(order.subject);
+    const told = this.told.get(order.subject);
+    // What was said here before came to the store later than this.
+    if (order.isObeyed && told !== undefined && !isSame(told.value, order.value))
+      this.obey(orderOf(told));
     if (!all.some(({ subject }) => subject === order.subject))
       this.log(`There are ${MAX_ORDERS} orders already; the others do not hear of it`, order);
   }
@@ -218,6 +222,10 @@ export class Orders {
 function orderOf({ since, subject, generation, after, value, by }: Told): KnownOrder {
   const ageMs = Math.max(0, Math.floor(since.elapsedMs(now())));
   return { subject, generation, after, value, by, ageMs };
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function checkLength(subject: string, length: number, most: number): void {

@@ -1,5 +1,19 @@
-/** What instances show of themselves, while somebody watches. */
+/** What an instance has shown of itself. */
+export interface ShownSnapshot {
+  readonly instance: string;
+  /** How long ago, in ms. */
+  readonly ageMs: number;
+  /** Plain values; of another release perhaps of another form. */
+  readonly snapshot: unknown;
+}
+
+/** What instances show of themselves, while somebody looks. */
 export interface SharedSnapshots {
-  /** To be written. */
-  listen?(): void;
+  /** Told when somebody looks, every two seconds at most, however many do. Nobody asks where nobody looks. */
+  listen(asked: () => void): void;
+  show(snapshot: object): Promise<void>;
+  /** The instance is there no more. */
+  remove(): Promise<void>;
+  /** Asks all to show themselves. @returns what they have shown when they were asked before */
+  look(): Promise<readonly ShownSnapshot[] | undefined>;
 }

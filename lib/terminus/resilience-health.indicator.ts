@@ -51,7 +51,8 @@ export class ResilienceHealthIndicator {
   /**
    * How all of them are now: each with its status in `breakers`, `bulkheads` and so on, and where
    * something is wrong, the names of what is `degraded` and `down`. Where faults are injected, their rules
-   * are there as `chaos`.
+   * are there as `chaos`. Whether the other instances are reached is there as `fleet`, and makes nothing worse: calls
+   * go on without.
    *
    * @param key under which terminus shows it
    * @throws ResilienceConfigurationError where an option is wrong
@@ -64,10 +65,12 @@ export class ResilienceHealthIndicator {
     const healths = this.healths(downOnCritical);
     const [degraded, down] = [namesOf(healths, 'degraded'), namesOf(healths, 'down')];
     const chaos = this.chaos?.isOn && { chaos: this.chaos.list() };
+    const fleet = this.resilience.fleet();
     const details: Record<string, unknown> = {
       ...(degraded && { degraded }),
       ...(down && { down }),
       ...chaos,
+      ...(fleet && { fleet: fleet.isUp ? 'up' : 'down' }),
       ...healths,
     };
     const indicator = this.indicators.check(key);

@@ -1,49 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { FleetMember } from '../../lib/fleet/fleet.js';
-import { Orders } from '../../lib/fleet/orders.js';
-import { MemoryFleet, type MemoryLink, settled } from '../support/memory-fleet.js';
-
-/** An instance that obeys what is told about `colours`. */
-class Painter {
-  readonly orders: Orders;
-  readonly painted: [name: string, value: unknown, by: string, ageMs: number][] = [];
-  readonly refused: string[] = [];
-  readonly link: MemoryLink;
-
-  constructor(
-    hub: MemoryFleet,
-    readonly instance: string,
-  ) {
-    const ignored = () => undefined;
-    const member: FleetMember & { link: MemoryLink } = {
-      instance,
-      version: '1.0.0',
-      link: undefined as unknown as MemoryLink,
-      sync: () => this.orders.sync(),
-      changed: (isUp) => (isUp ? undefined : this.orders.lost()),
-      refused: (what) => this.refused.push(what),
-      unanswered: ignored,
-    };
-    member.link = hub.fleet().link(member) as MemoryLink;
-    this.link = member.link;
-    this.orders = new Orders(member);
-    this.orders.on('colours', {
-      knows: (value) => value === null || typeof value === 'string',
-      obey: (name, { value, by, ageMs }) => this.painted.push([name, value, by, ageMs]),
-    });
-    this.link.open();
-  }
-
-  paint(name: string, value: unknown): void {
-    this.painted.push([name, value, 'itself', 0]);
-    this.orders.give('colours', name, value);
-  }
-
-  get door(): unknown {
-    return this.orders.latest('colours', 'door')?.value;
-  }
-}
+import { MemoryFleet, settled } from '../support/memory-fleet.js';
+import { Painter } from './painter.js';
 
 describe('Orders to the fleet', () => {
   let hub: MemoryFleet;

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { ErrorTrackerOptions } from '../../lib/index.js';
 import { RecordingLogger } from '../binding/support.js';
-import { booting, elapse, failure } from '../support/resilience-app.js';
+import { MemoryFleet } from '../support/memory-fleet.js';
+import { booting, elapse, failure, flush } from '../support/resilience-app.js';
 
 type Fields = { [field: string]: unknown };
 
@@ -72,6 +73,23 @@ describe('A transition of a circuit breaker', () => {
       ['warn', 'OPEN', 'probe-failed'],
       ['log', 'CLOSED', 'probes-succeeded'],
     ]);
+  });
+
+  it('that somebody has ordered of the whole fleet says where that was', async () => {
+    const hub = new MemoryFleet();
+    const breakers = { payments: {} };
+    const elsewhere = await boot({ breakers, fleet: hub.fleet() });
+    await boot({ breakers, fleet: hub.fleet(), errorTracker: {} });
+    Logger.overrideLogger(logger);
+    elsewhere.breakers.get('payments').forceOpen({ fleet: true });
+    await flush();
+    const by = hub.links[0]?.instance;
+    expect(written().at(-1)).toMatchObject({
+      level: 'warn',
+      message: `Circuit breaker "payments" was forced open by the fleet, until reset(); ordered at ${by}`,
+      reason: 'fleet-forced',
+      by,
+    });
   });
 
   it('by hand is written too: forced open at warn, disabled and reset at log', async () => {

@@ -5,6 +5,7 @@ import type { SharedSnapshots } from '../../lib/fleet/shared-snapshots.js';
 import type { SharedTokens } from '../../lib/fleet/shared-tokens.js';
 import type { SharedVerdicts } from '../../lib/fleet/shared-verdicts.js';
 import { memoryRegister } from './memory-register.js';
+import { memorySnapshots } from './memory-snapshots.js';
 import { memoryTokens } from './memory-tokens.js';
 import { memoryVerdicts } from './memory-verdicts.js';
 
@@ -62,7 +63,7 @@ export class MemoryFleet {
     tokens: memoryTokens(this),
     slots: unused<SharedSlots>(),
     register: memoryRegister(this),
-    snapshots: unused<SharedSnapshots>(),
+    snapshots: memorySnapshots(this),
   };
 
   /** The store's own clock, in whole ms. */

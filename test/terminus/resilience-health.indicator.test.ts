@@ -20,6 +20,7 @@ import {
 } from '../../lib/index.js';
 import { ResilienceHealthIndicator } from '../../lib/terminus/index.js';
 import { boot, closeAll } from '../binding/support.js';
+import { MemoryFleet } from '../support/memory-fleet.js';
 import { Deferred } from '../support/resilience-app.js';
 
 afterEach(async () => {
@@ -358,6 +359,24 @@ describe('ResilienceHealthIndicator and chaos', () => {
     });
     app.get(Chaos).stopAll();
     expect((await indicator.isHealthy('it')).it).not.toHaveProperty('chaos');
+  });
+});
+
+describe('ResilienceHealthIndicator of one of many instances', () => {
+  it('tells whether the others are reached, and is up without them', async () => {
+    const hub = new MemoryFleet();
+    const { app } = await boot(
+      { imports: [TerminusModule], providers: [Shop, ResilienceHealthIndicator] },
+      {
+        breakers: { payments: {}, banner: {}, search: {} },
+        bulkheads: { reports: {} },
+        fleet: hub.fleet(),
+      },
+    );
+    const indicator = app.get(ResilienceHealthIndicator);
+    expect((await indicator.isHealthy('it')).it).toMatchObject({ status: 'up', fleet: 'up' });
+    hub.links[0]?.cut();
+    expect((await indicator.isHealthy('it')).it).toMatchObject({ status: 'up', fleet: 'down' });
   });
 });
 

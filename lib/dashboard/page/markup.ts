@@ -1,5 +1,5 @@
 /** What is there before the first event; the script fills in the rest. */
-export const body = `
+export const bodyOf = (hasFleet: boolean) => `
 <header class="top">
   <h1>Resilience</h1>
   <p class="live" id="connection" data-state="connecting">Connecting …</p>
@@ -19,6 +19,7 @@ export const body = `
     <h2 id="now-heading" class="unseen">Now</h2>
     <dl id="tiles"></dl>
   </section>
+  ${hasFleet ? fleet : ''}
   ${section('breakers', 'Circuit breakers', 'over each one’s window')}
   ${section('transitions', 'Transitions', 'outages first, newest first')}
   ${section('operations', 'Operations', 'over the last minute')}
@@ -28,11 +29,23 @@ export const body = `
 <dialog id="confirm" aria-labelledby="confirm-heading" aria-describedby="confirm-text">
   <h2 id="confirm-heading"></h2>
   <p id="confirm-text"></p>
+  <fieldset class="scope" id="confirm-scope" hidden>
+    <legend>Where</legend>
+    <label><input type="radio" name="scope" value="instance" checked> This instance</label>
+    <label><input type="radio" name="scope" value="fleet"> All instances</label>
+  </fieldset>
   <div class="actions">
     <button type="button" id="confirm-no">Cancel</button>
     <button type="button" id="confirm-yes" class="primary"></button>
   </div>
 </dialog>`;
+
+/** All instances beside each other; only where there are others. */
+const fleet = `<section class="panel" id="fleet" aria-labelledby="fleet-heading">
+    <div class="head"><h2 id="fleet-heading">Fleet</h2><p id="fleet-link"></p><p class="count" id="fleet-count"></p></div>
+    <ul class="list instances" role="list" id="fleet-instances" tabindex="0" aria-label="Instances"></ul>
+    <div class="scroll" role="region" tabindex="0" aria-labelledby="fleet-heading" id="fleet-body"></div>
+  </section>`;
 
 function section(id: string, title: string, note: string): string {
   return `<section class="panel" id="${id}" aria-labelledby="${id}-heading">

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { body } from './markup.js';
+import { bodyOf } from './markup.js';
 import { script } from './script/index.js';
 import { style } from './style.js';
 
@@ -30,12 +30,14 @@ interface PageOptions {
   readonly controls: boolean;
   /** How the process is called. */
   readonly instance: string;
+  /** Whether there are others beside it. */
+  readonly hasFleet: boolean;
 }
 
 /** The whole page. */
-export function page({ controls, instance }: PageOptions): string {
+export function page({ controls, instance, hasFleet }: PageOptions): string {
   return `<!doctype html>
-<html lang="en" data-controls="${controls}" data-instance="${escaped(instance)}">
+<html lang="en" data-controls="${controls}" data-fleet="${hasFleet}" data-instance="${escaped(instance)}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -46,7 +48,7 @@ export function page({ controls, instance }: PageOptions): string {
 <style>${style}</style>
 </head>
 <body>
-${body}
+${bodyOf(hasFleet)}
 <script>${script}</script>
 </body>
 </html>

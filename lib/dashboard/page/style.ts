@@ -64,6 +64,9 @@ dialog { max-width: 440px; padding: 20px; border: 1px solid var(--line); border-
 dialog::backdrop { background: rgb(10 14 24 / .5); }
 dialog p { margin: 8px 0 18px; color: var(--quiet); }
 .actions { display: flex; justify-content: flex-end; gap: 8px; }
+.scope { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 0 0 18px; padding: 8px 12px; border: 1px solid var(--line); border-radius: 7px; }
+.scope[hidden] { display: none; }
+.scope label { display: flex; align-items: center; gap: 6px; min-height: 24px; }
 button.primary { color: var(--panel); background: var(--accent); border-color: var(--accent); font-weight: 600; }`;
 
 const tables = `
@@ -97,6 +100,18 @@ th .name { min-width: 92px; }
 .badge[data-state='HALF_OPEN'] { color: var(--warn); background: var(--warn-bg); }
 .badge[data-state='FORCED_OPEN'] { color: var(--forced); background: var(--forced-bg); }
 .badge[data-state='DISABLED'] { color: var(--off); background: var(--off-bg); }
+.badge[data-state='up'] { color: var(--good); background: var(--good-bg); }
+.badge[data-state='degraded'] { color: var(--warn); background: var(--warn-bg); }
+.badge[data-state='down'] { color: var(--bad); background: var(--bad-bg); }
+.badge[data-state='none'] { color: var(--quiet); }
+.instances { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); max-height: 240px; overflow: auto; border-bottom: 1px solid var(--line); }
+.list.instances li + li { border-top: 0; }
+.place { min-width: 22px; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.sign { padding: 0 7px; border-radius: 99px; background: var(--off-bg); color: var(--off); font-size: 12.5px; font-weight: 650; }
+.lost .name, .lost .badge { font-style: italic; font-weight: 400; color: var(--quiet); background: none; }
+#fleet .state { padding: 4px 3px; text-align: center; }
+#fleet .state .badge { padding: 1px 6px; }
+#fleet[data-roomy='false'] .word { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .buttons { display: flex; gap: 6px; justify-content: flex-end; }
 .buttons button { padding: 3px 8px; font-size: 12.5px; white-space: nowrap; }
 .buttons button[aria-disabled='true'] { color: var(--quiet); border-style: dashed; cursor: default; background: none; }
@@ -135,6 +150,9 @@ const phone = `
   thead th:first-child { padding: 0; }
   thead th:not(:has(button)) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody tr { display: grid; grid-template-columns: repeat(3, auto); justify-content: space-between; gap: 6px 12px; padding: 12px 16px; }
+  #fleet tbody tr { grid-template-columns: repeat(auto-fill, minmax(28px, auto)); justify-content: start; gap: 6px; }
+  #fleet tbody td:nth-child(2) { grid-column: 1 / -1; }
+  #fleet[data-roomy='true'] tbody tr { grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)); }
   #operations tbody tr { grid-template-columns: repeat(4, 1fr); }
   tbody tr + tr { border-top: 1px solid var(--line); }
   tbody tr + tr > * { border-top: 0; }

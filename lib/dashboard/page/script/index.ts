@@ -1,3 +1,4 @@
+import { fleet } from './fleet.js';
 import { chaos, errors, transitions } from './lists.js';
 import { live } from './live.js';
 import { breakers, bulkheads, operations, stages } from './sections.js';
@@ -11,5 +12,5 @@ import { tools } from './tools.js';
  */
 export const script = `(function () {
 'use strict';
-${[tools, table, operations, breakers, bulkheads, stages, transitions, errors, chaos, live].join('\n')}
+${[tools, table, operations, breakers, bulkheads, stages, transitions, errors, chaos, fleet, live].join('\n')}
 })();`;

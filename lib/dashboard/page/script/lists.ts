@@ -107,10 +107,21 @@ var chaosButton = make('button', { type: 'button' }, ['Stop the chaos']);
 chaosButton.addEventListener('click', function () { askAndSend(chaosEnd, 'the chaos', '/chaos?'); });
 if (document.documentElement.dataset.controls === 'true') byId('chaos').append(chaosButton);
 
-function updateChaos(rules) {
-  byId('chaos').hidden = rules.length === 0;
-  byId('chaos-body').replaceChildren.apply(byId('chaos-body'), rules.map(function (it) {
+var chaosRules = [];
+var chaosElsewhere = []; // other instances
+
+function showChaos() {
+  var items = chaosRules.map(function (it) {
     return make('li', {}, [make('span', { class: 'name' }, [it.id]), make('span', { class: 'sub' }, [chaosText(it)])]);
-  }));
+  });
+  if (chaosElsewhere.length > 0) items.push(make('li', {}, [make('span', { class: 'name' }, ['In other instances']),
+    make('span', { class: 'sub' }, [chaosElsewhere.map(function (it) { return it.id; }).join(', ')])]));
+  byId('chaos').hidden = items.length === 0;
+  byId('chaos-body').replaceChildren.apply(byId('chaos-body'), items);
+}
+
+function updateChaos(rules) {
+  chaosRules = rules;
+  showChaos();
 }
 `;

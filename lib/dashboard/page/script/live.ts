@@ -62,6 +62,7 @@ function receive(event) {
   breakers.take(frame, 'breakers');
   bulkheads.take(frame, 'bulkheads');
   updateStages(frame);
+  updateFleet(frame);
   if (frame.chaos) updateChaos(frame.chaos);
   if (frame.errors) errors.update(frame.errors);
   if (frame.transitions) {
@@ -74,10 +75,11 @@ function receive(event) {
 
 byId('filter').addEventListener('input', function (event) {
   query = event.target.value.trim().toLowerCase();
-  [operations, breakers, bulkheads, transitions, errors].concat(Array.from(stages.values())).forEach(function (each) { each.filter(); });
+  [operations, breakers, bulkheads, transitions, errors].concat(policies || [], Array.from(stages.values())).forEach(function (each) { each.filter(); });
 });
 
-function ask(heading, text, action, then) {
+function ask(heading, text, action, then, where) {
+  byId('confirm-scope').hidden = !where;
   var dialog = byId('confirm');
   setText(byId('confirm-heading'), heading);
   setText(byId('confirm-text'), text);
@@ -89,15 +91,19 @@ function ask(heading, text, action, then) {
 
 /** Opening a circuit by a slip of the finger would be an outage of our own making. */
 function askAndSend(it, name, path) {
-  ask(it.title + ' ' + name + '?', it.text, it.title, function () { send(it, name, path); });
+  var scopes = document.getElementsByName('scope');
+  scopes[0].checked = true;
+  ask(it.title + ' ' + name + '?', it.text, it.title, function () {
+    send(it, name, path, scopes[1].checked ? 'fleet' : 'instance');
+  }, hasFleet);
 }
 
-function send(it, name, path) {
-  var address = base + (path || '/breakers?') + new URLSearchParams({ name: name, action: it.action });
+function send(it, name, path, scope) {
+  var address = base + (path || '/breakers?') + new URLSearchParams({ name: name, action: it.action, scope: scope });
   fetch(address, { method: 'POST', headers: { 'x-resilience-dashboard': '1' }, credentials: 'same-origin' })
     .then(function (response) { if (!response.ok) throw new Error('the application answered ' + response.status); })
     .catch(function (error) {
-      ask(it.title + ' ' + name + ' failed', error.message + '.', 'Try again', function () { send(it, name, path); });
+      ask(it.title + ' ' + name + ' failed', error.message + '.', 'Try again', function () { send(it, name, path, scope); });
     });
 }
 
