@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis as Client } from 'ioredis';
+import { freePort } from './free-port.js';
 import { type Redis, startRedis } from './redis.js';
 
-const SLOTS = 16_384;
+export const SLOTS = 16_384;
 
 /** Nodes of a cluster of the test's own, which keeps nothing. */
 export interface RedisCluster {
@@ -13,21 +14,25 @@ export interface RedisCluster {
 /** Without replicas. */
 export async function startRedisCluster(count = 3): Promise<RedisCluster> {
   const nodes = await Promise.all(
-    Array.from({ length: count }, () => startRedis({ 'cluster-enabled': 'yes' })),
+    Array.from({ length: count }, async () => {
+      const busPort = await freePort(); // that which they would take by themselves may be none
+      const node = await startRedis({ 'cluster-enabled': 'yes', 'cluster-port': busPort });
+      return { busPort, ...node };
+    }),
   );
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.stop()));
   };
   const clients = nodes.map(({ connection }) => new Client(connection));
   try {
-    const [first] = nodes as [Redis];
+    const [first] = nodes as [(typeof nodes)[number]];
+    const { host, port } = first.connection;
     await Promise.all(
       clients.map(async (client, i) => {
         const from = Math.ceil((i * SLOTS) / count);
         const to = Math.ceil(((i + 1) * SLOTS) / count) - 1;
         await client.call('CLUSTER', 'ADDSLOTSRANGE', from, to);
-        if (i > 0)
-          await client.call('CLUSTER', 'MEET', first.connection.host, first.connection.port);
+        if (i > 0) await client.call('CLUSTER', 'MEET', host, port, first.busPort);
       }),
     );
     for (const client of clients) while (!(await knowsAll(client, count))) await sleep(20);

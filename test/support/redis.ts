@@ -11,15 +11,19 @@ export type RedisSettings = Readonly<Record<string, string | number>>;
 
 /**
  * @param settings with a `port` it is there again after it was stopped
+ * @param command what takes its place
  * @throws where there is no `redis-server`, or it does not start
  */
-export async function startRedis(settings: RedisSettings = {}): Promise<Redis> {
+export async function startRedis(
+  settings: RedisSettings = {},
+  command = 'redis-server',
+): Promise<Redis> {
   const port = Number(settings.port ?? (await freePort()));
   const connection = { host: '127.0.0.1', port };
   const server = await startServer({
     package: '`redis-server` (Debian, Ubuntu) or `redis` (others)',
     inFolder: (dir) => ({
-      command: 'redis-server',
+      command,
       args: Object.entries({ bind: connection.host, dir, save: '', ...settings, port }).flatMap(
         ([name, value]) => [`--${name}`, ...String(value).split(' ')],
       ),

@@ -1,6 +1,6 @@
 import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis';
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
-import { createClient as create6, createCluster as createCluster6 } from 'redis';
+import { createClient as create6, createCluster as createCluster6, createSentinel } from 'redis';
 import { createClient as create5, createCluster as createCluster5 } from 'redis5';
 import type { RedisClient } from '../../../lib/redis/index.js';
 import type { Address, ClientName } from './messages.js';
@@ -39,5 +39,5 @@ function made(name: ClientName, address: Address): NodeJS.EventEmitter & RedisCl
   const [single, cluster] = NODE_REDIS[name];
   if ('cluster' in address) return cluster({ rootNodes: roots(address.cluster) });
   if ('port' in address) return single({ socket: { host: HOST, port: address.port } });
-  throw new Error(`${name} is not used with Sentinel here`);
+  return createSentinel({ name: address.master, sentinelRootNodes: nodes(address.sentinels) });
 }

@@ -15,8 +15,6 @@ export interface CrowdSetup {
   readonly program: Transpiled;
   /** Where the pod finds Redis, by its number. */
   address(pod: number): Address;
-  /** Of which each pod has one, in turns. @default all */
-  readonly clients?: readonly ClientName[];
   /** What is different in a pod, by its number. */
   special?(pod: number): Partial<PodSetup>;
   /** Whether Redis is there when they start. @default true */
@@ -44,7 +42,7 @@ export class Crowd {
     readonly upstream: Upstream,
   ) {}
 
-  /** They are connected, and have their load. */
+  /** They have their load, and share where they reach Redis. */
   static async start(setup: CrowdSetup): Promise<Crowd> {
     const crowd = new Crowd(setup, await Upstream.start());
     try {
@@ -53,7 +51,10 @@ export class Crowd {
         await pod.ready();
         pod.load();
       }
-      if (setup.isReachable !== false) await crowd.up();
+      if (setup.isReachable !== false) {
+        await crowd.up();
+        await crowd.outage('all'); // from now on Redis knows all scripts
+      }
     } catch (error) {
       await crowd.stop();
       throw error;
@@ -65,17 +66,21 @@ export class Crowd {
   add(): Pod {
     const { setup, pods, upstream, namespace } = this;
     const number = pods.length;
-    const clients = setup.clients ?? CLIENTS;
     const pod = new Pod(setup.program.program, {
       name: `pod-${number}`,
       upstreamPort: upstream.port,
-      client: clients[number % clients.length] as ClientName,
+      client: CLIENTS[number % CLIENTS.length] as ClientName,
       address: setup.address(number),
       namespace,
       ...setup.special?.(number),
     });
     pods.push(pod);
     return pod;
+  }
+
+  /** What all listen to. */
+  get channel(): string {
+    return `bulwark:1:{${this.namespace}}:0`;
   }
 
   get alive(): Pod[] {
@@ -96,10 +101,19 @@ export class Crowd {
     );
   }
 
+  /** They share, and nothing is left of an outage. */
+  async recovered(): Promise<void> {
+    await this.up();
+    await this.closed();
+    await sleep(60); // the records of the last rejected calls are on their way
+    const at = sharedNow();
+    for (const reason of this.reasons) reason.to = Math.min(reason.to, at);
+  }
+
   /**
    * The upstream is sick for two pods, which are a quorum, until both have opened. The others have no failure.
    *
-   * @param reach how far that goes
+   * @param reach how far that goes; `some` may open until they have `recovered`
    * @param whileOpen what happens then
    */
   async outage(reach: Reach, whileOpen?: () => unknown): Promise<void> {
@@ -121,7 +135,7 @@ export class Crowd {
     }
     await this.closed();
     await sleep(60); // the records of the last rejected calls are on their way
-    reason.to = sharedNow();
+    if (reach !== 'some') reason.to = sharedNow();
   }
 
   private opened(pods: readonly Pod[]): Promise<void> {

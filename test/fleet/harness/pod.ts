@@ -42,6 +42,7 @@ export class Pod {
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text;
+        if (/unhandled/i.test(text)) this.unhandled.push(text); // as clients write of their own errors
       });
   }
 
@@ -62,14 +63,12 @@ export class Pod {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** What it has written, for somebody who looks for the cause of a failure. */
-  get written(): string {
-    return this.output;
-  }
-
   async ready(): Promise<void> {
     await eventually(`the pod ${this.name} is ready`, () => {
-      if (!this.isAlive) throw new Error(`The pod ${this.name} has ended:\n${this.output}`);
+      if (!this.isAlive || this.unhandled.length > 0) {
+        const told = [...this.unhandled, this.output].join('\n');
+        throw new Error(`The pod ${this.name} does not start:\n${told}`);
+      }
       return this.bootMs !== undefined;
     });
   }

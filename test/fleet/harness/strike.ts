@@ -31,13 +31,16 @@ export async function strike(crowd: Crowd, fault: Fault): Promise<void> {
     try {
       await fault.begin();
       await crowd.outage(reach, () => fault.whileOpen?.());
-      if (reach === 'none') await crowd.down();
+      if (reach === 'none') {
+        await crowd.down();
+        await crowd.outage('none'); // once more, as now they know
+      }
       await sleep(Math.max(0, endsAt - sharedNow()));
     } finally {
       await fault.end(); // the next begins with all well
       trial.ends();
     }
-    await crowd.up();
+    await crowd.recovered();
     await crowd.outage('all');
   });
 }
@@ -50,14 +53,16 @@ export async function examine(
 ): Promise<void> {
   await sleep(QUIET_MS);
   const trial = new Trial(name, crowd, QUIET_MS);
+  const failures: unknown[] = [];
+  await happens(trial).catch((error) => failures.push(error));
+  const findings = trial.findings();
   try {
-    await happens(trial);
-    judge(trial.findings());
+    if (failures.length === 0) judge(findings);
   } catch (error) {
-    await tabulate(trial.findings(), error);
-    throw error;
+    failures.push(error);
   }
-  await tabulate(trial.findings());
+  await tabulate(findings, failures.length === 0);
+  for (const failure of failures) throw failure;
 }
 
 function judge(findings: Findings): void {

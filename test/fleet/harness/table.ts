@@ -5,11 +5,11 @@ import type { Findings } from './trial.js';
 const ROWS = process.env.BULWARK_FLEET_ROWS;
 
 /** A line of the table at the end, also where the test of it fails. */
-export async function tabulate(findings: Findings, failure?: unknown): Promise<void> {
+export async function tabulate(findings: Findings, holds: boolean): Promise<void> {
   if (ROWS === undefined) return;
   const { fault, calls, harmed, unhandled, quietP99, faultP99, upAgainMs } = findings;
   const row = [
-    failure === undefined ? fault : `✗ ${fault}`,
+    holds ? fault : `✗ ${fault}`,
     calls,
     harmed.length,
     unhandled.length,

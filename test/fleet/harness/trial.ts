@@ -7,14 +7,19 @@ import { sharedNow } from './shared-time.js';
 /** Longer than any call takes that does not wait for a Redis which is not there. */
 const HUNG_MS = 2_000;
 
+/** In a pod whose event loop stands still for a time, a call that is as long has only seen that. */
+const STALLED_MS = 1_000;
+
 /** What a policy with too little for all rejects. */
 const LIMITED: Partial<Record<CallRecord['load'], string>> = {
   scarce: 'RateLimitedError',
   tight: 'BulkheadRejectedError',
 };
 const { scarce } = POLICIES.rateLimits;
-const IN_A_SECOND = scarce.limit + scarce.burst;
-const AT_A_TIME = POLICIES.bulkheads.tight.maxConcurrent;
+/** With another burst where they do not hear of each other, and one of what they take and let in ahead. */
+const IN_A_SECOND = scarce.limit + 3 * scarce.burst;
+/** In each of four pods, as long as they do not share it. */
+const AT_A_TIME = 4 * POLICIES.bulkheads.tight.maxConcurrent;
 
 /** What becomes of calls while there is a reason for it. */
 const BROKEN = ['CircuitBreakerOpenError', 'UpstreamError'];
@@ -42,8 +47,11 @@ export interface Findings {
 /** One fault, as it strikes a crowd. */
 export class Trial {
   private readonly quietFrom: number;
+  private readonly stalled = new Set<Pod>();
   private faultFrom = Number.NaN;
   private faultTo = Number.NaN;
+  private shares = 1;
+  private backAt: number | undefined;
   private readonly unhandledBefore: number;
 
   constructor(
@@ -56,12 +64,27 @@ export class Trial {
     this.unhandledBefore = this.unhandled.length;
   }
 
+  /** Its calls take as long as its event loop stands still. */
+  stalls(pod: Pod): void {
+    this.stalled.add(pod);
+  }
+
+  /** The pods have never heard of each other: each takes what is for all. */
+  knowsOfNobody(): void {
+    this.shares = this.crowd.pods.length;
+  }
+
   begins(): void {
     this.faultFrom = sharedNow();
   }
 
   ends(): void {
     this.faultTo = sharedNow();
+  }
+
+  /** What is left of the crowd does all that it can again. */
+  isBack(): void {
+    this.backAt = sharedNow();
   }
 
   findings(): Findings {
@@ -85,10 +108,10 @@ export class Trial {
       upAgainMs: this.upAgainMs(),
       falseOpenings: this.falseOpenings(),
       excessCalls: above(
-        IN_A_SECOND,
+        this.shares * IN_A_SECOND,
         mostInASecond(calls.flatMap((call) => (call.load === 'scarce' ? call.begunAt || [] : []))),
       ),
-      excessSlots: above(AT_A_TIME, crowd.upstream.takePeak('tight')),
+      excessSlots: above(this.shares * AT_A_TIME, crowd.upstream.takePeak('tight')),
     };
   }
 
@@ -105,6 +128,7 @@ export class Trial {
 
   private harm(pod: Pod, call: CallRecord): string | undefined {
     const { load, outcome, waited, startedAt, endedAt } = call;
+    if (this.stalled.has(pod) && endedAt - startedAt > STALLED_MS) return undefined;
     const mayBreak = load === 'pay' && this.hasReason(pod, endedAt);
     const tookMs = endedAt - startedAt;
     const what = `${pod.name} ${load} ${outcome}`;
@@ -115,6 +139,7 @@ export class Trial {
   }
 
   private upAgainMs(): number | undefined {
+    if (this.backAt !== undefined) return this.backAt - this.faultTo;
     const returns = this.crowd.pods.flatMap(({ fleetChanges }) =>
       fleetChanges.filter(({ up, at }) => up && at >= this.faultTo),
     );

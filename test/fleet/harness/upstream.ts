@@ -17,9 +17,10 @@ export interface Arrival {
 export class Upstream {
   /** Whoever is among these is answered by 500 to `pay`. */
   readonly sick = new Set<string>();
-  /** Holds answers to `pay` back while it is set. */
-  held: Promise<void> | undefined;
   readonly arrivals: Arrival[] = [];
+  private held: Promise<void> | undefined;
+  /** Lets go what it has held. */
+  release: () => void = () => undefined;
   private readonly running = new Map<string, number>();
   private peaks = new Map<string, number>();
 
@@ -39,10 +40,25 @@ export class Upstream {
     return (this.server.address() as AddressInfo).port;
   }
 
+  /** Answers to `pay` are held back until they are released. */
+  hold(): void {
+    this.held = new Promise((resolve) => {
+      this.release = () => {
+        this.held = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** So many run at this moment. */
+  now(what: string): number {
+    return this.running.get(what) ?? 0;
+  }
+
   /** So many ran at a time since this was last asked. */
   takePeak(what: string): number {
     const peak = this.peaks.get(what) ?? 0;
-    this.peaks.set(what, this.running.get(what) ?? 0);
+    this.peaks.set(what, this.now(what));
     return peak;
   }
 
@@ -57,7 +73,7 @@ export class Upstream {
     this.arrivals.push({ pod, what, at: sharedNow() });
     let isRunning = true;
     const count = (change: number) => {
-      const running = (this.running.get(what) ?? 0) + change;
+      const running = this.now(what) + change;
       this.running.set(what, running);
       this.peaks.set(what, Math.max(this.peaks.get(what) ?? 0, running));
     };

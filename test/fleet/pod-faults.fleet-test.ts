@@ -1,0 +1,186 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { freePort } from '../support/free-port.js';
+import { type Redis, startRedis } from '../support/redis.js';
+import type { Transpiled } from '../support/transpiled.js';
+import { Crowd } from './harness/crowd.js';
+import { eventually } from './harness/eventually.js';
+import type { PodSetup } from './harness/messages.js';
+import type { Pod } from './harness/pod.js';
+import { POLICIES } from './harness/policies.js';
+import { podProgram } from './harness/program.js';
+import { tell } from './harness/redis-admin.js';
+import { examine } from './harness/strike.js';
+
+jest.setTimeout(90_000);
+
+const HOUR_MS = 3_600_000;
+
+/** Of two, the wall clock is wrong; one has other options. */
+const SPECIALS: Partial<PodSetup>[] = [
+  { wallClockMs: HOUR_MS },
+  { wallClockMs: -HOUR_MS },
+  {
+    options: {
+      breakers: {
+        payments: { ...POLICIES.breakers.payments, failureThreshold: 20, timeoutMs: 300 },
+      },
+      rateLimits: { ...POLICIES.rateLimits, scarce: { ...POLICIES.rateLimits.scarce, limit: 30 } },
+      bulkheads: {
+        ...POLICIES.bulkheads,
+        tight: { ...POLICIES.bulkheads.tight, maxConcurrent: 3 },
+      },
+    },
+  },
+];
+
+let program: Transpiled;
+let redis: Redis;
+let crowd: Crowd;
+
+beforeAll(async () => {
+  program = await podProgram();
+  const port = await freePort();
+  crowd = await Crowd.start({
+    program,
+    address: () => ({ port }),
+    special: (pod) => SPECIALS[pod] ?? {},
+    isReachable: false,
+  });
+});
+afterAll(async () => {
+  await crowd?.stop();
+  await redis?.stop();
+  await program?.remove();
+});
+
+const ask = (...command: (string | number)[]) => tell(redis.connection.port, ...command);
+
+/** Of a release that keeps something else by such names. */
+const foreignKeys = () => ['s', 'v', 'p'].map((part) => keyOf(2, part));
+const keyOf = (version: number, part: string) =>
+  `bulwark:${version}:{${crowd.namespace}}:breaker:payments:${part}`;
+
+const OPEN = ['verdict', 'payments', 9_000_000_000_000, 1, 60_000, 60_000];
+
+async function foreignMessages(): Promise<void> {
+  const messages = [
+    [2, ...OPEN],
+    [1, 'weather', 'rain'],
+    [1, 'verdict', 'of nobody', ...OPEN.slice(2)],
+    [1, ...OPEN.slice(0, 2), 1e99, ...OPEN.slice(3)],
+    [1, ...OPEN.slice(0, 2), '9000000000000', ...OPEN.slice(3)],
+    [1, ...OPEN.slice(0, 4), -1, 60_000],
+    [1, ...OPEN.slice(0, 3)],
+    { version: 1 },
+    null,
+    [[[]]],
+  ].map((message) => JSON.stringify(message));
+  for (const message of [...messages, '', '[1,"verdict"', 'x'.repeat(1_000_000)])
+    await ask('PUBLISH', crowd.channel, message);
+}
+
+// One after the other, as each finds the pods as the one before has left them.
+describe('A fleet', () => {
+  it('starts without Redis, and shares as soon as it is there', async () => {
+    await examine(crowd, 'Redis is absent when the pods start', async (trial) => {
+      trial.knowsOfNobody();
+      trial.begins();
+      await crowd.outage('none');
+      const { port } = crowd.setup.address(0) as { port: number };
+      redis = await startRedis({ port });
+      trial.ends();
+      await crowd.up();
+      await crowd.outage('all');
+    });
+  });
+
+  it('shares with pods whose wall clocks are an hour wrong, and that have other options', async () => {
+    await examine(crowd, 'wall clocks are ± 1 h, and a pod has other options', async (trial) => {
+      trial.begins();
+      for (let round = 0; round < 3; round++) await crowd.outage('all');
+      trial.ends();
+    });
+  });
+
+  it('shares beside keys and messages of another release, and what nobody has written', async () => {
+    await examine(crowd, 'there are keys and messages of another release', async (trial) => {
+      const [seen] = crowd.pods.map(({ refused }) => refused);
+      trial.begins();
+      for (const key of foreignKeys()) await ask('SET', key, 'another release');
+      await foreignMessages();
+      await crowd.outage('all', foreignMessages);
+      trial.ends();
+      for (const key of foreignKeys()) expect(await ask('GET', key)).toBe('another release');
+      await eventually('what nobody of the fleet has written is refused', () =>
+        crowd.alive.every(({ refused }) => refused > (seen ?? 0)),
+      );
+    });
+  });
+
+  it('shares with a pod whose event loop stood still for three seconds', async () => {
+    await examine(crowd, 'a pod stands still for 3 s', async (trial) => {
+      const [, , stalled] = crowd.pods as [Pod, Pod, Pod];
+      trial.stalls(stalled);
+      trial.begins();
+      stalled.stall(3_000);
+      await crowd.outage('some');
+      await sleep(2_500);
+      trial.ends();
+      await crowd.recovered();
+      await crowd.outage('all');
+    });
+  });
+
+  it('closes its breakers although who probes is killed', async () => {
+    await examine(crowd, 'the pods that probe are killed', async (trial) => {
+      const { upstream } = crowd;
+      await crowd.outage('all', async () => {
+        upstream.sick.clear();
+        await sleep(100); // by now all calls of before have ended
+        const probers = await probing();
+        trial.begins();
+        await Promise.all(probers.map((pod) => pod.kill()));
+        trial.ends();
+        upstream.release();
+      });
+      trial.isBack();
+    });
+    await replaceKilled();
+  });
+
+  it('has the slots back that killed pods have leased', async () => {
+    await examine(crowd, 'pods that have leased slots are killed', async (trial) => {
+      const [one, other, ...killed] = crowd.alive as [Pod, Pod, ...Pod[]];
+      trial.begins();
+      await Promise.all(killed.map((pod) => pod.kill()));
+      trial.ends();
+      for (const pod of [one, other]) pod.load({ tight: 60 });
+      const { maxConcurrent } = POLICIES.bulkheads.tight;
+      await eventually('all slots are in use', () => crowd.upstream.now('tight') === maxConcurrent);
+      trial.isBack();
+    });
+  });
+});
+
+/** Holds the calls to the upstream back that are probes. */
+async function probing(): Promise<Pod[]> {
+  const { upstream } = crowd;
+  const before = upstream.arrivals.length;
+  upstream.hold();
+  const probes = () => upstream.arrivals.slice(before).filter(({ what }) => what === 'pay');
+  await eventually('somebody probes', () => probes().length > 0);
+  await sleep(200);
+  expect(probes().length).toBeLessThanOrEqual(POLICIES.breakers.payments.halfOpenMaxCalls + 1);
+  const names = probes().map(({ pod }) => pod);
+  return crowd.alive.filter(({ name }) => names.includes(name));
+}
+
+async function replaceKilled(): Promise<void> {
+  while (crowd.alive.length < 4) {
+    const pod = crowd.add();
+    await pod.ready();
+    pod.load();
+  }
+  await crowd.up();
+}
