@@ -20,15 +20,23 @@ export interface FleetInstance {
 
 /** Starts an instance: it knows what the others know when this has resolved. */
 export async function startInstance(
+  ...args: Parameters<typeof makeInstance>
+): Promise<FleetInstance> {
+  const instance = makeInstance(...args);
+  await instance.membership.begin();
+  return instance;
+}
+
+/** Makes one that takes no part yet. */
+export function makeInstance(
   hub: MemoryFleet,
   options: CircuitBreakerOptions,
   fleetOptions?: FleetOptions,
-): Promise<FleetInstance> {
+): FleetInstance {
   const membership = new Membership(hub.fleet(fleetOptions), NO_REPORTS);
   const events: StageEvent[] = [];
   const host = { ...stageHost((event) => events.push(event)), fleet: membership };
   const breaker = new CircuitBreakerPolicy('payments', options, host);
-  await membership.begin();
   return { breaker, membership, link: membership.link as MemoryLink, events };
 }
 

@@ -143,7 +143,11 @@ export class MemoryLink implements FleetLink, Line {
   clockRate = 1;
   /** Of everybody that listens on this link, by name. */
   private readonly listeners = new Map<string, Set<(message: never) => void>>();
+  /** Ends each wait for an answer. */
+  private readonly waits = new Set<() => void>();
   private isOpened = false;
+  /** So many times it has been connected. */
+  private connections = 0;
 
   constructor(
     private readonly hub: MemoryFleet,
@@ -182,9 +186,10 @@ export class MemoryLink implements FleetLink, Line {
   async mend(): Promise<void> {
     if (this.isConnected || !this.isOpened) return;
     this.isConnected = true;
+    const connection = ++this.connections;
     for (const link of this.hub.links) if (link.isConnected) link.instances = this.hub.instances;
     await this.member.sync();
-    if (!this.isConnected || this.isUp) return; // it was cut meanwhile
+    if (!this.isConnected || connection !== this.connections) return; // it was cut meanwhile
     this.isUp = true;
     this.member.changed(true);
   }
@@ -201,19 +206,21 @@ export class MemoryLink implements FleetLink, Line {
     if (!this.isConnected) return Promise.resolve(undefined);
     const notAfter = hub.now() + 2 * COMMAND_TIMEOUT_MS;
     return new Promise((resolve) => {
+      const end = (answer?: T) => {
+        clearTimeout(timer);
+        this.waits.delete(end);
+        resolve(answer);
+      };
       const timer = setTimeout(() => {
         this.member.unanswered();
-        resolve(undefined);
+        end();
       }, COMMAND_TIMEOUT_MS);
+      this.waits.add(end);
       const deliver = () => {
         const now = hub.now();
         if (now > notAfter) return;
         const answer = step(now);
-        const arrive = () => {
-          clearTimeout(timer);
-          resolve(answer);
-        };
-        hub.send({ kind: 'answer', link: this, deliver: arrive });
+        hub.send({ kind: 'answer', link: this, deliver: () => end(answer) });
       };
       hub.send({ kind: 'question', link: this, deliver });
     });
@@ -250,6 +257,7 @@ export class MemoryLink implements FleetLink, Line {
   private drop(): void {
     this.isConnected = false;
     this.isUp = false;
+    for (const end of [...this.waits]) end();
   }
 }
 

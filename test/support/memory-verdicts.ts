@@ -151,9 +151,13 @@ export interface MemoryVerdicts extends Board<SharedVerdicts> {
   readonly store: VerdictStore;
 }
 
+/** What verdicts about a breaker are published under. */
+export function verdictsOf(breaker: string): string {
+  return `verdict/${breaker}`;
+}
+
 export function memoryVerdicts(hub: MemoryFleet): MemoryVerdicts {
-  const channel = (breaker: string) => `verdict/${breaker}`;
-  const store = new VerdictStore((breaker, verdict) => hub.publish(channel(breaker), verdict));
+  const store = new VerdictStore((breaker, verdict) => hub.publish(verdictsOf(breaker), verdict));
   return {
     store,
     clear: () => store.clear(),
@@ -191,7 +195,7 @@ export function memoryVerdicts(hub: MemoryFleet): MemoryVerdicts {
           return verdict && own(verdict);
         },
         listen: (breaker, told) =>
-          line.listen<Verdict>(channel(breaker), (verdict) => told(own(verdict))),
+          line.listen<Verdict>(verdictsOf(breaker), (verdict) => told(own(verdict))),
       };
     },
   };
