@@ -435,6 +435,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
   private control(order: BreakerOrder, scope: ControlScope | undefined): void {
     const orders = ordersFor(scope, this.host?.fleet?.orders, this.place);
     const { to, byHand } = obeyed(order);
+    if (orders !== undefined && order === null) void this.shared?.overrule(); // before the others ask
     this.enter({ to, reason: byHand });
     orders?.give(BREAKERS, this.name, order);
   }

@@ -78,6 +78,11 @@ export class SharedBreaker implements Participant {
     return this.leases.giveAllBack();
   }
 
+  /** Somebody has closed it for all: what the fleet has decided before is over. */
+  async overrule(): Promise<void> {
+    this.adopt(await this.fleet.link.verdicts.close(this.local.name, this.seen));
+  }
+
   /** It is used no more. */
   end(): void {
     for (const stop of this.stop) stop();

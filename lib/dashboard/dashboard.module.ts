@@ -5,7 +5,8 @@ import { DashboardService } from './dashboard.service.js';
 
 /**
  * A page that shows the application's resilience as it happens. It is part of the application: it
- * needs no build, loads nothing from elsewhere, and what it shows is this process alone.
+ * needs no build, loads nothing from elsewhere, and what it shows is this process alone; where that is one of
+ * a fleet, also how the same policies are in all others, and its buttons can be for all of them.
  */
 @Module({})
 export class ResilienceDashboardModule {

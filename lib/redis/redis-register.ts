@@ -28,6 +28,9 @@ local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local generation, by, value = string.match(all[i + 1], '^(%d+)\\n([^\\n]*)\\n(.*)$')
   generation = tonumber(generation or 0)
+  -- What no instance has written is refused by who reads it, and gives way to the next order.
+  if generation >= ${MAX_GENERATION} then generation = 0 end
+  if value and #value > ${4 * MAX_VALUE_LENGTH} then value = nil end
   if value == 'null' and generation + ${TAKEN_BACK_MS} < now then
     redis.call('HDEL', KEYS[1], all[i])
   else

@@ -8,7 +8,7 @@ import type {
   Vote,
 } from '../index.js';
 import type { Script, Store } from './store.js';
-import { FAIL, LEASE, READ, RELEASE, SUCCEED, VOTE } from './verdict-scripts.js';
+import { CLOSE, FAIL, LEASE, READ, RELEASE, SUCCEED, VOTE } from './verdict-scripts.js';
 
 const KIND = 'verdict';
 
@@ -60,6 +60,10 @@ export class RedisVerdicts implements SharedVerdicts {
     const span = [Math.ceil(report.openMs), Math.round(report.baseMs)];
     const { instance } = this.store;
     return this.verdictIn(await this.run(FAIL, breaker, [...permit, instance, ...span]));
+  }
+
+  async close(breaker: string, seen: number): Promise<Verdict | undefined> {
+    return this.verdictIn(await this.run(CLOSE, breaker, [seen]));
   }
 
   listen(breaker: string, told: (verdict: Verdict) => void): () => void {

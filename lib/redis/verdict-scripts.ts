@@ -99,4 +99,12 @@ redis.call('HSET', KEYS[1], 'lastFailedProber', ARGV[6])
 return decide(0, tonumber(ARGV[7]), tonumber(ARGV[8]))`,
 };
 
+/** `ARGV[4]`: seen. */
+export const CLOSE: Script = {
+  name: 'close',
+  lua: `${VERDICT}
+redis.call('HDEL', KEYS[1], 'lastFailedProber')
+return decide(tonumber(ARGV[4]), 0, 0)`,
+};
+
 export const RELEASE: Script = { name: 'release', lua: `${PERMIT} return answer(0)` };

@@ -128,6 +128,25 @@ describe('A breaker that is told something with { fleet: true }', () => {
     expect(stateOf(other)).toBe('CLOSED');
   });
 
+  it('is closed for good, where it is shared and all of them have opened it', async () => {
+    const shared = { breakers: { payments: { failureThreshold: 1, shared: { quorum: 1 } } } };
+    for (const isForced of [false, true]) {
+      hub = new MemoryFleet();
+      const apps = await two(shared);
+      const failing = () => Promise.reject(new Error('down'));
+      const [one, other] = apps.map(({ breakers }) => breakers.get('payments'));
+      await one?.execute(failing).catch(() => undefined);
+      await settled();
+      expect(apps.map((app) => stateOf(app))).toEqual(['OPEN', 'OPEN']);
+      if (isForced) one?.forceOpen({ fleet: true });
+      await settled();
+      other?.reset({ fleet: true });
+      await settled();
+      expect(apps.map((app) => stateOf(app))).toEqual(['CLOSED', 'CLOSED']);
+      expect(stateOf(await instance(shared))).toBe('CLOSED');
+    }
+  });
+
   it('is left alone where this release does not know the name, and obeys when it is made', async () => {
     const one = await instance({ breakers: { payments: {}, search: {} } });
     const other = await instance();

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Redis as Client } from 'ioredis';
 import type {
   LeaseRequest,
   ProbePermit,
@@ -10,11 +9,9 @@ import type {
   Vote,
 } from '../../lib/index.js';
 import { RedisVerdicts } from '../../lib/redis/redis-verdicts.js';
-import type { Store } from '../../lib/redis/store.js';
 import { VerdictStore } from '../support/memory-verdicts.js';
-import { type Redis, startRedis } from '../support/redis.js';
+import { TimedRedis } from './timed-redis.js';
 
-const CHANNEL = 'bulwark:1:{shop}';
 const INSTANCES = ['one', 'two'];
 const BREAKER = 'payments';
 
@@ -22,6 +19,7 @@ const BREAKER = 'payments';
 type Step =
   | { readonly what: 'wait'; readonly ms: number }
   | { readonly what: 'read' }
+  | { readonly what: 'close' }
   | ({ readonly what: 'vote'; readonly instance: string } & Omit<Vote, 'seen'>)
   | {
       readonly what: 'lease';
@@ -53,6 +51,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ms: fc.constantFrom(0, 10_000, 40_000, 60_000, 100_000, 300_000),
   }),
   fc.constant({ what: 'read' as const }),
+  fc.constant({ what: 'close' as const }),
   fc.record({
     what: fc.constant('vote' as const),
     instance,
@@ -75,58 +74,22 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe('Verdicts in Redis', () => {
-  let redis: Redis;
-  let client: Client;
-  let subscriber: Client;
-  let now = 1_700_000_000_000;
-  let refused: string[];
-  let tell: (values: readonly unknown[]) => void = () => undefined;
+  let redis: TimedRedis;
 
   beforeAll(async () => {
-    redis = await startRedis();
-    client = new Client(redis.connection);
-    subscriber = new Client(redis.connection);
-    await subscriber.subscribe(CHANNEL);
-    subscriber.on('message', (_channel, text) => tell((JSON.parse(text) as unknown[]).slice(2)));
+    redis = await TimedRedis.start();
   });
-  afterAll(async () => {
-    client.disconnect();
-    subscriber.disconnect();
-    await redis.stop();
-  });
+  afterAll(() => redis.stop());
   beforeEach(() => {
-    refused = [];
+    redis.refused = [];
   });
-
-  /** A store whose time the test tells. */
-  function storeOf(name: string): Store {
-    return {
-      instance: name,
-      channel: CHANNEL,
-      key: (kind, of, part) => `{${kind}:${of}}:${part}`,
-      run: async ({ lua }, keys, args) =>
-        (await client.eval(
-          `local now = tonumber(ARGV[1])\n${lua}`,
-          keys.length,
-          ...keys,
-          now,
-          ...args,
-        )) as number[],
-      read: async () => undefined,
-      present: async () => undefined,
-      listen: (_kind, told) => {
-        tell = told;
-      },
-      refused: (what) => refused.push(what),
-    };
-  }
 
   it('are what they are in memory, after whatever happens', async () => {
     const sides = new Map<string, SharedVerdicts>();
-    for (const name of INSTANCES) sides.set(name, new RedisVerdicts(storeOf(name)));
+    for (const name of INSTANCES) sides.set(name, new RedisVerdicts(redis.storeOf(name)));
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 80 }), async (steps) => {
-        await client.flushall();
+        await redis.client.flushall();
         const told: Verdict[] = [];
         const toldInMemory: Verdict[] = [];
         const last = sides.get('two') as SharedVerdicts;
@@ -135,18 +98,18 @@ describe('Verdicts in Redis', () => {
         const asked: ProbePermit[] = [];
         let generation = 0;
         for (const each of steps) {
-          if (each.what === 'wait') now += each.ms;
+          if (each.what === 'wait') redis.now += each.ms;
           else {
             const side = sides.get('instance' in each ? each.instance : 'one') as SharedVerdicts;
             const [inRedis, inMemory] = await both(each, side, memory, asked, generation);
             expect(inRedis).toEqual(inMemory);
-            generation = memory.read(BREAKER, now).generation;
+            generation = memory.read(BREAKER, redis.now).generation;
           }
         }
         while (told.length < toldInMemory.length) await new Promise(setImmediate);
         stop();
         expect(told).toEqual(toldInMemory);
-        expect(refused).toEqual([]);
+        expect(redis.refused).toEqual([]);
       }),
       { numRuns: 200 },
     );
@@ -159,11 +122,13 @@ describe('Verdicts in Redis', () => {
     asked: ProbePermit[],
     generation: number,
   ): Promise<[unknown, unknown]> {
-    if (each.what === 'read') return [await side.read(BREAKER), memory.read(BREAKER, now)];
+    if (each.what === 'read') return [await side.read(BREAKER), memory.read(BREAKER, redis.now)];
+    if (each.what === 'close')
+      return [await side.close(BREAKER, generation), memory.close(BREAKER, generation, redis.now)];
     if (each.what === 'vote') {
       const { what: _, instance: by, ...spans } = each;
       const vote: Vote = { ...spans, seen: generation };
-      return [await side.vote(BREAKER, vote), memory.vote(BREAKER, by, vote, now)];
+      return [await side.vote(BREAKER, vote), memory.vote(BREAKER, by, vote, redis.now)];
     }
     if (each.what === 'lease') {
       const permit = {
@@ -175,32 +140,32 @@ describe('Verdicts in Redis', () => {
       const request: LeaseRequest = { ...permit, maxPermits, ttlMs: 100_000, lockoutMs: 50_000 };
       return [
         await side.lease(BREAKER, request),
-        memory.lease(BREAKER, each.instance, request, now),
+        memory.lease(BREAKER, each.instance, request, redis.now),
       ];
     }
     const permit = asked.at(-1 - each.permit) ?? { generation, token: 'of nobody' };
     return [
       await side.report(BREAKER, permit, each.report),
-      memory.report(BREAKER, each.instance, permit, each.report, now),
+      memory.report(BREAKER, each.instance, permit, each.report, redis.now),
     ];
   }
 
   it('go by themselves when nobody asks for them any more', async () => {
-    await client.flushall();
-    const side = new RedisVerdicts(storeOf('one'));
+    await redis.client.flushall();
+    const side = new RedisVerdicts(redis.storeOf('one'));
     const keys = ['s', 'v', 'p'].map((part) => `{breaker:${BREAKER}}:${part}`) as [
       string,
       string,
       string,
     ];
-    const left = () => Promise.all(keys.map((key) => client.pttl(key)));
+    const left = () => Promise.all(keys.map((key) => redis.client.pttl(key)));
     await side.vote(BREAKER, { openMs: 50_000, baseMs: 50_000, quorum: 2, seen: 0 });
     const [, votes] = await left();
     expect(votes).toBeGreaterThan(90_000);
     expect(votes).toBeLessThanOrEqual(100_000);
     await side.vote(BREAKER, { openMs: 50_000, baseMs: 50_000, quorum: 1, seen: 0 });
     expect((await left())[0]).toBeGreaterThan(3_500_000);
-    now += 50_000;
+    redis.now += 50_000;
     const { generation } = (await side.read(BREAKER)) as Verdict;
     const lease = { generation, token: 'a', maxPermits: 1, ttlMs: 50_000, lockoutMs: 0 };
     await side.lease(BREAKER, lease);
@@ -214,17 +179,17 @@ describe('Verdicts in Redis', () => {
   });
 
   it('grow in generation also where all was lost', async () => {
-    await client.flushall();
-    const side = new RedisVerdicts(storeOf('one'));
-    const seen = now + 1_000_000;
+    await redis.client.flushall();
+    const side = new RedisVerdicts(redis.storeOf('one'));
+    const seen = redis.now + 1_000_000;
     const vote = { openMs: 50_000, baseMs: 50_000, quorum: 1, seen };
     expect(await side.vote(BREAKER, vote)).toMatchObject({ generation: seen + 1 });
-    await client.flushall();
-    expect(await side.vote(BREAKER, { ...vote, seen: 0 })).toMatchObject({ generation: now });
+    await redis.client.flushall();
+    expect(await side.vote(BREAKER, { ...vote, seen: 0 })).toMatchObject({ generation: redis.now });
   });
 
   it('are not believed where they are of a foreign form or size', async () => {
-    const side = new RedisVerdicts(storeOf('one'));
+    const side = new RedisVerdicts(redis.storeOf('one'));
     const told: Verdict[] = [];
     side.listen(BREAKER, (verdict) => told.push(verdict));
     const foreign: unknown[][] = [
@@ -240,12 +205,12 @@ describe('Verdicts in Redis', () => {
       [BREAKER, 1, 1, 0.5, 1],
       [BREAKER, 1, 1, 1, {}],
     ];
-    for (const values of foreign) tell(values);
+    for (const values of foreign) redis.tell('verdict', values);
     expect(told).toEqual([]);
-    expect(refused).toHaveLength(foreign.length);
-    await client.flushall();
-    await client.hset(`{breaker:${BREAKER}}:s`, 'generation', '1e300', 'open', '7');
+    expect(redis.refused).toHaveLength(foreign.length);
+    await redis.client.flushall();
+    await redis.client.hset(`{breaker:${BREAKER}}:s`, 'generation', '1e300', 'open', '7');
     expect(await side.read(BREAKER)).toBeUndefined();
-    expect(refused).toHaveLength(foreign.length + 1);
+    expect(redis.refused).toHaveLength(foreign.length + 1);
   });
 });

@@ -92,6 +92,10 @@ export class VerdictStore {
     return verdictOf(standing, now);
   }
 
+  close(breaker: string, seen: number, now: number): Verdict {
+    return this.decide(breaker, now, seen);
+  }
+
   /** How many permits run, for who looks whether there are too many. */
   running(breaker: string, now: number): number {
     return [...this.of(breaker).permits.values()].filter((endsAt) => endsAt > now).length;
@@ -192,6 +196,10 @@ export function memoryVerdicts(hub: MemoryFleet): MemoryVerdicts {
           const verdict = await line.ask((now) =>
             store.report(breaker, instance, permit, told, now),
           );
+          return verdict && own(verdict);
+        },
+        async close(breaker, seen) {
+          const verdict = await line.ask((now) => store.close(breaker, seen, now));
           return verdict && own(verdict);
         },
         listen: (breaker, told) =>
