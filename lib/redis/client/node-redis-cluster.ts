@@ -22,6 +22,7 @@ interface OwnCluster extends NodeRedisBase {
 
 interface Node {
   readonly client?: { unref(): void };
+  readonly connectPromise?: Promise<unknown>;
 }
 
 /** All keys of a fleet are in one slot, so that ours connects to the node that has it, and not to others. */
@@ -42,18 +43,24 @@ export function nodeRedisClusterConnector(
     database: 0,
     connect(lost) {
       const cluster = client.duplicate(options);
+      const nodes = () => [...cluster.masters, cluster.pubSubNode];
       const holdNoProcess = () => {
-        for (const node of [...cluster.masters, cluster.pubSubNode]) node?.client?.unref();
+        for (const node of nodes()) node?.client?.unref();
       };
       cluster.on('error', () => undefined); // of nodes that did not tell which others there are
       cluster.on('node-connect', holdNoProcess);
       cluster.on('node-error', lost);
       cluster.on('node-disconnect', () => lost(undefined));
+      const ready = cluster.connect();
       return {
-        ready: cluster.connect(),
+        ready,
         ...runningBy(cluster),
         subscribe: (channels, told) => subscribe(cluster, channels, told),
-        close: () => destroy(cluster),
+        close() {
+          // The socket of one that is about to connect is not known to it yet.
+          const connecting = [ready, ...nodes().map((node) => node?.connectPromise)];
+          void Promise.allSettled(connecting).then(() => destroy(cluster));
+        },
       };
     },
   };
