@@ -147,6 +147,19 @@ export const optionsInForce = remembering((place, options: CircuitBreakerOptions
   return { given, options: resolveCircuitBreakerOptions(place, given) };
 });
 
+/** Of a breaker that is shared, those with the quorum in force. @param quorum where they say none */
+export function withQuorum(
+  options: ResolvedCircuitBreakerOptions,
+  quorum: number | undefined,
+): ResolvedCircuitBreakerOptions {
+  const { shared } = options;
+  if (shared === undefined || shared === false || quorum === undefined) return options;
+  return {
+    ...options,
+    shared: { quorum: (shared === true ? undefined : shared.quorum) ?? quorum },
+  };
+}
+
 /** @throws ResilienceConfigurationError where all layers together make no sense */
 export function resolveCircuitBreakerOptions(
   place: string,

@@ -19,6 +19,7 @@ import {
   type CircuitBreakerOptions,
   optionsInForce,
   type ResolvedCircuitBreakerOptions,
+  withQuorum,
 } from './circuit-breaker.options.js';
 import { CircuitBreakerTelemetry } from './circuit-breaker.telemetry.js';
 import { NO_CALLS, snapshotOf } from './circuit-snapshot.js';
@@ -83,7 +84,7 @@ export class CircuitBreakerPolicy implements AttemptStage {
   ) {
     const inForce = optionsInForce(this.place, options);
     this.given = inForce.given;
-    this.options = inForce.options;
+    this.options = withQuorum(inForce.options, host?.fleet?.options.quorum);
     this.telemetry = host && new CircuitBreakerTelemetry(name, host);
     if (this.options.shared) this.shared = SharedBreaker.of(this.local, this.place, host?.fleet);
   }

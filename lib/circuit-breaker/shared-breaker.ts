@@ -48,8 +48,8 @@ export class SharedBreaker implements Participant {
   ): SharedBreaker | undefined {
     const { shared } = local.options;
     checkSharing(place, shared, fleet);
-    if (fleet === undefined || shared === undefined || shared === false) return undefined;
-    const { quorum = fleet.options.quorum } = shared === true ? {} : shared;
+    if (fleet === undefined || typeof shared !== 'object') return undefined;
+    const { quorum = fleet.options.quorum } = shared;
     return new SharedBreaker(local, quorum, fleet);
   }
 

@@ -12,7 +12,7 @@ const OPTIONS = {
   shared: { quorum: QUORUM },
   failureThreshold: 2,
   successThreshold: 2,
-  halfOpenMaxCalls: 2,
+  halfOpenMaxCalls: 1,
   timeoutMs: 1_000,
   timeoutFactor: 2,
   maxTimeoutMs: 4_000,
@@ -29,6 +29,7 @@ type Step =
   | { readonly what: 'end'; readonly call: number; readonly end: End }
   | { readonly what: 'wait'; readonly ms: number }
   | { readonly what: 'deliver' | 'lose' | 'double'; readonly parcel: number }
+  | { readonly what: 'outage' }
   | { readonly what: 'deliver all' }
   | { readonly what: 'empty the store' }
   | { readonly what: 'cut' | 'mend' | 'crash' | 'restart'; readonly of: number }
@@ -53,12 +54,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 20, arbitrary: fc.record({ what: one('end'), call: fc.nat(), end }) },
   {
     weight: 30,
-    arbitrary: fc.record({ what: one('wait'), ms: fc.constantFrom(10, 100, 250, 1_000, 2_000) }),
+    arbitrary: fc.record({ what: one('wait'), ms: fc.constantFrom(10, 50, 250, 1_000, 2_000) }),
   },
   { weight: 40, arbitrary: fc.record({ what: one('deliver'), parcel: fc.nat() }) },
   { weight: 5, arbitrary: fc.record({ what: one('lose'), parcel: fc.nat() }) },
   { weight: 5, arbitrary: fc.record({ what: one('double'), parcel: fc.nat() }) },
-  { weight: 40, arbitrary: fc.record({ what: one('deliver all') }) },
+  { weight: 60, arbitrary: fc.record({ what: one('deliver all') }) },
+  { weight: 8, arbitrary: fc.record({ what: one('outage') }) },
   {
     weight: 10,
     arbitrary: fc.record({ what: fc.constantFrom('cut' as const, 'mend' as const), of }),
@@ -198,6 +200,7 @@ class Simulation {
     const pod = pods['of' in step ? step.of : 0] as Pod;
     const { link, breaker } = pod.instance;
     if (step.what === 'call') this.call(pod.instance, step.end);
+    else if (step.what === 'outage') await this.endure();
     else if (step.what === 'end')
       running.splice(step.call % (running.length || 1), 1)[0]?.(step.end);
     else if (step.what === 'wait') await jest.advanceTimersByTimeAsync(step.ms);
@@ -216,6 +219,15 @@ class Simulation {
       const state = breaker.getState();
       pod.forced = step.how === 'reset' ? undefined : state;
     } else if ('parcel' in step) hub[step.what](step.parcel % (hub.parcels.length || 1));
+  }
+
+  /** All are called, and nobody is answered, until their breakers are open. */
+  private async endure(): Promise<void> {
+    for (let call = 0; call < OPTIONS.failureThreshold; call++) {
+      for (const { instance } of this.pods) this.call(instance, 'failure');
+      await settled();
+    }
+    await this.hub.deliverAll();
   }
 
   private start(place: number): void {
