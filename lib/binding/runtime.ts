@@ -1,6 +1,7 @@
 import type { Chaos } from '../chaos/chaos.js';
 import { FleetView } from '../fleet/fleet-view.js';
 import { policiesOf } from '../fleet/instance-snapshot.js';
+import { VERSION } from '../common/version.js';
 import type { Membership } from '../fleet/membership.js';
 import {
   checkFeatureOptions,
@@ -56,7 +57,7 @@ export class ResilienceRuntime implements Configuration {
     this.fleetView =
       fleet &&
       new FleetView(fleet, () => ({
-        library: fleet.version,
+        library: VERSION,
         chaos: chaos.isOn,
         policies: policiesOf(catalog.instances()),
       }));

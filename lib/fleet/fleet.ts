@@ -34,8 +34,6 @@ export interface Fleet {
 export interface FleetMember {
   /** Unlike that of any other instance, also of the same process before it was started anew. */
   readonly instance: string;
-  /** Of the library, for who looks at the instances. */
-  readonly version: string;
   /**
    * The store is reached, for the first time or again: asks for all that is shared. The link is up when
    * that has resolved, which it always does.

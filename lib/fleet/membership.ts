@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { Alarm } from '../common/alarm.js';
 import type { MetricsRecorder } from '../common/metrics.js';
 import { checkOptions } from '../common/options.js';
-import { VERSION } from '../common/version.js';
 import type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet.js';
 import { fleetRules } from './fleet.options.js';
 import type { FleetEvent } from './fleet.telemetry.js';
@@ -40,7 +39,6 @@ type ResolvedFleetOptions = Required<Omit<FleetOptions, 'version'>> & FleetOptio
 /** How an application takes part in its fleet. */
 export class Membership implements FleetMember {
   readonly instance = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  readonly version = VERSION;
   readonly options: Readonly<ResolvedFleetOptions>;
   readonly link: FleetLink;
   /** What has been told to all instances. */

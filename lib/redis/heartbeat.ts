@@ -15,11 +15,10 @@ const WHENEVER = Number.MAX_SAFE_INTEGER;
 export interface HeartbeatParts {
   readonly instance: string;
   readonly intervalMs: number;
-  readonly keys: readonly string[];
+  /** Of when each instance will be gone. */
+  readonly key: string;
   readonly ownChannel: string;
   readonly clock: RedisClock;
-  /** What the instance says of itself at this moment. */
-  about(): string;
   counted(instances: number): void;
   /** Redis did not know the instance any more, and so maybe nothing of what it has written. */
   forgotten(): void;
@@ -73,11 +72,11 @@ export class Heartbeat {
   /** @returns nothing where there was no answer, and it is to be asked again */
   private async ask(): Promise<boolean | undefined> {
     const { session, parts } = this;
-    const { instance, intervalMs, keys, ownChannel } = parts;
+    const { instance, intervalMs, key, ownChannel } = parts;
     const lifeMs = String(Math.ceil(MISSING_HEARTBEATS * intervalMs));
     this.isHeard = false;
-    const args = [instance, lifeMs, parts.about(), ownChannel];
-    const outcome = await session.ask(HEARTBEAT, keys, args, WHENEVER);
+    const args = [instance, lifeMs, ownChannel];
+    const outcome = await session.ask(HEARTBEAT, [key], args, WHENEVER);
     if (session.isOver) return false;
     if ('failure' in outcome) {
       if (session.missed > 0 && session.missed < MAX_MISSED) return undefined;

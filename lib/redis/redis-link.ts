@@ -30,7 +30,6 @@ export class RedisLink implements FleetLink {
   isUp = false;
   instances = 1;
   private readonly store: RedisStore;
-  private readonly startedAt = performance.now();
   private session: Session | undefined;
   private retry: NodeJS.Timeout | undefined;
   private isClosed = false;
@@ -64,7 +63,7 @@ export class RedisLink implements FleetLink {
     this.isClosed = true;
     this.isUp = false;
     clearTimeout(this.retry);
-    await this.store.run(LEAVE, this.store.presence, [this.store.instance]);
+    await this.store.run(LEAVE, [this.store.presence], [this.store.instance]);
     this.session?.close();
     this.session = undefined;
     this.store.session = undefined;
@@ -93,10 +92,9 @@ export class RedisLink implements FleetLink {
     return new Heartbeat(session, {
       instance: store.instance,
       intervalMs: this.options.heartbeatMs,
-      keys: store.presence,
+      key: store.presence,
       ownChannel: store.ownChannel,
       clock: store.clock,
-      about: () => store.about(this.startedAt),
       counted: (instances) => {
         this.instances = instances;
       },

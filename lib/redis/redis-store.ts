@@ -1,10 +1,9 @@
 import type { FleetMember } from '../index.js';
 import { Keys } from './keys.js';
 import { readMessage } from './messages.js';
-import { PRESENT } from './presence-scripts.js';
 import { RedisClock } from './redis-clock.js';
 import type { Outcome, Session } from './session.js';
-import type { PresentInstance, Script, Store } from './store.js';
+import type { Script, Store } from './store.js';
 
 /** What boards keep what they share by, in whichever session there is. */
 export class RedisStore implements Store {
@@ -12,8 +11,8 @@ export class RedisStore implements Store {
   readonly instance: string;
   readonly channel: string;
   readonly ownChannel: string;
-  /** When each instance will be gone, and what it says of itself. */
-  readonly presence: readonly string[];
+  /** Of when each instance will be gone. */
+  readonly presence: string;
   /** Where Redis is reached: told of questions that were not answered. */
   session: { readonly questions: Session; doubt(): void } | undefined;
   private readonly keys: Keys;
@@ -29,7 +28,7 @@ export class RedisStore implements Store {
     this.keys = new Keys(namespace);
     this.channel = this.keys.channel(database);
     this.ownChannel = this.keys.channelOf(member.instance, database);
-    this.presence = ['gone', 'about'].map((part) => this.key('instances', '', part));
+    this.presence = this.key('instances', '', 'gone');
   }
 
   key(kind: string, name: string, part: string): string {
@@ -63,18 +62,6 @@ export class RedisStore implements Store {
     return undefined;
   }
 
-  async present(): Promise<readonly PresentInstance[] | undefined> {
-    const answer = await this.read(PRESENT, this.presence, []);
-    if (!Array.isArray(answer)) return undefined;
-    const present: PresentInstance[] = [];
-    for (let i = 0; i + 1 < answer.length; i += 2) {
-      const each = presentInstance(answer[i], answer[i + 1]);
-      if (each === undefined) this.refused('what an instance says of itself');
-      else present.push(each);
-    }
-    return present;
-  }
-
   listen(kind: string, told: (values: readonly unknown[]) => void): void {
     this.listeners.set(kind, told);
   }
@@ -96,31 +83,9 @@ export class RedisStore implements Store {
   refused(what: string): void {
     this.member.refused(what);
   }
-
-  /** What an instance says of itself. */
-  about(startedAt: number): string {
-    return JSON.stringify([this.member.version, Math.round(performance.now() - startedAt)]);
-  }
 }
 
 /** The script's prologue has found that it has come too late. */
 function isTooLate({ answer }: Extract<Outcome, { answer: unknown }>): boolean {
   return Array.isArray(answer) && answer[0] === -1;
-}
-
-const MAX_TEXT = 200;
-
-function presentInstance(instance: unknown, about: unknown): PresentInstance | undefined {
-  if (!isShort(instance) || !isShort(about)) return undefined;
-  try {
-    const [version, ageMs] = JSON.parse(about) as unknown[];
-    if (!isShort(version) || !Number.isSafeInteger(ageMs)) return undefined;
-    return { instance, version, ageMs: ageMs as number };
-  } catch {
-    return undefined;
-  }
-}
-
-function isShort(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= MAX_TEXT;
 }

@@ -10,15 +10,6 @@ export interface Script {
   readonly lua: string;
 }
 
-/** An instance that is there. */
-export interface PresentInstance {
-  readonly instance: string;
-  /** Of the library. */
-  readonly version: string;
-  /** How long it was there at its last heartbeat, in ms. */
-  readonly ageMs: number;
-}
-
 /** What the shared things of a fleet are kept by. */
 export interface Store {
   /** Which instance asks. */
@@ -43,8 +34,6 @@ export interface Store {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown>;
-  /** Who is there, at most 1,000 of them; `undefined` where that is not answered in time. */
-  present(): Promise<readonly PresentInstance[] | undefined>;
   /** Told of the messages of a kind, by whomever they come: the values behind the kind, of any type. */
   listen(kind: string, told: (values: readonly unknown[]) => void): void;
   /** What came is not what an instance writes. */

@@ -16,7 +16,6 @@ export class Painter {
   constructor(hub: MemoryFleet, instance: string) {
     const member: FleetMember & { link: MemoryLink } = {
       instance,
-      version: '1.0.0',
       link: undefined as unknown as MemoryLink,
       sync: () => this.orders.sync(),
       changed: (isUp) => (isUp ? undefined : this.orders.lost()),

@@ -5,7 +5,6 @@ import { RedisFleet, type RedisFleetOptions } from '../../lib/redis/index.js';
 /** One instance's side of a fleet, without an application: what a test may wait for. */
 export class FleetSide implements FleetMember {
   readonly instance = randomUUID();
-  readonly version = '1.2.3';
   readonly link: FleetLink;
   readonly reasons: string[] = [];
   syncs = 0;

@@ -47,7 +47,6 @@ export class TimedRedis {
       key: (kind, of, part) => `{${kind}:${of}}:${part}`,
       run: (...asked) => read(...asked) as Promise<number[]>,
       read,
-      present: async () => undefined,
       listen: (kind, told) => {
         this.listeners.set(kind, told);
       },

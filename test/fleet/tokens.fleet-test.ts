@@ -29,7 +29,6 @@ async function linked(instance: string, refused: string[] = []): Promise<FleetLi
   });
   const link = new RedisFleet({ client, namespace: 'shop' }).link({
     instance,
-    version: '1.0.0',
     sync: async () => undefined,
     changed: up,
     refused: (what) => void refused.push(what),

@@ -17,7 +17,6 @@ describe('a fleet in memory', () => {
     const ignored = () => undefined;
     const member: FleetMember = {
       instance,
-      version: '1.0.0',
       sync: async () => undefined,
       changed: ignored,
       refused: ignored,

@@ -2,6 +2,7 @@ import { Module, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { ResilienceModule } from 'nestjs-bulwark';
 import { DeadlineController } from './deadline.controller.js';
+import { fleet } from './fleet.js';
 import { HealthController } from './health.controller.js';
 import {
   CartService,
@@ -21,7 +22,8 @@ import {
 @Module({
   imports: [
     ResilienceModule.forRoot({
-      breakers: { supplier: { failureThreshold: 1 } },
+      fleet,
+      breakers: { supplier: { failureThreshold: 1, shared: true } },
       bulkheads: { warehouse: { maxConcurrent: 5 } },
       retries: { patient: { maxAttempts: 3, baseDelayMs: 1 } },
       timeouts: { warehouse: { client: 5_000, gateway: 6_000, service: 7_000 } },
