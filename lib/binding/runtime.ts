@@ -1,7 +1,7 @@
 import type { Chaos } from '../chaos/chaos.js';
+import { VERSION } from '../common/version.js';
 import { FleetView } from '../fleet/fleet-view.js';
 import { policiesOf } from '../fleet/instance-snapshot.js';
-import { VERSION } from '../common/version.js';
 import type { Membership } from '../fleet/membership.js';
 import {
   checkFeatureOptions,
