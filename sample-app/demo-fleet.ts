@@ -11,7 +11,7 @@ import { lengthOf } from './demo/script.js';
 import { ShopOnTrial } from './demo/shop-on-trial.js';
 import { LiveBlock, paint } from './demo/terminal.js';
 
-const REQUESTS_PER_SECOND = 40;
+const REQUESTS_PER_SECOND = 30;
 
 // Whatever ends this process ends Redis, and the instances that hear nothing of it any more.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
