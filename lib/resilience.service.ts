@@ -1,5 +1,6 @@
 import { describeOperation, type OperationDescription } from './binding/operation.js';
 import type { ResilienceRuntime } from './binding/runtime.js';
+import { ResilienceConfigurationError } from './common/configuration.error.js';
 import type { AttemptContext } from './context/scope.js';
 import type { FleetView } from './fleet/fleet-view.js';
 import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
@@ -39,7 +40,7 @@ export class ResilienceService {
    * registered under its name for as long as somebody holds them, or until `dispose()`.
    *
    * @param options its `name` is that of its operation. Pipelines without one are all called `pipeline`;
-   * those with a breaker or a bulkhead of their own are numbered.
+   * those with a breaker or a bulkhead of their own are numbered, which cannot be shared.
    * @throws ResilienceConfigurationError where options are wrong, a name is unknown or taken
    */
   pipeline<Stages extends readonly AnyStage[] = []>(
@@ -51,10 +52,13 @@ export class ResilienceService {
 
   private nameFor(options: object): string {
     const given = options as Record<string, unknown>;
-    const hasOwn = this.runtime.catalog
+    const own = this.runtime.catalog
       .named()
-      .some(({ instances }) => isInline(given[instances.stage]));
-    return hasOwn ? `pipeline-${++this.unnamed}` : 'pipeline';
+      .map(({ instances }) => instances.stage)
+      .filter((stage) => isInline(given[stage]));
+    const { defaults } = this.runtime.options;
+    for (const stage of own) checkNotShared(stage, { ...defaults }[stage], given[stage]);
+    return own.length > 0 ? `pipeline-${++this.unnamed}` : 'pipeline';
   }
 
   /** Every resilient operation of the application, with the options in force. */
@@ -77,4 +81,14 @@ export class ResilienceService {
   fleet(): FleetView | undefined {
     return this.runtime.fleetView;
   }
+}
+
+/** By a number, in each instance another pipeline would share it. */
+function checkNotShared(stage: string, defaults: unknown, given: unknown): void {
+  const { shared = false } = Object.assign({}, defaults, given) as { shared?: unknown };
+  if (shared === false) return;
+  throw new ResilienceConfigurationError(
+    'ResilienceService.pipeline().name',
+    `is missing, and instances share its ${stage} by it; allowed: a name, such as 'checkout'`,
+  );
 }

@@ -5,9 +5,11 @@ import {
   CircuitBreakerRegistry,
   InMemoryMetrics,
   type Pipeline,
+  type ResilienceModuleOptions,
   ResilienceService,
   type ServiceOptions,
 } from '../../lib/index.js';
+import { MemoryFleet } from '../support/memory-fleet.js';
 import { boot, closeAll } from './support.js';
 
 afterEach(closeAll);
@@ -155,4 +157,29 @@ it('Pipelines without a name and without policies of their own are one operation
   for (let request = 0; request < 3; request++)
     await make({ timeoutMs: 100 }).execute(async () => 1);
   expect(metrics.get('requests.total', { operation: 'pipeline' })).toBe(3);
+});
+
+describe('A pipeline without a name in an application that has a fleet', () => {
+  const start = async (defaults: ResilienceModuleOptions['defaults'] = {}) => {
+    const { app } = await boot({}, { defaults, fleet: new MemoryFleet().fleet() });
+    const service = app.get(ResilienceService);
+    return (options: ServiceOptions & { name?: string }) => () => service.pipeline(options);
+  };
+
+  it('shares no policy of its own, which would be another one in each instance', async () => {
+    const making = await start();
+    const missing =
+      "ResilienceService.pipeline().name: is missing, and instances share its circuitBreaker by it; allowed: a name, such as 'checkout'";
+    expect(making({ circuitBreaker: { shared: true } })).toThrow(missing);
+    expect(making({ circuitBreaker: { shared: { quorum: 1 } } })).toThrow(missing);
+    expect(making({ circuitBreaker: { shared: false } })).not.toThrow();
+    expect(making({ name: 'checkout', circuitBreaker: { shared: true } })).not.toThrow();
+  });
+
+  it('does not by the defaults either', async () => {
+    const making = await start({ circuitBreaker: { shared: true } });
+    expect(making({ circuitBreaker: {} })).toThrow('name: is missing');
+    expect(making({ circuitBreaker: { shared: false } })).not.toThrow();
+    expect(making({ timeoutMs: 100 })).not.toThrow();
+  });
 });
