@@ -20,7 +20,9 @@ export interface KeyedPolicies<P> {
    */
   forKey(key: PolicyKey): P;
   /**
-   * Does something to all of them, and to each that is made later, until the next `forAll()`.
+   * Does something to all of them, and to each that is made later, until the next `forAll()`. What it tells one of
+   * them with `{ fleet: true }` all instances of the fleet are told, once and of all keys; where there is no key yet,
+   * it is done to one under the name of all (`partner[*]`) for that.
    *
    * @example breakers.keyed('partner').forAll((breaker) => breaker.forceOpen())
    */

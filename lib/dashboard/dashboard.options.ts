@@ -21,7 +21,10 @@ export interface ResilienceDashboardOptions {
    * password along to a stranger's: give them if the guard goes by addresses
    */
   allowedHosts?: readonly string[];
-  /** Whether the page has buttons: to open, close and disable circuit breakers, to end chaos. @default false */
+  /**
+   * Whether the page has buttons: to open, close and disable circuit breakers, to end chaos; in this process or in
+   * all instances of its fleet. @default false
+   */
   controls?: boolean;
   /**
    * How the page calls this process, to tell it from others behind a load balancer.

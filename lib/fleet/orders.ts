@@ -13,7 +13,7 @@ export const MAX_ORDER_LENGTH = 4_096;
 export const MAX_SUBJECT_LENGTH = 500;
 /** So long it is remembered that something was taken back. */
 export const TAKEN_BACK_MS = 86_400_000;
-/** After this time an order that got no answer is given again, where the fleet is still reached. */
+/** After this time what got no answer is asked again, where the fleet is still reached. */
 const AGAIN_MS = 1_000;
 
 /** Whom an action is for. */
@@ -55,7 +55,11 @@ export class Orders {
   private readonly handlers = new Map<string, OrderHandler>();
   private readonly told = new Map<string, Told>();
   private readonly given = new Map<string, Given>();
-  private readonly again = new Alarm(() => void this.retry());
+  /** Set where something got no answer, or could not be asked at once. */
+  private readonly again = new Alarm(() => {
+    if (this.member.link.isUp) void this.sync(); // else that comes when it is
+  });
+  private isPuttingBack = false;
   /** While something is said of all of a name together, the last that was said of one of them. */
   private held: { kind?: string; value?: unknown } | undefined = undefined;
 
@@ -63,7 +67,10 @@ export class Orders {
     this.again.letProcessEnd();
     member.link.register.listen({
       ordered: (order) => this.hear(order, true),
-      lost: () => this.putBack(),
+      lost: () => {
+        // Where nothing stands nothing would be put back, and all would be told for ever that there is nothing.
+        if ([...this.told.values()].some(({ value }) => value !== null)) void this.putBack();
+      },
     });
   }
 
@@ -92,7 +99,9 @@ export class Orders {
     const order = { subject, generation: 0, after, value, by, since, isObeyed: true };
     this.given.set(subject, order);
     this.log('Told to all instances', order);
-    void this.exchange([order]);
+    void this.exchange([order]).then((isAnswered) => {
+      if (!isAnswered) this.log('The others will hear of it when they are reached', order);
+    });
   }
 
   /**
@@ -132,34 +141,28 @@ export class Orders {
     this.again.stop();
   }
 
-  /** Where nothing stands, nothing would be put there, and all would be told for ever that there is nothing. */
-  private putBack(): void {
-    const told = [...this.told.values()];
-    if (told.some(({ value }) => value !== null)) void this.exchange(told);
-  }
-
-  private async retry(): Promise<void> {
-    if (this.given.size > 0) await this.exchange([...this.given.values()]);
-  }
-
-  private async exchange(orders: readonly Told[]): Promise<void> {
-    const { register } = this.member.link;
-    const all = await register.exchange(orders.map(orderOf));
-    if (all === undefined) {
-      this.unanswered(orders);
+  /** The store, or somebody else, does not know what this instance knows. */
+  private async putBack(): Promise<void> {
+    if (this.isPuttingBack) {
+      this.again.set(AGAIN_MS); // however often it is told so
       return;
+    }
+    this.isPuttingBack = true;
+    await this.exchange([...this.told.values()]);
+    this.isPuttingBack = false;
+  }
+
+  /** @returns whether it was answered */
+  private async exchange(orders: readonly Told[]): Promise<boolean> {
+    const all = await this.member.link.register.exchange(orders.map(orderOf));
+    if (all === undefined) {
+      this.again.set(AGAIN_MS);
+      return false;
     }
     for (const order of all) this.hear(order, false);
     for (const order of orders)
       if (this.given.get(order.subject) === order) this.confirm(order as Given, all);
-  }
-
-  private unanswered(orders: readonly Told[]): void {
-    const late = orders.find((order) => this.given.get(order.subject) === order);
-    if (late === undefined) return;
-    const hint = 'The fleet is not reached now; the others will hear of it when it is';
-    if (late.generation === 0 && !this.again.isSet) this.log(hint, late);
-    if (this.member.link.isUp) this.again.set(AGAIN_MS);
+    return true;
   }
 
   /** The store has taken it, or knows of a later one. */
@@ -178,7 +181,7 @@ export class Orders {
     const { subject, generation, by } = order;
     const before = this.told.get(subject);
     if (before !== undefined && before.generation > generation) {
-      if (isNews) void this.exchange([before]);
+      if (isNews) void this.putBack();
       return;
     }
     if (before?.generation === generation) return;

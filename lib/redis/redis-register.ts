@@ -5,7 +5,8 @@ import type { Script, Store } from './store.js';
 const MAX_ORDERS = 1_000;
 const MAX_SUBJECT_LENGTH = 500;
 const MAX_VALUE_LENGTH = 4_096;
-const MAX_BY_LENGTH = 300;
+/** The name of an instance, which goes into logs. */
+const BY = /^[^\p{Cc}]{1,300}$/u;
 /** Later than any time in ms, and still exact in a message. */
 const MAX_GENERATION = 1e14;
 /** What was taken back is remembered for so long. */
@@ -124,7 +125,8 @@ function isAnswer(answer: unknown): answer is unknown[] {
 /** What the parts say; nothing where no instance has written them. */
 function orderOf(parts: readonly unknown[]): Order | undefined {
   const [subject, generation, ageMs, by, json] = parts;
-  if (!isText(subject, MAX_SUBJECT_LENGTH) || !isText(by, MAX_BY_LENGTH)) return undefined;
+  if (!isText(subject, MAX_SUBJECT_LENGTH) || typeof by !== 'string') return undefined;
+  if (!BY.test(by)) return undefined;
   if (!isTime(generation) || generation === 0 || !isTime(ageMs)) return undefined;
   if (!isText(json, MAX_VALUE_LENGTH)) return undefined;
   try {

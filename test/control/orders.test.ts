@@ -128,6 +128,22 @@ describe('Orders to the fleet', () => {
     expect(hub.boards.register.store.records.size).toBe(2);
   });
 
+  it('that only one knows of who was away are put back when it is back', async () => {
+    one.paint('door', 'red');
+    await settled();
+    other.link.crash();
+    one.link.cut();
+    hub.clear();
+    const late = new Painter(hub, 'late');
+    late.paint('window', 'blue');
+    await settled();
+    expect(late.door).toBeUndefined();
+    await one.link.mend();
+    await settled();
+    expect(late.door).toBe('red');
+    expect(one.colours.get('window')).toBe('blue');
+  });
+
   it('that were taken back do not come back by who was away meanwhile', async () => {
     one.paint('door', 'red');
     await settled();

@@ -99,6 +99,7 @@ describe('Orders in Redis', () => {
       but(2, null),
       but(3, {}),
       but(3, 'x'.repeat(301)),
+      but(3, 'one\ntwo'),
       but(4, '{'),
       but(4, 5),
       but(4, JSON.stringify('x'.repeat(4_096))),
