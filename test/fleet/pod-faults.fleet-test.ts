@@ -5,10 +5,10 @@ import { type Redis, startRedis } from '../support/redis.js';
 import type { Transpiled } from '../support/transpiled.js';
 import { Crowd } from './harness/crowd.js';
 import { eventually } from './harness/eventually.js';
-import type { PodSetup } from './harness/messages.js';
-import type { Pod } from './harness/pod.js';
+import { LOADS, type PodSetup } from './harness/messages.js';
+import { Pod } from './harness/pod.js';
 import { POLICIES } from './harness/policies.js';
-import { podProgram } from './harness/program.js';
+import { otherRelease, podProgram } from './harness/program.js';
 import { tell } from './harness/redis-admin.js';
 import { examine } from './harness/strike.js';
 
@@ -56,11 +56,6 @@ afterAll(async () => {
 
 const ask = (...command: (string | number)[]) => tell(redis.connection.port, ...command);
 
-/** Of a release that keeps something else by such names. */
-const foreignKeys = () => ['s', 'v', 'p'].map((part) => keyOf(2, part));
-const keyOf = (version: number, part: string) =>
-  `bulwark:${version}:{${crowd.namespace}}:breaker:payments:${part}`;
-
 const OPEN = ['verdict', 'payments', 9_000_000_000_000, 1, 60_000, 60_000];
 
 async function foreignMessages(): Promise<void> {
@@ -103,15 +98,34 @@ describe('A fleet', () => {
     });
   });
 
-  it('shares beside keys and messages of another release, and what nobody has written', async () => {
-    await examine(crowd, 'there are keys and messages of another release', async (trial) => {
+  it('shares beside a pod of another release, neither of which takes part in what the other does', async () => {
+    const release = await otherRelease(program);
+    const stranger = new Pod(release.program, { ...crowd.setupOf(4), name: 'stranger' });
+    try {
+      await stranger.ready();
+      stranger.load({ pay: LOADS.pay });
+      await examine(crowd, 'a pod has another release', async (trial) => {
+        trial.begins();
+        await crowd.outage('all');
+        expect(stranger.transitions).toEqual([]);
+        await outageOf(stranger);
+        trial.ends();
+      });
+      expect(stranger.unhandled).toEqual([]);
+      expect(stranger.isUp).toBe(true);
+    } finally {
+      await stranger.kill();
+      await release.remove();
+    }
+  });
+
+  it('shares beside messages that nobody of it has written', async () => {
+    await examine(crowd, 'there are foreign messages', async (trial) => {
       const [seen] = crowd.pods.map(({ refused }) => refused);
       trial.begins();
-      for (const key of foreignKeys()) await ask('SET', key, 'another release');
       await foreignMessages();
       await crowd.outage('all', foreignMessages);
       trial.ends();
-      for (const key of foreignKeys()) expect(await ask('GET', key)).toBe('another release');
       await eventually('what nobody of the fleet has written is refused', () =>
         crowd.alive.every(({ refused }) => refused > (seen ?? 0)),
       );
@@ -123,12 +137,14 @@ describe('A fleet', () => {
       const [, , stalled] = crowd.pods as [Pod, Pod, Pod];
       trial.stalls(stalled);
       trial.begins();
+      const changes = stalled.fleetChanges.length;
       stalled.stall(3_000);
       await crowd.outage('some');
       await sleep(2_500);
       trial.ends();
       await crowd.recovered();
       await crowd.outage('all');
+      expect(stalled.fleetChanges.slice(changes)).toEqual([]); // it was no fault of Redis
     });
   });
 
@@ -162,6 +178,14 @@ describe('A fleet', () => {
     });
   });
 });
+
+/** The upstream is sick for one pod, until that has opened its breaker. */
+async function outageOf(pod: Pod): Promise<void> {
+  crowd.upstream.sick.add(pod.name);
+  await eventually(`${pod.name} has opened its breaker`, () => pod.state === 'OPEN');
+  crowd.upstream.sick.clear();
+  await eventually(`${pod.name} has closed its breaker`, () => pod.state === 'CLOSED');
+}
 
 /** Holds the calls to the upstream back that are probes. */
 async function probing(): Promise<Pod[]> {

@@ -10,6 +10,7 @@ const MODULE = { ...options, module: ts.ModuleKind.ESNext };
 
 /** The library and a program of a test as JavaScript, for a process of its own. */
 export interface Transpiled {
+  readonly folder: string;
   /** Where the program is. */
   readonly program: string;
   remove(): Promise<void>;
@@ -28,6 +29,7 @@ export async function transpiled(program: string, ...parts: string[]): Promise<T
   const sources = names.filter((name) => name.endsWith('.ts')).map((name) => join('lib', name));
   await Promise.all([...sources, program, ...parts].map((source) => emit(source, folder)));
   return {
+    folder,
     program: join(folder, program.replace(/\.ts$/, '.js')),
     remove: () => rm(folder, { recursive: true }),
   };

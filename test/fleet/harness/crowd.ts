@@ -64,18 +64,22 @@ export class Crowd {
 
   /** One more, which is starting. */
   add(): Pod {
-    const { setup, pods, upstream, namespace } = this;
-    const number = pods.length;
-    const pod = new Pod(setup.program.program, {
+    const { setup, pods } = this;
+    const pod = new Pod(setup.program.program, this.setupOf(pods.length));
+    pods.push(pod);
+    return pod;
+  }
+
+  setupOf(number: number): PodSetup {
+    const { setup, upstream, namespace } = this;
+    return {
       name: `pod-${number}`,
       upstreamPort: upstream.port,
       client: CLIENTS[number % CLIENTS.length] as ClientName,
       address: setup.address(number),
       namespace,
       ...setup.special?.(number),
-    });
-    pods.push(pod);
-    return pod;
+    };
   }
 
   /** What all listen to. */

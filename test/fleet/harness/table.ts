@@ -13,13 +13,15 @@ export async function tabulate(findings: Findings, holds: boolean): Promise<void
     calls,
     harmed.length,
     unhandled.length,
-    `${quietP99.toFixed(1)} / ${faultP99.toFixed(1)}`,
-    upAgainMs === undefined ? '–' : `${(upAgainMs / 1_000).toFixed(1)} s`,
+    `${tenths(quietP99)} / ${tenths(faultP99)}`,
+    upAgainMs === undefined ? '–' : `${tenths(upAgainMs / 1_000)} s`,
     findings.falseOpenings.length,
     `${findings.excessCalls}, ${findings.excessSlots}`,
   ];
   await appendFile(ROWS, `${JSON.stringify(row)}\n`);
 }
+
+const tenths = (value: number) => (Number.isNaN(value) ? '–' : value.toFixed(1));
 
 /** In the place of a row. */
 export async function note(text: string): Promise<void> {
