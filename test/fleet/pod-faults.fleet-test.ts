@@ -35,12 +35,14 @@ const SPECIALS: Partial<PodSetup>[] = [
 ];
 
 let program: Transpiled;
-let redis: Redis;
+let redis: Redis | undefined;
 let crowd: Crowd;
+
+let port: number;
 
 beforeAll(async () => {
   program = await podProgram();
-  const port = await freePort();
+  port = await freePort();
   crowd = await Crowd.start({
     program,
     address: () => ({ port }),
@@ -54,7 +56,9 @@ afterAll(async () => {
   await program?.remove();
 });
 
-const ask = (...command: (string | number)[]) => tell(redis.connection.port, ...command);
+async function redisComes(): Promise<void> {
+  redis ??= await startRedis({ port });
+}
 
 const OPEN = ['verdict', 'payments', 9_000_000_000_000, 1, 60_000, 60_000];
 
@@ -72,22 +76,28 @@ async function foreignMessages(): Promise<void> {
     [[[]]],
   ].map((message) => JSON.stringify(message));
   for (const message of [...messages, '', '[1,"verdict"', 'x'.repeat(1_000_000)])
-    await ask('PUBLISH', crowd.channel, message);
+    await tell(port, 'PUBLISH', crowd.channel, message);
 }
 
 // One after the other, as each finds the pods as the one before has left them.
-describe('A fleet', () => {
-  it('starts without Redis, and shares as soon as it is there', async () => {
+describe('A fleet that starts without Redis', () => {
+  it('goes on, and shares as soon as it is there', async () => {
     await examine(crowd, 'Redis is absent when the pods start', async (trial) => {
       trial.knowsOfNobody();
       trial.begins();
       await crowd.outage('none');
-      const { port } = crowd.setup.address(0) as { port: number };
-      redis = await startRedis({ port });
+      await redisComes();
       trial.ends();
       await crowd.up();
       await crowd.outage('all');
     });
+  });
+});
+
+describe('A fleet', () => {
+  beforeAll(async () => {
+    await redisComes();
+    await crowd.recovered();
   });
 
   it('shares with pods whose wall clocks are an hour wrong, and that have other options', async () => {

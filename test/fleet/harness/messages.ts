@@ -6,8 +6,8 @@ export const LOADS = {
   pay: 25,
   /** Far below the rate limit. */
   quota: 10,
-  /** Twice what the rate limit allows to four pods. */
-  scarce: 20,
+  /** Four times what the rate limit allows to four pods. */
+  scarce: 40,
   /** Far below what the bulkhead has. */
   pool: 10,
   /** One and a half times as many as the bulkhead has for four pods. */

@@ -26,6 +26,7 @@ export interface Fault {
 export async function strike(crowd: Crowd, fault: Fault): Promise<void> {
   const { name, reach = 'none' } = fault;
   await examine(crowd, name, async (trial) => {
+    if (reach !== 'all') trial.cutsOff(3); // while the first is back
     trial.begins();
     const endsAt = sharedNow() + LASTS_MS;
     try {

@@ -18,6 +18,8 @@ const LIMITED: Partial<Record<CallRecord['load'], string>> = {
 const { scarce } = POLICIES.rateLimits;
 /** With another burst where they do not hear of each other, and one of what they take and let in ahead. */
 const IN_A_SECOND = scarce.limit + 3 * scarce.burst;
+/** One that is cut off goes by its even share, while others may take all. */
+const OF_CUT_OFF = scarce.limit / 4;
 /** In each of four pods, as long as they do not share it. */
 const AT_A_TIME = 4 * POLICIES.bulkheads.tight.maxConcurrent;
 
@@ -51,6 +53,7 @@ export class Trial {
   private faultFrom = Number.NaN;
   private faultTo = Number.NaN;
   private shares = 1;
+  private cutOff = 0;
   private backAt: number | undefined;
   private readonly unhandledBefore: number;
 
@@ -72,6 +75,11 @@ export class Trial {
   /** The pods have never heard of each other: each takes what is for all. */
   knowsOfNobody(): void {
     this.shares = this.crowd.pods.length;
+  }
+
+  /** Not all reach the fleet at each moment. */
+  cutsOff(pods: number): void {
+    this.cutOff = pods;
   }
 
   begins(): void {
@@ -108,7 +116,7 @@ export class Trial {
       upAgainMs: this.upAgainMs(),
       falseOpenings: this.falseOpenings(),
       excessCalls: above(
-        this.shares * IN_A_SECOND,
+        this.shares * IN_A_SECOND + this.cutOff * OF_CUT_OFF,
         mostInASecond(calls.flatMap((call) => (call.load === 'scarce' ? call.begunAt || [] : []))),
       ),
       excessSlots: above(this.shares * AT_A_TIME, crowd.upstream.takePeak('tight')),
