@@ -33,7 +33,7 @@ export interface Findings {
   /** Each call that failed without a reason, or waited, by what became of it. */
   readonly harmed: readonly string[];
   readonly unhandled: readonly string[];
-  /** Of calls that were let in, in ms. */
+  /** Of calls through the breaker that were let in at once, in ms: a probe may wait. */
   readonly quietP99: number;
   readonly faultP99: number;
   /** From the end of the fault until the last pod was up again, in ms; none where none was down. */
@@ -103,7 +103,7 @@ export class Trial {
     const calls = records.map(({ call }) => call);
     const latencies = (from: number, to: number) =>
       calls
-        .filter(({ load, outcome }) => load === 'pay' && outcome === 'ok')
+        .filter(({ load, outcome, waited }) => load === 'pay' && outcome === 'ok' && !waited)
         .filter(({ startedAt, endedAt }) => endedAt >= from && startedAt < to)
         .map(({ startedAt, endedAt }) => endedAt - startedAt);
     return {
