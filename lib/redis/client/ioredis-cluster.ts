@@ -15,7 +15,11 @@ export interface IoRedisCluster {
 }
 
 interface OwnCluster extends IoRedisBase {
-  nodes(): IoRedis[];
+  nodes(): ClusterNode[];
+}
+
+interface ClusterNode extends IoRedis {
+  asking(): Promise<unknown>;
 }
 
 /** What ours does otherwise than the user's, besides what its connections do. */
@@ -51,7 +55,10 @@ export function ioredisClusterConnector(
         slotsRefreshTimeout: connectTimeoutMs,
         redisOptions: { ...client.options.redisOptions, ...nodeOptions },
       });
-      cluster.on('+node', (node: IoRedis) => watch(node, lost));
+      cluster.on('+node', (node: ClusterNode) => {
+        watch(node, lost);
+        handleAsking(node);
+      });
       let subscriber: IoRedis | undefined;
       return {
         ready: connected(cluster, lost),
@@ -88,4 +95,14 @@ function watch(node: IoRedis, lost: Lost): void {
   node.on('end', () => {
     if (wasReady) lost(failure);
   });
+}
+
+/** While a slot moves, ioredis says so to the node that it moves to, and leaves a failure of that unhandled. */
+function handleAsking(node: ClusterNode): void {
+  const { asking } = node;
+  node.asking = () => {
+    const asked = asking.call(node);
+    asked.catch(() => undefined);
+    return asked;
+  };
 }
