@@ -78,7 +78,7 @@ export type {
   RegisterListener,
   SharedRegister,
 } from './fleet/shared-register.js';
-export type { SharedSlots } from './fleet/shared-slots.js';
+export type { SharedSlots, SlotLease, SlotRequest } from './fleet/shared-slots.js';
 export type { SharedSnapshots, ShownSnapshot } from './fleet/shared-snapshots.js';
 export type {
   SharedTokens,

@@ -19,8 +19,9 @@ export function bulkheadHealth({
   queued,
   maxConcurrent,
   queueLimit,
+  leased = maxConcurrent,
 }: BulkheadSnapshot): BulkheadHealth {
-  const full = running >= maxConcurrent && queued >= queueLimit;
+  const full = running > 0 && running >= leased && queued >= queueLimit;
   return { status: full ? 'degraded' : 'up', running, queued, maxConcurrent, queueLimit };
 }
 

@@ -32,6 +32,17 @@ export interface BulkheadOptions {
   adaptive?: boolean;
   /** With `adaptive`: at least so many may run at a time. @default 1 */
   minConcurrent?: number;
+  /**
+   * Whether `maxConcurrent` is that of all instances together, by its name. Each has a part of the slots leased
+   * (`fleet.bulkheadLeaseMs`), by how many calls it has, and no call asks for one: what finds none waits in
+   * the queue until others have given some back, which they do as their calls end. An instance that had no call
+   * for long has none, and its next call waits for an answer, at most `fleet.probeWaitMs`. Those of an instance
+   * that is gone come back after its lease. Where an instance does not hear of the others for a lease, it goes
+   * by its even share, at least one: so many more may run where the others have got its part. Not with `adaptive`.
+   * It needs `fleet` in `forRoot()`.
+   * @default false
+   */
+  shared?: boolean;
 }
 
 /** The options in force. */
@@ -48,6 +59,7 @@ export const checkBulkheadOptions = checkerOf<BulkheadOptions>(
     queueTimeoutMs: duration,
     adaptive: boolean,
     minConcurrent: positiveCount,
+    shared: boolean,
   },
   'maxConcurrent',
 );
@@ -66,7 +78,13 @@ export function resolveBulkheadOptions(
   place: string,
   given: BulkheadOptions,
 ): ResolvedBulkheadOptions {
-  const { adaptive = false, minConcurrent } = given;
+  const { adaptive = false, minConcurrent, shared = false } = given;
+  if (adaptive && shared) {
+    throw new ResilienceConfigurationError(
+      `${place}.shared`,
+      'is true with adaptive, which finds out what each instance can bear by itself; allowed: one of them',
+    );
+  }
   if (!adaptive && minConcurrent !== undefined) {
     throw new ResilienceConfigurationError(
       `${place}.minConcurrent`,

@@ -23,37 +23,31 @@ import {
   resolveBulkheadOptions,
 } from './bulkhead.options.js';
 import { BulkheadTelemetry } from './bulkhead.telemetry.js';
+import type { LeasedSlots } from './leased-slots.js';
 import { Loans } from './loans.js';
-import { endOfRun, RunTimes } from './run-times.js';
+import { MeasuredRuns } from './measured-runs.js';
+import { Borrowed, UNTIMED } from './slot-permit.js';
 import { type Admission, SlotTicket } from './slot-ticket.js';
+import { leasedSlotsOf } from './slots-of.js';
 
 /** A bulkhead at this moment. */
 export interface BulkheadSnapshot {
   name: string;
   running: number;
   queued: number;
-  /** So many may run; with `adaptive`, at this moment. */
+  /** So many may run; with `adaptive`, at this moment; with `shared`, of all instances. */
   maxConcurrent: number;
   queueLimit: number;
   /** Since the bulkhead was made. */
   rejected: number;
+  /** Of one that is shared: so many of the slots this instance has at this moment. */
+  leased?: number;
 }
 
 const optionsOf = remembering((place, options: BulkheadOptions) => {
   const given = checkBulkheadOptions(place, options);
   return { given, options: resolveBulkheadOptions(place, given) };
 });
-
-/** The permit of a run whose time is not taken; of others it is when they got their slot. */
-const UNTIMED = -1;
-
-/** The permit of a run in a slot that a call around it has lent to it. */
-class Borrowed {
-  constructor(readonly lender: Scope) {}
-}
-
-/** One in so many runs is timed where nobody waits: enough to know the load before it is too much. */
-const TIMED_RUNS = 8;
 
 /**
  * Limits how many calls run at a time, so that one slow dependency cannot take everything down with
@@ -64,18 +58,17 @@ export class BulkheadPolicy implements AttemptStage {
   readonly options: Readonly<ResolvedBulkheadOptions>;
   /** The options without the defaults, for who builds on them. @internal */
   readonly given: Readonly<BulkheadOptions>;
-  /** So many calls may run at a time: `maxConcurrent`, or what has been found out. */
+  /** So many calls may run at a time: `maxConcurrent`, what has been found out, or what was leased. */
   private limit: number;
   private running = 0;
   private rejected = 0;
   private closed = false;
-  private untimed = 0;
   private readonly turn = new Turn();
   /** Whether free slots are for those who wait, from the next turn of the event loop on. */
   private pausing = false;
   private readonly loans = new Loans();
-  private readonly runTimes = new RunTimes();
-  private readonly adaptive: AdaptiveLimit | undefined;
+  private readonly runs: MeasuredRuns;
+  private readonly leased: LeasedSlots | undefined;
   private readonly queue: TicketQueue<SlotTicket>;
   private readonly telemetry: BulkheadTelemetry | undefined;
   private alone: Alone | undefined = undefined;
@@ -98,14 +91,20 @@ export class BulkheadPolicy implements AttemptStage {
     this.given = inForce.given;
     this.options = inForce.options;
     const { adaptive, minConcurrent = 1, maxConcurrent } = this.options;
-    this.adaptive = adaptive ? new AdaptiveLimit(minConcurrent, maxConcurrent) : undefined;
-    this.limit = this.adaptive?.limit ?? maxConcurrent;
+    const found = adaptive ? new AdaptiveLimit(minConcurrent, maxConcurrent) : undefined;
+    this.limit = found?.limit ?? maxConcurrent;
+    this.runs = new MeasuredRuns(found);
     this.telemetry = host && new BulkheadTelemetry(name, host);
     if (adaptive) this.telemetry?.limited(this.limit);
     this.queue = new TicketQueue(this.options.queueTimeoutMs, (ticket) => {
       this.refuse(ticket, 'queue-timeout');
       this.changed();
     });
+    this.leased = leasedSlotsOf(name, this.options, host, {
+      limited: (limit) => this.limitTo(limit, now()),
+      warmed: () => this.trim(),
+    });
+    if (this.leased !== undefined) this.limitTo(this.leased.limit, now());
   }
 
   /**
@@ -121,9 +120,17 @@ export class BulkheadPolicy implements AttemptStage {
   }
 
   getSnapshot(): BulkheadSnapshot {
-    const { name, running, rejected, queue, limit, options } = this;
-    const { queueLimit } = options;
-    return { name, running, queued: queue.size, maxConcurrent: limit, queueLimit, rejected };
+    const { name, running, rejected, queue, limit, leased, options } = this;
+    const { queueLimit, maxConcurrent } = options;
+    const snapshot = {
+      name,
+      running,
+      queued: queue.size,
+      maxConcurrent: limit,
+      queueLimit,
+      rejected,
+    };
+    return leased === undefined ? snapshot : { ...snapshot, maxConcurrent, leased: limit };
   }
 
   /**
@@ -135,7 +142,8 @@ export class BulkheadPolicy implements AttemptStage {
     return (
       this.running + 1 >= this.limit ||
       this.operations > (this.alone === undefined ? 1 : 0) ||
-      this.adaptive !== undefined ||
+      this.options.adaptive === true ||
+      this.leased !== undefined ||
       this.options.queueLimit === 0
     );
   }
@@ -151,7 +159,8 @@ export class BulkheadPolicy implements AttemptStage {
   }
 
   admit(attempt: StageAttempt, at: number): Permit {
-    if (this.tryAcquire()) return this.timesRun() ? at || now() : UNTIMED;
+    if (this.tryAcquire())
+      return this.runs.isTimed(this.running >= this.limit) ? at || now() : UNTIMED;
     const holder = attempt.scope?.callThrough(this);
     return holder !== undefined && this.loans.lend(holder) ? new Borrowed(holder) : WAIT;
   }
@@ -219,6 +228,7 @@ export class BulkheadPolicy implements AttemptStage {
       this.changed();
     } else {
       this.refuse(ticket, reason);
+      if (reason === 'full') this.leased?.missed();
     }
     return ticket;
   }
@@ -235,29 +245,23 @@ export class BulkheadPolicy implements AttemptStage {
     if (holder === undefined || !this.loans.outlives(holder, lender)) this.giveBack(lender);
   }
 
-  /**
-   * Whether to time the run that has just got a slot without waiting. The clock and the books cost as
-   * much as the rest of the bulkhead, so they are for where it may matter.
-   */
-  private timesRun(): boolean {
-    if (this.running >= this.limit || !this.runTimes.known || this.adaptive !== undefined)
-      return true;
-    return ++this.untimed % TIMED_RUNS === 0;
+  /** Learns from how a run went, before its slot is given back. */
+  private measure(permit: Permit, { scope }: StageAttempt, answered: boolean, at: number): void {
+    const limit = this.runs.learn(permit, scope, answered, at, this.running);
+    if (limit !== undefined && limit !== this.limit) this.limitTo(limit, at);
   }
 
-  /** Learns from how a run went whose time was taken, before its slot is given back. */
-  private measure(permit: Permit, { scope }: StageAttempt, answered: boolean, at: number): void {
-    if (typeof permit !== 'number' || permit === UNTIMED) return;
-    const end = endOfRun(scope, answered);
-    if (end === undefined) return;
-    const durationMs = Math.max(0, at - permit); // a test may have put the clock back
-    this.runTimes.record(durationMs, end);
-    if (this.adaptive === undefined || end === 'error') return;
-    this.adaptive.sample(durationMs, this.running, end === 'deadline');
-    if (this.adaptive.limit === this.limit) return;
-    this.limit = this.adaptive.limit;
-    this.telemetry?.limited(this.limit);
+  private limitTo(limit: number, at: number): void {
+    this.limit = limit;
+    this.telemetry?.limited(limit);
     this.handOn(at);
+    this.changed();
+  }
+
+  /** Those who waited for the first answer of the fleet are no more than may wait. */
+  private trim(): void {
+    for (const ticket of [...this.queue].slice(this.options.queueLimit))
+      this.refuse(ticket, 'full');
     this.changed();
   }
 
@@ -276,6 +280,11 @@ export class BulkheadPolicy implements AttemptStage {
       (ticket) => this.refuse(ticket, 'shutdown'),
       () => this.changed(),
     );
+  }
+
+  /** It is used no more. @internal */
+  dispose(): void {
+    this.leased?.dispose();
   }
 
   private giveBack(lender: Scope | undefined): void {
@@ -310,7 +319,8 @@ export class BulkheadPolicy implements AttemptStage {
       const ticket = this.queue.first;
       if (ticket === undefined) return;
       if (this.turn.isUsedUp()) this.pause();
-      else if (this.isTooLate(ticket, at)) this.refuse(ticket, 'deadline');
+      else if (this.runs.isTooLate(ticket.deadline, at, this.queue.size > 1))
+        this.refuse(ticket, 'deadline');
       else this.handOver(ticket, at);
     }
   }
@@ -340,24 +350,16 @@ export class BulkheadPolicy implements AttemptStage {
     // What is too late already need not wait to hear so.
     if (
       ticket.deadline !== Number.POSITIVE_INFINITY &&
-      this.runTimes.isTooLate(ticket.deadline, now())
+      this.runs.isTooLate(ticket.deadline, now(), false)
     )
       return 'deadline';
     // It waits for no more than what goes on beside it, however many others wait.
     if (holder !== undefined || this.queue.size < this.options.queueLimit) return undefined;
+    if (this.leased?.isCold === true) return undefined;
     const displaced = ticket.critical === true ? this.queue.youngestSheddable : undefined;
     if (displaced === undefined) return 'full';
     this.refuse(displaced, 'displaced');
     return undefined;
-  }
-
-  /**
-   * In an overload every call of a queue starts when it is just not too late: by a typical run alone,
-   * half of them would end in vain. Then the slot is better left to the next.
-   */
-  private isTooLate({ deadline }: SlotTicket, at: number): boolean {
-    const { queue, runTimes } = this;
-    return queue.size > 1 ? runTimes.isRisky(deadline, at) : runTimes.isTooLate(deadline, at);
   }
 
   private refuse(ticket: SlotTicket, reason: BulkheadRejectionReason): void {
@@ -368,5 +370,6 @@ export class BulkheadPolicy implements AttemptStage {
 
   private changed(): void {
     this.telemetry?.changed(this.running, this.queue.size);
+    this.leased?.used(this.running, this.queue.size);
   }
 }

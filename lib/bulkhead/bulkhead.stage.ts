@@ -58,6 +58,7 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
     health: bulkheadHealth,
     left: BulkheadTelemetry.left,
     shutdown: (bulkhead) => bulkhead.shutdown(),
+    dispose: (bulkhead) => bulkhead.dispose(),
   },
   {
     error: BulkheadRejectedError,
@@ -66,6 +67,8 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
   },
 );
 
-function slotsOf({ adaptive, minConcurrent, maxConcurrent }: ResolvedBulkheadOptions): string {
+function slotsOf(options: ResolvedBulkheadOptions): string {
+  const { adaptive, minConcurrent, maxConcurrent, shared } = options;
+  if (shared) return `${maxConcurrent}, shared`;
   return adaptive ? `${minConcurrent} to ${maxConcurrent}, adaptive` : `${maxConcurrent}`;
 }

@@ -43,7 +43,7 @@ export class BulkheadTelemetry {
     host.report({ type: 'bulkhead-rejected', bulkhead, reason });
   }
 
-  /** Of one that finds out itself how many may run. */
+  /** Of one that finds out itself how many may run, or has slots leased. */
   limited(limit: number): void {
     const { bulkhead, host } = this;
     this.limit ??= host.metrics.bind('gauge', 'bulkhead.limit', { bulkhead });
@@ -69,7 +69,7 @@ export const BULKHEAD_METRICS: Metrics = {
   },
   'bulkhead.limit': {
     kind: 'gauge',
-    help: 'Calls that may hold a slot at a time, where the bulkhead finds that out itself (adaptive).',
+    help: 'Calls that may hold a slot at a time, where the bulkhead finds that out itself (adaptive), or has them leased (shared).',
     labels: ['bulkhead'],
   },
   'bulkhead.rejected': {

@@ -5,6 +5,7 @@ import type { SharedSnapshots } from '../../lib/fleet/shared-snapshots.js';
 import type { SharedTokens } from '../../lib/fleet/shared-tokens.js';
 import type { SharedVerdicts } from '../../lib/fleet/shared-verdicts.js';
 import { memoryRegister } from './memory-register.js';
+import { memorySlots } from './memory-slots.js';
 import { memorySnapshots } from './memory-snapshots.js';
 import { memoryTokens } from './memory-tokens.js';
 import { memoryVerdicts } from './memory-verdicts.js';
@@ -61,7 +62,7 @@ export class MemoryFleet {
   readonly boards = {
     verdicts: memoryVerdicts(this),
     tokens: memoryTokens(this),
-    slots: unused<SharedSlots>(),
+    slots: memorySlots(this),
     register: memoryRegister(this),
     snapshots: memorySnapshots(this),
   };
@@ -264,9 +265,4 @@ export class MemoryLink implements FleetLink, Line {
 /** Lets Promises that are settled be heard of. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
-}
-
-/** Of a kind that no test shares yet. */
-function unused<Shared>(): Board<Shared> {
-  return { side: () => ({ listen: () => undefined }) as Shared, clear: () => undefined };
 }
