@@ -4,8 +4,11 @@ import { connectorOf } from './client/redis-client.js';
 import { checkRedisFleetOptions, type RedisFleetOptions } from './redis-fleet.options.js';
 import { RedisLink } from './redis-link.js';
 
-/** A server that is there answers in a fraction of that. */
-const CONNECT_TIMEOUT_MS = 2_000;
+/**
+ * A server that is there answers in a fraction of that. One that is back may never answer who asked before,
+ * and is to be reached within two seconds all the same.
+ */
+const CONNECT_TIMEOUT_MS = 1_000;
 
 /** A connection that nothing came by for so many heartbeats is one that was left open somewhere. */
 const SILENT_HEARTBEATS = 10;
