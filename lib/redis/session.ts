@@ -129,6 +129,9 @@ export class Session {
   }
 }
 
+/** Some have no message but a code, as where none of a host's addresses is reached. */
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+  const { message, code, name } = (error ?? {}) as Partial<Error & { code: unknown }>;
+  if (error instanceof Error && message !== '') return error;
+  return new Error(String(message || code || name || error), { cause: error });
 }

@@ -157,6 +157,14 @@ describe('A link to Redis', () => {
     expect(changes).toEqual([[false, 'connect ECONNREFUSED 127.0.0.1:6379']]);
   });
 
+  it('says by its code why it is not reached where an error has no message', async () => {
+    const error = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' });
+    client.connecting = () => Promise.reject(error);
+    link.open();
+    await pass(0);
+    expect(changes).toEqual([[false, 'ECONNREFUSED']]);
+  });
+
   it('gives a connection up that is not made within two seconds', async () => {
     client.connecting = () => NEVER;
     link.open();
