@@ -1,4 +1,4 @@
-import type { HealthLevel, StageInstances } from '../stage/stage-instances.js';
+import type { HealthLevel, InstanceView, StageInstances } from '../stage/stage-instances.js';
 
 /** A policy of an instance of the fleet. */
 export interface FleetPolicy {
@@ -35,10 +35,7 @@ const LEVELS: readonly HealthLevel[] = ['up', 'degraded', 'down'];
 /** The policies of an application, those that are not well first; as many as others believe. */
 export function policiesOf(stages: readonly StageInstances[]): FleetPolicy[] {
   const all = stages.flatMap(({ section, instances }) =>
-    instances.map(({ name, snapshot, health }): FleetPolicy => {
-      const { status } = health();
-      return { section, name, state: inAWord(snapshot(), status), status };
-    }),
+    instances.flatMap((view) => policyOf(section, view)),
   );
   const severity = ({ status }: FleetPolicy) => LEVELS.indexOf(status);
   let length = 0;
@@ -50,6 +47,16 @@ export function policiesOf(stages: readonly StageInstances[]): FleetPolicy[] {
       length += JSON.stringify(policy).length + 1;
       return length <= MAX_POLICIES_LENGTH;
     });
+}
+
+/** Of something else that a test has put in the place of a policy there may be nothing to tell. */
+function policyOf(section: string, { name, snapshot, health }: InstanceView): FleetPolicy[] {
+  try {
+    const { status } = health();
+    return [{ section, name, state: inAWord(snapshot(), status), status }];
+  } catch {
+    return [];
+  }
 }
 
 /** What another instance has shown; nothing where that is of another form. */

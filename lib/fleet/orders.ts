@@ -3,6 +3,7 @@ import { Alarm } from '../common/alarm.js';
 import { now, Since } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { boolean, checkOptions, type Rules } from '../common/options.js';
+import { Guard } from '../observability/guard.js';
 import type { FleetLink, FleetMember } from './fleet.js';
 import type { KnownOrder, Order } from './shared-register.js';
 
@@ -52,6 +53,7 @@ interface Given extends Told {
  */
 export class Orders {
   private readonly logger = new Logger('Fleet');
+  private readonly guard = new Guard('The logger of the fleet');
   private readonly handlers = new Map<string, OrderHandler>();
   private readonly told = new Map<string, Told>();
   private readonly given = new Map<string, Given>();
@@ -218,7 +220,7 @@ export class Orders {
   private log(what: string, { subject, value }: Told): void {
     const said = value === null ? 'nothing is ordered any more' : JSON.stringify(value);
     const message = `${what}: ${subject}, ${said}`;
-    this.logger.warn({ event: 'fleet_order', message, subject, value });
+    this.guard.run(() => this.logger.warn({ event: 'fleet_order', message, subject, value }));
   }
 }
 

@@ -163,6 +163,17 @@ describe('The view of a fleet', () => {
     expect(JSON.stringify(one.metrics.snapshot())).toContain('fleet.refused');
   });
 
+  it('leaves out of which nothing can be told, such as what a test has put in the place of a policy', () => {
+    const broken = {
+      name: 'fake',
+      snapshot: () => ({}),
+      health: () => {
+        throw new TypeError('getSnapshot is not a function');
+      },
+    };
+    expect(policiesOf([{ stage: 'x', section: 'x', instances: [broken] }])).toEqual([]);
+  });
+
   it('shows of too many policies those that are not well', () => {
     const view = (name: string, status: 'up' | 'degraded') => ({
       name,

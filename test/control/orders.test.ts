@@ -197,6 +197,21 @@ describe('Orders to the fleet', () => {
     expect(other.painted).toEqual([['*', 'red', 'one', 0]]);
   });
 
+  it('are given also where the logger is broken', async () => {
+    Logger.overrideLogger({
+      log: () => undefined,
+      error: () => undefined,
+      warn() {
+        throw new Error('broken');
+      },
+    });
+    one.link.cut();
+    one.paint('door', 'red');
+    await settled();
+    await one.link.mend();
+    expect(other.door).toBe('red');
+  });
+
   it('are refused where they are too long', () => {
     expect(() => one.orders.give('colours', 'door', 'x'.repeat(5_000))).toThrow(
       'order colours/door: is 5002 characters long; allowed: at most 4096',
