@@ -5,7 +5,8 @@ import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
  *
  * Its `cause` is why: what an attempt of the same call failed by before it met the open breaker, else
  * the last failure that counted towards the opening, or that of the probe by which recovery failed.
- * There is none where slow answers opened it, or somebody by `forceOpen()`.
+ * There is none where slow answers opened it, or somebody by `forceOpen()`, or the calls of other instances
+ * that share it.
  */
 export class CircuitBreakerOpenError extends ResilienceError {
   override readonly name = 'CircuitBreakerOpenError';

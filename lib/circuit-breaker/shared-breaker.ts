@@ -1,6 +1,6 @@
 import { now } from '../common/clock.js';
 import type { Scope } from '../context/scope.js';
-import type { Membership, Participant } from '../fleet/membership.js';
+import type { Membership } from '../fleet/membership.js';
 import type { OpenSpan, ProbePermit, Verdict } from '../fleet/shared-verdicts.js';
 import { checkSharing } from '../fleet/sharing.js';
 import type { Admission } from '../stage/attempt-stage.js';
@@ -28,13 +28,13 @@ export interface LocalBreaker {
  * quorum has, all open, and then few calls of all instances together are probes. Whatever the others do not
  * answer, the breaker decides by itself.
  */
-export class SharedBreaker implements Participant {
+export class SharedBreaker {
   /** The last generation that it has gone along with. */
   private seen = 0;
   /** Whether the fleet has decided that it is open; else it was by its own calls, and its own probes close it. */
   private isFleets = false;
   private readonly leases: ProbeLeases;
-  private readonly stop: readonly (() => void)[];
+  private readonly part: () => void;
 
   /**
    * @param place of the options, for messages
@@ -60,10 +60,7 @@ export class SharedBreaker implements Participant {
   ) {
     const { name, options } = local;
     this.leases = new ProbeLeases(name, options, fleet);
-    this.stop = [
-      fleet.link.verdicts.listen(name, (verdict) => this.adopt(verdict)),
-      fleet.join(this),
-    ];
+    this.part = takePart(this, name, fleet);
   }
 
   /** Asks what the others have decided, or tells them that it is open by its own calls. */
@@ -71,7 +68,11 @@ export class SharedBreaker implements Participant {
     const { local, fleet } = this;
     const openMs = this.isFleets ? 0 : (local.openTime()?.leftMs(now()) ?? 0);
     if (local.state() === CircuitState.OPEN && openMs > 0) await this.vote();
-    else this.adopt(await fleet.link.verdicts.read(local.name));
+    else {
+      // Once more, where it is not answered in time: a link that fails twice in a row begins anew.
+      const read = () => fleet.link.verdicts.read(local.name);
+      this.adopt((await read()) ?? (await read()));
+    }
   }
 
   leave(): Promise<void> {
@@ -85,7 +86,7 @@ export class SharedBreaker implements Participant {
 
   /** It is used no more. */
   end(): void {
-    for (const stop of this.stop) stop();
+    this.part();
     void this.leave();
   }
 
@@ -208,7 +209,7 @@ export class SharedBreaker implements Participant {
    * asks again when it is not any more. What its own calls have opened is not closed by others: whether they
    * have seen what it sees, nobody knows.
    */
-  private adopt(verdict: Verdict | undefined): void {
+  adopt(verdict: Verdict | undefined): void {
     const { local } = this;
     if (verdict === undefined || isForced(local.state())) return;
     const { generation, isOpen, leftMs, baseMs } = verdict;
@@ -222,4 +223,26 @@ export class SharedBreaker implements Participant {
       });
     else if (this.isFleets) local.close();
   }
+}
+
+const collected = new FinalizationRegistry<() => void>((part) => part());
+
+/**
+ * The fleet does not keep a breaker that nobody else does: those of a pipeline's own go with it.
+ *
+ * @returns ends its part
+ */
+function takePart(breaker: SharedBreaker, name: string, fleet: Membership): () => void {
+  const weakly = new WeakRef(breaker);
+  const stop = fleet.link.verdicts.listen(name, (verdict) => weakly.deref()?.adopt(verdict));
+  const leave = fleet.join({
+    sync: async () => weakly.deref()?.sync(),
+    leave: async () => weakly.deref()?.leave(),
+  });
+  const part = () => {
+    stop();
+    leave();
+  };
+  collected.register(breaker, part);
+  return part;
 }

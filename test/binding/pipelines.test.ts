@@ -159,6 +159,16 @@ it('Pipelines without a name and without policies of their own are one operation
   expect(metrics.get('requests.total', { operation: 'pipeline' })).toBe(3);
 });
 
+it('A breaker that a pipeline shares with other instances goes with it', async () => {
+  const { app } = await boot({}, { fleet: new MemoryFleet().fleet() });
+  const service = app.get(ResilienceService);
+  const breakers = app.get(CircuitBreakerRegistry);
+  for (let request = 0; request < 100; request++)
+    service.pipeline({ name: `checkout-${request}`, circuitBreaker: { shared: true } });
+  await collect(() => breakers.list().length === 0, 50);
+  expect(breakers.list()).toEqual([]);
+});
+
 describe('A pipeline without a name in an application that has a fleet', () => {
   const start = async (defaults: ResilienceModuleOptions['defaults'] = {}) => {
     const { app } = await boot({}, { defaults, fleet: new MemoryFleet().fleet() });

@@ -271,4 +271,17 @@ describe('A circuit breaker that instances share', () => {
     await fail(two);
     expect(three.breaker.getState()).toBe('CLOSED');
   });
+
+  it('keeps to its open time where a test changes the clock', async () => {
+    const [one, two] = await payments.startMany(2);
+    await fail(one);
+    await fail(two);
+    await wait(400);
+    jest.useRealTimers();
+    jest.useFakeTimers();
+    expect(await payments.call(one)).toMatchObject({ retryAfterMs: 1_000 });
+    await wait(1_000);
+    payments.isDown = false;
+    expect(await payments.call(one)).toBe('up');
+  });
 });
