@@ -328,8 +328,10 @@ export class LeasedBucket implements Bucket, Participant {
 
   private ring(at: number): void {
     if (this.isAlone) return;
-    if (this.balance > 0 && at >= this.expiresAt) this.lapse(at);
-    if (this.isMissed || this.balance < 0) void this.ask(at);
+    const isDue = this.balance > 0 && at >= this.expiresAt;
+    const isUsed = this.usedAt > this.answeredAt;
+    if (isDue && !isUsed) this.lapse(at);
+    if (this.isMissed || this.balance < 0 || (isDue && isUsed)) void this.ask(at);
     else this.plan(at);
   }
 
