@@ -28,7 +28,7 @@ describe('Instances that share a circuit breaker over Redis', () => {
   });
 
   async function start(): Promise<{ breaker: CircuitBreakerPolicy; events: StageEvent[] }> {
-    const patient = { probeWaitMs: 5_000, commandTimeoutMs: 5_000 }; // on a machine that is busy
+    const patient = { probeWaitMs: 1_000, commandTimeoutMs: 1_000, warmStartMs: 5_000 }; // on a machine that is busy
     const fleet = new RedisFleet({ client, namespace: 'shop', ...patient });
     const membership = new Membership(fleet, NO_REPORTS);
     memberships.push(membership);
