@@ -84,10 +84,10 @@ export async function passes(node, directory) {
   );
 }
 
-/** Neither Nest, nor the library, nor Node, but of the failures that the application is asked for. */
+/** Neither Nest, nor the library, nor Node, but of the failures that the application is asked for, and of a fleet that is not there. */
 function assertNoWarning(output) {
   const lines = stripVTControlCharacters(output).split('\n');
-  const others = lines.filter((line) => !/WARN \[(ErrorTracker|CircuitBreaker)\]/.test(line));
+  const others = lines.filter((line) => !/WARN \[(ErrorTracker|CircuitBreaker|Fleet)\]/.test(line));
   assert.doesNotMatch(others.join('\n'), /warn/i, 'It warns');
 }
 
