@@ -1,7 +1,5 @@
 import type { ResilienceModuleOptions } from '../../../lib/index.js';
 
-const shared = {}; // true, as soon as there is such an option
-
 /** What the pods of the fault matrix share, unless a test gives one of them something else. */
 export const POLICIES = {
   breakers: {
@@ -18,7 +16,7 @@ export const POLICIES = {
     scarce: { shared: true, limit: 40, burst: 4 },
   },
   bulkheads: {
-    pool: { ...shared, maxConcurrent: 40 },
-    tight: { ...shared, maxConcurrent: 4, queueLimit: 0 },
+    pool: { shared: true, maxConcurrent: 40 },
+    tight: { shared: true, maxConcurrent: 4, queueLimit: 0 },
   },
 } satisfies ResilienceModuleOptions;
