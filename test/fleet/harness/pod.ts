@@ -64,13 +64,14 @@ export class Pod {
   }
 
   async ready(): Promise<void> {
-    await eventually(`the pod ${this.name} is ready`, () => {
+    const isReady = () => {
       if (!this.isAlive || this.unhandled.length > 0) {
         const told = [...this.unhandled, this.output].join('\n');
         throw new Error(`The pod ${this.name} does not start:\n${told}`);
       }
       return this.bootMs !== undefined;
-    });
+    };
+    await eventually(`the pod ${this.name} is ready`, isReady, 30_000);
   }
 
   load(perSecond: Partial<Record<Load, number>> = LOADS): void {

@@ -20,8 +20,7 @@ const { scarce } = POLICIES.rateLimits;
 const IN_A_SECOND = scarce.limit + 3 * scarce.burst;
 /** One that is cut off goes by its even share, while others may take all. */
 const OF_CUT_OFF = scarce.limit / 4;
-/** In each of four pods, as long as they do not share it. */
-const AT_A_TIME = 4 * POLICIES.bulkheads.tight.maxConcurrent;
+const AT_A_TIME = POLICIES.bulkheads.tight.maxConcurrent;
 
 /** What becomes of calls while there is a reason for it. */
 const BROKEN = ['CircuitBreakerOpenError', 'UpstreamError'];
