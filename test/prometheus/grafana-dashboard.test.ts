@@ -80,6 +80,9 @@ async function exportedSamples(): Promise<Sample[]> {
   prometheus.gauge('rate_limit.queued', 1, { rate_limit: 'maps' });
   prometheus.increment('rate_limit.rejected', { rate_limit: 'maps', reason: 'limit' });
   prometheus.increment('rate_limit.paused', { rate_limit: 'maps' });
+  prometheus.gauge('fleet.up', 1);
+  prometheus.increment('fleet.refused');
+  prometheus.increment('fleet.unanswered');
   for (const critical of [true, false])
     prometheus.increment('service.error', { operation, critical });
   prometheus.increment('service.fallback_success', { operation });
@@ -182,6 +185,7 @@ describe('The Grafana dashboard', () => {
       'Rate limits',
       'Retries and timeouts',
       'Errors and fallbacks',
+      'Fleet',
     ]);
     const taken = new Set<string>();
     const ids = new Set(dashboard.panels.map(({ id }) => id));
