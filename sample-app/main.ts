@@ -71,6 +71,10 @@ Or leave them alone, and break the calls for 20 seconds (DELETE ends it, and so 
 
   curl -X POST ${shop}/chaos
 
+Open more shops in other windows, which share what they learn where there is a Redis (all with its address):
+
+  REDIS_URL=redis://127.0.0.1 PORT=3001 npm start
+
 Ctrl-C closes the shop.
 `;
 }
