@@ -44,6 +44,8 @@ export class LeasedSlots implements Participant {
   private era = clock.era;
   private readonly leaseMs: number;
   private readonly alarm = new Alarm(() => this.ring(Math.max(now(), this.alarm.dueAt)));
+  /** Keeps the process while calls wait: for slots of others nothing else does. */
+  private readonly patience: Alarm = new Alarm(() => this.holdProcess());
   private readonly endings: (() => void)[];
 
   constructor(
@@ -65,11 +67,17 @@ export class LeasedSlots implements Participant {
     const isLess = running < this.running;
     this.running = running;
     this.queued = queued;
+    if (queued > 0 !== this.patience.isSet) this.holdProcess();
     const demand = running + queued;
     if (demand > this.peak) this.peak = demand;
     if (this.isAlone) return;
     if (demand > this.limit && !this.isShort) this.askFor(demand);
     else if (isLess && this.held > this.limit && running <= this.limit) void this.ask();
+  }
+
+  private holdProcess(): void {
+    if (this.queued > 0) this.patience.set(this.leaseMs);
+    else this.patience.stop();
   }
 
   /** One was sent away that found no slot. */
@@ -99,6 +107,7 @@ export class LeasedSlots implements Participant {
 
   async leave(): Promise<void> {
     this.alarm.stop();
+    this.patience.stop();
     if (this.isAlone || this.isCold) return;
     this.isAlone = true;
     await this.request(this.running, 0);

@@ -17,6 +17,7 @@ import {
   ResilienceModule,
   ResilienceService,
   Retry,
+  type SlotLease,
   Timeout,
 } from '../../lib/index.js';
 
@@ -72,14 +73,33 @@ class ShopModule {}
 })
 class HastyModule {}
 
-/** Its link takes a while to be closed, and holds no process meanwhile. */
+/** Its answers take a while, and so does its end; they hold no process meanwhile. */
 const fleet: Fleet = {
-  link: () =>
-    ({
-      open: () => undefined,
-      close: () => new Promise((resolve) => setTimeout(resolve, 20).unref()),
-    }) as Pick<FleetLink, 'open' | 'close'> as FleetLink,
+  link(member) {
+    const link = {
+      isUp: false,
+      instances: 1,
+      open: () => {
+        link.isUp = true;
+        member.changed(true);
+      },
+      close: () => later(undefined),
+      register: { listen: () => undefined, exchange: async () => [] },
+      snapshots: { listen: () => undefined },
+      slots: {
+        listen: () => () => undefined,
+        lease: () => later<SlotLease>({ slots: 1, isDisputed: false }),
+      },
+    };
+    return link as unknown as FleetLink;
+  },
 };
+
+function later<T>(value: T): Promise<T> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(value), 20).unref();
+  });
+}
 
 async function serve(application: INestApplication): Promise<void> {
   application.enableShutdownHooks();
@@ -103,6 +123,14 @@ const APPLICATIONS: Record<string, () => Promise<void>> = {
     const context = await NestFactory.createApplicationContext(module, quiet);
     await context.close();
     tell('closed');
+  },
+  queued: async () => {
+    const bulkheads = { write: { maxConcurrent: 2, shared: true } };
+    const module = ResilienceModule.forRoot({ fleet, bulkheads });
+    const context = await NestFactory.createApplicationContext(module, quiet);
+    const pipeline = context.get(ResilienceService).pipeline({ bulkhead: 'write' });
+    tell(await pipeline.execute(async () => 'answered'));
+    await context.close();
   },
   waiting: async () => {
     const context = await NestFactory.createApplicationContext(HastyModule, quiet);

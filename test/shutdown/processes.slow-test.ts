@@ -77,6 +77,14 @@ describe('A process in which nothing else is left than its fleet', () => {
   });
 });
 
+describe('A process in which nothing is left but a call that waits for slots of its fleet', () => {
+  it('waits for them', async () => {
+    const running = new Running('queued');
+    expect(await running.says(/answered/)).toBe('answered');
+    expect(await running.end()).toBe(0);
+  });
+});
+
 describe('A process in which nothing is left but calls under a timeout', () => {
   it('waits for the timeouts, and then ends', async () => {
     const running = new Running('waiting');
