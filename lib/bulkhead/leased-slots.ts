@@ -87,11 +87,11 @@ export class LeasedSlots implements Participant {
     if (!this.isAlone && !this.isShort) this.askFor(demand);
   }
 
-  /** What has no calls asks when it has one, but for the first time. */
+  /** What had no calls of late asks when it has one, but for the first time. No other lets a call wait for this. */
   async sync(): Promise<void> {
     const isFirst = this.sequence === 0;
-    const isIdle = this.running + this.queued === 0;
-    if (isFirst || isIdle) {
+    const isIdle = this.peak === 0 && (isFirst || this.isCold || this.idleBeats > 0);
+    if (isIdle) {
       this.isAlone = false;
       this.coolDown();
     } else {

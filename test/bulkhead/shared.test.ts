@@ -179,6 +179,30 @@ describe('A shared bulkhead', () => {
     expect(sum([one, other])).toBeGreaterThanOrEqual(9);
   });
 
+  it('lets no call wait where it hears of the others again, or the store has forgotten all', async () => {
+    const [one] = (await some(2, { maxConcurrent: 10 })) as [Calls];
+    const [{ link, membership }] = all as [MemoryInstance];
+    const callsAtOnce = async () => {
+      hub.isHolding = true;
+      one.make(1);
+      await flush();
+      expect(one.running.size).toBe(1);
+      one.end(1);
+      hub.isHolding = false;
+    };
+    one.make(1);
+    await flush();
+    one.end(1);
+    await elapse(1_000);
+    void membership.sync();
+    await callsAtOnce();
+    link.cut();
+    await elapse(2 * LEASE_MS);
+    await callsAtOnce();
+    void link.mend();
+    await callsAtOnce();
+  });
+
   it('lets one run at least where it does not hear of more instances than there are slots', async () => {
     const calls = await some(3, { maxConcurrent: 2 });
     for (const { link } of all) link.cut();
