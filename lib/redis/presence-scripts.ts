@@ -16,6 +16,7 @@ export const HEARTBEAT: Script = {
 local lifeMs = tonumber(ARGV[3])
 local added = redis.call('ZADD', KEYS[1], now + lifeMs, ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 1)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], tooLate, '+inf')
 if redis.call('PTTL', KEYS[1]) < lifeMs then redis.call('PEXPIRE', KEYS[1], lifeMs) end
 redis.call('PUBLISH', ARGV[4], '')
 return {now, redis.call('ZCARD', KEYS[1]), added}

@@ -7,8 +7,6 @@ const MAX_SUBJECT_LENGTH = 500;
 const MAX_VALUE_LENGTH = 4_096;
 /** The name of an instance, which goes into logs. */
 const BY = /^[^\p{Cc}]{1,300}$/u;
-/** Later than any time in ms, and still exact in a message. */
-const MAX_GENERATION = 1e14;
 /** What was taken back is remembered for so long. */
 const TAKEN_BACK_MS = 86_400_000;
 /** So many values say what an order is. */
@@ -30,7 +28,7 @@ for i = 1, #all, 2 do
   local generation, by, value = string.match(all[i + 1], '^(%d+)\\n([^\\n]*)\\n(.*)$')
   generation = tonumber(generation or 0)
   -- What no instance has written is refused by who reads it, and gives way to the next order.
-  if generation >= ${MAX_GENERATION} then generation = 0 end
+  if generation > tooLate then generation = 0 end
   if value and #value > ${4 * MAX_VALUE_LENGTH} then value = nil end
   if value == 'null' and generation + ${TAKEN_BACK_MS} < now then
     redis.call('HDEL', KEYS[1], all[i])
@@ -79,7 +77,7 @@ export class RedisRegister implements SharedRegister {
   listen({ ordered, lost }: RegisterListener): void {
     const { store } = this;
     store.listen('order', (values) => {
-      const order = orderOf(values);
+      const order = this.orderOf(values);
       if (order === undefined) store.refused('a message about an order');
       else ordered(order);
     });
@@ -94,52 +92,47 @@ export class RedisRegister implements SharedRegister {
       [store.channel, ...orders.flatMap(toldOf)],
     );
     if (answer === undefined) return undefined;
-    if (!isAnswer(answer)) {
+    if (!this.isAnswer(answer)) {
       store.refused('an answer about orders');
       return undefined;
     }
     const found: Order[] = [];
     for (let at = 1; at < answer.length; at += PARTS) {
-      const order = orderOf(answer.slice(at, at + PARTS));
+      const order = this.orderOf(answer.slice(at, at + PARTS));
       if (order === undefined) store.refused('an order');
       else found.push(order);
     }
     return found;
   }
+
+  /** One of another form was too late, or the hash has more in it than instances write. */
+  private isAnswer(answer: unknown): answer is unknown[] {
+    return (
+      Array.isArray(answer) &&
+      this.store.isTime(answer[0]) &&
+      (answer.length - 1) % PARTS === 0 &&
+      answer.length <= 1 + MAX_ORDERS * PARTS
+    );
+  }
+
+  /** What the parts say; nothing where no instance has written them. */
+  private orderOf(parts: readonly unknown[]): Order | undefined {
+    const [subject, generation, ageMs, by, json] = parts;
+    if (!isText(subject, MAX_SUBJECT_LENGTH) || typeof by !== 'string') return undefined;
+    if (!BY.test(by)) return undefined;
+    const { store } = this;
+    if (!store.isTime(generation) || generation === 0 || !store.isTime(ageMs)) return undefined;
+    if (!isText(json, MAX_VALUE_LENGTH)) return undefined;
+    try {
+      return { subject, generation, ageMs, by, value: JSON.parse(json) as unknown };
+    } catch {
+      return undefined;
+    }
+  }
 }
 
 function toldOf({ subject, generation, after, ageMs, by, value }: KnownOrder) {
   return [subject, generation, after, ageMs, by, JSON.stringify(value)];
-}
-
-/** One of another form was too late, or the hash has more in it than instances write. */
-function isAnswer(answer: unknown): answer is unknown[] {
-  return (
-    Array.isArray(answer) &&
-    isTime(answer[0]) &&
-    (answer.length - 1) % PARTS === 0 &&
-    answer.length <= 1 + MAX_ORDERS * PARTS
-  );
-}
-
-/** What the parts say; nothing where no instance has written them. */
-function orderOf(parts: readonly unknown[]): Order | undefined {
-  const [subject, generation, ageMs, by, json] = parts;
-  if (!isText(subject, MAX_SUBJECT_LENGTH) || typeof by !== 'string') return undefined;
-  if (!BY.test(by)) return undefined;
-  if (!isTime(generation) || generation === 0 || !isTime(ageMs)) return undefined;
-  if (!isText(json, MAX_VALUE_LENGTH)) return undefined;
-  try {
-    return { subject, generation, ageMs, by, value: JSON.parse(json) as unknown };
-  } catch {
-    return undefined;
-  }
-}
-
-function isTime(value: unknown): value is number {
-  return (
-    Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_GENERATION
-  );
 }
 
 function isText(value: unknown, maxLength: number): value is string {

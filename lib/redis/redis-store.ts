@@ -2,8 +2,10 @@ import type { FleetMember } from '../index.js';
 import { Keys } from './keys.js';
 import { readMessage } from './messages.js';
 import { RedisClock } from './redis-clock.js';
+import { TOO_FAR_MS } from './scripts.js';
 import type { Outcome, Session } from './session.js';
 import type { Script, Store } from './store.js';
+import { isWhole } from './told.js';
 
 /** What boards keep what they share by, in whichever session there is. */
 export class RedisStore implements Store {
@@ -78,6 +80,10 @@ export class RedisStore implements Store {
       } catch {
         this.refused(`a message of the kind ${message.kind}`); // whatever it was, the process goes on
       }
+  }
+
+  isTime(value: unknown): value is number {
+    return isWhole(value, this.clock.now(performance.now()) + TOO_FAR_MS);
   }
 
   refused(what: string): void {

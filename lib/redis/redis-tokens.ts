@@ -1,12 +1,10 @@
 import type { SharedTokens, TokenLease, TokenRate, TokenRequest } from '../index.js';
 import type { Script, Store } from './store.js';
-import { LEASE_TOKENS, PAUSE_TOKENS } from './token-scripts.js';
+import { LEASE_TOKENS, MAX_PAUSE_MS, PAUSE_TOKENS } from './token-scripts.js';
 import { isWhole, Told } from './told.js';
 
 const KIND = 'pause';
 
-/** A pause is no longer than a day. */
-const MAX_PAUSE_MS = 24 * 60 * 60 * 1_000;
 /** What a rate limit may be told at most, and what may be owed beside. */
 const MAX_TOKENS = 10_000_000;
 /** No rate limit takes longer for all its tokens: a million of the longest intervals. */

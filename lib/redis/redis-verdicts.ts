@@ -8,14 +8,10 @@ import type {
   Vote,
 } from '../index.js';
 import type { Script, Store } from './store.js';
-import { CLOSE, FAIL, LEASE, READ, RELEASE, SUCCEED, VOTE } from './verdict-scripts.js';
+import { isWhole } from './told.js';
+import { CLOSE, FAIL, LEASE, MAX_MS, READ, RELEASE, SUCCEED, VOTE } from './verdict-scripts.js';
 
 const KIND = 'verdict';
-
-/** Beyond what Redis' JSON tells exactly; as times in ms they are thousands of years away. */
-const MAX_GENERATION = 99_999_999_999_999;
-/** No timer takes longer, and so no breaker is open for longer. */
-const MAX_MS = 2_147_483_647;
 
 /** The shared circuit breakers, each with a hash, its votes and its permits. */
 export class RedisVerdicts implements SharedVerdicts {
@@ -90,30 +86,26 @@ export class RedisVerdicts implements SharedVerdicts {
       this.store.refused('a verdict of no breaker');
       return;
     }
-    const verdict = verdictOf(values);
+    const verdict = this.verdictOf(values);
     if (verdict === undefined) this.store.refused('a verdict');
     else for (const told of [...(this.listeners.get(breaker) ?? [])]) told(verdict);
   }
 
   private verdictIn(answer: readonly number[] | undefined): Verdict | undefined {
     if (answer === undefined) return undefined;
-    return verdictOf(answer.slice(1)) ?? this.refuse('an answer about a verdict');
+    return this.verdictOf(answer.slice(1)) ?? this.refuse('an answer about a verdict');
+  }
+
+  /** @returns nothing where these are not the values of one */
+  private verdictOf(values: readonly unknown[]): Verdict | undefined {
+    const [generation, open, leftMs, baseMs] = values;
+    if (!this.store.isTime(generation) || !isWhole(open, 1)) return undefined;
+    if (!isWhole(leftMs, MAX_MS) || !isWhole(baseMs, MAX_MS)) return undefined;
+    return { generation, isOpen: open === 1, leftMs, baseMs };
   }
 
   private refuse(what: string): undefined {
     this.store.refused(what);
     return undefined;
   }
-}
-
-/** @returns nothing where these are not the values of one */
-function verdictOf(values: readonly unknown[]): Verdict | undefined {
-  const [generation, open, leftMs, baseMs] = values;
-  if (!isWhole(generation, MAX_GENERATION) || !isWhole(open, 1)) return undefined;
-  if (!isWhole(leftMs, MAX_MS) || !isWhole(baseMs, MAX_MS)) return undefined;
-  return { generation, isOpen: open === 1, leftMs, baseMs };
-}
-
-function isWhole(value: unknown, max: number): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= max;
 }

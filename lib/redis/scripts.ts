@@ -7,6 +7,9 @@ export interface SentScript {
   readonly lua: string;
 }
 
+/** No instance writes a time that is so far ahead, in ms: a year. */
+export const TOO_FAR_MS = 31_536_000_000;
+
 /**
  * What all scripts begin with. Who asks waits no longer than `ARGV[1]`, in Redis' time: what arrives later,
  * as from a Redis that was stopped, is of a time that is over.
@@ -14,6 +17,7 @@ export interface SentScript {
 const PROLOGUE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local tooLate = now + ${TOO_FAR_MS}
 if now > tonumber(ARGV[1]) then return {-1, now} end
 `;
 

@@ -23,7 +23,7 @@ for at = 1, #stored, 2 do
   elseif name == me then
     if itsSequence and tonumber(itsSequence) >= sequence then return {-1} end
     freed = freed + (tonumber(itsHeld) or 0)
-  elseif not itsHeld or tonumber(untilMs) <= now then
+  elseif not itsHeld or tonumber(untilMs) <= now or tonumber(untilMs) >= tooLate then
     redis.call('HDEL', KEYS[1], name)
     freed = freed + (tonumber(itsHeld) or 0)
   else

@@ -3,8 +3,8 @@ export interface Script {
   /** For messages and tests. */
   readonly name: string;
   /**
-   * Runs after a prologue that all scripts have: `now` is Redis' time in ms, and nothing is done where
-   * that is later than the caller waits. Its own arguments are `ARGV[2]` and on. It returns an array of
+   * Runs after a prologue that all scripts have: `now` is Redis' time in ms, `tooLate` one that no instance
+   * writes, and nothing is done where `now` is later than the caller waits. Its own arguments are `ARGV[2]` and on. It returns an array of
    * integers, whose first is not negative.
    */
   readonly lua: string;
@@ -36,6 +36,8 @@ export interface Store {
   ): Promise<unknown>;
   /** Told of the messages of a kind, by whomever they come: the values behind the kind, of any type. */
   listen(kind: string, told: (values: readonly unknown[]) => void): void;
+  /** Whether it may be a time of Redis that an instance has written; none is known before Redis is reached. */
+  isTime(value: unknown): value is number;
   /** What came is not what an instance writes. */
   refused(what: string): void;
 }

@@ -1,20 +1,27 @@
 import type { Script } from './store.js';
 
+/** A pause is no longer than a day. */
+export const MAX_PAUSE_MS = 24 * 60 * 60 * 1_000;
+
 /**
  * What both begin with: the generic cell rate algorithm. `KEYS[1]` is a hash with `fullAt`, when the bucket
  * will be full again, `resumesAt`, until when nobody gets any, for `pausedMs` in all, and the `rate` of who
  * asked last. `ARGV` from 2 on: limit, intervalMs, burst.
  *
- * A time further ahead than instances can have brought about is not believed: Redis' clock was put back.
+ * A time further ahead than instances can have brought about is not believed: Redis' clock was put back. The
+ * bucket is as good as empty then, and nothing is paused.
  */
 const BUCKET = `
 local limit, intervalMs, burst = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local tokenMs = intervalMs / limit
 local stored = redis.call('HMGET', KEYS[1], 'fullAt', 'resumesAt', 'pausedMs', 'rate')
-local resumesAt = math.min(tonumber(stored[2]) or 0, now + (tonumber(stored[3]) or 0))
+local resumesAt = tonumber(stored[2]) or 0
+local longest = math.min(tonumber(stored[3]) or 0, ${MAX_PAUSE_MS})
+if not (resumesAt <= now + longest) then resumesAt = 0 end
 local isPaused = resumesAt > now
-local latest = math.max(now, resumesAt) + (2 * burst + 1000) * tokenMs
-local fullAt = math.min(math.max(tonumber(stored[1]) or 0, now), latest)
+local fullAt = math.max(tonumber(stored[1]) or 0, now)
+local begins = math.max(now, resumesAt)
+if not (fullAt <= begins + (2 * burst + 1000) * tokenMs) then fullAt = begins + burst * tokenMs end
 
 local function available()
   return burst - (fullAt - now) / tokenMs

@@ -1,16 +1,28 @@
 import type { Script } from './store.js';
 
+/** No timer takes longer, and so no breaker is open for longer. */
+export const MAX_MS = 2_147_483_647;
+
 /**
  * What all of them begin with. Of a breaker, `KEYS[1]` is a hash with the verdict in force, `KEYS[2]` tells when
  * each instance's vote ends, and `KEYS[3]` when each probe's permit does. `ARGV[2]` is the channel, and
  * `ARGV[3]` the breaker's name.
  */
 const VERDICT = `
-local stored = redis.call('HMGET', KEYS[1], 'generation', 'open', 'untilMs', 'baseMs')
+local stored = redis.call('HMGET', KEYS[1], 'generation', 'open', 'untilMs', 'baseMs', 'openMs')
 local generation = tonumber(stored[1]) or 0
 local open = tonumber(stored[2]) or 0
 local untilMs = tonumber(stored[3]) or 0
 local baseMs = tonumber(stored[4]) or 0
+local openMs = tonumber(stored[5]) or 0
+
+-- What no instance has written is refused by who reads it, and gives way to the next verdict.
+local function isWithin(value, max) return value >= 0 and value <= max end
+if not (isWithin(generation, tooLate) and isWithin(open, 1) and isWithin(baseMs, ${MAX_MS}) and isWithin(openMs, ${MAX_MS})) then
+  generation, open, untilMs, baseMs = -1, 0, 0, 0
+end
+-- Where Redis' clock was put back, it is time for probes: nobody knows how much of the open time is left.
+if not (untilMs <= now + openMs) then untilMs = 0 end
 
 local function leftMs()
   if open == 0 then return 0 end
@@ -21,6 +33,12 @@ local function answer(first, retryAfterMs)
   return { first, generation, open, leftMs(), baseMs, retryAfterMs or 0 }
 end
 
+-- Takes out what is over by then, and what no instance has written.
+local function prune(key, overAt)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', overAt)
+  redis.call('ZREMRANGEBYSCORE', key, tooLate, '+inf')
+end
+
 -- What nobody asks for any more goes by itself.
 local function keep(key)
   local longest = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
@@ -29,12 +47,12 @@ end
 
 -- A new verdict, which all are told: open for some time, or closed where that is 0. Its generation grows
 -- also where the hash was lost.
-local function decide(seen, openMs, nextBaseMs)
+local function decide(seen, nextOpenMs, nextBaseMs)
   generation = math.max(generation + 1, seen + 1, now)
-  open, untilMs, baseMs = 0, 0, nextBaseMs
+  open, untilMs, baseMs, openMs = 0, 0, nextBaseMs, nextOpenMs
   if openMs > 0 then open, untilMs = 1, now + openMs end
   redis.call('HSET', KEYS[1], 'generation', generation, 'open', open, 'untilMs', untilMs,
-    'baseMs', baseMs, 'successes', 0)
+    'baseMs', baseMs, 'openMs', openMs, 'successes', 0)
   redis.call('PEXPIRE', KEYS[1], math.max(3600000, 4 * openMs))
   redis.call('DEL', KEYS[2], KEYS[3])
   redis.call('PUBLISH', ARGV[2], cjson.encode({ 1, 'verdict', ARGV[3], generation, open, leftMs(), baseMs }))
@@ -54,14 +72,14 @@ export const VOTE: Script = {
   name: 'vote',
   lua: `${VERDICT}
 if open == 1 and untilMs > now then return answer(0) end
-local openMs, base = tonumber(ARGV[5]), tonumber(ARGV[6])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-redis.call('ZADD', KEYS[2], now + openMs, ARGV[4])
+local ownOpenMs, base = tonumber(ARGV[5]), tonumber(ARGV[6])
+prune(KEYS[2], now)
+redis.call('ZADD', KEYS[2], now + ownOpenMs, ARGV[4])
 keep(KEYS[2])
 if redis.call('ZCARD', KEYS[2]) < tonumber(ARGV[7]) then return answer(0) end
 redis.call('HDEL', KEYS[1], 'lastFailedProber')
 if open == 1 then base = math.max(base, baseMs) end
-return decide(tonumber(ARGV[8]), openMs, base)`,
+return decide(tonumber(ARGV[8]), ownOpenMs, base)`,
 };
 
 /** `ARGV` from 4 on: instance, generation, token, maxPermits, ttlMs, lockoutMs. The first of the answer is 1 where it is granted. */
@@ -75,7 +93,7 @@ local lockedUntil = untilMs + tonumber(ARGV[9])
 if lockedUntil > now and redis.call('HGET', KEYS[1], 'lastFailedProber') == ARGV[4] then
   return answer(0, lockedUntil - now)
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ttlMs)
+prune(KEYS[3], now - ttlMs)
 if redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf') >= tonumber(ARGV[7]) then return answer(0, 250) end
 redis.call('ZADD', KEYS[3], now + ttlMs, ARGV[6])
 keep(KEYS[3])

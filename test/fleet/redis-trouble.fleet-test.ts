@@ -37,6 +37,7 @@ function sideOf(
   return side;
 }
 
+const SAME = { namespace: 'of two' };
 const SINGLE = Object.keys(CLIENTS).filter((name) => CLIENTS[name]?.isCluster === false);
 
 describe.each(SINGLE)('Over %s', (name) => {
@@ -103,6 +104,18 @@ describe.each(SINGLE)('Over %s', (name) => {
     await side.until(() => side.syncs === 2);
     expect(side.link.isUp).toBe(true);
     expect(side.reasons).toEqual([]);
+  });
+
+  test('an instance that nobody has written is not counted for ever', async () => {
+    const redis = await server();
+    const [first, second] = [sideOf(name, redis, SAME), sideOf(name, redis, SAME)];
+    await first.up();
+    const admin = adminOf(redis);
+    const [key] = await admin.keys('*instances*');
+    await admin.zadd(key as string, 'inf', 'a ghost');
+    await second.up();
+    await first.instances(2);
+    expect(await admin.zrange(key as string, '0', '-1')).not.toContain('a ghost');
   });
 
   test('where only what is published does not arrive, the link is lost', async () => {

@@ -108,7 +108,12 @@ describe('Slots in Redis', () => {
     const request = { max: 4, held: 0, wanted: 4, leaseMs: LONG, sequence: 1 };
     await link.slots.lease('ledger', request);
     const [key] = await client.keys('*bulkhead*');
-    await client.hset(key as string, { 'of:two': 'all', 'of:three': '-1 2 3 4', what: '9 9 9 9' });
+    await client.hset(key as string, {
+      'of:two': 'all',
+      'of:three': '-1 2 3 4',
+      what: '9 9 9 9',
+      for: '4 4 9000000000000000 1',
+    });
     expect(await link.slots.lease('ledger', { ...request, sequence: 2 })).toEqual({
       slots: 4,
       isDisputed: false,

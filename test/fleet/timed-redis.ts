@@ -1,5 +1,7 @@
 import { Redis as Client } from 'ioredis';
+import { TOO_FAR_MS } from '../../lib/redis/scripts.js';
 import type { Store } from '../../lib/redis/store.js';
+import { isWhole } from '../../lib/redis/told.js';
 import { type Redis, startRedis } from '../support/redis.js';
 
 const CHANNEL = 'bulwark:1:{shop}';
@@ -39,8 +41,9 @@ export class TimedRedis {
   /** What boards of an instance are made with. */
   storeOf(instance: string): Store {
     const { client } = this;
+    const prologue = `local now = tonumber(ARGV[1])\nlocal tooLate = now + ${TOO_FAR_MS}\n`;
     const read: Store['read'] = ({ lua }, keys, args) =>
-      client.eval(`local now = tonumber(ARGV[1])\n${lua}`, keys.length, ...keys, this.now, ...args);
+      client.eval(prologue + lua, keys.length, ...keys, this.now, ...args);
     return {
       instance,
       channel: CHANNEL,
@@ -50,6 +53,7 @@ export class TimedRedis {
       listen: (kind, told) => {
         this.listeners.set(kind, told);
       },
+      isTime: (value): value is number => isWhole(value, this.now + TOO_FAR_MS),
       refused: (what) => this.refused.push(what),
     };
   }

@@ -73,6 +73,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 );
 
+const ALONE = { openMs: 100_000, baseMs: 100_000, quorum: 1, seen: 0 };
+
+function probeOf(verdict: Verdict | undefined): LeaseRequest {
+  const generation = verdict?.generation ?? 0;
+  return { generation, token: 'one/1', maxPermits: 1, ttlMs: 100_000, lockoutMs: 0 };
+}
+
 describe('Verdicts in Redis', () => {
   let redis: TimedRedis;
 
@@ -198,6 +205,7 @@ describe('Verdicts in Redis', () => {
       [BREAKER],
       [BREAKER, '1', 1, 1, 1],
       [BREAKER, 1e300, 1, 1, 1],
+      [BREAKER, redis.now + 366 * 86_400_000, 1, 1, 1], // no verdict would come after that
       [BREAKER, -1, 1, 1, 1],
       [BREAKER, 1, 2, 1, 1],
       [BREAKER, 1, true, 1, 1],
@@ -212,5 +220,49 @@ describe('Verdicts in Redis', () => {
     await redis.client.hset(`{breaker:${BREAKER}}:s`, 'generation', '1e300', 'open', '7');
     expect(await side.read(BREAKER)).toBeUndefined();
     expect(redis.refused).toHaveLength(foreign.length + 1);
+  });
+
+  it.each([
+    ['generation', '1e300'],
+    ['generation', 'nan'],
+    ['generation', '99999999999999'],
+    ['open', 'inf'],
+    ['openMs', '1e300'],
+    ['untilMs', 'inf'],
+    ['baseMs', '-5'],
+  ])('are decided anew where the %s is %s, which no instance has written', async (field, value) => {
+    await redis.client.flushall();
+    const side = new RedisVerdicts(redis.storeOf('one'));
+    await side.vote(BREAKER, ALONE);
+    await redis.client.hset(`{breaker:${BREAKER}}:s`, field, value);
+    await side.vote(BREAKER, ALONE);
+    redis.now += ALONE.openMs;
+    redis.refused = [];
+    expect(await side.vote(BREAKER, ALONE)).toMatchObject({ isOpen: true, leftMs: ALONE.openMs });
+    expect(await side.read(BREAKER)).toMatchObject({ isOpen: true, leftMs: ALONE.openMs });
+    expect(redis.refused).toEqual([]);
+  });
+
+  it('neither count votes nor permits of a time that no instance has written', async () => {
+    await redis.client.flushall();
+    const side = new RedisVerdicts(redis.storeOf('one'));
+    await redis.client.zadd(`{breaker:${BREAKER}}:v`, 'inf', 'two');
+    expect(await side.vote(BREAKER, { ...ALONE, quorum: 2 })).toMatchObject({ isOpen: false });
+    const verdict = await side.vote(BREAKER, ALONE);
+    redis.now += ALONE.openMs;
+    await redis.client.zadd(`{breaker:${BREAKER}}:p`, '9e15', 'a probe');
+    expect(await side.lease(BREAKER, probeOf(verdict))).toMatchObject({ isGranted: true });
+  });
+
+  it('keep no breaker open for longer where the clock of Redis is put back', async () => {
+    await redis.client.flushall();
+    const side = new RedisVerdicts(redis.storeOf('one'));
+    const verdict = await side.vote(BREAKER, ALONE);
+    redis.now -= 3_600_000;
+    expect(await side.lease(BREAKER, probeOf(verdict))).toMatchObject({ isGranted: true });
+    const span = { openMs: ALONE.openMs, baseMs: ALONE.baseMs };
+    const again = await side.report(BREAKER, probeOf(verdict), { outcome: 'failure', ...span });
+    expect(again).toMatchObject({ isOpen: true, leftMs: ALONE.openMs });
+    expect(again?.generation).toBeGreaterThan(verdict?.generation ?? 0);
   });
 });
