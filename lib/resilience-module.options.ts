@@ -162,7 +162,7 @@ const APPLICATION_RULES: Rules<ApplicationOptions> = {
   alertIntervalMs: durationOrZero,
   mapErrors: boolean,
   chaos: checked(checkChaosOptions),
-  fleet: withMethods(['link'], 'a Fleet'),
+  fleet: withMethods(['link'], "a Fleet, such as new RedisFleet({ client, namespace: 'shop' })"),
   inbound: checked(checkInboundOptions),
   shutdown: checked(checkShutdownOptions),
   bootLog: oneOf('summary', 'operations', 'none'),

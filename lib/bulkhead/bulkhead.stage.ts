@@ -46,6 +46,7 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
     stage: 'bulkhead',
     title: 'bulkhead',
     section: 'bulkheads',
+    isSharable: true,
     policy: BulkheadPolicy,
     registry: BulkheadRegistry,
     check: checkBulkheadOptions,

@@ -57,6 +57,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     stage: 'circuitBreaker',
     title: 'circuit breaker',
     section: BREAKERS,
+    isSharable: true,
     policy: CircuitBreakerPolicy,
     registry: CircuitBreakerRegistry,
     check: checkCircuitBreakerOptions,

@@ -37,10 +37,11 @@ export class ResilienceConfigurationError extends Error {
     return error;
   }
 
-  /** The same mistake, where there are other options as well. @internal */
-  alsoKnowing(others: readonly string[]): ResilienceConfigurationError {
+  /** The same mistake, where there are other options as well at a place. @internal */
+  alsoKnowing(place: string, others: readonly string[]): ResilienceConfigurationError {
     if (this.#unknown === undefined) return this;
     const { option, options } = this.#unknown;
+    if (this.place !== `${place}.${option}`) return this; // of what is nested there
     return ResilienceConfigurationError.unknownOption(this.place, option, [...options, ...others]);
   }
 }

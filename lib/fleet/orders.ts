@@ -218,7 +218,7 @@ export class Orders {
   }
 
   private log(what: string, { subject, value }: Told): void {
-    const said = value === null ? 'nothing is ordered any more' : JSON.stringify(value);
+    const said = value === null ? 'reset' : JSON.stringify(value);
     const message = `${what}: ${subject}, ${said}`;
     this.guard.run(() => this.logger.warn({ event: 'fleet_order', message, subject, value }));
   }

@@ -48,6 +48,7 @@ export const rateLimitStage = namedStage<RateLimitTypes, Partial<RateLimitOption
     stage: 'rateLimit',
     title: 'rate limit',
     section: 'rateLimits',
+    isSharable: true,
     policy: RateLimitPolicy,
     registry: RateLimitRegistry,
     check: checkRateLimitOptions,

@@ -99,7 +99,7 @@ export function keyable<O extends object>(checker: Checker<O>): Checker<Keyable<
       };
     } catch (error) {
       throw error instanceof ResilienceConfigurationError
-        ? error.alsoKnowing(Object.keys(KEYED_RULES))
+        ? error.alsoKnowing(place, Object.keys(KEYED_RULES))
         : error;
     }
   };

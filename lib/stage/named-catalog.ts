@@ -220,7 +220,8 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     const [keyed, own] = splitKeyed<O>(options);
     Object.freeze(own); // which many may be made with
     const inForce = instances.resolve(place, own); // with the place in the message
-    checkSharing(place, (inForce as { shared?: unknown }).shared, application.fleet);
+    if (instances.isSharable)
+      checkSharing(place, (inForce as { shared?: unknown }).shared, application.fleet);
     if (!isByKey) {
       const made = registry.add(instances.make(name, own, application), place);
       this.obeyLatest(name);

@@ -41,6 +41,8 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
   /** What the snapshots of all that are kept by key under a name come to together. */
   sum?(snapshots: readonly object[]): object;
   health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
+  /** Whether instances of the application can share one, by its option `shared`. @default no */
+  readonly isSharable?: true;
   /** What can be told to the whole fleet of one. */
   orders?: {
     knows(value: unknown): boolean;

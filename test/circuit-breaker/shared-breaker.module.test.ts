@@ -5,6 +5,7 @@ import {
   CircuitBreaker,
   CircuitBreakerOpenError,
   CircuitBreakerPolicy,
+  type Fleet,
   Hedge,
   ResilienceConfigurationError,
   type ResilienceModuleOptions,
@@ -284,10 +285,20 @@ describe('Applications of a fleet that share circuit breakers', () => {
   it.each<[unknown, string]>([
     ['yes', 'breakers.payments.shared: is "yes"; allowed: true, false, or { quorum }'],
     [{ quorum: 0 }, 'breakers.payments.shared.quorum: is 0; allowed: a whole number'],
-    [{ quorom: 2 }, 'breakers.payments.shared.quorom: there is no such option'],
+    [
+      { quorom: 2 },
+      'breakers.payments.shared.quorom: there is no such option; known: quorum; did you mean quorum?',
+    ],
     [2, 'allowed: true, false, or { quorum }'],
   ])('refuse %j for how a breaker is shared', async (shared, message) => {
     const options = { breakers: { payments: { shared } } } as ResilienceModuleOptions;
     await expect(start(options)).rejects.toThrow(message);
+  });
+
+  it('say what a fleet is to whom gives its options in its place', async () => {
+    const fleet = { client: {}, namespace: 'shop' } as unknown as Fleet;
+    await expect(boot({ fleet })).rejects.toThrow(
+      "fleet: is an object; allowed: a Fleet, such as new RedisFleet({ client, namespace: 'shop' })",
+    );
   });
 });

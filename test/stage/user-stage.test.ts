@@ -366,6 +366,26 @@ describe('A stage of a user’s own', () => {
     expect(waiting.size).toBe(0);
   });
 
+  it('can have an option of its own that says something is shared, without a fleet', async () => {
+    const line = defineStage({
+      name: 'line',
+      named: 'lines',
+      options: { shared: rules.boolean },
+      defaults: { shared: true },
+      make: (_name, { shared }) => ({
+        admit: () => ({ permit: 'in' }),
+        snapshot: () => ({ shared }),
+      }),
+    });
+    const options = { ...QUIET, stages: [line] as const, lines: { a: { shared: true }, b: {} } };
+    const { app } = await bootBare({ imports: [ResilienceModule.forRoot(options)] });
+    const lines = app.get(ResilienceService).instances().at(-1)?.instances;
+    expect(lines?.map(({ snapshot }) => snapshot())).toMatchObject([
+      { shared: true },
+      { shared: true },
+    ]);
+  });
+
   it('can come with options that other providers are needed for, and get names from features', async () => {
     @Injectable()
     class Orders {
