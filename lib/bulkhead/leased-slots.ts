@@ -154,10 +154,10 @@ export class LeasedSlots implements Participant {
   }
 
   private request(held: number, wanted: number): Promise<SlotLease | undefined> {
-    const { max, leaseMs } = this;
-    this.sequence++;
-    const { slots } = this.fleet.link;
-    return slots.lease(this.name, { max, held, wanted, leaseMs, sequence: this.sequence });
+    const { max, leaseMs, isCold } = this;
+    const sequence = ++this.sequence;
+    const request = { max, held, wanted, leaseMs, isKnown: !isCold, sequence };
+    return this.fleet.link.slots.lease(this.name, request);
   }
 
   private answered(lease: SlotLease, held: number, wanted: number, askedAt: number): void {

@@ -8,6 +8,11 @@ export interface SlotRequest {
   readonly wanted: number;
   /** For so long it has them if it is not heard of again, in ms. */
   readonly leaseMs: number;
+  /**
+   * It has asked before, and not given up its part since. Where the store does not know of that, as it was
+   * emptied, no such one gets more for half a lease: the others may not have said yet what they hold.
+   */
+  readonly isKnown: boolean;
   /** Greater than that of every request before it: one that arrives after a later one changes nothing. */
   readonly sequence: number;
 }

@@ -14,10 +14,12 @@ export class RedisSlots implements SharedSlots {
   async lease(bulkhead: string, request: SlotRequest): Promise<SlotLease | undefined> {
     const { store } = this;
     const { max, held, wanted, leaseMs, sequence } = request;
+    const isKnown = request.isKnown ? 1 : 0;
+    const asked = [max, held, wanted, Math.ceil(leaseMs), sequence];
     const answer = await store.run(
       LEASE_SLOTS,
       [store.key('bulkhead', bulkhead, 'h')],
-      [store.instance, max, held, wanted, Math.ceil(leaseMs), sequence, store.channel, bulkhead],
+      [store.instance, ...asked, store.channel, bulkhead, isKnown],
     );
     if (answer === undefined) return undefined;
     const [slots, disputed] = answer;

@@ -2,8 +2,9 @@ import type { Script } from './store.js';
 
 /**
  * `KEYS[1]` is a hash: for each instance how many slots it holds and wants, until when, and its last
- * `sequence`; and the `max` of who asked last. `ARGV` from 2 on: instance, max, held, wanted, leaseMs,
- * sequence, channel, bulkhead. Returns the slots, and 1 where the max was another.
+ * `sequence`; the `max` of who asked last; and `growFrom`, until when nobody that was known gets more. `ARGV`
+ * from 2 on: instance, max, held, wanted, leaseMs, sequence, channel, bulkhead, 1 where it was known before.
+ * Returns the slots, and 1 where the max was another.
  */
 export const LEASE_SLOTS: Script = {
   name: 'lease of slots',
@@ -13,15 +14,20 @@ local max, held, wanted = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]
 local leaseMs, sequence = tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local parts = {{name = me, wanted = wanted}}
-local heldByOthers, freed, isSomebodyShort, disputed = 0, 0, false, 0
+local heldByOthers, freed, isSomebodyShort, isForgotten, disputed = 0, 0, false, ARGV[10] == '1', 0
+local growFrom = 0
 local stored = redis.call('HGETALL', KEYS[1])
 for at = 1, #stored, 2 do
   local name, value = stored[at], stored[at + 1]
   local itsHeld, itsWanted, untilMs, itsSequence = string.match(value, '^(%d+) (%d+) (%d+) (%d+)$')
   if name == 'max' then
     if value ~= ARGV[3] then disputed = 1 end
+  elseif name == 'growFrom' then
+    growFrom = tonumber(value) or 0
+    if growFrom > now + leaseMs then growFrom = 0 end
   elseif name == me then
     if itsSequence and tonumber(itsSequence) >= sequence then return {-1} end
+    isForgotten = false
     freed = freed + (tonumber(itsHeld) or 0)
   elseif not itsHeld or tonumber(untilMs) <= now or tonumber(untilMs) >= tooLate then
     redis.call('HDEL', KEYS[1], name)
@@ -50,9 +56,14 @@ for place, part in ipairs(parts) do
 end
 if wanted > 0 then share = share + math.floor(left / (2 * #parts)) end
 
+-- Where one is forgotten, others are, too: none of them gets more until all have said what they hold.
 -- Where all hold more than there are, as after they did not hear of each other, each goes down.
 local slots = math.min(share, math.max(0, max - heldByOthers))
-if slots > held and wanted <= held then slots = held end
+if isForgotten and growFrom <= now then
+  growFrom = now + leaseMs / 2
+  redis.call('HSET', KEYS[1], 'growFrom', growFrom)
+end
+if slots > held and (wanted <= held or ARGV[10] == '1' and growFrom > now) then slots = held end
 held = math.max(held, slots)
 freed = freed - held
 redis.call('HSET', KEYS[1], me, string.format('%d %d %d %d', held, wanted, now + leaseMs, sequence), 'max', ARGV[3])

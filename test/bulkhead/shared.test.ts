@@ -203,6 +203,21 @@ describe('A shared bulkhead', () => {
     await callsAtOnce();
   });
 
+  it('lets no more run than there are slots where the store has forgotten who has them', async () => {
+    const calls = await some(3, { maxConcurrent: 6 });
+    for (const each of calls) each.make(20);
+    await elapse(5_000);
+    expect(sum(calls)).toBe(6);
+    hub.boards.slots.clear();
+    for (let ms = 0; ms < 6_000; ms += 100) {
+      for (const each of calls) each.end(1);
+      await elapse(100);
+      expect(sum(calls)).toBeLessThanOrEqual(6);
+      for (const each of calls) each.make(1);
+    }
+    expect(sum(calls)).toBeGreaterThanOrEqual(5);
+  });
+
   it('lets one run at least where it does not hear of more instances than there are slots', async () => {
     const calls = await some(3, { maxConcurrent: 2 });
     for (const { link } of all) link.cut();

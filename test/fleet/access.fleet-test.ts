@@ -95,8 +95,12 @@ test.each(CASES)(
     expect(await tokens.lease('maps', rate, wanted)).toMatchObject({ granted: 0 });
 
     const part = { max: 20, leaseMs: 3_000 };
-    expect(await slots.lease('ledger', { ...part, held: 0, wanted: 4, sequence: 1 })).toBeDefined();
-    expect(await slots.lease('ledger', { ...part, held: 0, wanted: 0, sequence: 2 })).toBeDefined();
+    expect(
+      await slots.lease('ledger', { ...part, held: 0, wanted: 4, isKnown: false, sequence: 1 }),
+    ).toBeDefined();
+    expect(
+      await slots.lease('ledger', { ...part, held: 0, wanted: 0, isKnown: true, sequence: 2 }),
+    ).toBeDefined();
 
     const order = {
       subject: 'x/y',

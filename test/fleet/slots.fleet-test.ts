@@ -71,6 +71,7 @@ describe('Slots in Redis', () => {
         held: pick(3) === 0 ? Math.floor(had / 2) : had,
         wanted: pick(4) === 0 ? 0 : pick(10),
         leaseMs: LONG,
+        isKnown: pick(2) === 0,
         sequence: pick(10) === 0 ? sequence : ++sequence,
       };
       const expected = memory.lease('ledger', name, request, 1_000_000);
@@ -88,7 +89,7 @@ describe('Slots in Redis', () => {
 
   test('are free again after the lease of who is not heard of, and when it gives them up', async () => {
     const [one, other] = [await linked('one'), await linked('other')];
-    const request = { max: 4, held: 0, wanted: 4, leaseMs: 50, sequence: 1 };
+    const request = { max: 4, held: 0, wanted: 4, leaseMs: 50, isKnown: false, sequence: 1 };
     expect(await one.slots.lease('ledger', request)).toMatchObject({ slots: 4 });
     expect(await other.slots.lease('ledger', request)).toMatchObject({ slots: 0 });
     let slots = 0;
@@ -97,7 +98,7 @@ describe('Slots in Redis', () => {
       slots = lease?.slots ?? 0;
     }
     expect(slots).toBe(4);
-    const all = { max: 4, held: 0, wanted: 0, leaseMs: LONG, sequence: 1_000_000 };
+    const all = { max: 4, held: 0, wanted: 0, leaseMs: LONG, isKnown: false, sequence: 1_000_000 };
     await other.slots.lease('ledger', all);
     const again = { ...request, sequence: 2 };
     expect(await one.slots.lease('ledger', again)).toMatchObject({ slots: 4 });
@@ -105,7 +106,7 @@ describe('Slots in Redis', () => {
 
   test('are spread over many instances in one step, also where what is stored is of another form', async () => {
     const link = await linked('one');
-    const request = { max: 4, held: 0, wanted: 4, leaseMs: LONG, sequence: 1 };
+    const request = { max: 4, held: 0, wanted: 4, leaseMs: LONG, isKnown: false, sequence: 1 };
     await link.slots.lease('ledger', request);
     const [key] = await client.keys('*bulkhead*');
     await client.hset(key as string, {

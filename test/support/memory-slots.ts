@@ -11,7 +11,10 @@ interface Part {
 
 /** The slots of shared bulkheads, as Redis has them. */
 export class SlotStore {
-  private readonly bulkheads = new Map<string, { max: number; parts: Map<string, Part> }>();
+  private readonly bulkheads = new Map<
+    string,
+    { max: number; growFrom: number; parts: Map<string, Part> }
+  >();
 
   constructor(private readonly publish: (bulkhead: string) => void) {}
 
@@ -22,7 +25,7 @@ export class SlotStore {
   lease(name: string, me: string, request: SlotRequest, now: number): SlotLease | undefined {
     const { max, wanted, leaseMs, sequence } = request;
     let { held } = request;
-    const stored = this.bulkheads.get(name) ?? { max, parts: new Map<string, Part>() };
+    const stored = this.bulkheads.get(name) ?? { max, growFrom: 0, parts: new Map<string, Part>() };
     const { parts } = stored;
     const mine = parts.get(me);
     if (mine !== undefined && mine.sequence >= sequence) return undefined;
@@ -37,10 +40,13 @@ export class SlotStore {
     const heldByOthers = [...parts.values()].reduce((sum, part) => sum + part.held, 0);
     const share = fairShare(max, me, wanted, parts, now, leaseMs);
     let slots = Math.min(share, Math.max(0, max - heldByOthers));
-    if (slots > held && wanted <= held) slots = held;
+    const isForgotten = mine === undefined && request.isKnown;
+    let { growFrom } = stored;
+    if (isForgotten && growFrom <= now) growFrom = now + leaseMs / 2;
+    if (slots > held && (wanted <= held || (request.isKnown && growFrom > now))) slots = held;
     held = Math.max(held, slots);
     if (held > 0 || wanted > 0) parts.set(me, { held, wanted, until: now + leaseMs, sequence });
-    this.bulkheads.set(name, { max, parts });
+    this.bulkheads.set(name, { max, growFrom, parts });
     if (freed > held && isSomebodyShort) this.publish(name);
     return { slots, isDisputed: stored.max !== max };
   }
