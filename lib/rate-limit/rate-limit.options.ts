@@ -55,9 +55,10 @@ export interface RateLimitOptions<Weight extends CallWeight = CallWeight> {
    * Whether the limit is that of all instances together, by its name: they take calls out of one bucket, some
    * ahead (`fleet.rateLimitLeaseMs`). No call waits for that: an instance that has none left lets in its even
    * share of what the bucket is known to hold, but at least one call, before it is charged. In any time all
-   * together let in their share of the limit and a burst, and what they have taken ahead; where they do not
+   * together let in their share of the limit and a burst, and what they have taken ahead. Where they do not
    * hear of each other each goes by its even share of limit and burst (at least a burst of one call), and so
-   * another burst may come on top. A pause that one is told (`adaptToResponses`) holds for all. What
+   * another burst may come on top; where only some do not, these go by their even shares beside the others,
+   * who share the whole limit. One that has never heard of others is alone as far as it knows. A pause that one is told (`adaptToResponses`) holds for all. What
    * `setLimit()` says holds for calls of this instance: each takes the part of the time that its limit says.
    * It needs `fleet` in `forRoot()`.
    * @default false
