@@ -68,7 +68,6 @@ export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.opti
 export type { LastGoodOptions } from './fallback/last-good.options.js';
 export type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet/fleet.js';
 export { fleetRules } from './fleet/fleet.options.js';
-export type { FleetEvent } from './fleet/fleet.telemetry.js';
 export type { FleetInstance, FleetView } from './fleet/fleet-view.js';
 export type { FleetPolicy } from './fleet/instance-snapshot.js';
 export type { ControlScope } from './fleet/orders.js';
@@ -89,7 +88,6 @@ export type {
 export type {
   Lease,
   LeaseRequest,
-  OpenSpan,
   ProbePermit,
   ProbeReport,
   SharedVerdicts,
