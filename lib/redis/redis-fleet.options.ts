@@ -45,11 +45,11 @@ export function checkRedisFleetOptions(options: unknown): RedisFleetOptions & {
   readonly commandTimeoutMs: number;
   readonly heartbeatMs: number;
 } {
-  if (typeof options !== 'object' || options === null)
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
     // a URL, maybe, with a password
     throw new ResilienceConfigurationError(
       PLACE,
-      `is made with ${options === null ? 'null' : `what is of type ${typeof options}`}; allowed: an object with ${Object.keys(RULES).join(', ')}`,
+      `is made with ${whatIs(options)}; allowed: an object with ${Object.keys(RULES).join(', ')}`,
     );
   const given = checkOptions<RedisFleetOptions>(PLACE, options, RULES);
   if (given.namespace === undefined)
@@ -70,4 +70,9 @@ export function checkRedisFleetOptions(options: unknown): RedisFleetOptions & {
       `is ${bulkheadLeaseMs}, and a lease that is renewed each third of that has to hear the answer before, within commandTimeoutMs, ${commandTimeoutMs}; allowed: at least ${3 * commandTimeoutMs}`,
     );
   return checked;
+}
+
+function whatIs(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `what is of type ${typeof value}`;
 }

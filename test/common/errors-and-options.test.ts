@@ -280,6 +280,8 @@ describe('a value in a message', () => {
       'function named',
     ],
     [circular, 'an object'],
+    [new URL('redis://user:secret@host'), 'an instance of URL'],
+    [[new Map()], '[an instance of Map]'],
     [{ n: 1n }, 'an object'],
   ])('%p is shown as %s', (value, text) => {
     expect(display(value)).toBe(text);

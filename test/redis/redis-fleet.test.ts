@@ -28,6 +28,17 @@ describe('The options of a fleet on Redis', () => {
       'RedisFleet: is made with what is of type undefined; allowed: an object with client, namespace',
     ],
     ['a URL', URL, 'RedisFleet: is made with what is of type string'],
+    ['an array', [{ url: URL }], 'RedisFleet: is made with an array'],
+    [
+      'something else with a client in it',
+      {
+        client: new FakeClient(),
+        namespace: new (class Client {
+          url = URL;
+        })(),
+      },
+      'RedisFleet.namespace: is an instance of Client',
+    ],
     [
       'a URL as its client',
       { client: URL, namespace: 'shop' },
