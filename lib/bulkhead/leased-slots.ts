@@ -1,7 +1,8 @@
 import { Alarm } from '../common/alarm.js';
 import { clock, now } from '../common/clock.js';
-import type { Membership, Participant } from '../fleet/membership.js';
+import type { Membership } from '../fleet/membership.js';
 import type { SlotLease } from '../fleet/shared-slots.js';
+import { type Sharer, takePart } from '../fleet/take-part.js';
 
 /** So often within a lease an instance says that it is there. */
 const BEATS = 3;
@@ -21,7 +22,7 @@ export interface SlotEvents {
 }
 
 /** How many slots of a bulkhead its fleet shares an instance has: they are leased, and no call asks for one. */
-export class LeasedSlots implements Participant {
+export class LeasedSlots implements Sharer<[]> {
   /** So many calls may run. */
   limit = 0;
   /** Nothing was heard yet: what comes waits for the first answer. */
@@ -46,7 +47,7 @@ export class LeasedSlots implements Participant {
   private readonly alarm = new Alarm(() => this.ring(Math.max(now(), this.alarm.dueAt)));
   /** Keeps the process while calls wait: for slots of others nothing else does. */
   private readonly patience: Alarm = new Alarm(() => this.holdProcess());
-  private readonly endings: (() => void)[];
+  private readonly endPart: () => void;
 
   constructor(
     private readonly name: string,
@@ -59,7 +60,7 @@ export class LeasedSlots implements Participant {
     this.alarm.letProcessEnd();
     if (link.isUp) this.isCold = true;
     else this.limit = this.evenShare;
-    this.endings = [link.slots.listen(name, () => this.freed()), fleet.join(this)];
+    this.endPart = takePart(this, name, fleet, link.slots);
   }
 
   /** So many run and wait now. */
@@ -85,6 +86,13 @@ export class LeasedSlots implements Participant {
     const demand = this.running + this.queued + 1;
     this.peak = Math.max(this.peak, demand);
     if (!this.isAlone && !this.isShort) this.askFor(demand);
+  }
+
+  /** Others have given slots back. */
+  heard(): void {
+    if (this.isAlone || this.running + this.queued <= this.limit) return;
+    this.isShort = false;
+    this.askFor(this.running + this.queued);
   }
 
   /** What had no calls of late asks when it has one, but for the first time. No other lets a call wait for this. */
@@ -114,18 +122,12 @@ export class LeasedSlots implements Participant {
   }
 
   dispose(): void {
-    for (const end of this.endings.splice(0)) end();
+    this.endPart();
     void this.leave();
   }
 
   private get evenShare(): number {
     return Math.max(1, Math.floor(this.max / this.fleet.link.instances));
-  }
-
-  private freed(): void {
-    if (this.isAlone || this.running + this.queued <= this.limit) return;
-    this.isShort = false;
-    this.askFor(this.running + this.queued);
   }
 
   private askFor(demand: number): void {

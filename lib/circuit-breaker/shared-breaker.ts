@@ -3,6 +3,7 @@ import type { Scope } from '../context/scope.js';
 import type { Membership } from '../fleet/membership.js';
 import type { OpenSpan, ProbePermit, Verdict } from '../fleet/shared-verdicts.js';
 import { checkSharing } from '../fleet/sharing.js';
+import { type Sharer, takePart } from '../fleet/take-part.js';
 import type { Admission } from '../stage/attempt-stage.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 import { CircuitState, type CircuitTransitionReason, isForced } from './circuit-state.js';
@@ -28,13 +29,13 @@ export interface LocalBreaker {
  * quorum has, all open, and then few calls of all instances together are probes. Whatever the others do not
  * answer, the breaker decides by itself.
  */
-export class SharedBreaker {
+export class SharedBreaker implements Sharer<[Verdict]> {
   /** The last generation that it has gone along with. */
   private seen = 0;
   /** Whether the fleet has decided that it is open; else it was by its own calls, and its own probes close it. */
   private isFleets = false;
   private readonly leases: ProbeLeases;
-  private readonly part: () => void;
+  private readonly endPart: () => void;
 
   /**
    * @param place of the options, for messages
@@ -60,7 +61,11 @@ export class SharedBreaker {
   ) {
     const { name, options } = local;
     this.leases = new ProbeLeases(name, options, fleet);
-    this.part = takePart(this, name, fleet);
+    this.endPart = takePart(this, name, fleet, fleet.link.verdicts);
+  }
+
+  heard(verdict: Verdict): void {
+    this.adopt(verdict);
   }
 
   /** Asks what the others have decided, or tells them that it is open by its own calls. */
@@ -86,7 +91,7 @@ export class SharedBreaker {
 
   /** It is used no more. */
   end(): void {
-    this.part();
+    this.endPart();
     void this.leave();
   }
 
@@ -223,26 +228,4 @@ export class SharedBreaker {
       });
     else if (this.isFleets) local.close();
   }
-}
-
-const collected = new FinalizationRegistry<() => void>((part) => part());
-
-/**
- * The fleet does not keep a breaker that nobody else does: those of a pipeline's own go with it.
- *
- * @returns ends its part
- */
-function takePart(breaker: SharedBreaker, name: string, fleet: Membership): () => void {
-  const weakly = new WeakRef(breaker);
-  const stop = fleet.link.verdicts.listen(name, (verdict) => weakly.deref()?.adopt(verdict));
-  const leave = fleet.join({
-    sync: async () => weakly.deref()?.sync(),
-    leave: async () => weakly.deref()?.leave(),
-  });
-  const part = () => {
-    stop();
-    leave();
-  };
-  collected.register(breaker, part);
-  return part;
 }

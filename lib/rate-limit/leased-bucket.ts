@@ -1,7 +1,8 @@
 import { Alarm } from '../common/alarm.js';
 import { clock, MAX_TIMER_MS, now } from '../common/clock.js';
-import type { Membership, Participant } from '../fleet/membership.js';
+import type { Membership } from '../fleet/membership.js';
 import type { TokenLease, TokenRate } from '../fleet/shared-tokens.js';
+import { type Sharer, takePart } from '../fleet/take-part.js';
 import type { Bucket } from './bucket.js';
 import { OwnPace } from './own-pace.js';
 import { TokenBucket } from './token-bucket.js';
@@ -36,7 +37,7 @@ export interface LeaseEvents {
  * least one call. So in any time t, all instances together let in no more than limit × t ÷ interval + burst,
  * what they hold of leases, and once more a burst (or one call each) where they do not hear of each other.
  */
-export class LeasedBucket implements Bucket, Participant {
+export class LeasedBucket implements Bucket, Sharer<[number]> {
   receipt = 0;
   /** Taken ahead, and not used yet; below 0, let in ahead and not charged yet. */
   private balance = 0;
@@ -65,7 +66,7 @@ export class LeasedBucket implements Bucket, Participant {
   private readonly pace: OwnPace;
   private readonly leaseMs: number;
   private readonly alarm = new Alarm(() => this.ring(Math.max(now(), this.alarm.dueAt)));
-  private readonly endings: (() => void)[];
+  private readonly endPart: () => void;
 
   constructor(
     private readonly name: string,
@@ -82,10 +83,7 @@ export class LeasedBucket implements Bucket, Participant {
     this.isAlone = !link.isUp;
     this.share = new TokenBucket(limit / this.instances, intervalMs, this.shareOfBurst);
     this.alarm.letProcessEnd();
-    this.endings = [
-      link.tokens.listen(name, (pauseMs) => this.pausedElsewhere(pauseMs)),
-      fleet.join(this),
-    ];
+    this.endPart = takePart(this, name, fleet, link.tokens);
   }
 
   take(weight: number, at: number): boolean {
@@ -164,12 +162,20 @@ export class LeasedBucket implements Bucket, Participant {
     if (isLonger) void this.fleet.link.tokens.pause(this.name, this.rate, until - at);
   }
 
+  /** Nobody is to begin a call for so long, as another was told. */
+  heard(pauseMs: number): void {
+    const at = now();
+    if (pauseMs <= this.share.pausedMs(at) + 1) return;
+    this.stop(at + pauseMs, at);
+    this.events.paused();
+  }
+
   pausedMs(at: number): number {
     return this.share.pausedMs(at);
   }
 
   dispose(): void {
-    for (const end of this.endings.splice(0)) end();
+    this.endPart();
     void this.leave();
   }
 
@@ -290,13 +296,6 @@ export class LeasedBucket implements Bucket, Participant {
 
   private get shareOfBurst(): number {
     return Math.max(1, this.rate.burst / this.instances);
-  }
-
-  private pausedElsewhere(pauseMs: number): void {
-    const at = now();
-    if (pauseMs <= this.share.pausedMs(at) + 1) return;
-    this.stop(at + pauseMs, at);
-    this.events.paused();
   }
 
   /** What was taken ahead is not to come all at once after it. */

@@ -5,6 +5,7 @@ import {
   CircuitBreakerRegistry,
   InMemoryMetrics,
   type Pipeline,
+  RateLimitRegistry,
   type ResilienceModuleOptions,
   ResilienceService,
   type ServiceOptions,
@@ -159,15 +160,23 @@ it('Pipelines without a name and without policies of their own are one operation
   expect(metrics.get('requests.total', { operation: 'pipeline' })).toBe(3);
 });
 
-it('A breaker that a pipeline shares with other instances goes with it', async () => {
-  const { app } = await boot({}, { fleet: new MemoryFleet().fleet() });
-  const service = app.get(ResilienceService);
-  const breakers = app.get(CircuitBreakerRegistry);
-  for (let request = 0; request < 100; request++)
-    service.pipeline({ name: `checkout-${request}`, circuitBreaker: { shared: true } });
-  await collect(() => breakers.list().length === 0, 50);
-  expect(breakers.list()).toEqual([]);
-});
+it.each([
+  ['breaker', { circuitBreaker: { shared: true } }, CircuitBreakerRegistry],
+  ['rate limit', { rateLimit: { limit: 10, shared: true } }, RateLimitRegistry],
+  ['bulkhead', { bulkhead: { maxConcurrent: 10, shared: true } }, BulkheadRegistry],
+] as const)(
+  'A %s that a pipeline shares with other instances goes with it',
+  async (_, options, registry) => {
+    const fleet = new MemoryFleet().fleet({ bulkheadLeaseMs: 300 });
+    const { app } = await boot({}, { fleet });
+    const service = app.get(ResilienceService);
+    const all = app.get<{ list(): unknown[] }>(registry);
+    for (let request = 0; request < 100; request++)
+      service.pipeline({ name: `checkout-${request}`, ...options });
+    await collect(() => all.list().length === 0, 100);
+    expect(all.list().length).toBe(0);
+  },
+);
 
 describe('A pipeline without a name in an application that has a fleet', () => {
   const start = async (defaults: ResilienceModuleOptions['defaults'] = {}) => {
