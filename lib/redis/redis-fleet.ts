@@ -23,7 +23,10 @@ const SILENT_HEARTBEATS = 10;
  *
  * @example
  * ResilienceModule.forRoot({
- *   fleet: new RedisFleet({ client: new Redis(process.env.REDIS_URL), namespace: 'shop' }),
+ *   fleet: new RedisFleet({
+ *     client: new Redis('redis://redis:6379', { lazyConnect: true }), // or createClient({ url })
+ *     namespace: 'shop',
+ *   }),
  *   breakers: { payments: { shared: true } },
  * });
  */
