@@ -135,6 +135,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
         ...configuration,
         collect() {
           this.reset(); // of what has been forgotten
+          if (definition.labels.length === 0) this.remove(); // 0 is not known of what nobody has told
           for (const [series, value] of states) this.set(series, value);
         },
       });

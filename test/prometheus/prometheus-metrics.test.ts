@@ -358,6 +358,16 @@ describe('PrometheusMetrics', () => {
     expect(values('resilience_bulkhead_running')).toEqual([[{ bulkhead: 'write' }, 3]]);
   });
 
+  it('says nothing of a gauge without labels that nobody has told of, as where there is no fleet', async () => {
+    const prometheus = new PrometheusMetrics();
+    const samples = async () => (await scrapeOf(prometheus)).get('resilience_fleet_up')?.samples;
+    expect(await samples()).toEqual([]);
+    prometheus.gauge('fleet.up', 0);
+    expect(await samples()).toMatchObject([{ labels: {}, value: 0 }]);
+    prometheus.gauge('fleet.up', 1);
+    expect(await samples()).toMatchObject([{ labels: {}, value: 1 }]);
+  });
+
   it('exports every metric of the library under its own name, type and help', async () => {
     const types = new Map(
       [...(await scrapeOf(new PrometheusMetrics()))].map(([name, { type }]) => [name, type]),
@@ -389,6 +399,9 @@ describe('PrometheusMetrics', () => {
       resilience_service_error_total: 'counter',
       resilience_service_fallback_success_total: 'counter',
       resilience_service_fallback_failed_total: 'counter',
+      resilience_fleet_up: 'gauge',
+      resilience_fleet_refused_total: 'counter',
+      resilience_fleet_unanswered_total: 'counter',
     });
   });
 
