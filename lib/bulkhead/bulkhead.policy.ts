@@ -260,7 +260,8 @@ export class BulkheadPolicy implements AttemptStage {
 
   /** Those who waited for the first answer of the fleet are no more than may wait. */
   private trim(): void {
-    for (const ticket of [...this.queue].slice(this.options.queueLimit))
+    const free = Math.max(0, this.limit - this.running);
+    for (const ticket of [...this.queue].slice(free + this.options.queueLimit))
       this.refuse(ticket, 'full');
     this.changed();
   }

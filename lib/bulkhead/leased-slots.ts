@@ -11,6 +11,9 @@ const IDLE_BEATS = 3 * BEATS;
 /** What it has by itself counts from so much later on than what others had of the fleet ends, of a lease. */
 const MARGIN = 1 / 2;
 
+/** So many requests were made by this process: also who comes after another of the same name is heard. */
+let requests = 0;
+
 /** Who is told of what others did. */
 export interface SlotEvents {
   /** So many calls may run from now on. */
@@ -33,6 +36,7 @@ export class LeasedSlots implements Sharer<[]> {
   private peak = 0;
   /** What others have to take as held, as far as it knows. */
   private held = 0;
+  /** The last of its requests; 0 before the first. */
   private sequence = 0;
   private isAsking = false;
   /** There are no more for the time being. */
@@ -113,12 +117,15 @@ export class LeasedSlots implements Sharer<[]> {
     if (this.isCold) this.goAlone();
   }
 
+  /** Whoever waits goes on without the others. */
   async leave(): Promise<void> {
+    const { isAsking } = this;
+    const isKnown = !(this.isAlone || this.isCold);
+    this.forgetQuestion();
+    this.goAlone();
     this.alarm.stop();
     this.patience.stop();
-    if (this.isAlone || this.isCold) return;
-    this.isAlone = true;
-    await this.request(this.running, 0);
+    if (isKnown || isAsking) await this.request(this.running, 0, isKnown);
   }
 
   dispose(): void {
@@ -143,7 +150,7 @@ export class LeasedSlots implements Sharer<[]> {
     // Who comes back takes no more at first: the others may not have said yet what they hold.
     const wanted = isBack ? held : Math.max(this.isShort ? 0 : 1, this.peak);
     this.peak = this.running + this.queued;
-    if (this.isCold) this.alarm.set(this.fleet.options.probeWaitMs);
+    if (this.isCold && !this.alarm.isSet) this.alarm.set(this.fleet.options.probeWaitMs);
     const answer = this.request(held, wanted);
     const { sequence } = this;
     const lease = await answer;
@@ -152,13 +159,19 @@ export class LeasedSlots implements Sharer<[]> {
     if (lease === undefined) this.unanswered();
     else this.answered(lease, held, wanted, askedAt);
     if (isBack) this.isShort = true;
-    this.alarm.set(this.leaseMs / BEATS);
+    if (this.isCold) void this.ask();
+    else this.alarm.set(this.leaseMs / BEATS);
   }
 
-  private request(held: number, wanted: number): Promise<SlotLease | undefined> {
-    const { max, leaseMs, isCold } = this;
-    const sequence = ++this.sequence;
-    const request = { max, held, wanted, leaseMs, isKnown: !isCold, sequence };
+  private request(
+    held: number,
+    wanted: number,
+    isKnown = !this.isCold || this.held > 0,
+  ): Promise<SlotLease | undefined> {
+    const { max, leaseMs } = this;
+    const sequence = ++requests;
+    this.sequence = sequence;
+    const request = { max, held, wanted, leaseMs, isKnown, sequence };
     return this.fleet.link.slots.lease(this.name, request);
   }
 
@@ -168,7 +181,10 @@ export class LeasedSlots implements Sharer<[]> {
     this.validUntil = askedAt + this.leaseMs;
     this.held = Math.max(held, slots);
     this.isShort = slots < wanted;
-    this.limitTo(slots);
+    // More have come meanwhile than were asked for: as long as there are slots, they wait as the first did.
+    const isEnough = this.isShort || slots >= Math.min(this.max, this.running + this.queued);
+    if (this.isCold && !isEnough) this.handOut(slots);
+    else this.limitTo(slots);
     if (isDisputed) this.events.disputed();
     if (this.held > Math.max(this.limit, this.running)) void this.ask();
   }
@@ -186,7 +202,7 @@ export class LeasedSlots implements Sharer<[]> {
 
   /** What it was about to hear is of no matter any more. */
   private forgetQuestion(): void {
-    this.sequence++;
+    this.sequence = ++requests;
     this.isAsking = false;
   }
 
@@ -202,11 +218,14 @@ export class LeasedSlots implements Sharer<[]> {
   private limitTo(limit: number): void {
     const wasCold = this.isCold;
     this.isCold = false;
-    if (limit !== this.limit) {
-      this.limit = limit;
-      this.events.limited(limit);
-    }
+    this.handOut(limit);
     if (wasCold) this.events.warmed();
+  }
+
+  private handOut(limit: number): void {
+    if (limit === this.limit) return;
+    this.limit = limit;
+    this.events.limited(limit);
   }
 
   private ring(at: number): void {

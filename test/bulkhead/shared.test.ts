@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { BulkheadOptions } from '../../lib/bulkhead/bulkhead.options.js';
 import { BulkheadPolicy } from '../../lib/bulkhead/bulkhead.policy.js';
+import { nodeSetImmediate } from '../../lib/common/next-turn.js';
+import { Turn } from '../../lib/common/turn.js';
 import { MemoryFleet } from '../support/memory-fleet.js';
 import { type MemoryInstance, memoryInstance } from '../support/memory-instance.js';
 import { Deferred, elapse, flush, watch } from '../support/resilience-app.js';
@@ -276,6 +278,70 @@ describe('A shared bulkhead', () => {
     const nested = watch(one.policy.execute(() => one.policy.execute(async () => 'inside')));
     await elapse(10);
     expect(nested.value).toBe('inside');
+  });
+
+  it('lets in all at once who come after a time without calls, as far as nobody else has the slots', async () => {
+    const [one] = (await some(1, { maxConcurrent: 10, queueLimit: 0 })) as [Calls];
+    await elapse(20_000);
+    one.make(12);
+    await flush();
+    expect(one.running.size).toBe(10);
+    expect(one.made.filter(({ error }) => error !== undefined)).toHaveLength(2);
+  });
+
+  it('sends nobody away who gets a slot in the next turn of the event loop', async () => {
+    const [one] = (await some(1, { maxConcurrent: 10, queueLimit: 0 })) as [Calls];
+    await elapse(20_000);
+    const isUsedUp = jest.spyOn(Turn.prototype, 'isUsedUp');
+    isUsedUp.mockReturnValueOnce(false).mockReturnValueOnce(true);
+    one.make(5);
+    await flush();
+    isUsedUp.mockRestore();
+    await new Promise<void>((resolve) => nodeSetImmediate(resolve));
+    await flush();
+    expect(one.made.map(({ error }) => error)).toEqual(Array(5).fill(undefined));
+    expect(one.running.size).toBe(5);
+  });
+
+  it('is asked for anew where it was forgotten while calls ran, and lets in as many as before', async () => {
+    const [here, there] = (await instances(2)) as [MemoryInstance, MemoryInstance];
+    const forgotten = shared(here, { maxConcurrent: 8 });
+    new Calls(forgotten).make(1);
+    shared(there, { maxConcurrent: 8 });
+    await elapse(5_000);
+    forgotten.dispose();
+    const again = new Calls(shared(here, { maxConcurrent: 8 }));
+    again.make(6);
+    await elapse(10);
+    expect(again.running.size).toBe(6);
+  });
+
+  it('holds no slots that it is told of after it was forgotten', async () => {
+    const [here, there] = (await instances(2)) as [MemoryInstance, MemoryInstance];
+    hub.isHolding = true;
+    const forgotten = shared(here, { maxConcurrent: 4 });
+    await flush();
+    forgotten.dispose();
+    await hub.deliverAll();
+    hub.isHolding = false;
+    const other = new Calls(shared(there, { maxConcurrent: 4 }));
+    other.make(4);
+    await elapse(10);
+    expect(other.running.size).toBe(4);
+  });
+
+  it('lets no call wait for ever where it is forgotten while others have all slots', async () => {
+    const [here, there] = (await instances(2)) as [MemoryInstance, MemoryInstance];
+    new Calls(shared(there, { maxConcurrent: 1 })).make(1);
+    await flush();
+    const forgotten = shared(here, { maxConcurrent: 1 });
+    const calls = new Calls(forgotten);
+    await flush();
+    calls.make(1);
+    await elapse(10);
+    forgotten.dispose();
+    await elapse(10);
+    expect(calls.running.size).toBe(1);
   });
 
   it('warns where instances have other options by one name', async () => {
