@@ -8,17 +8,15 @@ import type {
   Vote,
 } from '../index.js';
 import type { Script, Store } from './store.js';
-import { isWhole } from './told.js';
+import { isWhole, Told } from './told.js';
 import { CLOSE, FAIL, LEASE, MAX_MS, READ, RELEASE, SUCCEED, VOTE } from './verdict-scripts.js';
-
-const KIND = 'verdict';
 
 /** The shared circuit breakers, each with a hash, its votes and its permits. */
 export class RedisVerdicts implements SharedVerdicts {
-  private readonly listeners = new Map<string, Set<(verdict: Verdict) => void>>();
+  private readonly told: Told<Verdict>;
 
   constructor(private readonly store: Store) {
-    store.listen(KIND, (values) => this.told(values));
+    this.told = new Told(store, 'verdict', (values) => this.verdictOf(values));
   }
 
   async read(breaker: string): Promise<Verdict | undefined> {
@@ -63,12 +61,7 @@ export class RedisVerdicts implements SharedVerdicts {
   }
 
   listen(breaker: string, told: (verdict: Verdict) => void): () => void {
-    const all = this.listeners.get(breaker) ?? new Set();
-    this.listeners.set(breaker, all.add(told));
-    return () => {
-      all.delete(told);
-      if (all.size === 0 && this.listeners.get(breaker) === all) this.listeners.delete(breaker);
-    };
+    return this.told.listen(breaker, told);
   }
 
   private run(
@@ -79,16 +72,6 @@ export class RedisVerdicts implements SharedVerdicts {
     const { store } = this;
     const keys = ['s', 'v', 'p'].map((part) => store.key('breaker', breaker, part));
     return store.run(script, keys, [store.channel, breaker, ...args]);
-  }
-
-  private told([breaker, ...values]: readonly unknown[]): void {
-    if (typeof breaker !== 'string') {
-      this.store.refused('a verdict of no breaker');
-      return;
-    }
-    const verdict = this.verdictOf(values);
-    if (verdict === undefined) this.store.refused('a verdict');
-    else for (const told of [...(this.listeners.get(breaker) ?? [])]) told(verdict);
   }
 
   private verdictIn(answer: readonly number[] | undefined): Verdict | undefined {

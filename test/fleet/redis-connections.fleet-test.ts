@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { Redis as Client } from 'ioredis';
-import { createClient } from 'redis';
+import { Redis as Client, Cluster } from 'ioredis';
+import { createClient, createCluster } from 'redis';
 import type { RedisClient } from '../../lib/redis/index.js';
 import { type Redis, startRedis } from '../support/redis.js';
 import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.js';
@@ -144,6 +144,8 @@ describe('Whatever the user has set for a client', () => {
     const bad = [
       sideOf(new Client(url('wrong-password'), lazily), 'secured'),
       sideOf(createClient({ url: url('wrong-password') }), 'secured'),
+      sideOf(new Cluster([url('wrong-password')], lazily), 'secured'),
+      sideOf(createCluster({ rootNodes: [{ url: url('wrong-password') }] }), 'secured'),
     ];
     const isDown = bad.map((side) => side.down());
     for (const side of bad) side.link.open();

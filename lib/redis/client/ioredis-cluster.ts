@@ -55,13 +55,17 @@ export function ioredisClusterConnector(
         slotsRefreshTimeout: connectTimeoutMs,
         redisOptions: { ...client.options.redisOptions, ...nodeOptions },
       });
+      let failure: unknown; // why a node was not reached: of the cluster it says only that none was
+      cluster.on('node error', (error: unknown) => {
+        failure = error;
+      });
       cluster.on('+node', (node: ClusterNode) => {
         watch(node, lost);
         handleAsking(node);
       });
       let subscriber: IoRedis | undefined;
       return {
-        ready: connected(cluster, lost),
+        ready: connected(cluster, (reason) => lost(failure ?? reason)),
         ...runningBy(cluster),
         // A connection of its own to some node, as the cluster's one would go to another by itself.
         async subscribe(channels, told) {

@@ -47,11 +47,16 @@ export function nodeRedisClusterConnector(
       const holdNoProcess = () => {
         for (const node of nodes()) node?.client?.unref();
       };
-      cluster.on('error', () => undefined); // of nodes that did not tell which others there are
+      let failure: unknown; // why a node was not reached: of the cluster it says only that none was
+      cluster.on('error', (error: unknown) => {
+        failure = error;
+      });
       cluster.on('node-connect', holdNoProcess);
       cluster.on('node-error', lost);
       cluster.on('node-disconnect', () => lost(undefined));
-      const ready = cluster.connect();
+      const ready = cluster.connect().catch((error: unknown) => {
+        throw failure ?? error;
+      });
       return {
         ready,
         ...runningBy(cluster),
