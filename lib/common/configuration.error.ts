@@ -66,7 +66,8 @@ function shown(value: unknown): string {
     return value.name === '' ? 'a function' : `function ${value.name}`;
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return shorten(`[${value.slice(0, 20).map(displayItem).join(', ')}]`);
-  if (!isPlain(value)) return `an instance of ${value.constructor.name}`; // a client has passwords in it
+  if (!isPlain(value) && !(value instanceof Date))
+    return `an instance of ${value.constructor.name}`; // a client has passwords in it
   try {
     return shorten(JSON.stringify(value) ?? 'an object');
   } catch {
