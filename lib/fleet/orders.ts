@@ -46,6 +46,13 @@ interface Given extends Told {
   isObeyed: boolean;
 }
 
+/** What was said last of one of many. */
+interface Held {
+  readonly prefix: string;
+  kind?: string;
+  value?: unknown;
+}
+
 /**
  * What has been told to all instances, as this one knows it: of each subject the last, which it obeys when it
  * hears of it, and goes on to know without the store. What the store has lost it puts back, also orders of
@@ -63,7 +70,7 @@ export class Orders {
   });
   private isPuttingBack = false;
   /** While something is said of all of a name together, the last that was said of one of them. */
-  private held: { kind?: string; value?: unknown } | undefined = undefined;
+  private held: Held | undefined = undefined;
 
   constructor(private readonly member: FleetMember & { readonly link: FleetLink }) {
     this.again.letProcessEnd();
@@ -88,7 +95,7 @@ export class Orders {
    * @throws ResilienceConfigurationError where the name is too long, or the value
    */
   give(kind: string, name: string, value: unknown): void {
-    if (this.held !== undefined) {
+    if (this.held !== undefined && name.startsWith(this.held.prefix)) {
       Object.assign(this.held, { kind, value });
       return;
     }
@@ -109,11 +116,12 @@ export class Orders {
   /**
    * What is said in here of single ones of a name is told to all instances once, about all of them.
    *
+   * @param prefix of the names of single ones: what is said of others is told as ever
    * @param name of all of them; none where it was said of all before, and told to all then
    */
-  together(name: string | undefined, action: () => void): void {
+  together(prefix: string, name: string | undefined, action: () => void): void {
     const before = this.held;
-    const held: { kind?: string; value?: unknown } = {};
+    const held: Held = { prefix };
     this.held = held;
     try {
       action();

@@ -261,7 +261,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   private saying(name: string | undefined, action: () => void): void {
     const { fleet } = this.parts;
     if (fleet === undefined) action();
-    else fleet.orders.together(name, action);
+    else fleet.orders.together(`${this.name}[`, name, action);
   }
 
   /** The other instances may have some of those of which there is none here. */

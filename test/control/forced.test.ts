@@ -193,6 +193,19 @@ describe('Breakers by key that are told something with { fleet: true }', () => {
     expect(await call(1, 'other')).toBe('done');
   });
 
+  it('tell of another breaker that is forced because of them', async () => {
+    const apps = await two({ breakers: { partner: byTenant, payments: {} } });
+    apps[0].events.events$.subscribe((event) => {
+      if (event.type === 'circuit-state' && event.breaker.startsWith('partner'))
+        apps[0].breakers.get('payments').disable({ fleet: true });
+    });
+    apps[0].breakers.keyed('partner').forKey('acme');
+    apps[0].breakers.keyed('partner').forAll((breaker) => breaker.forceOpen({ fleet: true }));
+    await settled();
+    expect(apps.map((app) => stateOf(app))).toEqual(['DISABLED', 'DISABLED']);
+    expect(apps[1].breakers.keyed('partner').forKey('acme').getState()).toBe('FORCED_OPEN');
+  });
+
   it('obey all together, also those that are made later', async () => {
     const { apps, call } = await keyed();
     await call(0, 'acme');

@@ -188,13 +188,15 @@ describe('Orders to the fleet', () => {
   });
 
   it('of single ones, said of all together, are given once of all', async () => {
-    one.orders.together('*', () => {
-      one.orders.give('colours', 'door', 'red');
-      one.orders.give('colours', 'window', 'red');
+    one.orders.together('house[', 'house[*]', () => {
+      one.orders.give('colours', 'house[door]', 'red');
+      one.orders.give('colours', 'house[window]', 'red');
     });
-    one.orders.together(undefined, () => one.orders.give('colours', 'roof', 'red'));
+    one.orders.together('house[', undefined, () =>
+      one.orders.give('colours', 'house[roof]', 'red'),
+    );
     await settled();
-    expect(other.painted).toEqual([['*', 'red', 'one', 0]]);
+    expect(other.painted).toEqual([['house[*]', 'red', 'one', 0]]);
   });
 
   it('are given also where the logger is broken', async () => {
