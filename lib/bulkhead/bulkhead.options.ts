@@ -37,9 +37,9 @@ export interface BulkheadOptions {
    * (`fleet.bulkheadLeaseMs`), by how many calls it has, and no call asks for one: what finds none waits in
    * the queue until others have given some back, which they do as their calls end. An instance that had no call
    * for long has none, and its next call waits for an answer, at most `fleet.probeWaitMs`. Those of an instance
-   * that is gone come back after its lease. Where an instance does not hear of the others for a lease, it goes
-   * by its even share, at least one: so many more may run where the others have got its part. Not with `adaptive`.
-   * It needs `fleet` in `forRoot()`.
+   * that is gone come back after its lease. Where an instance has no answer by then, or none for
+   * one and a half leases, it goes by its even share, at least one: so many more may run where the others have
+   * got its part. Not with `adaptive`. It needs `fleet` in `forRoot()`.
    * @default false
    */
   shared?: boolean;

@@ -229,6 +229,27 @@ describe('A shared bulkhead', () => {
     expect(calls.map(({ running }) => running.size)).toEqual([1, 1, 1]);
   });
 
+  it('goes by its even share, at least one, where all answers come too late, as where there are none', async () => {
+    const [one, other] = (await some(2, { maxConcurrent: 1 })) as [Calls, Calls];
+    one.make(1);
+    await flush();
+    expect(one.running.size).toBe(1);
+    (all[1] as MemoryInstance).link.slowMs = 200;
+    other.make(1);
+    await elapse(LEASE_MS);
+    expect(other.running.size).toBe(0);
+    await elapse(LEASE_MS);
+    expect(sum([one, other])).toBe(2);
+    (all[1] as MemoryInstance).link.slowMs = 0;
+    await elapse(LEASE_MS);
+    for (const each of [one, other]) {
+      each.make(1);
+      each.end(1);
+    }
+    await elapse(LEASE_MS);
+    expect(sum([one, other])).toBe(1);
+  });
+
   it('lets each have its turn where there are more instances than slots', async () => {
     const calls = await some(4, { maxConcurrent: 2 });
     const ran = new Set<Calls>();

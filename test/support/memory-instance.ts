@@ -1,3 +1,4 @@
+import type { FleetOptions } from '../../lib/fleet/fleet.js';
 import { Membership } from '../../lib/fleet/membership.js';
 import type { StageHost } from '../../lib/stage/stage-host.js';
 import { NO_REPORTS } from './fleet-reports.js';
@@ -14,9 +15,17 @@ export interface MemoryInstance {
   readonly warnings: string[];
 }
 
-/** One that has begun, and is linked where nothing was cut or is held. */
-export async function memoryInstance(hub: MemoryFleet): Promise<MemoryInstance> {
-  const membership = new Membership(hub.fleet(), NO_REPORTS);
+/**
+ * One that has begun, and is linked where nothing was cut or is held.
+ *
+ * @param name instead of a random one, where it matters who comes first
+ */
+export async function memoryInstance(
+  hub: MemoryFleet,
+  { name, ...options }: FleetOptions & { name?: string } = {},
+): Promise<MemoryInstance> {
+  const membership = new Membership(hub.fleet(options), NO_REPORTS);
+  if (name !== undefined) Object.assign(membership, { instance: name });
   const warnings: string[] = [];
   const warnOf = () => (error: unknown) => void warnings.push(String(error));
   const host = { ...stageHost(), warnOf, fleet: membership };
