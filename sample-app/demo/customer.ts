@@ -2,8 +2,8 @@ import { jsonPost } from '../http/json-post.js';
 import type { Order } from '../orders/order.js';
 import type { ProductPage } from '../products/products.service.js';
 
-/** A customer does not wait longer than this. */
-export const PATIENCE_MS = 2_000;
+/** A customer does not wait longer than this, unless the shop says otherwise. */
+const PATIENCE_MS = 2_000;
 
 export type RequestKind = 'order' | 'product';
 
@@ -17,28 +17,42 @@ export interface Answer {
   readonly reason?: string;
 }
 
-const VISITS: Record<RequestKind, (shop: string, productId: string) => Promise<Answer>> = {
-  async order(shop, productId) {
-    const { id, payment } = await ask<Order>(`${shop}/orders`, 201, jsonPost({ productId }));
+type Visit = (shop: string, productId: string, patienceMs: number) => Promise<Answer>;
+
+const VISITS: Record<RequestKind, Visit> = {
+  async order(shop, productId, patienceMs) {
+    const init = jsonPost({ productId });
+    const { id, payment } = await ask<Order>(`${shop}/orders`, 201, patienceMs, init);
     return { outcome: payment === 'charged' ? 'ok' : 'degraded', orderId: id };
   },
-  async product(shop, productId) {
-    const { recommendations } = await ask<ProductPage>(`${shop}/products/${productId}`, 200);
+  async product(shop, productId, patienceMs) {
+    const url = `${shop}/products/${productId}`;
+    const { recommendations } = await ask<ProductPage>(url, 200, patienceMs);
     return { outcome: recommendations.length > 0 ? 'ok' : 'degraded' };
   },
 };
 
 /** Asks a shop for something, and judges what comes back. */
-export async function visit(shop: string, kind: RequestKind, productId: string): Promise<Answer> {
+export async function visit(
+  shop: string,
+  kind: RequestKind,
+  productId: string,
+  patienceMs = PATIENCE_MS,
+): Promise<Answer> {
   try {
-    return await VISITS[kind](shop, productId);
+    return await VISITS[kind](shop, productId, patienceMs);
   } catch (error) {
     return { outcome: 'failed', reason: String(error) };
   }
 }
 
-async function ask<T>(url: string, expected: number, init?: RequestInit): Promise<T> {
-  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) });
+async function ask<T>(
+  url: string,
+  expected: number,
+  patienceMs: number,
+  init?: RequestInit,
+): Promise<T> {
+  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceMs) });
   if (response.status !== expected) {
     throw new Error(`HTTP ${response.status} ${await response.text()}`);
   }

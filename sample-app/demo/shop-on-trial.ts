@@ -11,6 +11,8 @@ import { Tally } from './tally.js';
 /** One or several instances of a shop, which serve. */
 export interface OpenShop {
   readonly urls: readonly string[];
+  /** How long its customers wait for an answer, in ms. @default 2000 */
+  readonly patienceMs?: number;
   close(): Promise<void>;
 }
 
@@ -46,10 +48,10 @@ export class ShopOnTrial<Shop extends OpenShop = OpenShop> {
 
   /** By one instance after another. */
   async serve(kind: RequestKind, productId: string): Promise<void> {
-    const { urls } = this.shop;
+    const { urls, patienceMs } = this.shop;
     const url = urls[this.served++ % urls.length] as string;
     const askedAt = performance.now();
-    const answer = await visit(url, kind, productId);
+    const answer = await visit(url, kind, productId, patienceMs);
     this.tally.add(kind, answer, performance.now() - askedAt);
   }
 

@@ -9,6 +9,9 @@ const WARM_UP_ROUNDS = 10;
 
 /** Several instances of the shop, each a process. */
 export class ShopFleet implements OpenShop {
+  /** A small machine may be slow with so many processes, which is not the shop's fault. */
+  readonly patienceMs = 10_000;
+
   private constructor(readonly instances: readonly InstanceProcess[]) {}
 
   static async start(urls: UpstreamUrls, redis?: string): Promise<ShopFleet> {
