@@ -106,7 +106,7 @@ export class LeasedSlots implements Sharer<[]> {
     if (isIdle) {
       this.isAlone = false;
       this.coolDown();
-    } else {
+    } else if (!isFirst) {
       this.forgetQuestion();
     }
     if (isFirst || !isIdle) await this.ask();
@@ -145,8 +145,10 @@ export class LeasedSlots implements Sharer<[]> {
     if (this.isAsking) return;
     this.isAsking = true;
     const askedAt = now();
-    const isBack = this.isAlone;
-    const held = Math.max(this.limit, this.running);
+    // Alone from the beginning it has gone by no share that would leave something for others.
+    const isFirst = this.sequence === 0;
+    const isBack = this.isAlone && !isFirst;
+    const held = isFirst ? this.running : Math.max(this.limit, this.running);
     // Who comes back takes no more at first: the others may not have said yet what they hold.
     const wanted = isBack ? held : Math.max(this.isShort ? 0 : 1, this.peak);
     this.peak = this.running + this.queued;
@@ -166,7 +168,7 @@ export class LeasedSlots implements Sharer<[]> {
   private request(
     held: number,
     wanted: number,
-    isKnown = !this.isCold || this.held > 0,
+    isKnown = this.sequence > 0 && (!this.isCold || this.held > 0),
   ): Promise<SlotLease | undefined> {
     const { max, leaseMs } = this;
     const sequence = ++requests;

@@ -220,6 +220,27 @@ describe('A shared bulkhead', () => {
     expect(sum(calls)).toBeGreaterThanOrEqual(5);
   });
 
+  it('lets calls go on where instances that began alone hear of each other for the first time', async () => {
+    const made = await instances(3);
+    for (const { link } of made) {
+      link.cut();
+      link.instances = 1; // they have not heard of each other yet
+    }
+    const calls = made.map((each) => new Calls(shared(each, { maxConcurrent: 9 })));
+    const callsInTurn = async () => {
+      for (const each of calls) {
+        each.make(1);
+        await flush();
+        expect(each.running.size).toBe(1);
+        each.end(1);
+        await elapse(50);
+      }
+    };
+    await callsInTurn();
+    for (const { link } of made) await link.mend();
+    for (let round = 0; round < 20; round++) await callsInTurn();
+  });
+
   it('lets one run at least where it does not hear of more instances than there are slots', async () => {
     const calls = await some(3, { maxConcurrent: 2 });
     for (const { link } of all) link.cut();
