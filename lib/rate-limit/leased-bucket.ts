@@ -41,6 +41,8 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   receipt = 0;
   /** Taken ahead, and not used yet; below 0, let in ahead and not charged yet. */
   private balance = 0;
+  /** Of that, what goes back by the question that is on its way. */
+  private carried = 0;
   /** When what was taken ahead lapses. */
   private expiresAt = Number.NEGATIVE_INFINITY;
   /** What the bucket of all had left, when that was said, and until when nothing else is to be thought. */
@@ -152,7 +154,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
 
   change(limit: number, burst: number, at: number): void {
     this.rate = { ...this.rate, limit, burst };
-    this.balance = Math.min(this.balance, burst);
+    this.cutTo(burst);
     this.spread(at);
   }
 
@@ -197,10 +199,10 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
 
   async leave(): Promise<void> {
     this.alarm.stop();
-    const { balance } = this;
+    const balance = this.balance - this.carried;
     if (this.isAlone || balance === 0) return;
     this.isAlone = true;
-    this.balance = 0;
+    this.balance = this.carried;
     await this.request(balance, 0, 0);
   }
 
@@ -243,6 +245,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
     }
     this.isAsking = true;
     const { balance, isMissed, rate } = this;
+    this.carried = balance;
     this.spread(at);
     const ahead = this.pace.ahead(at, rate, isMissed);
     const kept = Math.floor(Math.max(0, balance) + NOTHING);
@@ -251,7 +254,8 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
     this.isMissed = false;
     const lease = await this.request(balance, wanted, Math.min(wanted, kept + needed));
     this.isAsking = false;
-    this.balance -= balance;
+    this.balance -= this.carried;
+    this.carried = 0;
     if (lease === undefined) this.unanswered();
     else this.answered(lease, wanted, at);
     this.events.refilled();
@@ -285,6 +289,13 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
     this.retryAt = at + this.leaseMs;
   }
 
+  /** What is over that is gone, and so does not go back either. */
+  private cutTo(most: number): void {
+    const excess = Math.max(0, this.balance - most);
+    this.balance -= excess;
+    if (this.isAsking) this.carried -= excess;
+  }
+
   /** The share of one's own has to know what was let in, and how many share. */
   private spread(at: number): void {
     const { limit } = this.rate;
@@ -301,7 +312,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   /** What was taken ahead is not to come all at once after it. */
   private stop(until: number, at: number): void {
     this.share.pause(until, at);
-    this.balance = Math.min(0, this.balance);
+    this.cutTo(0);
     this.left = Math.min(0, this.left);
     this.answeredAt = until;
     this.trustedUntil = until;
@@ -337,7 +348,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   /** What was known is of another clock. */
   private followClock(): void {
     this.era = clock.era;
-    this.balance = Math.min(0, this.balance);
+    this.cutTo(0);
     this.answeredAt = clock.eraBeganAt;
     this.trustedUntil = clock.eraBeganAt;
     this.retryAt = clock.eraBeganAt;

@@ -145,6 +145,30 @@ describe('A shared rate limit', () => {
     expect(begun).toBe(120);
   });
 
+  it('owes no more than it has let in meanwhile where a pause took from it what was on its way back', async () => {
+    const [instance, other] = (await instances(2)) as [MemoryInstance, MemoryInstance];
+    const policy = shared(instance, { limit: 200 });
+    for (let ms = 0; ms < 1_000; ms += 10) {
+      await letIn(policy, 1);
+      await elapse(10);
+    }
+    const balances: number[] = [];
+    const { store } = hub.boards.tokens;
+    const lease = store.lease.bind(store);
+    store.lease = (...args) => {
+      balances.push(args[2].balance);
+      return lease(...args);
+    };
+    instance.link.slowMs = 30;
+    while (policy.getSnapshot().leased !== 3) {
+      await letIn(policy, 1);
+      await elapse(1);
+    }
+    void other.link.tokens.pause('partner', { limit: 200, intervalMs: 1_000, burst: 200 }, 500);
+    await elapse(2_000);
+    expect(balances.filter((balance) => balance < 0)).toEqual([-1]); // one was let in after the question
+  });
+
   it('waits for its turn where it may, also for what others have', async () => {
     const [one, other] = (await instances(2)).map((each) =>
       shared(each, { limit: 10, burst: 1, maxWaitMs: 1_000 }),
