@@ -60,7 +60,9 @@ async function redisComes(): Promise<void> {
   redis ??= await startRedis({ port });
 }
 
-const OPEN = ['verdict', 'payments', 9_000_000_000_000, 1, 60_000, 60_000];
+/** Later than any verdict so far, so that it would be gone along with as it is. */
+const GENERATION = Date.now() + HOUR_MS;
+const OPEN = ['verdict', 'payments', GENERATION, 1, 60_000, 60_000];
 
 async function foreignMessages(): Promise<void> {
   const messages = [
@@ -68,7 +70,7 @@ async function foreignMessages(): Promise<void> {
     [1, 'weather', 'rain'],
     [1, 'verdict', 'of nobody', ...OPEN.slice(2)],
     [1, ...OPEN.slice(0, 2), 1e99, ...OPEN.slice(3)],
-    [1, ...OPEN.slice(0, 2), '9000000000000', ...OPEN.slice(3)],
+    [1, ...OPEN.slice(0, 2), String(GENERATION), ...OPEN.slice(3)],
     [1, ...OPEN.slice(0, 4), -1, 60_000],
     [1, ...OPEN.slice(0, 3)],
     { version: 1 },
