@@ -1,14 +1,20 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import { Membership } from '../../lib/fleet/membership.js';
-import { CircuitBreakerPolicy, CircuitState } from '../../lib/index.js';
+import { CircuitBreakerOpenError, CircuitBreakerPolicy, CircuitState } from '../../lib/index.js';
 import { RedisFleet } from '../../lib/redis/index.js';
 import type { StageEvent } from '../../lib/stage/stage-host.js';
 import { NO_REPORTS } from '../support/fleet-reports.js';
 import { type Redis, startRedis } from '../support/redis.js';
+import { Deferred } from '../support/resilience-app.js';
 import { stageHost } from '../support/stage-host.js';
 
-const OPTIONS = { failureThreshold: 2, successThreshold: 2, timeoutMs: 300, shared: true } as const;
+const OPTIONS = {
+  failureThreshold: 2,
+  successThreshold: 2,
+  timeoutMs: 1_000,
+  shared: true,
+} as const;
 
 describe('Instances that share a circuit breaker over Redis', () => {
   let redis: Redis;
@@ -50,13 +56,18 @@ describe('Instances that share a circuit breaker over Redis', () => {
     const all = (state: CircuitState) => breakers.every((each) => each.getState() === state);
     let isDown = true;
     let reached = 0;
+    let rejected = 0;
+    const answered = new Deferred<void>();
     const call = (breaker: CircuitBreakerPolicy) =>
       breaker
         .execute(async () => {
           reached++;
           if (isDown) throw new Error('down');
+          await answered.promise;
         })
-        .catch(() => undefined);
+        .catch((error) => {
+          if (error instanceof CircuitBreakerOpenError) rejected++;
+        });
     for (const breaker of breakers.slice(0, 2)) {
       await call(breaker);
       await call(breaker);
@@ -69,9 +80,12 @@ describe('Instances that share a circuit breaker over Redis', () => {
     await until(() => breakers.every((each) => each.getSnapshot().retryAfterMs === 0));
     isDown = false;
     reached = 0;
-    await Promise.all(breakers.map(call));
-    await until(() => all(CircuitState.CLOSED));
+    const calls = breakers.map(call);
+    await until(() => rejected === breakers.length - OPTIONS.successThreshold);
     expect(reached).toBe(OPTIONS.successThreshold);
+    answered.resolve();
+    await Promise.all(calls);
+    await until(() => all(CircuitState.CLOSED));
     expect(late.events.at(-1)).toMatchObject({ to: 'CLOSED', reason: 'fleet-closed' });
   });
 });

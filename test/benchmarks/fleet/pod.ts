@@ -73,15 +73,19 @@ export async function start(options: PodOptions): Promise<void> {
   });
 }
 
-/** Makes calls evenly from now on, beginning at a random moment. */
+/** Makes calls from now on, which come independently of each other as those of many users do (Poisson). */
 export function call(perSecond: number): void {
-  clearInterval(timer);
-  setTimeout(
-    () => {
-      timer = setInterval(() => void once(), 1_000 / perSecond);
-    },
-    Math.random() * (1_000 / perSecond),
-  );
+  clearTimeout(timer);
+  const next = () => {
+    timer = setTimeout(
+      () => {
+        void once();
+        next();
+      },
+      (-Math.log(1 - Math.random()) * 1_000) / perSecond,
+    );
+  };
+  next();
 }
 
 /** @returns what it saw since it was asked last */
@@ -93,7 +97,7 @@ export function takeReport(): PodReport {
 }
 
 export async function stop(): Promise<void> {
-  clearInterval(timer);
+  clearTimeout(timer);
   await app.close();
   client?.disconnect();
   agent.destroy();

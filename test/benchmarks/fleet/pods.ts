@@ -65,7 +65,6 @@ export class Pods {
   }
 
   async stop(): Promise<void> {
-    await this.call(0.001);
     await Promise.all(this.pods.map((pod) => pod.call('stop')));
     await Promise.all([...this.pods, this.dependency].map((each) => each.stop()));
   }
