@@ -22,6 +22,11 @@ export class SlotStore {
     this.bulkheads.clear();
   }
 
+  /** Nobody has any part. */
+  get isEmpty(): boolean {
+    return [...this.bulkheads.values()].every(({ parts }) => parts.size === 0);
+  }
+
   lease(name: string, me: string, request: SlotRequest, now: number): SlotLease | undefined {
     const { max, wanted, leaseMs, sequence } = request;
     let { held } = request;
