@@ -1,3 +1,4 @@
+import { classNameOf, isPlainObject } from './plain-object.js';
 import { read } from './read.js';
 import { closest, numberMeant } from './spelling.js';
 
@@ -66,18 +67,13 @@ function shown(value: unknown): string {
     return value.name === '' ? 'a function' : `function ${value.name}`;
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return shorten(`[${value.slice(0, 20).map(displayItem).join(', ')}]`);
-  if (!isPlain(value) && !(value instanceof Date))
-    return `an instance of ${value.constructor.name}`; // a client has passwords in it
+  if (!isPlainObject(value) && !(value instanceof Date))
+    return `an instance of ${classNameOf(value)}`; // a client has passwords in it
   try {
     return shorten(JSON.stringify(value) ?? 'an object');
   } catch {
     return 'an object';
   }
-}
-
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** JSON knows no NaN and no Infinity, and what is nested may be endless. */

@@ -282,6 +282,7 @@ describe('a value in a message', () => {
     [circular, 'an object'],
     [new URL('redis://user:secret@host'), 'an instance of URL'],
     [[new Map()], '[an instance of Map]'],
+    [Object.create(Object.create(Object.create(null))), 'an instance of a class'],
     [{ n: 1n }, 'an object'],
   ])('%p is shown as %s', (value, text) => {
     expect(display(value)).toBe(text);
