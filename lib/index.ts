@@ -66,16 +66,17 @@ export { Signal } from './edge/signal.decorator.js';
 export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
 export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.options.js';
 export type { LastGoodOptions } from './fallback/last-good.options.js';
+export type { ControlScope } from './fleet/control-scope.js';
 export type { Fleet, FleetLink, FleetMember, FleetOptions } from './fleet/fleet.js';
 export { fleetRules } from './fleet/fleet.options.js';
 export type { FleetInstance, FleetView } from './fleet/fleet-view.js';
 export type { FleetPolicy } from './fleet/instance-snapshot.js';
-export type { ControlScope } from './fleet/orders.js';
-export type {
-  KnownOrder,
-  Order,
-  RegisterListener,
-  SharedRegister,
+export {
+  type KnownOrder,
+  ORDER_LIMITS,
+  type Order,
+  type RegisterListener,
+  type SharedRegister,
 } from './fleet/shared-register.js';
 export type { SharedSlots, SlotLease, SlotRequest } from './fleet/shared-slots.js';
 export type { SharedSnapshots, ShownSnapshot } from './fleet/shared-snapshots.js';

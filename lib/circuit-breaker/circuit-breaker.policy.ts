@@ -2,7 +2,7 @@ import { now } from '../common/clock.js';
 import { isDeadline } from '../context/ambient.js';
 import { markIfAnswered } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
-import { type ControlScope, ordersFor } from '../fleet/orders.js';
+import { type ControlScope, ordersFor } from '../fleet/control-scope.js';
 import { Alone } from '../stage/alone.js';
 import {
   type Admission,

@@ -2,31 +2,12 @@ import { Logger } from '@nestjs/common';
 import { Alarm } from '../common/alarm.js';
 import { now, Since } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { boolean, checkOptions, type Rules } from '../common/options.js';
 import { Guard } from '../observability/guard.js';
 import type { FleetLink, FleetMember } from './fleet.js';
-import type { KnownOrder, Order } from './shared-register.js';
+import { type KnownOrder, ORDER_LIMITS, type Order } from './shared-register.js';
 
-/** So many subjects are known at a time. */
-export const MAX_ORDERS = 1_000;
-/** In characters of its JSON. */
-export const MAX_ORDER_LENGTH = 4_096;
-export const MAX_SUBJECT_LENGTH = 500;
-/** So long it is remembered that something was taken back. */
-export const TAKEN_BACK_MS = 86_400_000;
 /** After this time what got no answer is asked again, where the fleet is still reached. */
 const AGAIN_MS = 1_000;
-
-/** Whom an action is for. */
-export interface ControlScope {
-  /**
-   * Whether all instances of the fleet do so too: those that are there at once, others when they start, or
-   * reach the fleet again. Of what is told to all, the last wins everywhere. @default false
-   */
-  fleet?: boolean;
-}
-
-const RULES: Rules<ControlScope> = { fleet: boolean };
 
 /** What is done with the orders of a kind. */
 export interface OrderHandler {
@@ -101,8 +82,8 @@ export class Orders {
     }
     const subject = `${kind}/${name}`;
     const { instance: by } = this.member;
-    checkLength(subject, subject.length, MAX_SUBJECT_LENGTH);
-    checkLength(subject, JSON.stringify(value).length, MAX_ORDER_LENGTH);
+    checkLength(subject, subject.length, ORDER_LIMITS.subjectLength);
+    checkLength(subject, JSON.stringify(value).length, ORDER_LIMITS.valueLength);
     const after = this.told.get(subject)?.generation ?? 0;
     const since = new Since(now());
     const order = { subject, generation: 0, after, value, by, since, isObeyed: true };
@@ -183,7 +164,10 @@ export class Orders {
     if (order.isObeyed && told !== undefined && !isSame(told.value, order.value))
       this.obey(orderOf(told));
     if (!all.some(({ subject }) => subject === order.subject))
-      this.log(`There are ${MAX_ORDERS} orders already; the others do not hear of it`, order);
+      this.log(
+        `There are ${ORDER_LIMITS.subjects} orders already; the others do not hear of it`,
+        order,
+      );
   }
 
   /** @param isNews whether who tells it may not know what this instance knows */
@@ -195,7 +179,7 @@ export class Orders {
       return;
     }
     if (before?.generation === generation) return;
-    if (before === undefined && this.told.size >= MAX_ORDERS && !this.makeRoom()) {
+    if (before === undefined && this.told.size >= ORDER_LIMITS.subjects && !this.makeRoom()) {
       this.member.refused('an order too many');
       return;
     }
@@ -221,7 +205,8 @@ export class Orders {
     const at = now();
     const { size } = this.told;
     for (const [subject, { value, since }] of this.told)
-      if (value === null && since.elapsedMs(at) > TAKEN_BACK_MS) this.told.delete(subject);
+      if (value === null && since.elapsedMs(at) > ORDER_LIMITS.takenBackMs)
+        this.told.delete(subject);
     return this.told.size < size;
   }
 
@@ -246,24 +231,5 @@ function checkLength(subject: string, length: number, most: number): void {
   throw new ResilienceConfigurationError(
     `order ${subject.slice(0, 100)}`,
     `is ${length} characters long; allowed: at most ${most}`,
-  );
-}
-
-/**
- * Where to tell all instances, if an action is for all.
- *
- * @throws ResilienceConfigurationError where it is and there is no fleet, or the scope is none
- */
-export function ordersFor(
-  scope: ControlScope | undefined,
-  orders: Orders | undefined,
-  place: string,
-): Orders | undefined {
-  if (scope === undefined || !checkOptions<ControlScope>(place, scope, RULES).fleet)
-    return undefined;
-  if (orders !== undefined) return orders;
-  throw new ResilienceConfigurationError(
-    `${place}.fleet`,
-    'is true, and the application has no fleet; allowed: with one, such as ResilienceModule.forRoot({ fleet: new RedisFleet({ client, namespace }) })',
   );
 }

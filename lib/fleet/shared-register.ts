@@ -1,3 +1,15 @@
+/** What is beyond them no instance writes, and none believes. */
+export const ORDER_LIMITS = Object.freeze({
+  /** So many subjects are known at a time. */
+  subjects: 1_000,
+  /** In characters. */
+  subjectLength: 500,
+  /** In characters of its JSON. */
+  valueLength: 4_096,
+  /** So long it is remembered that something was taken back, in ms. */
+  takenBackMs: 86_400_000,
+});
+
 /** What somebody has told all instances, also those that start later. */
 export interface Order {
   /** What it is about, by kind and name: `breakers/payments`. */

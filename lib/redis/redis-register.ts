@@ -1,14 +1,14 @@
-import type { KnownOrder, Order, RegisterListener, SharedRegister } from '../index.js';
+import {
+  type KnownOrder,
+  ORDER_LIMITS,
+  type Order,
+  type RegisterListener,
+  type SharedRegister,
+} from '../index.js';
 import type { Script, Store } from './store.js';
 
-/** The limits of `Orders`; what is beyond them no instance has written. */
-const MAX_ORDERS = 1_000;
-const MAX_SUBJECT_LENGTH = 500;
-const MAX_VALUE_LENGTH = 4_096;
 /** The name of an instance, which goes into logs. */
 const BY = /^[^\p{Cc}]{1,300}$/u;
-/** What was taken back is remembered for so long. */
-const TAKEN_BACK_MS = 86_400_000;
 /** So many values say what an order is. */
 const PARTS = 5;
 
@@ -21,7 +21,7 @@ const PARTS = 5;
 const EXCHANGE: Script = {
   name: 'exchange',
   lua: `
-if redis.call('HLEN', KEYS[1]) > ${MAX_ORDERS} then return {-2} end
+if redis.call('HLEN', KEYS[1]) > ${ORDER_LIMITS.subjects} then return {-2} end
 local known, count, stands = {}, 0, false
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
@@ -29,8 +29,8 @@ for i = 1, #all, 2 do
   generation = tonumber(generation or 0)
   -- What no instance has written is refused by who reads it, and gives way to the next order.
   if generation > tooLate then generation = 0 end
-  if value and #value > ${4 * MAX_VALUE_LENGTH} then value = nil end
-  if value == 'null' and generation + ${TAKEN_BACK_MS} < now then
+  if value and #value > ${4 * ORDER_LIMITS.valueLength} then value = nil end
+  if value == 'null' and generation + ${ORDER_LIMITS.takenBackMs} < now then
     redis.call('HDEL', KEYS[1], all[i])
   else
     known[all[i]] = {generation, by or '', value or ''}
@@ -47,8 +47,8 @@ for i = 3, #ARGV, 6 do
     generation = math.max(tonumber(ARGV[i + 2]) + 1, now - age)
     if age == 0 then generation = math.max(generation, before + 1) end
   end
-  local isOver = value == 'null' and generation + ${TAKEN_BACK_MS} < now
-  if generation > before and (record or (not isOver and count < ${MAX_ORDERS})) then
+  local isOver = value == 'null' and generation + ${ORDER_LIMITS.takenBackMs} < now
+  if generation > before and (record or (not isOver and count < ${ORDER_LIMITS.subjects})) then
     known[subject] = {generation, by, value}
     if not record then count = count + 1 end
     redis.call('HSET', KEYS[1], subject, string.format('%.0f\\n%s\\n%s', generation, by, value))
@@ -65,7 +65,7 @@ for subject, record in pairs(known) do
     answer[#answer + 1] = part
   end
 end
-if stands then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ${TAKEN_BACK_MS}) end
+if stands then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ${ORDER_LIMITS.takenBackMs}) end
 return answer
 `,
 };
@@ -111,18 +111,18 @@ export class RedisRegister implements SharedRegister {
       Array.isArray(answer) &&
       this.store.isTime(answer[0]) &&
       (answer.length - 1) % PARTS === 0 &&
-      answer.length <= 1 + MAX_ORDERS * PARTS
+      answer.length <= 1 + ORDER_LIMITS.subjects * PARTS
     );
   }
 
   /** What the parts say; nothing where no instance has written them. */
   private orderOf(parts: readonly unknown[]): Order | undefined {
     const [subject, generation, ageMs, by, json] = parts;
-    if (!isText(subject, MAX_SUBJECT_LENGTH) || typeof by !== 'string') return undefined;
+    if (!isText(subject, ORDER_LIMITS.subjectLength) || typeof by !== 'string') return undefined;
     if (!BY.test(by)) return undefined;
     const { store } = this;
     if (!store.isTime(generation) || generation === 0 || !store.isTime(ageMs)) return undefined;
-    if (!isText(json, MAX_VALUE_LENGTH)) return undefined;
+    if (!isText(json, ORDER_LIMITS.valueLength)) return undefined;
     try {
       return { subject, generation, ageMs, by, value: JSON.parse(json) as unknown };
     } catch {

@@ -4,8 +4,8 @@ export interface Script {
   readonly name: string;
   /**
    * Runs after a prologue that all scripts have: `now` is Redis' time in ms, `tooLate` one that no instance
-   * writes, and nothing is done where `now` is later than the caller waits. Its own arguments are `ARGV[2]` and on. It returns an array of
-   * integers, whose first is not negative.
+   * writes, and nothing is done where `now` is later than the caller waits. Its own arguments are `ARGV[2]`
+   * and on. It returns an array of integers, whose first is not negative.
    */
   readonly lua: string;
 }

@@ -1,5 +1,5 @@
-import { MAX_ORDERS, TAKEN_BACK_MS } from '../../lib/fleet/orders.js';
 import type { KnownOrder, Order, SharedRegister } from '../../lib/fleet/shared-register.js';
+import { ORDER_LIMITS } from '../../lib/fleet/shared-register.js';
 import type { Board, MemoryFleet } from './memory-fleet.js';
 
 type Record = Omit<Order, 'ageMs'>;
@@ -28,14 +28,14 @@ export class RegisterStore {
     if (order.generation === 0 && ageMs === 0) generation = Math.max(generation, before + 1);
     const record = { subject, generation, value, by };
     if (generation <= before) return;
-    if (before === 0 && (isOver(record, now) || records.size >= MAX_ORDERS)) return;
+    if (before === 0 && (isOver(record, now) || records.size >= ORDER_LIMITS.subjects)) return;
     records.set(subject, record);
     this.publish(told(record, now));
   }
 }
 
 function isOver({ generation, value }: Record, now: number): boolean {
-  return value === null && generation + TAKEN_BACK_MS < now;
+  return value === null && generation + ORDER_LIMITS.takenBackMs < now;
 }
 
 function told(record: Record, now: number): Order {

@@ -1,0 +1,33 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { boolean, checkOptions, type Rules } from '../common/options.js';
+import type { Orders } from './orders.js';
+
+/** Whom an action is for. */
+export interface ControlScope {
+  /**
+   * Whether all instances of the fleet do so too: those that are there at once, others when they start, or
+   * reach the fleet again. Of what is told to all, the last wins everywhere. @default false
+   */
+  fleet?: boolean;
+}
+
+const RULES: Rules<ControlScope> = { fleet: boolean };
+
+/**
+ * Where to tell all instances, if an action is for all.
+ *
+ * @throws ResilienceConfigurationError where it is and there is no fleet, or the scope is none
+ */
+export function ordersFor(
+  scope: ControlScope | undefined,
+  orders: Orders | undefined,
+  place: string,
+): Orders | undefined {
+  if (scope === undefined || !checkOptions<ControlScope>(place, scope, RULES).fleet)
+    return undefined;
+  if (orders !== undefined) return orders;
+  throw new ResilienceConfigurationError(
+    `${place}.fleet`,
+    'is true, and the application has no fleet; allowed: with one, such as ResilienceModule.forRoot({ fleet: new RedisFleet({ client, namespace }) })',
+  );
+}
