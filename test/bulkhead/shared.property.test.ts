@@ -1,27 +1,3 @@
-import { afterEach, beforeEach, describe, it, jest } from '@jest/globals';
-import { expectEvenSharesBeside, expectNoMoreThanSlots } from '../support/slots-scene.js';
+import { describeSharedBulkheads } from '../support/slots-scene.js';
 
-const RUNS = 30;
-/** So long it looks for a shorter example where one fails. */
-const TIMEOUT_MS = 120_000;
-
-beforeEach(() => {
-  jest.useFakeTimers({ now: 0 });
-});
-afterEach(() => {
-  jest.useRealTimers();
-});
-
-describe('A bulkhead that instances share', () => {
-  it(
-    'never lets more run than there are slots while they hear of each other, and all slots come back',
-    () => expectNoMoreThanSlots(RUNS),
-    TIMEOUT_MS,
-  );
-
-  it(
-    'lets each run no more than its even share beside where they lose each other',
-    () => expectEvenSharesBeside(RUNS),
-    TIMEOUT_MS,
-  );
-});
+describeSharedBulkheads('A bulkhead that instances share', 30, 120_000);

@@ -1,44 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { Redis as Client } from 'ioredis';
+import { describe, expect, test } from '@jest/globals';
 import type { FleetLink } from '../../lib/index.js';
-import { RedisFleet } from '../../lib/redis/index.js';
 import { SlotStore } from '../support/memory-slots.js';
-import { type Redis, startRedis } from '../support/redis.js';
+import { redisLinks } from '../support/redis-links.js';
 
-let redis: Redis;
-let client: Client;
-const opened: FleetLink[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Client({ ...redis.connection, lazyConnect: true });
-});
-afterEach(async () => {
-  for (const link of opened.splice(0)) await link.close();
-  await client.flushall();
-});
-afterAll(async () => {
-  client.disconnect();
-  await redis.stop();
-});
-
-async function linked(instance: string, refused: string[] = []): Promise<FleetLink> {
-  let up: () => void = () => undefined;
-  const isUp = new Promise<void>((resolve) => {
-    up = resolve;
-  });
-  const link = new RedisFleet({ client, namespace: 'shop' }).link({
-    instance,
-    sync: async () => undefined,
-    changed: up,
-    refused: (what) => void refused.push(what),
-    unanswered: () => undefined,
-  });
-  opened.push(link);
-  link.open();
-  await isUp;
-  return link;
-}
+const redis = redisLinks();
+const { linked } = redis;
 
 const LONG = 600_000;
 
@@ -82,7 +48,7 @@ describe('Slots in Redis', () => {
     const isLast = new Promise<void>((resolve) => {
       links.get('a')?.slots.listen('last', resolve);
     });
-    await client.publish('bulwark:1:{shop}:0', JSON.stringify([1, 'freed', 'last']));
+    await redis.client.publish('bulwark:1:{shop}:0', JSON.stringify([1, 'freed', 'last']));
     await isLast;
     expect(told).toBe(freed);
   });
@@ -108,8 +74,8 @@ describe('Slots in Redis', () => {
     const link = await linked('one');
     const request = { max: 4, held: 0, wanted: 4, leaseMs: LONG, isKnown: false, sequence: 1 };
     await link.slots.lease('ledger', request);
-    const [key] = await client.keys('*bulkhead*');
-    await client.hset(key as string, {
+    const [key] = await redis.client.keys('*bulkhead*');
+    await redis.client.hset(key as string, {
       'of:two': 'all',
       'of:three': '-1 2 3 4',
       what: '9 9 9 9',
@@ -119,7 +85,10 @@ describe('Slots in Redis', () => {
       slots: 4,
       isDisputed: false,
     });
-    expect(Object.keys(await client.hgetall(key as string)).sort()).toEqual(['max', 'of:one']);
+    expect(Object.keys(await redis.client.hgetall(key as string)).sort()).toEqual([
+      'max',
+      'of:one',
+    ]);
   });
 
   test('are not believed where a message is of another form', async () => {
@@ -130,8 +99,8 @@ describe('Slots in Redis', () => {
     });
     const channel = 'bulwark:1:{shop}:0';
     for (const name of [7, null, ['ledger']])
-      await client.publish(channel, JSON.stringify([1, 'freed', name]));
-    await client.publish(channel, JSON.stringify([1, 'freed', 'ledger']));
+      await redis.client.publish(channel, JSON.stringify([1, 'freed', name]));
+    await redis.client.publish(channel, JSON.stringify([1, 'freed', 'ledger']));
     await told;
     expect(refused).toHaveLength(3);
   });

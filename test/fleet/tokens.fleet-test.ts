@@ -1,44 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { Redis as Client } from 'ioredis';
-import type { FleetLink, TokenRate, TokenRequest } from '../../lib/index.js';
-import { RedisFleet } from '../../lib/redis/index.js';
+import { describe, expect, test } from '@jest/globals';
+import type { TokenRate, TokenRequest } from '../../lib/index.js';
 import { TokenStore } from '../support/memory-tokens.js';
-import { type Redis, startRedis } from '../support/redis.js';
+import { redisLinks } from '../support/redis-links.js';
 
-let redis: Redis;
-let client: Client;
-const opened: FleetLink[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  client = new Client({ ...redis.connection, lazyConnect: true });
-});
-afterEach(async () => {
-  for (const link of opened.splice(0)) await link.close();
-  await client.flushall();
-});
-afterAll(async () => {
-  client.disconnect();
-  await redis.stop();
-});
-
-async function linked(instance: string, refused: string[] = []): Promise<FleetLink> {
-  let up: () => void = () => undefined;
-  const isUp = new Promise<void>((resolve) => {
-    up = resolve;
-  });
-  const link = new RedisFleet({ client, namespace: 'shop' }).link({
-    instance,
-    sync: async () => undefined,
-    changed: up,
-    refused: (what) => void refused.push(what),
-    unanswered: () => undefined,
-  });
-  opened.push(link);
-  link.open();
-  await isUp;
-  return link;
-}
+const redis = redisLinks();
+const { linked } = redis;
 
 const SLOW: TokenRate = { limit: 10, intervalMs: 100_000, burst: 10 };
 
@@ -79,9 +45,9 @@ describe('Tokens in Redis', () => {
       granted = lease?.granted ?? 0;
     }
     expect(granted).toBe(5);
-    const [key] = await client.keys('*rate-limit*');
-    expect(await client.pttl(key as string)).toBeLessThanOrEqual(10_100);
-    expect(await client.pttl(key as string)).toBeGreaterThan(5_000);
+    const [key] = await redis.client.keys('*rate-limit*');
+    expect(await redis.client.pttl(key as string)).toBeLessThanOrEqual(10_100);
+    expect(await redis.client.pttl(key as string)).toBeGreaterThan(5_000);
   });
 
   test('are paused for all, who are told', async () => {
@@ -103,19 +69,27 @@ describe('Tokens in Redis', () => {
     const link = await linked('one');
     const request = { balance: 0, wanted: 1, atLeast: 0 };
     await link.tokens.lease('partner', SLOW, request);
-    const [key] = await client.keys('*rate-limit*');
-    await client.hset(key as string, { fullAt: '9e15', resumesAt: '9e15', pausedMs: '1' });
+    const [key] = await redis.client.keys('*rate-limit*');
+    await redis.client.hset(key as string, { fullAt: '9e15', resumesAt: '9e15', pausedMs: '1' });
     const lease = await link.tokens.lease('partner', SLOW, request);
     expect(lease).toMatchObject({ granted: 0, left: 0 });
     expect(lease?.waitMs).toBeLessThanOrEqual(10_000); // as where it was just emptied
     for (const foreign of ['inf', 'nan', '1e300']) {
-      await client.hset(key as string, { fullAt: foreign, resumesAt: foreign, pausedMs: foreign });
+      await redis.client.hset(key as string, {
+        fullAt: foreign,
+        resumesAt: foreign,
+        pausedMs: foreign,
+      });
       expect(await link.tokens.lease('partner', SLOW, request)).toMatchObject({
         granted: 0,
         left: 0,
       });
     }
-    await client.hset(key as string, { fullAt: 'soon', resumesAt: 'never', pausedMs: 'long' });
+    await redis.client.hset(key as string, {
+      fullAt: 'soon',
+      resumesAt: 'never',
+      pausedMs: 'long',
+    });
     expect(await link.tokens.lease('partner', SLOW, request)).toMatchObject({ granted: 1 });
   });
 
@@ -131,10 +105,10 @@ describe('Tokens in Redis', () => {
     });
     const channel = 'bulwark:1:{shop}:0';
     for (const pauseMs of [-1, 1e12, '5', null, 0.5])
-      await client.publish(channel, JSON.stringify([1, 'pause', 'partner', pauseMs]));
-    await client.publish(channel, JSON.stringify([1, 'pause', 7, 5]));
-    await client.publish(channel, JSON.stringify([2, 'pause', 'partner', 5]));
-    await client.publish(channel, JSON.stringify([1, 'pause', 'partner', 5]));
+      await redis.client.publish(channel, JSON.stringify([1, 'pause', 'partner', pauseMs]));
+    await redis.client.publish(channel, JSON.stringify([1, 'pause', 7, 5]));
+    await redis.client.publish(channel, JSON.stringify([2, 'pause', 'partner', 5]));
+    await redis.client.publish(channel, JSON.stringify([1, 'pause', 'partner', 5]));
     await told;
     expect(heard).toEqual([5]);
     expect(refused).toHaveLength(7);

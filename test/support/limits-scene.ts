@@ -1,4 +1,4 @@
-import { expect, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { RateLimitPolicy } from '../../lib/rate-limit/rate-limit.policy.js';
 import { MemoryFleet } from './memory-fleet.js';
@@ -86,7 +86,7 @@ function expectBound(began: readonly number[], limit: number, most: number) {
 }
 
 /** All together let in the limit, a burst, and what they have taken ahead. */
-export function expectOneLimit(numRuns: number): Promise<void> {
+function expectOneLimit(numRuns: number): Promise<void> {
   return fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 60 }),
@@ -105,7 +105,7 @@ export function expectOneLimit(numRuns: number): Promise<void> {
 }
 
 /** Where instances lose each other, no more than the limit and a burst once again. */
-export function expectLimitOnceAgain(numRuns: number): Promise<void> {
+function expectLimitOnceAgain(numRuns: number): Promise<void> {
   return fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 60 }),
@@ -120,4 +120,33 @@ export function expectLimitOnceAgain(numRuns: number): Promise<void> {
     ),
     { numRuns },
   );
+}
+
+/**
+ * What holds for rate limits that instances share.
+ *
+ * @param runs so many histories
+ * @param timeoutMs so long it may look for a shorter example where one fails
+ */
+export function describeSharedRateLimits(what: string, runs: number, timeoutMs: number): void {
+  describe(what, () => {
+    beforeEach(() => {
+      jest.useFakeTimers({ now: 0 });
+    });
+    afterEach(() => {
+      jest.useRealTimers();
+    });
+
+    it(
+      'lets no more begin in any time than its share of the limit, a burst, and what was let in ahead',
+      () => expectOneLimit(runs),
+      timeoutMs,
+    );
+
+    it(
+      'lets no more than once again a burst begin beside where instances lose each other',
+      () => expectLimitOnceAgain(runs),
+      timeoutMs,
+    );
+  });
 }

@@ -1,4 +1,4 @@
-import { expect, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { BulkheadPolicy } from '../../lib/bulkhead/bulkhead.policy.js';
 import { MemoryFleet, type MemoryLink } from './memory-fleet.js';
@@ -155,7 +155,7 @@ class SlotsScene {
 }
 
 /** Never more run than there are slots while instances hear of each other, and all slots come back. */
-export function expectNoMoreThanSlots(numRuns: number): Promise<void> {
+function expectNoMoreThanSlots(numRuns: number): Promise<void> {
   return expectOf(numRuns, step, async (scene, maxConcurrent, steps) => {
     for (const each of steps) {
       await scene.take(each);
@@ -177,7 +177,7 @@ export function expectNoMoreThanSlots(numRuns: number): Promise<void> {
 }
 
 /** Where instances lose each other, each runs what there was at most, and after that all together do. */
-export function expectEvenSharesBeside(numRuns: number): Promise<void> {
+function expectEvenSharesBeside(numRuns: number): Promise<void> {
   return expectOf(numRuns, trouble, async (scene, maxConcurrent, steps) => {
     for (const each of steps) {
       await scene.take(each);
@@ -221,4 +221,33 @@ function expectOf(
     ),
     { numRuns },
   );
+}
+
+/**
+ * What holds for bulkheads that instances share.
+ *
+ * @param runs so many histories
+ * @param timeoutMs so long it may look for a shorter example where one fails
+ */
+export function describeSharedBulkheads(what: string, runs: number, timeoutMs: number): void {
+  describe(what, () => {
+    beforeEach(() => {
+      jest.useFakeTimers({ now: 0 });
+    });
+    afterEach(() => {
+      jest.useRealTimers();
+    });
+
+    it(
+      'never lets more run than there are slots while they hear of each other, and all slots come back',
+      () => expectNoMoreThanSlots(runs),
+      timeoutMs,
+    );
+
+    it(
+      'lets each run no more than its even share beside where they lose each other',
+      () => expectEvenSharesBeside(runs),
+      timeoutMs,
+    );
+  });
 }
