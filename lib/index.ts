@@ -50,6 +50,7 @@ export type {
   MetricsRecorder,
   MetricTags,
 } from './common/metrics.js';
+export type { Mode } from './common/mode.js';
 export { checkOptions, type Rule, type Rules, rules } from './common/options.js';
 export { ResilienceError } from './common/resilience.error.js';
 export { type CurrentAttempt, currentAttempt, currentSignal } from './context/ambient.js';

@@ -1,6 +1,7 @@
 import { CHAOS_METRICS } from '../chaos/chaos.telemetry.js';
 import type { Metrics } from '../common/metrics.js';
 import { FLEET_METRICS } from '../fleet/fleet.telemetry.js';
+import { SHADOW_METRICS } from '../stage/shadow.telemetry.js';
 import { STAGES } from '../stages.js';
 
 const OUTCOMES = ['success', 'failure', 'fallback', 'degraded'];
@@ -36,4 +37,5 @@ export const METRICS: Metrics = Object.assign(
   ...STAGES.map(({ metrics }) => metrics),
   CHAOS_METRICS,
   FLEET_METRICS,
+  SHADOW_METRICS,
 );

@@ -48,6 +48,15 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
     knows(value: unknown): boolean;
     obey(policy: P, order: Order): void;
   };
+  /**
+   * From now on one goes by other options, which have been checked: calls that are in it end by the old ones,
+   * and what it has learnt stays as far as it keeps its meaning.
+   */
+  change?(policy: P, options: O): void;
+  /** What one has learnt, as JSON can hold it, with ages instead of times; `undefined` where that is nothing. */
+  remember?(policy: P): object | undefined;
+  /** The same of before a restart, so long ago; whatever is wrong in it is left out. It never throws. */
+  recall?(policy: P, remembered: unknown, agoMs: number): void;
   /** What is allowed of one, but is probably not what was meant. */
   doubts?(policy: P): string[];
   /** The application begins to close. */

@@ -384,6 +384,7 @@ describe('PrometheusMetrics', () => {
       resilience_rate_limit_queued: 'gauge',
       resilience_rate_limit_rejected_total: 'counter',
       resilience_hedge_attempts_total: 'counter',
+      resilience_shadow_rejected_total: 'counter',
       resilience_timeout_total: 'counter',
       resilience_total_timeout_total: 'counter',
       resilience_coalesce_joined_total: 'counter',
