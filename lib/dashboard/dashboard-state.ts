@@ -1,10 +1,10 @@
 import type { Subscription } from 'rxjs';
+import { OperationCollector } from '../admin/operation-collector.js';
+import type { Sources } from '../admin/sources.js';
 import type { InstanceView, OperationDescription } from '../index.js';
 import { ErrorGroups } from './error-groups.js';
 import { FleetWatch } from './fleet-watch.js';
 import { type BreakerRow, type OperationRow, type StageRow, tableOf } from './frame.js';
-import { OperationCollector } from './operation-collector.js';
-import type { Sources } from './sources.js';
 import { Transitions } from './transitions.js';
 
 /** What the dashboard knows: what the library is asked, and what has to be collected as it happens. */

@@ -13,13 +13,13 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
+import { AllowedHosts } from '../admin/allowed-hosts.js';
+import { Exchange } from '../admin/exchange.js';
+import { refuseOtherSites } from '../admin/same-origin.js';
 import type { CircuitBreakerPolicy, ControlScope } from '../index.js';
-import { AllowedHosts } from './allowed-hosts.js';
 import type { ResolvedDashboardOptions } from './dashboard.options.js';
 import { DashboardService } from './dashboard.service.js';
-import { Exchange } from './exchange.js';
 import { PAGE_POLICY, page } from './page/page.js';
-import { refuseOtherSites } from './same-origin.js';
 
 type Answering = ConstructorParameters<typeof Exchange>;
 

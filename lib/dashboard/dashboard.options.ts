@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { CanActivate, DynamicModule, Type } from '@nestjs/common';
+import { isHostName } from '../admin/allowed-hosts.js';
 import { checkOptions, ResilienceConfigurationError, type Rules, rules } from '../index.js';
-import { isHostName } from './allowed-hosts.js';
 
 export interface ResilienceDashboardOptions {
   /** Where the page is, below the global prefix if there is one. @default '/resilience' */

@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { type Sources, sourcesIn } from '../admin/sources.js';
 import type { CircuitBreakerPolicy, ControlScope } from '../index.js';
 import { DashboardState } from './dashboard-state.js';
 import { Frames } from './frames.js';
 import { LiveStream } from './live-stream.js';
-import { type Sources, sourcesIn } from './sources.js';
 
 /** What is there between start and shutdown. */
 interface Running {

@@ -1,10 +1,10 @@
+import type { OperationStats } from '../admin/rolling-stats.js';
 import type {
   ChaosRuleView,
   CircuitState,
   CircuitTransitionReason,
   HealthLevel,
 } from '../index.js';
-import type { OperationStats } from './rolling-stats.js';
 
 /** What the page is sent. Rows replace those of the same name; lists replace the list before. */
 export interface Frame {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { LatencySketch } from '../../lib/admin/latency-sketch.js';
+import { OperationCollector } from '../../lib/admin/operation-collector.js';
 import { ErrorGroups } from '../../lib/dashboard/error-groups.js';
-import { LatencySketch } from '../../lib/dashboard/latency-sketch.js';
-import { OperationCollector } from '../../lib/dashboard/operation-collector.js';
 import type { TrackedError } from '../../lib/index.js';
 
 const SHARES = [0.5, 0.95, 0.99];
