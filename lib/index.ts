@@ -179,6 +179,8 @@ export type {
 export type { HealthLevel, InstanceView, StageInstances } from './stage/stage-instances.js';
 export type { StageInstance, StageReporter } from './stage/stage-specification.js';
 export type { ResilienceErrorCode } from './stages.js';
+export { fileState } from './state/file-state.js';
+export type { StateOptions, StateStore } from './state/state.options.js';
 export { Timeout } from './timeout/timeout.decorator.js';
 export { TimeoutError } from './timeout/timeout.error.js';
 export type { TimeoutLayerName, TimeoutOptions } from './timeout/timeout.options.js';

@@ -29,6 +29,7 @@ import { nest } from './stage/nesting.js';
 import type { StageDefinition } from './stage/stage-definition.js';
 import type { AllOf } from './stage/stage-types.js';
 import { type OurTypes, STAGES } from './stages.js';
+import { checkStateOptions, type StateOptions } from './state/state.options.js';
 
 /** What decorators and services refer to by name, also of stages of your own. */
 export type ResilienceFeatureOptions<Stages extends readonly AnyStage[] = []> = NamesOf<Stages> &
@@ -82,6 +83,12 @@ export interface ApplicationOptions {
    * @default each instance learns alone
    */
   fleet?: Fleet;
+  /**
+   * Where what the policies have learnt outlives a restart: `fileState('/var/lib/shop/resilience.json')`, or
+   * functions of your own. What is shared by a fleet is left out, which knows more of it.
+   * @default nothing is remembered
+   */
+  state?: StateOptions;
   /** What is believed of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
@@ -163,6 +170,7 @@ const APPLICATION_RULES: Rules<ApplicationOptions> = {
   mapErrors: boolean,
   chaos: checked(checkChaosOptions),
   fleet: withMethods(['link'], "a Fleet, such as new RedisFleet({ client, namespace: 'shop' })"),
+  state: checked(checkStateOptions),
   inbound: checked(checkInboundOptions),
   shutdown: checked(checkShutdownOptions),
   bootLog: oneOf('summary', 'operations', 'none'),

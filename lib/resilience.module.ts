@@ -46,7 +46,7 @@ import { STAGES } from './stages.js';
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
 /** Injects the interceptor that stands inside of the application's edges. */
 const INSIDE = Symbol.for('nestjs-bulwark:inside-edge');
-/** Waits for what the fleet knows. */
+/** Waits for what is known of before a restart, and by the fleet. */
 const WARM_START = Symbol.for('nestjs-bulwark:warm-start');
 /** The options of `forRoot()`. */
 const GIVEN = Symbol.for('nestjs-bulwark:given');
@@ -141,11 +141,11 @@ function rootModule(
     inject: [ModulesContainer],
     useFactory: (modules: ModulesContainer) => applicationIn(modules)?.methods,
   };
-  // All providers are there before any hook of the application runs: by then it knows what the others know.
+  // All providers are there before any hook of the application runs: by then it knows what is known already.
   const warmStart: Provider = {
     provide: WARM_START,
     inject: [READY],
-    useFactory: (ready: ResilienceRuntime) => ready.fleet?.begin(),
+    useFactory: (ready: ResilienceRuntime) => ready.warmUp(),
   };
   const explorer: Provider = {
     provide: Explorer,

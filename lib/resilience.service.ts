@@ -77,6 +77,15 @@ export class ResilienceService {
     return this.runtime.catalog.instances();
   }
 
+  /**
+   * Saves now what the policies have learnt, where the module has `state`: for a serverless function that is
+   * about to be frozen, and may not be thawed again. It never rejects, and takes as long as `state.timeoutMs`
+   * at most; what fails is logged once.
+   */
+  async saveState(): Promise<void> {
+    await this.runtime.memory?.save();
+  }
+
   /** The instances that the application shares with, where it is one of many: what dashboards show of them. */
   fleet(): FleetView | undefined {
     return this.runtime.fleetView;

@@ -26,6 +26,7 @@ import {
 } from '../resilience-module.options.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { STAGES } from '../stages.js';
+import { Memory } from '../state/memory.js';
 import { PolicyCatalog } from './policy-catalog.js';
 
 /** What an application's options come to: where outcomes go, and what decorators can refer to. */
@@ -41,6 +42,8 @@ export interface Configuration {
   readonly chaos: Chaos;
   /** Where it is one of many instances. */
   readonly fleet: Membership | undefined;
+  /** Where what its policies have learnt outlives it. */
+  readonly memory: Memory | undefined;
 }
 
 /** @throws ResilienceConfigurationError */
@@ -52,20 +55,24 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
   for (const { metrics = {} } of stages.filter((stage) => !STAGES.includes(stage)))
     defineMetrics(telemetry.metrics, metrics);
   const fleet = options.fleet && new Membership(options.fleet, telemetry);
+  const memory = options.state && new Memory(options.state, warnOf);
   const catalog = new PolicyCatalog(stages, {
     defaults: { ...defaults },
     captureStackTrace,
     inFlight,
     metrics: telemetry.metrics,
     fleet,
+    memory,
     report: stageReports(telemetry),
-    warnOf(what) {
-      const guard = new Guard(what);
-      return (error) => guard.warn(error);
-    },
+    warnOf,
   });
   const chaos = new Chaos(options.chaos, telemetry, fleet?.orders);
-  return { options, telemetry, catalog, chaos, fleet };
+  return { options, telemetry, catalog, chaos, fleet, memory };
+}
+
+function warnOf(what: string): (error: unknown) => void {
+  const guard = new Guard(what);
+  return (error) => guard.warn(error);
 }
 
 /** @throws ResilienceConfigurationError where the library records something else by the name */

@@ -11,6 +11,7 @@ import type {
   StagedOperation,
 } from '../stage/stage-definition.js';
 import type { StageInstances } from '../stage/stage-instances.js';
+import type { Learnt } from '../state/state-document.js';
 
 /** What an application's decorators can refer to by name, stage by stage. */
 export class PolicyCatalog {
@@ -78,6 +79,16 @@ export class PolicyCatalog {
   /** What is allowed, but is probably not what was meant. */
   doubts(operations: readonly StagedOperation[]): string[] {
     return [...this.catalogs.values()].flatMap((catalog) => catalog.doubts?.(operations) ?? []);
+  }
+
+  /** What the application's policies have learnt so far: of each kind in turn the most important first. */
+  learnt(): Learnt[] {
+    return [...this.catalogs.values()].flatMap((catalog) => catalog.learnt?.() ?? []);
+  }
+
+  /** What was known before a restart has been loaded. */
+  recall(): void {
+    for (const catalog of this.catalogs.values()) catalog.recall?.();
   }
 
   /** The application has ended. */

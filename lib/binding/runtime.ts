@@ -9,6 +9,7 @@ import {
   type ResilienceModuleOptions,
 } from '../resilience-module.options.js';
 import { Shutdown } from '../shutdown/shutdown.js';
+import type { Memory } from '../state/memory.js';
 import { ClassOperations } from './class-operations.js';
 import { type Configuration, configurationOf } from './configuration.js';
 import { MethodDispatcher } from './method-dispatcher.js';
@@ -30,6 +31,7 @@ export class ResilienceRuntime implements Configuration {
   readonly chaos: Chaos;
   readonly fleet: Membership | undefined;
   readonly fleetView: FleetView | undefined;
+  readonly memory: Memory | undefined;
   /** The operations of decorated methods. */
   readonly classes: ClassOperations;
   /** Those that no decorator is on. */
@@ -48,12 +50,13 @@ export class ResilienceRuntime implements Configuration {
     readonly methods = new MethodDispatcher(),
   ) {
     const configuration = configurationOf(given, this.shutdown);
-    const { options, telemetry, catalog, chaos, fleet } = configuration;
+    const { options, telemetry, catalog, chaos, fleet, memory } = configuration;
     this.options = options;
     this.telemetry = telemetry;
     this.catalog = catalog;
     this.chaos = chaos;
     this.fleet = fleet;
+    this.memory = memory;
     this.fleetView =
       fleet &&
       new FleetView(fleet, () => ({
@@ -89,6 +92,14 @@ export class ResilienceRuntime implements Configuration {
     return [...this.classes.list(), ...this.programmatic.list()];
   }
 
+  /** Waits for what was known before a restart, and then for what the fleet knows, which is newer. */
+  async warmUp(): Promise<void> {
+    await this.memory?.load();
+    this.catalog.recall();
+    this.memory?.begin(() => this.catalog.learnt());
+    await this.fleet?.begin();
+  }
+
   /** The application begins to close. */
   beginShutdown(): void {
     this.shutdown.begin(this.options.shutdown?.graceMs ?? DEFAULT_GRACE_MS);
@@ -97,7 +108,7 @@ export class ResilienceRuntime implements Configuration {
   /** Waits for the calls that are left, within the grace. After that, none keeps the process alive. */
   async endShutdown(): Promise<void> {
     await this.shutdown.nothingLeft();
-    await this.fleet?.end();
+    await Promise.all([this.memory?.end(), this.fleet?.end()]);
     this.methods.end();
     this.catalog.ended();
     for (const { pipeline } of this.operations())

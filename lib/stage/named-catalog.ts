@@ -5,6 +5,7 @@ import { isKeyed, type Registered, type Registry } from '../common/registry.js';
 import type { Orders } from '../fleet/orders.js';
 import type { Order } from '../fleet/shared-register.js';
 import { checkSharing } from '../fleet/sharing.js';
+import type { Learnt } from '../state/state-document.js';
 import type { AttemptStage } from './attempt-stage.js';
 import { ByKey } from './by-key.js';
 import { ALL, nameOf } from './key.js';
@@ -30,6 +31,9 @@ import type {
 } from './stage-definition.js';
 import { unseen } from './stage-host.js';
 import type { StageTypes } from './stage-types.js';
+
+/** So many by key of a name are remembered, those that were used last. */
+const REMEMBERED_KEYS = 1_000;
 
 /** What an operation says: a name, by key where it says so, or the options of something of its own. */
 interface Picked<O extends object> {
@@ -105,6 +109,19 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       ]);
   }
 
+  /** Of those for all calls, and then of those by key. */
+  learnt(): Learnt[] {
+    const entries = this.registry.entries();
+    const alone = entries.filter((entry) => !isKeyed(entry)) as P[];
+    const byKey = entries.filter(isKeyed);
+    const keyed = byKey.flatMap((entry) => entry.policies().slice(-REMEMBERED_KEYS).reverse());
+    return [...alone, ...keyed].flatMap((policy) => this.learntBy(policy));
+  }
+
+  recall(): void {
+    for (const policy of this.registry.list()) this.recalled(policy);
+  }
+
   ended(): void {
     for (const entry of this.registry.entries()) this.end(entry);
   }
@@ -113,6 +130,27 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     for (const entry of this.registry.entries())
       if (entry instanceof KeyedInstances) entry.shutdown();
       else this.instances.shutdown?.(entry as P);
+  }
+
+  private learntBy(policy: P): Learnt[] {
+    const { stage, section = stage } = this.instances;
+    const state = this.isOfFleet(policy) ? undefined : this.instances.remember?.(policy);
+    return state === undefined ? [] : [{ section, name: policy.name, state, ageMs: 0 }];
+  }
+
+  private recalled(policy: P): P {
+    const { stage, section = stage } = this.instances;
+    if (!this.isOfFleet(policy))
+      this.application.memory?.recall(section, policy.name, (state, agoMs) =>
+        this.instances.recall?.(policy, state, agoMs),
+      );
+    return policy;
+  }
+
+  /** The others know more of it than what it was here before a restart. */
+  private isOfFleet(policy: P): boolean {
+    const { options } = policy as { options?: { shared?: unknown } };
+    return (options?.shared ?? false) !== false;
   }
 
   /** Where its instances are told what the whole fleet is, if they can be. */
@@ -223,7 +261,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     if (instances.isSharable)
       checkSharing(place, (inForce as { shared?: unknown }).shared, application.fleet);
     if (!isByKey) {
-      const made = registry.add(instances.make(name, own, application), place);
+      const made = registry.add(this.recalled(instances.make(name, own, application)), place);
       this.obeyLatest(name);
       return made;
     }
@@ -238,7 +276,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       keyed: resolved,
       options: inForce,
       reports: new KeyedReports(application, name, this.metrics, keyLabel),
-      make: (instance, host) => instances.make(instance, own, host),
+      make: (instance, host) => this.recalled(instances.make(instance, own, host)),
       reveal: (policy) => instances.injected?.(policy) ?? policy,
       dispose: (policy) => instances.dispose?.(policy),
       shutdown: (policy) => instances.shutdown?.(policy),

@@ -1,5 +1,7 @@
 import type { Metrics } from '../common/metrics.js';
 import type { Checker, Rule } from '../common/options.js';
+import type { Memory } from '../state/memory.js';
+import type { Learnt } from '../state/state-document.js';
 import type { OperationTraits } from './call-keys.js';
 import type { NamedInstances } from './named-instances.js';
 import type { StageHost } from './stage-host.js';
@@ -66,6 +68,8 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
 export interface StageApplication extends StageHost {
   /** What the module's `defaults` say, by key. */
   readonly defaults: Readonly<Record<string, unknown>>;
+  /** What its policies had learnt before a restart, where it is kept. */
+  readonly memory?: Memory | undefined;
   /** What it has of another stage. */
   catalogOf<C extends StageCatalog>(type: abstract new (...args: never[]) => C): C;
 }
@@ -93,6 +97,10 @@ export interface StageCatalog<P = unknown> {
   resolve(said: Said): P | undefined;
   /** What is allowed, but is probably not what was meant. */
   doubts?(operations: readonly StagedOperation[]): string[];
+  /** What its policies have learnt so far, that of the most important first. */
+  learnt?(): Learnt[];
+  /** What was known before a restart has been loaded: its policies are told, and so are those that come. */
+  recall?(): void;
   /** The application begins to close. */
   shutdown?(): void;
   /** It has ended. */

@@ -1,0 +1,34 @@
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { anyFunction, checkOptions, duration } from '../common/options.js';
+
+/** Where what an application has learnt is kept across restarts. `fileState()` is one for one host. */
+export interface StateStore {
+  /** The document that was saved last, as text or parsed; `undefined`, `null` or nothing where there is none. */
+  load(): unknown;
+  /** Keeps a document in the place of the one before. It is JSON, of at most four million characters. */
+  save(document: string): unknown;
+}
+
+export interface StateOptions extends StateStore {
+  /** How often is saved what has changed, in ms. @default 10000 */
+  intervalMs?: number;
+  /** So long the start waits for `load()`, and the end for `save()`, in ms. @default 1000 */
+  timeoutMs?: number;
+}
+
+/** @throws ResilienceConfigurationError */
+export function checkStateOptions(place: string, options: unknown): StateOptions {
+  const given = checkOptions<StateOptions>(place, options, {
+    load: anyFunction,
+    save: anyFunction,
+    intervalMs: duration,
+    timeoutMs: duration,
+  });
+  for (const name of ['load', 'save'] as const)
+    if (given[name] === undefined)
+      throw new ResilienceConfigurationError(
+        `${place}.${name}`,
+        "is missing; allowed: a function, as in fileState('/var/lib/shop/resilience.json')",
+      );
+  return given;
+}
