@@ -1,3 +1,5 @@
+export type { Advice, AdviceKind, AdvisorReport, OperationAdvice } from './advisor/advice.js';
+export { ResilienceAdvisor } from './advisor/resilience-advisor.js';
 export type { OperationDescription } from './binding/operation.js';
 export { Bulkhead, getBulkheadToken, InjectBulkhead } from './bulkhead/bulkhead.decorator.js';
 export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
@@ -42,6 +44,7 @@ export { ResilienceConfigurationError } from './common/configuration.error.js';
 export type { ErrorContext } from './common/error-context.js';
 export { FailedResult, NO_RESULT } from './common/failed-result.js';
 export type { KeyedPolicies, PolicyKey } from './common/keyed-policies.js';
+export { LatencySketch } from './common/latency-sketch.js';
 export type {
   BoundMetric,
   MetricDefinition,

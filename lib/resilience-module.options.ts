@@ -89,6 +89,11 @@ export interface ApplicationOptions {
    * @default nothing is remembered
    */
   state?: StateOptions;
+  /**
+   * Whether calls are observed from the start for the `ResilienceAdvisor`; else they are from the first time
+   * that it is asked for its report. @default false
+   */
+  advisor?: boolean;
   /** What is believed of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
@@ -171,6 +176,7 @@ const APPLICATION_RULES: Rules<ApplicationOptions> = {
   chaos: checked(checkChaosOptions),
   fleet: withMethods(['link'], "a Fleet, such as new RedisFleet({ client, namespace: 'shop' })"),
   state: checked(checkStateOptions),
+  advisor: boolean,
   inbound: checked(checkInboundOptions),
   shutdown: checked(checkShutdownOptions),
   bootLog: oneOf('summary', 'operations', 'none'),

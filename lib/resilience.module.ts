@@ -7,6 +7,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ApplicationConfig, LazyModuleLoader, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { ResilienceAdvisor } from './advisor/resilience-advisor.js';
 import { Application } from './binding/application.js';
 import { Explorer } from './binding/explorer.js';
 import {
@@ -171,6 +172,13 @@ function rootModule(
       instances === undefined
         ? []
         : [fromRuntime(instances.registry, (runtime) => runtime.catalog.namedOf(name)?.registry)],
+    ),
+    fromRuntime(
+      ResilienceAdvisor,
+      (runtime) =>
+        new ResilienceAdvisor(runtime.telemetry.observations, () =>
+          runtime.operations().map(({ pipeline }) => pipeline.plan),
+        ),
     ),
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
   ];

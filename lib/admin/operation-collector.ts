@@ -1,5 +1,4 @@
-import type { MetricsRecorder, MetricTags } from '../index.js';
-import { LatencySketch } from './latency-sketch.js';
+import { LatencySketch, type MetricsRecorder, type MetricTags } from '../index.js';
 import { type OperationStats, RollingStats } from './rolling-stats.js';
 
 /** So many operations are told apart; the rest is shown as one, `__other__`. */

@@ -1,4 +1,4 @@
-import { LatencySketch } from './latency-sketch.js';
+import { LatencySketch } from '../index.js';
 
 const SLICES = 6;
 const SLICE_MS = 10_000;

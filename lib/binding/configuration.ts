@@ -1,3 +1,4 @@
+import { Observations } from '../advisor/observations.js';
 import { Chaos } from '../chaos/chaos.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics, MetricsRecorder } from '../common/metrics.js';
@@ -101,6 +102,7 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
     events: new ResilienceEvents(),
     alerts: new Alerts([options.alerts ?? new LoggerAlertChannel()].flat()),
     circuitLog: new CircuitLog(logOptions),
+    observations: new Observations(options.advisor ?? false),
     fleetLog: new FleetLog(logOptions),
     alertIntervalMs: options.alertIntervalMs ?? 60_000,
     errorContext: options.errorContext,

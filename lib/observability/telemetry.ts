@@ -1,9 +1,16 @@
+import type { Observations } from '../advisor/observations.js';
+import type { RecentCalls } from '../advisor/recent-calls.js';
 import { now } from '../common/clock.js';
 import type { ErrorContext } from '../common/error-context.js';
 import type { BoundMetric, MetricTags } from '../common/metrics.js';
 import { isChaos } from '../context/chaos-marks.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
-import type { FailedCall, FailureOutcome, PipelineObserver } from '../pipeline/stages.js';
+import type {
+  EndedAttempt,
+  FailedCall,
+  FailureOutcome,
+  PipelineObserver,
+} from '../pipeline/stages.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
 import type { Alerts } from './alerts.js';
 import type { OperationCalls } from './call-rates.js';
@@ -22,6 +29,7 @@ export interface Telemetry {
   readonly events: ResilienceEvents;
   readonly alerts: Alerts;
   readonly circuitLog: CircuitLog;
+  readonly observations: Observations;
   readonly alertIntervalMs: number;
   readonly errorContext: (() => Partial<ErrorContext>) | undefined;
 }
@@ -59,6 +67,7 @@ export class OperationTelemetry implements PipelineObserver {
   private readonly outcomes: Record<'success' | FailureOutcome, OutcomeMetrics>;
   private readonly timeouts: BoundMetric;
   private readonly errors: BoundMetric;
+  private readonly recentCalls: RecentCalls | undefined;
   private counts: OperationCalls | undefined = undefined;
   private readonly throttle: AlertThrottle;
   /** A real failure is not held back because of one that was injected. */
@@ -70,7 +79,8 @@ export class OperationTelemetry implements PipelineObserver {
     private readonly telemetry: Telemetry,
   ) {
     const { operation, critical } = labels;
-    const { metrics } = telemetry;
+    const { metrics, observations } = telemetry;
+    this.recentCalls = observations.of(operation);
     this.operationTags = Object.freeze({ operation });
     this.outcomes = {
       success: new OutcomeMetrics(metrics, operation, 'success'),
@@ -94,6 +104,7 @@ export class OperationTelemetry implements PipelineObserver {
 
   onRetrySuppressed(error: unknown, attempt: number, reason: RetrySuppression): void {
     const { operation } = this.labels;
+    if (reason === 'budget') this.observed?.suppressedByBudget(now());
     this.telemetry.metrics.increment('retry.suppressed', { operation, reason });
     this.telemetry.events.emit({ type: 'retry-suppressed', operation, error, attempt, reason });
   }
@@ -113,9 +124,14 @@ export class OperationTelemetry implements PipelineObserver {
     this.telemetry.events.emit({ type: 'timeout', operation: this.labels.operation, timeoutMs });
   }
 
-  onSuccess(durationMs: number, at: number): void {
+  onSuccess(durationMs: number, at: number, attempt?: EndedAttempt): void {
     this.recordCall(false, at);
     this.outcomes.success.record(durationMs, true);
+    this.observed?.answered(durationMs, at, attempt);
+  }
+
+  onAttemptFailed(error: unknown, attempt: EndedAttempt, isCut: boolean): void {
+    this.observed?.attemptFailed(error, attempt, isCut);
   }
 
   onCriticalFailure(error: unknown): void {
@@ -132,6 +148,7 @@ export class OperationTelemetry implements PipelineObserver {
   onFallbackFailure(error: unknown, fallbackError: unknown): void {
     const { operation } = this.labels;
     this.telemetry.metrics.increment('service.fallback_failed', this.operationTags);
+    this.observed?.fallbackFailed(now());
     this.telemetry.events.emit({
       type: 'fallback',
       operation,
@@ -145,7 +162,9 @@ export class OperationTelemetry implements PipelineObserver {
     const { tracker, metrics, events } = this.telemetry;
     const { operation } = this.labels;
     const { outcome } = call;
-    this.recordCall(true, now());
+    const at = now();
+    this.recordCall(true, at);
+    this.observed?.failed(error, at, outcome === 'fallback');
     tracker.count(error, this.context(), outcome !== 'failure', call);
     this.outcomes[outcome].record(call.durationMs, call.reached);
     this.errors(1);
@@ -155,6 +174,11 @@ export class OperationTelemetry implements PipelineObserver {
       events.emit({ type: 'fallback', operation, error, succeeded: true, ...age });
     }
     if (outcome === 'degraded') events.emit({ type: 'degraded', operation, error });
+  }
+
+  /** What the advisor learns from, while it does. */
+  private get observed(): RecentCalls | undefined {
+    return this.telemetry.observations.since === undefined ? undefined : this.recentCalls;
   }
 
   /** Bound at the first call: until then a test may have put another tracker in the place of ours. */

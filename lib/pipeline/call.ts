@@ -166,7 +166,7 @@ export abstract class Call<T>
 
   succeeded(value: T, at: number, attempt: Attempt<T>): void {
     if (!isFeigned(attempt)) this.keep(value, at);
-    this.plan.observer.onSuccess(at - this.startedAt, at);
+    this.plan.observer.onSuccess(at - this.startedAt, at, attempt);
     this.answer(value);
   }
 

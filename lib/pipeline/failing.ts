@@ -86,6 +86,8 @@ export class Failing<T> {
   attemptFailed(failure: unknown, attempt: Attempt<T> | undefined): void {
     const { call } = this;
     const { observer } = call.plan;
+    if (attempt !== undefined && attempt === call.current)
+      observer.onAttemptFailed(failure, attempt, this.isOver);
     this.last = attempt?.opened ? attempt : undefined;
     if (attempt?.ran && !errorChain(failure).some(isRejection)) this.reached = true;
     if (call.plan.stages.retry !== undefined) attempt?.noteFailure(failure);
@@ -126,6 +128,12 @@ export class Failing<T> {
   cancel(reason: unknown): void {
     this.answering?.abort(reason);
     this.interrupt?.(reason);
+  }
+
+  /** The call ends, whatever becomes of an attempt. */
+  private get isOver(): boolean {
+    const { cut, total } = this.call;
+    return cut !== undefined || total?.aborted === true;
   }
 
   /** Whose deadline the attempts have. */

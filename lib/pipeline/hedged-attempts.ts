@@ -23,6 +23,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   private readonly made: Attempt<T>[] = [];
   private running = 0;
   private settled = false;
+  private isCancelled = false;
   /** By which it fails, if it does. */
   private failure: { error: unknown; attempt: Attempt<T> } | undefined = undefined;
   private readonly alarm = new Alarm(() => this.inContext(() => this.hedgeNow()));
@@ -86,6 +87,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   }
 
   failed(error: unknown, attempt: Attempt<T>): void {
+    this.plan.observer.onAttemptFailed(error, attempt, this.settled || this.isCancelled);
     const before = this.failure;
     const isBetter = before === undefined || this.saysMore(error, attempt, before.attempt);
     const failure = isBetter ? { error, attempt } : before;
@@ -106,6 +108,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
   }
 
   cancel(reason: unknown): void {
+    this.isCancelled = true;
     this.waitNoMore();
     for (const attempt of this.made) attempt.cancel(reason);
   }

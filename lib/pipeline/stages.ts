@@ -33,6 +33,18 @@ export interface FailedCall extends Passage {
   readonly ageMs: number | undefined;
 }
 
+/** An attempt, as who observes calls has to know it. */
+export interface EndedAttempt {
+  /** Which one of its call it was; the first is 1. */
+  readonly attempt: number;
+  /** In ms on the monotonic clock. */
+  readonly startedAt: number;
+  /** Its work was begun. */
+  readonly ran: boolean;
+  /** For how long a stage has let it wait before that, in ms. */
+  readonly waitedMs: number;
+}
+
 /** Told of what happens to an operation's calls. None of these may throw. */
 export interface PipelineObserver {
   /** An attempt failed and another follows. */
@@ -43,8 +55,18 @@ export interface PipelineObserver {
   onHedge(number: number, delayMs: number): void;
   /** An attempt was cut. */
   onTimeout(timeoutMs: number): void;
-  /** The call is over at `at`, with an answer: a value, or a client error. */
-  onSuccess(durationMs: number, at: number): void;
+  /**
+   * The call is over at `at`, with an answer.
+   *
+   * @param attempt whose answer it is; none of a client error, which an attempt has failed by
+   */
+  onSuccess(durationMs: number, at: number, attempt?: EndedAttempt): void;
+  /**
+   * An attempt has failed, or was refused; of those that are made side by side, each.
+   *
+   * @param isCut because its call is over, or another attempt was faster
+   */
+  onAttemptFailed(error: unknown, attempt: EndedAttempt, isCut: boolean): void;
   /** The call failed for good; what its caller gets instead is decided after this. */
   onCriticalFailure(error: unknown): void;
   onFallbackFailure(error: unknown, fallbackError: unknown): void;
@@ -59,6 +81,7 @@ export const NOBODY: PipelineObserver = {
   onHedge: () => undefined,
   onTimeout: () => undefined,
   onSuccess: () => undefined,
+  onAttemptFailed: () => undefined,
   onCriticalFailure: () => undefined,
   onFallbackFailure: () => undefined,
   onFailure: () => undefined,

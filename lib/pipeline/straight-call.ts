@@ -84,7 +84,7 @@ export class StraightCall<T> extends StraightAttempt {
     }
     plan.lastGood?.keep(this.goodKey, value, at);
     try {
-      plan.observer.onSuccess(at - startedAt, at);
+      plan.observer.onSuccess(at - startedAt, at, this);
     } finally {
       plan.shutdown.leave();
     }

@@ -96,6 +96,7 @@ class Rare {
   /** Where what it began before this attempt took over has met what is inside. */
   metIn: Scope | undefined = undefined;
   begun = false;
+  waitedMs = 0;
   hedge = 0;
   kept: KeptAnswer<unknown> | undefined = undefined;
   isMisjudged = false;
@@ -159,6 +160,11 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
 
   get begun(): boolean {
     return this.rare?.begun === true;
+  }
+
+  /** For how long stages have let it wait before its work was begun, in ms. */
+  get waitedMs(): number {
+    return this.rare?.waitedMs ?? 0;
   }
 
   override get hedge(): number {
@@ -466,6 +472,7 @@ export class Attempt<T> extends Scope implements Admitted, Timed {
   private admittedLate(place: number, permit: Permit): void {
     const { hooks } = this.owner.plan;
     const at = now();
+    this.rarely().waitedMs = at - this.startedAt;
     this.phase = Phase.New;
     let waitsAt: number;
     try {

@@ -44,6 +44,10 @@ export abstract class StraightAttempt implements Admitted, PlainCall {
     return false;
   }
 
+  get waitedMs(): number {
+    return 0;
+  }
+
   permitFor(stage: object): Permit {
     return this.plan.hooks.permitOf(stage, this);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { LatencySketch } from '../../lib/admin/latency-sketch.js';
 import { OperationCollector } from '../../lib/admin/operation-collector.js';
+import { LatencySketch } from '../../lib/common/latency-sketch.js';
 import { ErrorGroups } from '../../lib/dashboard/error-groups.js';
 import type { TrackedError } from '../../lib/index.js';
 

@@ -1,0 +1,53 @@
+/** What changes options of operations and named policies at run time. */
+export interface ResilienceOverrides {
+  operations?: Record<string, Record<string, unknown>>;
+  breakers?: Record<string, object>;
+  bulkheads?: Record<string, object>;
+  retryBudgets?: Record<string, object>;
+}
+
+/** What an advice is about. */
+export type AdviceKind =
+  | 'timeout'
+  | 'total-timeout'
+  | 'bulkhead'
+  | 'circuit-breaker'
+  | 'retry'
+  | 'retry-budget'
+  | 'deadline'
+  | 'fallback';
+
+/** One option that is better off with another value, by what was observed. */
+export interface Advice {
+  kind: AdviceKind;
+  /** As `overrides` name it: `timeout.attemptMs`, `breakers.payments.failureRateThreshold`. */
+  option: string;
+  /** What is in force; `undefined` where nothing is. */
+  current: number | boolean | string | undefined;
+  /** What it should be; `undefined` where it is not an option of this operation that has to change. */
+  proposed: number | boolean | string | undefined;
+  /** A sentence for whoever decides. */
+  because: string;
+  /** What that follows from, by name: counts, rates per second, times in ms, shares from 0 to 1. */
+  figures: Record<string, number>;
+  /** What `ResilienceService.reconfigure()` takes to follow it; `{}` where nothing is proposed. */
+  overrides: ResilienceOverrides;
+}
+
+/** What is advised for one operation. */
+export interface OperationAdvice {
+  operation: string;
+  /** So many of its attempts were observed. */
+  attempts: number;
+  advice: Advice[];
+}
+
+/** What the advisor has to say. */
+export interface AdvisorReport {
+  /** For so long it has been observing, in ms; at most the last hour counts. */
+  observedMs: number;
+  /** Those that there is something to say of, the busiest first. */
+  operations: OperationAdvice[];
+  /** To follow all of it at once. */
+  overrides: ResilienceOverrides;
+}
