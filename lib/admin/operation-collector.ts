@@ -1,17 +1,25 @@
-import { LatencySketch, type MetricsRecorder, type MetricTags } from '../index.js';
+import type { MetricsRecorder, MetricTags } from '../index.js';
 import { type OperationStats, RollingStats } from './rolling-stats.js';
+import { Slice, sliceNumberOf } from './slice.js';
+import { TREND_SLICES, Trend, type Trends } from './trend.js';
 
 /** So many operations are told apart; the rest is shown as one, `__other__`. */
 const MAX_OPERATIONS = 1_000;
 const OTHER = '__other__';
 
-/** Listens to the library's metrics and keeps what each operation's calls came to in the last minute. */
+/**
+ * Listens to the library's metrics and keeps what each operation's calls came to: in the last minute, and
+ * slice by slice in the last quarter of an hour.
+ */
 export class OperationCollector implements MetricsRecorder {
   private readonly operations = new Map<string, RollingStats>();
-  private readonly merged = new LatencySketch();
+  private sum = new Slice();
+  private readonly all: Together;
 
   /** @param now ms on a monotonic clock */
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(private readonly now: () => number = () => performance.now()) {
+    this.all = new Together(sliceNumberOf(now()));
+  }
 
   increment(name: string, tags: MetricTags = {}, by = 1): void {
     if (name !== 'requests.total' && name !== 'retry.attempt') return;
@@ -37,8 +45,31 @@ export class OperationCollector implements MetricsRecorder {
   read(): Map<string, OperationStats> {
     const at = this.now();
     return new Map(
-      [...this.operations].map(([name, stats]) => [name, stats.read(at, this.merged)]),
+      [...this.operations].map(([name, stats]) => {
+        this.sum = this.sum.renewed();
+        return [name, stats.read(at, this.sum)];
+      }),
     );
+  }
+
+  /** To be called once in each slice at least. @returns the number of the latest that is over */
+  turn(): number {
+    const number = sliceNumberOf(this.now());
+    for (const stats of this.operations.values()) stats.end(number);
+    this.all.end(number);
+    return number - 1;
+  }
+
+  /** What there is of slices that are over. @param after the number of one: only of those after it */
+  trends(after = -1): Trends {
+    const last = this.turn();
+    const first = Math.max(after + 1, last - TREND_SLICES + 1);
+    const operations: Trends['operations'] = [];
+    for (const [name, stats] of this.operations) {
+      const points = stats.points(first, last);
+      if (after < 0 || points.some((point) => point !== 0)) operations.push([name, points]);
+    }
+    return { first, last, all: this.all.trend.points(first, last), operations };
   }
 
   private statsOf(tags: MetricTags, at: number): RollingStats {
@@ -47,8 +78,34 @@ export class OperationCollector implements MetricsRecorder {
     if (known !== undefined) return known;
     if (this.operations.size >= MAX_OPERATIONS && name !== OTHER)
       return this.statsOf({ operation: OTHER }, at);
-    const stats = new RollingStats(at);
+    const stats = new RollingStats(at, (slice) => this.all.add(slice));
     this.operations.set(name, stats);
     return stats;
+  }
+}
+
+/** The slices of all operations, added up as each is over. */
+class Together {
+  readonly trend: Trend;
+  private sum: Slice;
+
+  /** @param first the number of the first slice */
+  constructor(first: number) {
+    this.trend = new Trend(first);
+    this.sum = new Slice(first);
+  }
+
+  add(slice: Slice): void {
+    if (slice.number > this.sum.number) this.begin(slice.number);
+    this.sum.add(slice);
+  }
+
+  end(number: number): void {
+    if (number > this.sum.number) this.begin(number);
+  }
+
+  private begin(number: number): void {
+    this.trend.add(this.sum);
+    this.sum = this.sum.renewed(number);
   }
 }

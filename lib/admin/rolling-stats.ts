@@ -1,7 +1,7 @@
-import { LatencySketch } from '../index.js';
+import { SLICE_MS, Slice, sliceNumberOf } from './slice.js';
+import { Trend, type TrendPoint } from './trend.js';
 
 const SLICES = 6;
-const SLICE_MS = 10_000;
 const SHARES = [0.5, 0.95, 0.99];
 
 /** What the calls of an operation came to in the last minute. */
@@ -20,24 +20,24 @@ export interface OperationStats {
   p99?: number;
 }
 
-interface Slice {
-  number: number;
-  calls: number;
-  failures: number;
-  hidden: number;
-  retries: number;
-  /** Made when there is something to put into it. */
-  latencies: LatencySketch | undefined;
-}
-
-/** The calls of one operation over the last 50 to 60 s, in slices of 10 s. */
+/** The calls of one operation over the last 50 to 60 s, in slices of 10 s, and what came of those before. */
 export class RollingStats {
   private readonly slices: (Slice | undefined)[] = new Array(SLICES);
   private readonly since: number;
+  private readonly trend: Trend;
+  /** The one that goes on. */
+  private current: Slice | undefined = undefined;
 
-  /** @param at now, in ms on a monotonic clock, like every `at` here */
-  constructor(at: number) {
+  /**
+   * @param at now, in ms on a monotonic clock, like every `at` here
+   * @param ended is told of each slice when it is over
+   */
+  constructor(
+    at: number,
+    private readonly ended: (slice: Slice) => void = () => undefined,
+  ) {
     this.since = at;
+    this.trend = new Trend(sliceNumberOf(at));
   }
 
   call(at: number, failed: boolean, hidden: boolean): void {
@@ -49,33 +49,36 @@ export class RollingStats {
 
   /** Of a call that was not rejected: how fast that is, is no latency. */
   duration(at: number, durationMs: number): void {
-    const slice = this.slice(at);
-    slice.latencies ??= new LatencySketch();
-    slice.latencies.record(durationMs);
+    this.slice(at).duration(durationMs);
   }
 
   retry(at: number): void {
     this.slice(at).retries++;
   }
 
-  /** @param merged is overwritten: one sketch serves all operations, one after the other */
-  read(at: number, merged: LatencySketch): OperationStats {
-    const first = numberOf(at) - SLICES + 1;
-    const sum = { calls: 0, failures: 0, hidden: 0, retries: 0 };
-    merged.clear();
+  /** Whatever is before this slice is over. */
+  end(number: number): void {
+    const { current } = this;
+    if (current === undefined || current.number >= number) return;
+    this.current = undefined;
+    this.trend.add(current);
+    this.ended(current);
+  }
+
+  /** Of slices that are over. */
+  points(from: number, to: number): TrendPoint[] {
+    return this.trend.points(from, to);
+  }
+
+  /** @param sum empty; made once for all operations, one after the other */
+  read(at: number, sum: Slice): OperationStats {
+    const first = sliceNumberOf(at) - SLICES + 1;
     for (const [index, slice] of this.slices.entries()) {
       if (slice === undefined) continue;
-      if (slice.number < first) {
-        this.slices[index] = undefined; // an idle operation keeps no memory
-        continue;
-      }
-      sum.calls += slice.calls;
-      sum.failures += slice.failures;
-      sum.hidden += slice.hidden;
-      sum.retries += slice.retries;
-      if (slice.latencies !== undefined) merged.add(slice.latencies);
+      if (slice.number >= first) sum.add(slice);
+      else if (slice !== this.current) this.slices[index] = undefined; // an idle operation keeps no memory
     }
-    const [p50, p95, p99] = merged.quantiles(SHARES);
+    const [p50, p95, p99] = sum.quantiles(SHARES);
     return {
       calls: sum.calls,
       rate: sum.calls / this.coveredSeconds(at, first),
@@ -92,20 +95,15 @@ export class RollingStats {
   }
 
   private slice(at: number): Slice {
-    const number = numberOf(at);
+    const number = sliceNumberOf(at);
+    if (this.current?.number === number) return this.current;
+    this.end(number);
     const index = number % SLICES;
-    const slice = this.slices[index];
-    if (slice?.number === number) return slice;
-    const latencies = slice?.latencies;
-    latencies?.clear();
-    const fresh = { number, calls: 0, failures: 0, hidden: 0, retries: 0, latencies };
+    const fresh = this.slices[index]?.renewed(number) ?? new Slice(number);
     this.slices[index] = fresh;
+    this.current = fresh;
     return fresh;
   }
-}
-
-function numberOf(at: number): number {
-  return Math.floor(at / SLICE_MS);
 }
 
 function percent(part: number, whole: number): number {

@@ -1,6 +1,8 @@
 import type { Subscription } from 'rxjs';
 import { OperationCollector } from '../admin/operation-collector.js';
+import { SLICE_MS } from '../admin/slice.js';
 import type { Sources } from '../admin/sources.js';
+import type { Trends } from '../admin/trend.js';
 import type { InstanceView, OperationDescription } from '../index.js';
 import { ErrorGroups } from './error-groups.js';
 import { FleetWatch } from './fleet-watch.js';
@@ -11,6 +13,7 @@ import { Transitions } from './transitions.js';
 export class DashboardState {
   private readonly collector = new OperationCollector();
   private readonly removeCollector: () => void;
+  private readonly turn: NodeJS.Timeout;
   private readonly subscriptions: Subscription[];
   private readonly errorGroups = new ErrorGroups();
   private readonly history: Transitions;
@@ -21,6 +24,7 @@ export class DashboardState {
     const fleet = sources.resilience.fleet();
     this.fleet = fleet && new FleetWatch(fleet);
     this.removeCollector = sources.metrics.add(this.collector);
+    this.turn = setInterval(() => this.collector.turn(), SLICE_MS).unref();
     for (const error of sources.errors.getRecentErrors().reverse()) this.errorGroups.add(error);
     this.subscriptions = [
       sources.errors.errors$.subscribe((error) => this.errorGroups.add(error)),
@@ -32,6 +36,7 @@ export class DashboardState {
 
   close(): void {
     this.removeCollector();
+    clearInterval(this.turn);
     for (const subscription of this.subscriptions) subscription.unsubscribe();
   }
 
@@ -88,6 +93,11 @@ export class DashboardState {
     ];
     if (this.fleet !== undefined) all.push(['fleet', this.fleet.read().state]);
     return all;
+  }
+
+  /** What there is of slices that are over. @param after the number of one: only of those after it */
+  trends(after?: number): Trends {
+    return this.collector.trends(after);
   }
 
   /** What a breaker counts while it is open are its probes, which say nothing of what opened it. */

@@ -1,4 +1,5 @@
 import type { OperationStats } from '../admin/rolling-stats.js';
+import type { Trends } from '../admin/trend.js';
 import type {
   ChaosRuleView,
   CircuitState,
@@ -15,6 +16,7 @@ export interface Frame {
   /** The names of rows that are there no more, by table. */
   gone?: Record<string, string[]>;
   operations?: OperationRow[];
+  trends?: Trends;
   breakers?: BreakerRow[];
   bulkheads?: BulkheadRow[];
   /** Of stages for which the page has no table of their own, by the module's option. */

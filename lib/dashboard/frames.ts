@@ -6,6 +6,8 @@ export class Frames {
   private readonly sent = new Map<string, Map<string, string>>();
   /** The rows that somebody may show, by section. */
   private readonly shown = new Map<string, Set<string>>();
+  /** The latest slice of the trends that was sent. */
+  private sentSlice = 0;
 
   constructor(private readonly state: DashboardState) {}
 
@@ -17,7 +19,10 @@ export class Frames {
       section,
       json(it),
     ]);
-    return frame([['whole', 'true'], ...sections]);
+    const trends = this.state.trends();
+    // Who watches is sent each slice as it ends: when one was missed, nobody did.
+    if (this.sentSlice < trends.last - 1) this.sentSlice = trends.last;
+    return frame([['whole', 'true'], ...sections, ['trends', JSON.stringify(trends)]]);
   }
 
   /** A `Frame` with what is new; nothing where nothing has changed. */
@@ -37,6 +42,9 @@ export class Frames {
       const text = json(it);
       if (this.isNew(section, '', text)) sections.push([section, text]);
     }
+    const trends = this.state.trends(this.sentSlice);
+    if (trends.last > this.sentSlice) sections.push(['trends', JSON.stringify(trends)]);
+    this.sentSlice = trends.last;
     if (Object.keys(gone).length > 0) sections.push(['gone', json(gone)]);
     return sections.length === 0 ? undefined : frame(sections);
   }

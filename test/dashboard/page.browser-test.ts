@@ -252,6 +252,8 @@ describe('The page in a browser', () => {
       'p50',
       'p95',
       'p99',
+      'Calls, errors',
+      'p99 trend',
     ]);
     expect(await table.getByRole('rowheader').count()).toBe(2);
     expect(await table.locator('[aria-sort]').textContent()).toBe('Errors');
@@ -312,6 +314,8 @@ describe('The page in a browser', () => {
       '"p50"',
       '"p95"',
       '"p99"',
+      '"Calls, errors"',
+      '"p99 trend"',
     ]);
     const table = page.getByRole('table', { name: 'Operations' });
     expect(await table.getByRole('row').count()).toBe(3);

@@ -42,7 +42,7 @@ main > * { grid-column: span 12; }
   #transitions, #bulkheads { grid-column: span 4; }
 }
 .tiles dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px; }
-.tile { padding: 12px 16px; background: var(--panel); border: 1px solid var(--line); border-radius: 12px; }
+.tile { padding: 12px 14px; background: var(--panel); border: 1px solid var(--line); border-radius: 12px; }
 .tile dt { color: var(--quiet); font-size: 12.5px; }
 .tile dd { font-size: 24px; font-weight: 650; font-variant-numeric: tabular-nums; letter-spacing: -.02em; }
 .tile[data-alarm='true'] { border-color: var(--bad-line); box-shadow: inset 3px 0 0 var(--bad-line); }
@@ -79,6 +79,14 @@ td:last-child { padding-right: 16px; }
 tbody tr + tr > * { border-top: 1px solid var(--line); }
 tbody tr:hover { background: var(--hover); }
 .number, .right { text-align: right; }
+.spark { display: block; width: 100%; min-width: 80px; height: 24px; fill: none; stroke-width: 1.5; stroke-linecap: round; stroke-linejoin: round; overflow: visible; border-bottom: 1px solid var(--track); }
+.spark path { vector-effect: non-scaling-stroke; }
+.spark .fill { fill: var(--accent); opacity: .14; }
+.spark .area, .spark .p99 { stroke: var(--accent); }
+.spark .seen { stroke: var(--bad-line); }
+.spark .hid { stroke: var(--warn); stroke-dasharray: 3 3; }
+.trend { width: 132px; white-space: nowrap; }
+.tile .drawn { font-size: 0; margin-top: 4px; }
 #breakers th, #breakers td { padding-left: 8px; padding-right: 8px; }
 #breakers th:first-child { padding-left: 16px; }
 #breakers td:last-child { padding-right: 12px; }
@@ -154,6 +162,7 @@ const phone = `
   #fleet tbody td:nth-child(2) { grid-column: 1 / -1; }
   #fleet[data-roomy='true'] tbody tr { grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)); }
   #operations tbody tr { grid-template-columns: repeat(4, 1fr); }
+  #operations td.trend { grid-column: span 2; width: auto; }
   tbody tr + tr { border-top: 1px solid var(--line); }
   tbody tr + tr > * { border-top: 0; }
   tbody tr > *, tbody tr td:last-child, tbody tr th:first-child, #breakers tbody tr > *, #breakers tr > th:first-child { padding: 0; }

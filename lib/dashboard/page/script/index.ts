@@ -4,6 +4,7 @@ import { live } from './live.js';
 import { breakers, bulkheads, operations, stages } from './sections.js';
 import { table } from './table.js';
 import { tools } from './tools.js';
+import { trends } from './trends.js';
 
 /**
  * What runs in the browser. It is written as text, so that it needs no build and is exactly what the
@@ -12,5 +13,5 @@ import { tools } from './tools.js';
  */
 export const script = `(function () {
 'use strict';
-${[tools, table, operations, breakers, bulkheads, stages, transitions, errors, chaos, fleet, live].join('\n')}
+${[tools, trends, table, operations, breakers, bulkheads, stages, transitions, errors, chaos, fleet, live].join('\n')}
 })();`;

@@ -23,13 +23,14 @@ function announce(list) {
 }
 
 var tiles = new Map();
-function showTile(title, text, alarm) {
+function showTile(title, text, alarm, trend) {
   if (!tiles.has(title)) {
     var tile = make('div', { class: 'tile' }, [make('dt', {}, [title]), make('dd')]);
+    if (trend) tile.append(make('dd', { class: 'drawn' }, [makeSpark(ALL, trend)]));
     tiles.set(title, tile);
     byId('tiles').append(tile);
   }
-  setText(tiles.get(title).lastChild, text);
+  setText(tiles.get(title).children[1], text);
   setAttribute(tiles.get(title), 'data-alarm', alarm);
 }
 
@@ -48,9 +49,10 @@ function summarize() {
   var open = sum(breakers, function (row) { return row.keys !== undefined ? row.openKeys : row.state === 'OPEN' || row.state === 'FORCED_OPEN' ? 1 : 0; });
   var all = sum(breakers, function (row) { return row.keys === undefined ? 1 : row.keys; });
   var queued = sum(bulkheads, function (row) { return row.queued; });
-  showTile('Calls per second', rate(perSecond), false);
-  showTile('Errors', calls === 0 ? '–' : percent(failing / calls * 100), failing >= calls / 100 && failing > 0);
-  showTile('Hidden from callers', calls === 0 ? '–' : percent(hidden / calls * 100), false);
+  showTile('Calls per second', rate(perSecond), false, 'rate');
+  showTile('Errors', calls === 0 ? '–' : percent(failing / calls * 100), failing >= calls / 100 && failing > 0, 'seen');
+  showTile('Hidden from callers', calls === 0 ? '–' : percent(hidden / calls * 100), false, 'hid');
+  showTile('p99 of all', duration(latest((trendPoints.get(ALL) || []).map(SPARKS.p99[0].of))), false, 'p99');
   showTile('Retries in a minute', whole.format(sum(operations, function (row) { return row.retries; })), false);
   showTile('Breakers open', open + ' of ' + all, open > 0);
   showTile('Waiting in queues', whole.format(queued), false);
@@ -59,6 +61,7 @@ function summarize() {
 function receive(event) {
   var frame = JSON.parse(event.data);
   operations.take(frame, 'operations');
+  takeTrends(frame);
   breakers.take(frame, 'breakers');
   bulkheads.take(frame, 'bulkheads');
   updateStages(frame);

@@ -15,6 +15,11 @@ function latency(name) {
     show: function (cell, row) { setText(cell, duration(row[name])); setClass(cell, 'zero', row[name] === undefined); } };
 }
 
+/** Drawn by itself. */
+function trend(title, kind) {
+  return { title: title, class: 'trend', build: function (cell, row) { cell.append(makeSpark(row.name, kind)); }, show: function () {} };
+}
+
 function details(row) {
   return [
     row.critical === true ? 'critical' : row.critical === false ? 'nice to have' : '',
@@ -30,7 +35,8 @@ var operations = new Table('operations', 'Operations', [
   figure('Errors', function (row) { return row.errorRate; }, percent, function (value) { return value > 0; }),
   figure('Hidden', function (row) { return row.hiddenRate; }, percent),
   figure('Retries', function (row) { return row.retries; }, number),
-  latency('p50'), latency('p95'), latency('p99')
+  latency('p50'), latency('p95'), latency('p99'),
+  trend('Calls, errors', 'calls'), trend('p99 trend', 'p99')
 ], 2, 'No operation is decorated yet, and none was called.', function (row) { return row.name + ' ' + details(row); });
 operations.heads[3].firstChild.title = 'Calls answered by a fallback or a degradation. Sort by it';
 `;
