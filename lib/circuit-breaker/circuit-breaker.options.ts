@@ -142,22 +142,25 @@ export function checkCircuitBreakerOptions(place: string, given: unknown): Circu
 }
 
 /** Those that a breaker was given, and those that follow from them. */
-export const optionsInForce = remembering((place, options: CircuitBreakerOptions) => {
-  const given = checkCircuitBreakerOptions(place, options);
-  return { given, options: resolveCircuitBreakerOptions(place, given) };
-});
+export interface OptionsInForce {
+  readonly given: Readonly<CircuitBreakerOptions>;
+  readonly options: Readonly<ResolvedCircuitBreakerOptions>;
+}
+
+export const optionsInForce = remembering(
+  (place, options: CircuitBreakerOptions): OptionsInForce => {
+    const given = checkCircuitBreakerOptions(place, options);
+    return { given, options: resolveCircuitBreakerOptions(place, given) };
+  },
+);
 
 /** Of a breaker that is shared, those with the quorum in force. @param quorum where they say none */
-export function withQuorum(
-  options: ResolvedCircuitBreakerOptions,
-  quorum: number | undefined,
-): ResolvedCircuitBreakerOptions {
+export function withQuorum(inForce: OptionsInForce, quorum: number | undefined): OptionsInForce {
+  const { given, options } = inForce;
   const { shared } = options;
-  if (shared === undefined || shared === false || quorum === undefined) return options;
-  return {
-    ...options,
-    shared: { quorum: (shared === true ? undefined : shared.quorum) ?? quorum },
-  };
+  if (shared === undefined || shared === false || quorum === undefined) return inForce;
+  const inFleet = { quorum: (shared === true ? undefined : shared.quorum) ?? quorum };
+  return { given, options: { ...options, shared: inFleet } };
 }
 
 /** @throws ResilienceConfigurationError where all layers together make no sense */

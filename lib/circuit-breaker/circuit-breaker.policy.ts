@@ -3,6 +3,7 @@ import { isDeadline } from '../context/ambient.js';
 import { markIfAnswered } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { type ControlScope, ordersFor } from '../fleet/control-scope.js';
+import { checkSharedStays } from '../fleet/sharing.js';
 import { Alone } from '../stage/alone.js';
 import {
   type Admission,
@@ -17,6 +18,7 @@ import { BREAKERS, type BreakerOrder, type FleetOrder, obeyed } from './breaker-
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {
   type CircuitBreakerOptions,
+  type OptionsInForce,
   optionsInForce,
   type ResolvedCircuitBreakerOptions,
   withQuorum,
@@ -45,9 +47,7 @@ const UNCOUNTED: Permit = 0;
  * timer: whether it is time for a probe is asked when a call comes, on the monotonic clock.
  */
 export class CircuitBreakerPolicy implements AttemptStage {
-  readonly options: Readonly<ResolvedCircuitBreakerOptions>;
-  /** The options without the defaults, for who builds on them. @internal */
-  readonly given: Readonly<CircuitBreakerOptions>;
+  private inForce: OptionsInForce;
   private state = CircuitState.CLOSED;
   private sequence: Permit = UNCOUNTED;
   /** While it is closed, the first permit of this time; no permit is as late while it is not. */
@@ -82,11 +82,18 @@ export class CircuitBreakerPolicy implements AttemptStage {
     options: CircuitBreakerOptions = {},
     private readonly host?: StageHost,
   ) {
-    const inForce = optionsInForce(this.place, options);
-    this.given = inForce.given;
-    this.options = withQuorum(inForce.options, host?.fleet?.options.quorum);
+    this.inForce = this.resolved(options);
     this.telemetry = host && new CircuitBreakerTelemetry(name, host);
     if (this.options.shared) this.shared = SharedBreaker.of(this.local, this.place, host?.fleet);
+  }
+
+  get options(): Readonly<ResolvedCircuitBreakerOptions> {
+    return this.inForce.options;
+  }
+
+  /** The options without the defaults, for who builds on them. @internal */
+  get given(): Readonly<CircuitBreakerOptions> {
+    return this.inForce.given;
   }
 
   /**
@@ -151,6 +158,25 @@ export class CircuitBreakerPolicy implements AttemptStage {
     if (value === null && ageMs > 0 && this.forcedState === undefined) return;
     const { to, byFleet } = obeyed(value);
     this.enter({ to, reason: byFleet, by });
+  }
+
+  /**
+   * From now on it goes by other options. State, forced states, permits of probes and a ramp-up that has begun
+   * stay. The open time of an outage at hand is as long as the new options say, counted from when it began.
+   * The window keeps the latest calls, or those that are certainly within the new time, to a twentieth of the
+   * old one; it is empty where it changes between calls and a time. Calls in flight are judged by the new
+   * options when they end. Whether it is shared cannot be changed.
+   *
+   * @throws ResilienceConfigurationError and then nothing has changed
+   * @internal
+   */
+  change(options: CircuitBreakerOptions): void {
+    const inForce = this.resolved(options);
+    checkSharedStays(this.place, this.options.shared, inForce.options.shared);
+    this.inForce = inForce;
+    this.outcomes?.change(inForce.options, now());
+    this.recovery?.change(inForce.options);
+    this.probes?.change(inForce.options);
   }
 
   /** It is used no more. @internal */
@@ -459,14 +485,21 @@ export class CircuitBreakerPolicy implements AttemptStage {
 
   /** What its fleet may do with it. */
   private get local(): LocalBreaker {
+    const breaker = this;
     return {
       name: this.name,
-      options: this.options,
+      get options() {
+        return breaker.options;
+      },
       state: () => this.state,
       openTime: () => this.recovery?.openTime,
       open: (span) => this.enter({ to: CircuitState.OPEN, reason: 'fleet-opened', span }),
       close: () => this.enter({ to: CircuitState.CLOSED, reason: 'fleet-closed' }),
     };
+  }
+
+  private resolved(options: CircuitBreakerOptions): OptionsInForce {
+    return withQuorum(optionsInForce(this.place, options), this.host?.fleet?.options.quorum);
   }
 
   private get forcedState(): CircuitState | undefined {

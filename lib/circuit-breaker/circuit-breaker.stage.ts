@@ -65,6 +65,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     merge: (...layers) => mergeEither(layers, 'windowCalls', 'windowMs'),
     resolve: resolveCircuitBreakerOptions,
     make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
+    change: (breaker, options) => breaker.change(options),
     dispose: (breaker) => breaker.dispose?.(), // a test may have put something else in its place
     snapshot: (breaker) => breaker.getSnapshot(),
     sum: (snapshots) => sumOfBreakers(snapshots as CircuitBreakerSnapshot[]),

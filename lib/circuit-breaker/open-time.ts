@@ -14,8 +14,10 @@ export class OpenTime {
   /** What opened the breaker; of a probe that failed without an error, what had opened it before. */
   readonly cause: unknown;
   /** What the next one grows from: jitter does not add up. */
-  private readonly baseMs: number;
-  private readonly lengthMs: number;
+  private baseMs: number;
+  private lengthMs: number;
+  /** So many times recovery had failed before it began. */
+  private readonly failedRecoveries: number;
   private readonly since: Since;
 
   /**
@@ -33,11 +35,23 @@ export class OpenTime {
     this.since = new Since(startedAt);
     this.outageBeganAt = before?.outageBeganAt ?? timestamp();
     this.cause = error ?? before?.cause;
+    this.failedRecoveries = before === undefined ? 0 : before.failedRecoveries + 1;
     const { timeoutMs, timeoutFactor, timeoutJitter, maxTimeoutMs } = options;
     const ownMs =
       before === undefined ? timeoutMs : Math.min(maxTimeoutMs, before.baseMs * timeoutFactor);
     this.baseMs = span?.baseMs ?? ownMs;
     this.lengthMs = span?.openMs ?? jittered(this.baseMs, timeoutJitter, maxTimeoutMs);
+  }
+
+  /** Other options hold for all of it, as if it had begun by them. */
+  change({
+    timeoutMs,
+    timeoutFactor,
+    timeoutJitter,
+    maxTimeoutMs,
+  }: Readonly<ResolvedCircuitBreakerOptions>): void {
+    this.baseMs = Math.min(maxTimeoutMs, timeoutMs * timeoutFactor ** this.failedRecoveries);
+    this.lengthMs = jittered(this.baseMs, timeoutJitter, maxTimeoutMs);
   }
 
   isOver(at: number): boolean {

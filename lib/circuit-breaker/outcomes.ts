@@ -1,4 +1,4 @@
-import { type SlidingWindow, TimeWindow, type WindowCounts } from '../common/time-window.js';
+import { TimeWindow, type WindowCounts } from '../common/time-window.js';
 import type { Scope } from '../context/scope.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { CircuitTransitionReason } from './circuit-state.js';
@@ -11,15 +11,36 @@ export interface Failure {
 
 /** How the latest calls ended, and whether that is bad enough to open the breaker. */
 export class Outcomes {
-  private readonly window: SlidingWindow;
+  private window: CallWindow | TimeWindow;
   private failureTimes: FailureTimes | undefined = undefined;
   /** The latest in the window, to say what opened the breaker. */
   private lastFailure: (Failure & { slow: boolean }) | undefined = undefined;
 
-  constructor(private readonly options: Readonly<ResolvedCircuitBreakerOptions>) {
-    const { windowCalls, windowMs } = options;
-    this.window =
-      windowMs === undefined ? new CallWindow(windowCalls as number) : new TimeWindow(windowMs);
+  constructor(private options: Readonly<ResolvedCircuitBreakerOptions>) {
+    this.window = emptyWindow(options);
+  }
+
+  /** From now on it goes by other options. It keeps what means the same to both of them. */
+  change(options: Readonly<ResolvedCircuitBreakerOptions>, at: number): void {
+    const { windowCalls, windowMs } = this.options;
+    const times = this.timesOfFailures(at);
+    this.options = options;
+    if (windowMs !== options.windowMs || windowCalls !== options.windowCalls)
+      this.window = windowFrom(this.window, options, at);
+    if (this.window.failures === 0) this.lastFailure = undefined;
+    this.failureTimes = undefined;
+    for (const time of times) this.isTooMany(0, time);
+  }
+
+  /** Within a window of time: those that are known exactly, else as it counts them. */
+  private timesOfFailures(at: number): number[] {
+    const { window, failureTimes } = this;
+    const { windowMs } = this.options;
+    if (!(window instanceof TimeWindow) || windowMs === undefined) return [];
+    const times =
+      failureTimes?.list() ??
+      window.list(at).flatMap((counts) => new Array<number>(counts.failures).fill(counts.at));
+    return times.filter((time) => at - time < windowMs);
   }
 
   counts(at: number): WindowCounts {
@@ -60,6 +81,29 @@ export class Outcomes {
     this.failureTimes ??= new FailureTimes(failureThreshold, windowMs);
     return this.failureTimes.add(at);
   }
+}
+
+function emptyWindow({
+  windowCalls,
+  windowMs,
+}: Readonly<ResolvedCircuitBreakerOptions>): CallWindow | TimeWindow {
+  return windowMs === undefined ? new CallWindow(windowCalls as number) : new TimeWindow(windowMs);
+}
+
+/** The latest calls say nothing of a time, nor those of a time which of them were the latest. */
+function windowFrom(
+  before: CallWindow | TimeWindow,
+  options: Readonly<ResolvedCircuitBreakerOptions>,
+  at: number,
+): CallWindow | TimeWindow {
+  if (before instanceof CallWindow && options.windowCalls !== undefined)
+    return before.resized(options.windowCalls);
+  const window = emptyWindow(options);
+  if (before instanceof TimeWindow && window instanceof TimeWindow) {
+    for (const counts of before.list(at)) window.add(counts);
+    window.counts(at);
+  }
+  return window;
 }
 
 /**

@@ -28,8 +28,10 @@ export class ProbeLeases {
   private denial: { readonly since: Since; readonly lengthMs: number } | undefined = undefined;
 
   constructor(
-    private readonly breaker: string,
-    private readonly options: Readonly<ResolvedCircuitBreakerOptions>,
+    private readonly breaker: {
+      readonly name: string;
+      readonly options: Readonly<ResolvedCircuitBreakerOptions>;
+    },
     private readonly fleet: Membership,
   ) {}
 
@@ -57,9 +59,9 @@ export class ProbeLeases {
     told: (verdict: Verdict) => void,
     answered: (answer: ProbeAnswer) => void,
   ): () => void {
-    const { fleet, options } = this;
+    const { breaker, fleet } = this;
     const permit = { generation, token: `${fleet.instance}/${++asked}` };
-    const { timeoutMs: ttlMs, halfOpenMaxCalls: maxPermits } = options;
+    const { timeoutMs: ttlMs, halfOpenMaxCalls: maxPermits } = breaker.options;
     // Where there is nobody else, nobody else could probe.
     const lockoutMs = fleet.link.instances > 1 ? Math.min(MAX_LOCKOUT_MS, ttlMs / 2) : 0;
     let isWaiting = true;
@@ -78,7 +80,7 @@ export class ProbeLeases {
     scope.beginWait(now());
     alarm.set(fleet.options.probeWaitMs);
     const request = { ...permit, maxPermits, ttlMs, lockoutMs };
-    void fleet.link.verdicts.lease(this.breaker, request).then((lease) => {
+    void fleet.link.verdicts.lease(breaker.name, request).then((lease) => {
       if (lease !== undefined) told(lease.verdict);
       const answer = this.answerBy(lease, permit);
       if (stopWaiting()) answered(answer);
@@ -105,7 +107,7 @@ export class ProbeLeases {
   }
 
   report(permit: ProbePermit, report: ProbeReport): Promise<Verdict | undefined> {
-    return this.fleet.link.verdicts.report(this.breaker, permit, report);
+    return this.fleet.link.verdicts.report(this.breaker.name, permit, report);
   }
 
   /** The half-open time is over: what its probes say is not asked any more. */
@@ -128,7 +130,7 @@ export class ProbeLeases {
     if (lease.verdict.generation === permit.generation)
       this.denial = {
         since: new Since(now()),
-        lengthMs: Math.min(lease.retryAfterMs, this.options.maxTimeoutMs),
+        lengthMs: Math.min(lease.retryAfterMs, this.breaker.options.maxTimeoutMs),
       };
     return { how: 'denied' };
   }

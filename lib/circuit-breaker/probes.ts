@@ -12,7 +12,12 @@ export class Probes {
   private first: Permit = Number.POSITIVE_INFINITY;
   private successes = 0;
 
-  constructor(private readonly options: Readonly<ResolvedCircuitBreakerOptions>) {}
+  constructor(private options: Readonly<ResolvedCircuitBreakerOptions>) {}
+
+  /** Other options hold for those that come. Those that run are probes still. */
+  change(options: Readonly<ResolvedCircuitBreakerOptions>): void {
+    this.options = options;
+  }
 
   /**
    * One that has not ended in `timeoutMs`, however long the breaker was open, loses its permit and makes

@@ -6,6 +6,9 @@ import { OpenTime } from './open-time.js';
 import type { Permit } from './probes.js';
 import { RampUp } from './ramp-up.js';
 
+/** What says how long a breaker is open. */
+const OPEN_TIME = ['timeoutMs', 'timeoutFactor', 'timeoutJitter', 'maxTimeoutMs'] as const;
+
 /**
  * What lasts from the opening of a breaker until everybody has been let back: an open time, which is
  * longer each time that recovery fails, and where it is asked for a ramp after probes have closed it.
@@ -21,12 +24,20 @@ export class Recovery {
    * @param span for how long, where the fleet has decided that
    */
   constructor(
-    private readonly options: Readonly<ResolvedCircuitBreakerOptions>,
+    private options: Readonly<ResolvedCircuitBreakerOptions>,
     openedAt: number,
     error?: unknown,
     span?: OpenSpan,
   ) {
     this.openTime = new OpenTime(options, openedAt, error, undefined, span);
+  }
+
+  /** Other options hold for the outage at hand. A ramp that has begun, or is over, stays as it is. */
+  change(options: Readonly<ResolvedCircuitBreakerOptions>): void {
+    const before = this.options;
+    this.options = options;
+    if (OPEN_TIME.some((option) => options[option] !== before[option]))
+      this.openTime.change(options);
   }
 
   /** The breaker opens again before everybody was let back. */

@@ -14,6 +14,7 @@ import type { Permit } from './probes.js';
 /** The breaker of this instance, as its fleet may see and change it. */
 export interface LocalBreaker {
   readonly name: string;
+  /** Those in force at the moment. */
   readonly options: Readonly<ResolvedCircuitBreakerOptions>;
   state(): CircuitState;
   /** The latest. */
@@ -59,8 +60,8 @@ export class SharedBreaker implements Sharer<[Verdict]> {
     private readonly quorum: number,
     private readonly fleet: Membership,
   ) {
-    const { name, options } = local;
-    this.leases = new ProbeLeases(name, options, fleet);
+    const { name } = local;
+    this.leases = new ProbeLeases(local, fleet);
     this.endPart = takePart(this, name, fleet, fleet.link.verdicts);
   }
 

@@ -30,6 +30,16 @@ export class CallWindow implements SlidingWindow {
     return this;
   }
 
+  /** Another of so many calls, with the latest of these. */
+  resized(size: number): CallWindow {
+    const window = new CallWindow(size);
+    for (let each = this.calls; each > 0; each--) {
+      const outcome = this.outcomes[(this.position - each + this.size) % this.size] as number;
+      window.record(0, (outcome & FAILED) !== 0, (outcome & SLOW) !== 0);
+    }
+    return window;
+  }
+
   private forget(outcome: number): void {
     this.calls--;
     if (outcome & FAILED) this.failures--;
@@ -59,6 +69,13 @@ export class FailureTimes {
     this.times[this.position] = at;
     this.position = this.position + 1 === this.size ? 0 : this.position + 1;
     return at - (this.times[this.position] as number) < this.windowMs; // the next to go is the oldest
+  }
+
+  /** Those that are known, the oldest first. */
+  list(): number[] {
+    if (this.era !== clock.era) this.followClock();
+    const { position, times } = this;
+    return [...times.subarray(position), ...times.subarray(0, position)].filter(Number.isFinite);
   }
 
   /** All failures so far count as of the beginning of the new clock. */

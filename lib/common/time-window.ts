@@ -7,6 +7,11 @@ export interface WindowCounts {
   readonly slow: number;
 }
 
+/** Of calls that are counted together, and when they ended, on the monotonic clock. */
+export interface TimedCounts extends WindowCounts {
+  readonly at: number;
+}
+
 /** The outcomes of the latest calls. Recording is O(1), and the memory is fixed. */
 export interface SlidingWindow extends WindowCounts {
   record(at: number, failed: boolean, slow: boolean): void;
@@ -56,6 +61,37 @@ export class TimeWindow implements SlidingWindow {
   counts(at: number): WindowCounts {
     if (at >= this.endsAt || this.era !== clock.era) this.advance(at);
     return this;
+  }
+
+  /** Takes in what another has counted, later than all that is in it. */
+  add({ at, calls, failures, slow }: TimedCounts): void {
+    if (at >= this.endsAt || this.era !== clock.era) this.advance(at);
+    this.calls += calls;
+    this.newestCalls += calls;
+    this.failures += failures;
+    this.newestFailures += failures;
+    this.slow += slow;
+    this.newestSlow += slow;
+  }
+
+  /** All that it holds, bucket by bucket, the oldest first: each counts as of when its bucket began. */
+  list(at: number): TimedCounts[] {
+    this.counts(at);
+    const { bucketMs, newest } = this;
+    const buckets = this.keepNewest();
+    [this.newestCalls, this.newestFailures, this.newestSlow] = this.bucketOf(newest, buckets);
+    const listed: TimedCounts[] = [];
+    for (let bucket = newest - BUCKETS + 1; bucket <= newest; bucket++) {
+      const [calls, failures, slow] = this.bucketOf(bucket, buckets);
+      if (calls > 0) listed.push({ at: bucket * bucketMs, calls, failures, slow });
+    }
+    return listed;
+  }
+
+  private bucketOf(bucket: number, buckets: Uint32Array): [number, number, number] {
+    const offset = (((bucket % BUCKETS) + BUCKETS) % BUCKETS) * FIELDS;
+    const [calls = 0, failures = 0, slow = 0] = buckets.subarray(offset, offset + FIELDS);
+    return [calls, failures, slow];
   }
 
   /** Empties the buckets that time has passed by: at most all 20, however long it was. */

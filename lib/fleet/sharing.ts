@@ -14,6 +14,21 @@ export function checkSharing(place: string, shared: unknown, fleet: object | und
   );
 }
 
+/**
+ * Whether something is shared is part of what it is.
+ *
+ * @param shared with all that belongs to it, as it is in force
+ * @throws ResilienceConfigurationError where other options would change it at run time
+ */
+export function checkSharedStays(place: string, shared: unknown, other: unknown): void {
+  const [before, after] = [shared, other].map((each) => JSON.stringify(each ?? false));
+  if (before === after) return;
+  throw new ResilienceConfigurationError(
+    `${place}.shared`,
+    `is ${after}, and ${before} where the application started; allowed: the same as before, as what is shared cannot be changed at run time`,
+  );
+}
+
 /** What is to be warned of where instances share something by a name, and have other options for it. */
 export function disputeOver(own: string): Error {
   return new Error(

@@ -20,7 +20,7 @@ export interface AloneNeeds {
 /** Makes calls through one stage by itself, without a pipeline around it. */
 export class Alone {
   private readonly plan: AttemptPlan;
-  /** All calls that are the same to the stage: it asks neither when they began, nor what happened inside. */
+  /** All calls that are the same to the stage: it asks neither when they began, nor what happened inside. When they began, nobody knows. */
   private readonly timeless: PlainAttempt;
 
   /** @param inFlight counts the calls */
@@ -37,7 +37,7 @@ export class Alone {
       timeoutMs: Number.POSITIVE_INFINITY,
       captureStackTrace: false,
     };
-    this.timeless = new PlainAttempt(name, stage, 0);
+    this.timeless = new PlainAttempt(name, stage, Number.NaN);
   }
 
   /**

@@ -37,10 +37,10 @@ class Model {
   /** How often in a row recovery has failed. */
   setbacks = 0;
   /** The calls of the ramp, each by the share that was admitted when it came; nothing without a ramp. */
-  ramp: { beganAt: number; shares: number[] } | undefined;
+  ramp: { beganAt: number; lengthMs: number; shares: number[] } | undefined;
 
   constructor(
-    private readonly options: ModelOptions,
+    public options: ModelOptions,
     private readonly drawn: number,
   ) {}
 
@@ -98,22 +98,31 @@ class Model {
     this.enter(state, at);
   }
 
+  /** Other options hold from now on, for what is left of the window, and for all of an open time. */
+  change(options: ModelOptions, at: number): void {
+    const isOtherKind =
+      (options.windowCalls === undefined) !== (this.options.windowCalls === undefined);
+    this.outcomes = isOtherKind ? [] : this.window(at);
+    this.options = options;
+  }
+
   private close(at: number): void {
+    const { rampUpMs } = this.options;
     this.enter('CLOSED', at);
-    if (this.options.rampUpMs !== undefined) this.ramp = { beganAt: at, shares: [] };
+    if (rampUpMs !== undefined) this.ramp = { beganAt: at, lengthMs: rampUpMs, shares: [] };
   }
 
   private isRampingUp(at: number): boolean {
-    return this.ramp !== undefined && at - this.ramp.beganAt < (this.options.rampUpMs as number);
+    return this.ramp !== undefined && at - this.ramp.beganAt < this.ramp.lengthMs;
   }
 
   /** As many calls are let back as the shares of all of them add up to, beginning with the first. */
   private isLetBack(at: number): boolean {
     if (this.ramp === undefined || !this.isRampingUp(at)) return true;
-    const { beganAt, shares } = this.ramp;
+    const { beganAt, lengthMs, shares } = this.ramp;
     const letBack = () => Math.floor(0.9 + shares.reduce((sum, share) => sum + share, 0) + 1e-9);
     const before = letBack();
-    const share = 0.1 + (0.9 * (at - beganAt)) / (this.options.rampUpMs as number);
+    const share = 0.1 + (0.9 * (at - beganAt)) / lengthMs;
     shares.push(Math.round(share * 1e4) / 1e4);
     return letBack() > before;
   }
@@ -156,7 +165,8 @@ type Step =
   | { do: 'begin' }
   | { do: 'end'; which: number; outcome: Outcome }
   | { do: 'wait'; ms: number }
-  | { do: 'reset' | 'forceOpen' | 'disable' };
+  | { do: 'reset' | 'forceOpen' | 'disable' }
+  | { do: 'change'; options: ModelOptions };
 
 /** Calls that no `end` picks never settle. */
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -266,13 +276,16 @@ async function behavesLikeItsModel(
     if (step.do === 'begin') await begin();
     else if (step.do === 'end') await end(step.which, step.outcome);
     else if (step.do === 'wait') jest.advanceTimersByTime(step.ms);
-    else {
+    else if (step.do === 'change') {
+      breaker.change(step.options);
+      model.change(step.options, performance.now());
+    } else {
       breaker[step.do]();
       model.put(states[step.do], performance.now());
     }
     expect(breaker.getState()).toBe(model.state);
     // A window of time is counted in buckets for the snapshot, so it is exact only for calls.
-    if (model.state !== 'CLOSED' || options.windowCalls === undefined) continue;
+    if (model.state !== 'CLOSED' || model.options.windowCalls === undefined) continue;
     const window = model.window(performance.now());
     expect(breaker.getSnapshot()).toMatchObject({
       calls: window.length,
@@ -363,6 +376,35 @@ describe('a breaker behaves like its model in any interleaving of calls, ends an
       windowCalls: fc.constant(4),
     });
     await fc.assert(fc.asyncProperty(options, steps, draws, behavesLikeItsModel), runs);
+  });
+});
+
+describe('a breaker behaves like its model also where its options change in between', () => {
+  const runs = { numRuns: 150 };
+  const anyOptions: fc.Arbitrary<ModelOptions> = fc.oneof(
+    fc.record({
+      ...gradualRecovery,
+      failureThreshold: fc.integer({ min: 1, max: 4 }),
+      windowMs: fc.constantFrom(50, 100, 250),
+    }),
+    fc.integer({ min: 1, max: 6 }).chain((windowCalls) =>
+      fc.record({
+        ...gradualRecovery,
+        windowCalls: fc.constant(windowCalls),
+        failureThreshold: fc.integer({ min: 1, max: windowCalls }),
+        minimumCalls: fc.integer({ min: 1, max: windowCalls }),
+        failureRateThreshold: fc.constantFrom(33, 50, 100),
+      }),
+    ),
+  );
+  const change = anyOptions.map((options): Step => ({ do: 'change', options }));
+
+  it('to other sizes of its window, other kinds of it, and other ways to recover', async () => {
+    const steps = fc.array(
+      fc.oneof({ weight: 5, arbitrary: anyStep }, { weight: 1, arbitrary: change }),
+      { maxLength: 80, size: 'max' },
+    );
+    await fc.assert(fc.asyncProperty(anyOptions, steps, draws, behavesLikeItsModel), runs);
   });
 });
 
