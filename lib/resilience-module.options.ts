@@ -2,6 +2,7 @@ import { type ChaosOptions, checkChaosOptions } from './chaos/chaos.options.js';
 import { display, ResilienceConfigurationError } from './common/configuration.error.js';
 import type { ErrorContext } from './common/error-context.js';
 import type { MetricsRecorder } from './common/metrics.js';
+import { type ModeDefaults, modeRule } from './common/mode.js';
 import {
   boolean,
   type Checker,
@@ -42,7 +43,7 @@ export type ResilienceFeatureOptions<Stages extends readonly AnyStage[] = []> = 
 export interface NamedPolicies extends AllOf<OurTypes, 'names'> {}
 
 /** What fills in where options leave something out. It never switches a stage on. */
-export interface ResilienceDefaults extends AllOf<OurTypes, 'defaults'> {}
+export interface ResilienceDefaults extends AllOf<OurTypes, 'defaults'>, ModeDefaults {}
 
 /** What is logged at boot. */
 export type BootLog = 'summary' | 'operations' | 'none';
@@ -150,9 +151,10 @@ const oneOrMore = (names: readonly string[], what: string): Rule =>
   );
 
 const defaultsRules = (stages: readonly StageDefinition[]) =>
-  Object.fromEntries(
-    stages.flatMap(({ defaults }) => (defaults ? [[defaults.key, defaults.rule]] : [])),
-  ) as Rules<ResilienceDefaults>;
+  Object.fromEntries([
+    ['mode', modeRule],
+    ...stages.flatMap(({ defaults }) => (defaults ? [[defaults.key, defaults.rule]] : [])),
+  ]) as Rules<ResilienceDefaults>;
 
 const featureRules = (stages: readonly StageDefinition[]) => {
   const sections = stages.flatMap((stage) => Object.entries(stage.sections ?? {}));
@@ -194,7 +196,7 @@ const moduleRules = (stages: readonly StageDefinition[]): Rules<ResilienceModule
 /** Words that an application's own stages cannot be called by. */
 const TAKEN = [
   ...Object.keys(APPLICATION_RULES),
-  ...['defaults', 'stages', 'services', 'upstream', 'resilience', 'onDiscard', 'name'],
+  ...['defaults', 'mode', 'stages', 'services', 'upstream', 'resilience', 'onDiscard', 'name'],
 ];
 
 /**

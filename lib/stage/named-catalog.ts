@@ -60,8 +60,10 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   ) {
     const { stage, title, section = stage, instead } = instances;
     this.check = keyable<O>((place, said) => instances.check(place, said));
-    const { [stage]: defaults } = application.defaults;
+    const { [stage]: defaults, mode } = application.defaults;
     if (defaults !== undefined) this.defaults = this.check(`defaults.${stage}`, defaults);
+    if (instances.canShadow && mode !== undefined)
+      this.defaults = this.merge({ mode } as Keyable<object> as Keyable<O>, this.defaults);
     const onLeft = (name: string) => instances.left(name, application);
     this.registry = new instances.registry(title, section, onLeft, instead);
     if (instances.orders !== undefined && this.orders !== undefined)

@@ -43,6 +43,8 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
   health?(snapshot: object, isDecisive: boolean): { status: HealthLevel };
   /** Whether instances of the application can share one, by its option `shared`. @default no */
   readonly isSharable?: true;
+  /** Whether they have a `mode`, which `defaults.mode` fills in. @default no */
+  readonly canShadow?: true;
   /** What can be told to the whole fleet of one. */
   orders?: {
     knows(value: unknown): boolean;
