@@ -35,8 +35,6 @@ const STILL_WAITING = 0.6;
  * It knows no clock and no chance: the same samples make the same limit.
  */
 export class AdaptiveLimit {
-  private readonly minimum: number;
-  private readonly maximum: number;
   /** With its fractions. */
   private estimate: number;
   /** How long a run takes without load; 0 until that is known. */
@@ -51,10 +49,20 @@ export class AdaptiveLimit {
   private dropped = 0;
   private mostInFlight = 0;
 
-  constructor(minimum: number, maximum: number) {
+  /** @param initial where it begins, within the bounds */
+  constructor(
+    private minimum: number,
+    private maximum: number,
+    initial = INITIAL,
+  ) {
+    this.estimate = this.bounded(initial);
+  }
+
+  /** From now on it lies between these; what it has learnt stays. */
+  bound(minimum: number, maximum: number): void {
     this.minimum = minimum;
     this.maximum = maximum;
-    this.estimate = this.bounded(INITIAL);
+    this.estimate = this.bounded(this.estimate);
   }
 
   /** So many calls may run at a time. */

@@ -2,6 +2,7 @@ import { now } from '../common/clock.js';
 import { remembering } from '../common/options.js';
 import { Turn } from '../common/turn.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import { checkSharedStays } from '../fleet/sharing.js';
 import { Alone } from '../stage/alone.js';
 import {
   type AttemptStage,
@@ -55,9 +56,7 @@ const optionsOf = remembering((place, options: BulkheadOptions) => {
  * leaving are O(1).
  */
 export class BulkheadPolicy implements AttemptStage {
-  readonly options: Readonly<ResolvedBulkheadOptions>;
-  /** The options without the defaults, for who builds on them. @internal */
-  readonly given: Readonly<BulkheadOptions>;
+  private inForce: ReturnType<typeof optionsOf>;
   /** So many calls may run at a time: `maxConcurrent`, what has been found out, or what was leased. */
   private limit: number;
   private running = 0;
@@ -87,9 +86,7 @@ export class BulkheadPolicy implements AttemptStage {
     options: BulkheadOptions = {},
     private readonly host?: StageHost,
   ) {
-    const inForce = optionsOf(`bulkhead "${name}"`, options);
-    this.given = inForce.given;
-    this.options = inForce.options;
+    this.inForce = optionsOf(`bulkhead "${name}"`, options);
     const { adaptive, minConcurrent = 1, maxConcurrent } = this.options;
     const found = adaptive ? new AdaptiveLimit(minConcurrent, maxConcurrent) : undefined;
     this.limit = found?.limit ?? maxConcurrent;
@@ -105,6 +102,15 @@ export class BulkheadPolicy implements AttemptStage {
       warmed: () => this.trim(),
     });
     if (this.leased !== undefined) this.limitTo(this.leased.limit, now());
+  }
+
+  get options(): Readonly<ResolvedBulkheadOptions> {
+    return this.inForce.options;
+  }
+
+  /** The options without the defaults, for who builds on them. @internal */
+  get given(): Readonly<BulkheadOptions> {
+    return this.inForce.given;
   }
 
   /**
@@ -156,6 +162,30 @@ export class BulkheadPolicy implements AttemptStage {
   /** @internal */
   joined(): void {
     this.operations++;
+  }
+
+  /**
+   * It goes by other options from now on. Nobody is cut: where fewer may run than do, none begins until there
+   * is room; where more may, those who wait begin at once. Whoever waits does so by the `queueLimit` and
+   * `queueTimeoutMs` that it came by. What it has found out (`adaptive`) is kept, within the bounds; one that
+   * begins to find it out begins with what was allowed before.
+   *
+   * @throws ResilienceConfigurationError, also where `shared` is another
+   * @internal
+   */
+  change(options: BulkheadOptions): void {
+    const place = `bulkhead "${this.name}"`;
+    const inForce = optionsOf(place, options);
+    checkSharedStays(place, this.options.shared, inForce.options.shared);
+    this.inForce = inForce;
+    const { adaptive, minConcurrent = 1, maxConcurrent, queueTimeoutMs } = inForce.options;
+    const { runs, leased } = this;
+    this.queue.limitTo(queueTimeoutMs);
+    if (!adaptive) runs.adaptive = undefined;
+    else if (runs.adaptive !== undefined) runs.adaptive.bound(minConcurrent, maxConcurrent);
+    else runs.adaptive = new AdaptiveLimit(minConcurrent, maxConcurrent, this.limit);
+    if (leased === undefined) this.limitTo(runs.adaptive?.limit ?? maxConcurrent, now());
+    else leased.change(maxConcurrent);
   }
 
   admit(attempt: StageAttempt, at: number): Permit {

@@ -57,6 +57,7 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
     snapshot: (bulkhead) => bulkhead.getSnapshot(),
     sum: (snapshots) => sumOfBulkheads(snapshots as BulkheadSnapshot[]),
     health: bulkheadHealth,
+    change: (bulkhead, options) => bulkhead.change(options),
     left: BulkheadTelemetry.left,
     shutdown: (bulkhead) => bulkhead.shutdown(),
     dispose: (bulkhead) => bulkhead.dispose(),

@@ -20,8 +20,8 @@ export interface SlotEvents {
   limited(limit: number): void;
   /** What came before anything was known need not wait for it any more. */
   warmed(): void;
-  /** Another instance has another `maxConcurrent` by the same name. */
-  disputed(): void;
+  /** Another instance has another `maxConcurrent` by the same name than this one's own. */
+  disputed(own: number): void;
 }
 
 /** How many slots of a bulkhead its fleet shares an instance has: they are leased, and no call asks for one. */
@@ -55,7 +55,7 @@ export class LeasedSlots implements Sharer<[]> {
 
   constructor(
     private readonly name: string,
-    private readonly max: number,
+    private max: number,
     private readonly fleet: Membership,
     private readonly events: SlotEvents,
   ) {
@@ -78,6 +78,20 @@ export class LeasedSlots implements Sharer<[]> {
     if (this.isAlone) return;
     if (demand > this.limit && !this.isShort) this.askFor(demand);
     else if (isLess && this.held > this.limit && running <= this.limit) void this.ask();
+  }
+
+  /** All instances together have so many from now on, as far as this one knows. */
+  change(max: number): void {
+    this.max = max;
+    this.isShort = false;
+    this.peak = Math.max(this.peak, this.running + this.queued);
+    if (this.isCold) return;
+    if (this.isAlone) this.limitTo(this.evenShare);
+    else {
+      this.forgetQuestion();
+      this.limitTo(Math.min(this.limit, max));
+      void this.ask();
+    }
   }
 
   private holdProcess(): void {
@@ -187,7 +201,7 @@ export class LeasedSlots implements Sharer<[]> {
     const isEnough = this.isShort || slots >= Math.min(this.max, this.running + this.queued);
     if (this.isCold && !isEnough) this.handOut(slots);
     else this.limitTo(slots);
-    if (isDisputed) this.events.disputed();
+    if (isDisputed) this.events.disputed(this.max);
     if (this.held > Math.max(this.limit, this.running)) void this.ask();
   }
 

@@ -13,7 +13,7 @@ export class MeasuredRuns {
   private untimed = 0;
 
   /** @param adaptive finds the limit out, where it is to be found out */
-  constructor(private readonly adaptive: AdaptiveLimit | undefined) {}
+  constructor(public adaptive: AdaptiveLimit | undefined) {}
 
   /**
    * Whether to time the run that has just got a slot without waiting. The clock and the books cost as

@@ -21,6 +21,6 @@ export function leasedSlotsOf(
   const warn = host?.warnOf(`The ${place}`);
   return new LeasedSlots(name, maxConcurrent, fleet, {
     ...events,
-    disputed: () => warn?.(disputeOver(`maxConcurrent ${maxConcurrent}`)),
+    disputed: (own) => warn?.(disputeOver(`maxConcurrent ${own}`)),
   });
 }

@@ -24,6 +24,7 @@ export function bucketOf(
   const warn = host?.warnOf(`The ${place}`);
   return new LeasedBucket(name, rate, fleet, {
     ...events,
-    disputed: () => warn?.(disputeOver(`${limit} in ${intervalMs} ms with a burst of ${burst}`)),
+    disputed: (own) =>
+      warn?.(disputeOver(`${own.limit} in ${own.intervalMs} ms with a burst of ${own.burst}`)),
   });
 }

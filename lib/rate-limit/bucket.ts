@@ -1,3 +1,5 @@
+import type { TokenRate } from '../fleet/shared-tokens.js';
+
 /** Where a rate limit has its tokens from: whoever is let in takes some out. It never waits. */
 export interface Bucket {
   /** Tells those that were taken last from those that will be. */
@@ -21,7 +23,7 @@ export interface Bucket {
   /** Whether a new one would let in no less than it. */
   isLikeNew(at: number): boolean;
   /** It fills up at another rate from now on. */
-  change(limit: number, burst: number, at: number): void;
+  change(rate: TokenRate, at: number): void;
   /** Until then nobody has any; then there is no more than one, and others come at the rate of the limit. */
   pause(until: number, at: number): void;
   /** How long that lasts, in ms. */

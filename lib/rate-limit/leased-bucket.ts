@@ -21,7 +21,7 @@ export interface LeaseEvents {
   /** Nobody gets any for a while. */
   paused(): void;
   /** Another instance has another rate by the same name. */
-  disputed(): void;
+  disputed(own: TokenRate): void;
 }
 
 /**
@@ -152,9 +152,9 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
     return !this.isAlone || this.share.isLikeNew(at);
   }
 
-  change(limit: number, burst: number, at: number): void {
-    this.rate = { ...this.rate, limit, burst };
-    this.cutTo(burst);
+  change(rate: TokenRate, at: number): void {
+    this.rate = rate;
+    this.cutTo(rate.burst);
     this.spread(at);
   }
 
@@ -278,7 +278,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
     const pauseMs = this.pace.pauseMs(this.rate, wanted, this.instances, isShort);
     this.retryAt = isShort ? at + Math.max(pauseMs, waitMs) : at;
     this.trustedUntil = this.retryAt + LAPSE * this.leaseMs;
-    if (isDisputed) this.events.disputed();
+    if (isDisputed) this.events.disputed(this.rate);
     this.plan(at);
   }
 
@@ -298,9 +298,10 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
 
   /** The share of one's own has to know what was let in, and how many share. */
   private spread(at: number): void {
-    const { limit } = this.rate;
+    const { limit, intervalMs } = this.rate;
     this.instances = this.fleet.link.instances;
-    this.share.change(limit / this.instances, this.shareOfBurst, at);
+    const burst = this.shareOfBurst;
+    this.share.change({ limit: limit / this.instances, intervalMs, burst }, at);
     this.share.drain(this.untold, at);
     this.untold = 0;
   }

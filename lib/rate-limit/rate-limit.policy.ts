@@ -3,6 +3,7 @@ import { MAX_TIMER_MS, now } from '../common/clock.js';
 import { check, positiveCount, remembering } from '../common/options.js';
 import { Turn } from '../common/turn.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import { checkSharedStays } from '../fleet/sharing.js';
 import { Alone } from '../stage/alone.js';
 import {
   type Admission,
@@ -69,15 +70,13 @@ const optionsOf = remembering((place, options: Partial<RateLimitOptions>) => {
  * is refused at once; every step is O(1), and there is a timer only while somebody waits.
  */
 export class RateLimitPolicy implements AttemptStage {
-  readonly options: Readonly<ResolvedRateLimitOptions>;
-  /** The options without the defaults, for who builds on them. @internal */
-  readonly given: Readonly<Partial<RateLimitOptions>>;
   /**
    * Hears what the partner answers, where it is to.
    *
    * @internal
    */
-  readonly settled: AttemptStage['settled'];
+  settled: AttemptStage['settled'];
+  private inForce: ReturnType<typeof optionsOf>;
   private limit: number;
   /** That a new one would have. */
   private usualLimit: number;
@@ -106,10 +105,8 @@ export class RateLimitPolicy implements AttemptStage {
     options: Partial<RateLimitOptions>,
     private readonly host?: StageHost,
   ) {
-    const inForce = optionsOf(`rate limit "${name}"`, options);
-    this.given = inForce.given;
-    this.options = inForce.options;
-    const { limit, burst, maxWaitMs, adaptToResponses } = this.options;
+    this.inForce = optionsOf(`rate limit "${name}"`, options);
+    const { limit, burst } = this.options;
     this.limit = limit;
     this.usualLimit = limit;
     this.burst = burst;
@@ -117,15 +114,19 @@ export class RateLimitPolicy implements AttemptStage {
       refilled: () => this.serve(now()),
       paused: () => this.planAnew(now()),
     });
-    // One whose turn comes in the last moment has it.
-    const timeoutMs = Math.min(maxWaitMs + RESOLUTION_MS, MAX_TIMER_MS);
-    this.queue = new TicketQueue(timeoutMs, (ticket) => this.expire(ticket));
-    this.settled = adaptToResponses
-      ? (_permit, _attempt, how, error, _at, result) =>
-          this.hear(how, how === 'success' ? result : error)
-      : undefined;
+    this.queue = new TicketQueue(this.timeoutMs, (ticket) => this.expire(ticket));
+    this.settled = this.listener;
     this.telemetry = host && new RateLimitTelemetry(name, host);
     this.telemetry?.limited(limit);
+  }
+
+  get options(): Readonly<ResolvedRateLimitOptions> {
+    return this.inForce.options;
+  }
+
+  /** The options without the defaults, for who builds on them. @internal */
+  get given(): Readonly<Partial<RateLimitOptions>> {
+    return this.inForce.given;
   }
 
   /**
@@ -164,12 +165,33 @@ export class RateLimitPolicy implements AttemptStage {
    */
   setLimit(limit: number): void {
     check(`rate limit "${this.name}".setLimit()`, limit, positiveCount);
-    const at = now();
-    this.limit = limit;
-    this.burst = this.given.burst ?? limit;
-    this.bucket.change(limit, this.burst, at);
-    this.telemetry?.limited(limit);
-    this.planAnew(at);
+    this.goBy(limit, this.given.burst ?? limit);
+    this.planAnew(now());
+  }
+
+  /**
+   * It goes by other options from now on. What is in the bucket stays there, up to the new burst, so that in
+   * any time no more begin than by the greater of the two limits. Those who wait have their turns anew, and
+   * wait no longer than by the `maxWaitMs` that they came by. Where the rate (`limit`, `intervalMs`, `burst`)
+   * is another than before, it takes the place of what `setLimit()` said, and else that stays.
+   *
+   * @throws ResilienceConfigurationError, also where `shared` is another
+   * @internal
+   */
+  change(options: Partial<RateLimitOptions>): void {
+    const place = `rate limit "${this.name}"`;
+    const inForce = optionsOf(place, options);
+    const before = this.options;
+    checkSharedStays(place, before.shared, inForce.options.shared);
+    this.inForce = inForce;
+    const { limit, intervalMs, burst } = inForce.options;
+    this.queue.limitTo(this.timeoutMs);
+    this.settled = this.listener;
+    if (before.limit !== limit || before.intervalMs !== intervalMs || before.burst !== burst) {
+      this.usualLimit = limit;
+      this.goBy(limit, burst);
+    }
+    this.planAnew(now());
   }
 
   /** Not before a new one would let in no more than this, nor where it has another limit than that would. */
@@ -235,6 +257,24 @@ export class RateLimitPolicy implements AttemptStage {
     this.bucket.dispose?.();
   }
 
+  /** One whose turn comes in the last moment has it. */
+  private get timeoutMs(): number {
+    return Math.min(this.options.maxWaitMs + RESOLUTION_MS, MAX_TIMER_MS);
+  }
+
+  private get listener(): AttemptStage['settled'] {
+    if (!this.options.adaptToResponses) return undefined;
+    return (_permit, _attempt, how, error, _at, result) =>
+      this.hear(how, how === 'success' ? result : error);
+  }
+
+  private goBy(limit: number, burst: number): void {
+    this.limit = limit;
+    this.burst = burst;
+    this.bucket.change({ limit, intervalMs: this.options.intervalMs, burst }, now());
+    this.telemetry?.limited(limit);
+  }
+
   private permit(weight: number): number | Weighed {
     const { receipt } = this.bucket;
     return weight === 1 ? receipt : new Weighed(weight, receipt);
@@ -285,7 +325,7 @@ export class RateLimitPolicy implements AttemptStage {
         break;
       }
       const { weight } = ticket;
-      if (this.options.weight === undefined ? bucket.takeLate(at) : bucket.take(weight, at)) {
+      if (weight === 1 ? bucket.takeLate(at) : bucket.take(weight, at)) {
         queue.remove(ticket);
         ticket.settle(this.permit(weight));
         continue;

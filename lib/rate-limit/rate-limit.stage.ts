@@ -58,6 +58,7 @@ export const rateLimitStage = namedStage<RateLimitTypes, Partial<RateLimitOption
     snapshot: (rateLimit) => rateLimit.getSnapshot(),
     sum: (snapshots) => sumOfRateLimits(snapshots as RateLimitSnapshot[]),
     health: rateLimitHealth,
+    change: (rateLimit, options) => rateLimit.change(options),
     left: RateLimitTelemetry.left,
     shutdown: (rateLimit) => rateLimit.shutdown(),
     dispose: (rateLimit) => rateLimit.dispose(),

@@ -1,4 +1,5 @@
 import { clock } from '../common/clock.js';
+import type { TokenRate } from '../fleet/shared-tokens.js';
 import type { Bucket } from './bucket.js';
 
 /** Sums of fractions are not exact: so little is nothing. */
@@ -28,7 +29,7 @@ export class TokenBucket implements Bucket {
 
   constructor(
     limit: number,
-    private readonly intervalMs: number,
+    intervalMs: number,
     private burst: number,
   ) {
     this.perMs = limit / intervalMs;
@@ -108,9 +109,9 @@ export class TokenBucket implements Bucket {
   }
 
   /** It fills up at another rate from now on. More than there is, nobody gets for that. */
-  change(limit: number, burst: number, at: number): void {
+  change({ limit, intervalMs, burst }: TokenRate, at: number): void {
     this.refill(at);
-    this.perMs = limit / this.intervalMs;
+    this.perMs = limit / intervalMs;
     this.burst = burst;
     this.tokens = Math.min(this.tokens, burst);
   }

@@ -2,7 +2,7 @@ import { now } from '../common/clock.js';
 import { TimeWindow } from '../common/time-window.js';
 import type { FleetLink } from '../fleet/fleet.js';
 import type { Membership } from '../fleet/membership.js';
-import { checkSharing } from '../fleet/sharing.js';
+import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
 import type { Retention, StageAttempt } from '../stage/attempt-stage.js';
 import {
   checkRetryBudgetOptions,
@@ -31,6 +31,18 @@ interface Limit {
   readonly share: number;
 }
 
+function limitsOf(windowMs: number): readonly Limit[] {
+  return PACE.map(({ part, shares }) => ({
+    retries: new TimeWindow(part(windowMs) * ALL),
+    share: Math.min(1, (shares * part(windowMs)) / windowMs),
+  }));
+}
+
+/** So many count as of that moment. */
+function count(window: TimeWindow, calls: number, at: number): void {
+  for (let call = 0; call < calls; call++) window.record(at, false, false);
+}
+
 /** The call that a retry is of, as far as its key needs it. */
 export type BudgetedCall = Pick<StageAttempt, 'self' | 'args'>;
 
@@ -57,13 +69,11 @@ export interface BudgetSource {
  * it counts a retry when it is scheduled.
  */
 export class RetryBudget implements BudgetSource {
-  readonly options: Readonly<ResolvedRetryBudgetOptions>;
+  private inForce: Readonly<ResolvedRetryBudgetOptions>;
   /** Of those that the floor is for together. */
   private readonly sharers: Pick<FleetLink, 'instances'> | undefined;
-  private readonly firstAttempts: TimeWindow;
-  private readonly limits: readonly Limit[];
-  /** All retries of the window. */
-  private readonly whole: TimeWindow;
+  private firstAttempts: TimeWindow;
+  private limits: readonly Limit[];
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: RetryBudgetOptions);
@@ -78,17 +88,41 @@ export class RetryBudget implements BudgetSource {
     fleet?: Membership,
   ) {
     const place = `retry budget "${name}"`;
-    this.options = resolveRetryBudgetOptions(checkRetryBudgetOptions(place, options));
+    this.inForce = resolveRetryBudgetOptions(checkRetryBudgetOptions(place, options));
     const { windowMs, shared } = this.options;
     checkSharing(place, shared, fleet);
     this.sharers = shared === true ? fleet?.link : undefined;
     this.firstAttempts = new TimeWindow(windowMs);
-    const limits = PACE.map(({ part, shares }) => ({
-      retries: new TimeWindow(part(windowMs) * ALL),
-      share: Math.min(1, (shares * part(windowMs)) / windowMs),
-    }));
-    this.limits = limits;
-    this.whole = (limits[0] as Limit).retries;
+    this.limits = limitsOf(windowMs);
+  }
+
+  get options(): Readonly<ResolvedRetryBudgetOptions> {
+    return this.inForce;
+  }
+
+  /**
+   * It goes by other options from now on. What was spent and what it was earned by stays. Where the window is
+   * of another length, all retries that the one before holds count as of this moment, and so do the first
+   * attempts; of these, where it is shorter, only its part.
+   *
+   * @throws ResilienceConfigurationError, also where `shared` is another
+   * @internal
+   */
+  change(options: RetryBudgetOptions): void {
+    const place = `retry budget "${this.name}"`;
+    const inForce = resolveRetryBudgetOptions(checkRetryBudgetOptions(place, options));
+    checkSharedStays(place, this.options.shared, inForce.shared);
+    const { windowMs } = this.options;
+    this.inForce = inForce;
+    if (inForce.windowMs === windowMs) return;
+    const at = now();
+    const { firstAttempts, limits } = this;
+    const part = Math.min(1, inForce.windowMs / windowMs);
+    this.firstAttempts = new TimeWindow(inForce.windowMs);
+    count(this.firstAttempts, Math.floor(firstAttempts.counts(at).calls * part), at);
+    this.limits = limitsOf(inForce.windowMs);
+    for (const [index, { retries }] of this.limits.entries())
+      count(retries, (limits[index] as Limit).retries.counts(at).calls, at);
   }
 
   /** A call begins. */
@@ -113,6 +147,11 @@ export class RetryBudget implements BudgetSource {
   /** That of a call: one for all. */
   of(): RetryBudget {
     return this;
+  }
+
+  /** All retries of the window. */
+  private get whole(): TimeWindow {
+    return (this.limits[0] as Limit).retries;
   }
 
   /** What was spent in the window must not be there again. */

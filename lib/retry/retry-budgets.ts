@@ -1,18 +1,19 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { Registry } from '../common/registry.js';
-import { checkSharing } from '../fleet/sharing.js';
+import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
 import {
   type KeyFunction,
   needingKey,
   resolveKeyedOptions,
   splitKeyed,
 } from '../stage/keyed.options.js';
-import { KeyedInstances } from '../stage/keyed-instances.js';
+import { type ChangedParts, KeyedInstances } from '../stage/keyed-instances.js';
 import { KeyedReports } from '../stage/keyed-metrics.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { BudgetByKey } from './budget-by-key.js';
 import { type BudgetSource, RetryBudget } from './retry-budget.js';
 import {
+  checkRetryBudgetOptions,
   type RetryBudgetByKey,
   type RetryBudgetOptions,
   resolveRetryBudgetOptions,
@@ -38,6 +39,17 @@ export class RetryBudgets {
   add(name: string, options: RetryBudgetOptions): void {
     const place = `retryBudgets.${name}`;
     this.named.add(this.make(name, options, place), place);
+    this.given.set(name, options);
+  }
+
+  /**
+   * One with a name goes by other options from now on, by key or not; its key function stays.
+   *
+   * @throws ResilienceConfigurationError where the name is unknown, or the options are wrong
+   */
+  change(name: string, options: RetryBudgetOptions): void {
+    const place = `retryBudgets.${name}`;
+    this.changeOne(this.named.find(name, place) as Budgets, options, place);
     this.given.set(name, options);
   }
 
@@ -117,26 +129,45 @@ export class RetryBudgets {
       : this.keyed(name, options, place);
   }
 
+  private changeOne(budget: Budgets, options: RetryBudgetOptions, place: string): void {
+    const [, own] = splitKeyed<RetryBudgetOptions>(checkRetryBudgetOptions(place, options));
+    if (budget instanceof KeyedInstances) {
+      const { shared } = budget.options as RetryBudgetOptions;
+      checkSharedStays(place, shared, own.shared);
+      budget.change(this.partsOf(options), (each) => each.change(own));
+    } else {
+      budget.change(own);
+    }
+  }
+
+  /** What options by key say. */
+  private partsOf(options: RetryBudgetOptions): ChangedParts<RetryBudget> {
+    const [keyed, own] = splitKeyed<RetryBudgetOptions>(options);
+    return {
+      given: options,
+      keyed: resolveKeyedOptions(keyed),
+      options: resolveRetryBudgetOptions(own),
+      make: (instance) => new RetryBudget(instance, own, this.host.fleet),
+    };
+  }
+
   private keyed(
     name: string,
     options: RetryBudgetOptions,
     place: string,
   ): KeyedInstances<RetryBudget> {
-    const [keyed, given] = splitKeyed<RetryBudgetOptions>(options);
-    const resolved = resolveKeyedOptions(keyed);
     const warn = this.host.warnOf(`The retry budget "${name}"`);
+    const parts = this.partsOf(options);
+    const { maxKeys } = parts.keyed;
     return new KeyedInstances<RetryBudget>({
+      ...parts,
       name,
       place,
-      given: options,
-      keyed: resolved,
-      options: resolveRetryBudgetOptions(given),
       reports: new KeyedReports(this.host, name, {}, false),
-      make: (instance) => new RetryBudget(instance, given, this.host.fleet),
       reveal: (budget) => budget,
       dispose: () => undefined,
       shutdown: () => undefined,
-      crowded: () => warn(crowded(resolved.maxKeys)),
+      crowded: () => warn(crowded(maxKeys)),
     });
   }
 }

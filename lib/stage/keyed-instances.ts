@@ -64,6 +64,9 @@ export interface KeyedParts<P> {
   crowded(): void;
 }
 
+/** What of that can be other at run time. */
+export type ChangedParts<P> = Pick<KeyedParts<P>, 'given' | 'keyed' | 'options' | 'make' | 'fleet'>;
+
 /**
  * The instances of one name by key. Those that no attempt is in are in one of two lists, the longest idle
  * first: `idle`, of which one goes where there are too many, and `staying`, whose state would be lost. What
@@ -89,10 +92,20 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   private replacement: P | undefined = undefined;
   /** What was said of all. */
   private action: ((policy: P) => void) | undefined = undefined;
+  /** How one is made that this is then said of, and what was changed after it. */
+  private makeBefore: KeyedParts<P>['make'];
+  private changeAfter: ((policy: P) => void) | undefined = undefined;
+  private current: KeyedParts<P>;
 
-  constructor(readonly parts: KeyedParts<P>) {
+  constructor(parts: KeyedParts<P>) {
     this.name = parts.name;
     this.pattern = nameOf(parts.name, ALL);
+    this.current = parts;
+    this.makeBefore = parts.make;
+  }
+
+  get parts(): KeyedParts<P> {
+    return this.current;
   }
 
   /** In force of each. */
@@ -125,6 +138,8 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
 
   forAll(action: (policy: P) => void): void {
     this.action = action;
+    this.makeBefore = this.parts.make;
+    this.changeAfter = undefined;
     this.saying(this.pattern, () => {
       if (this.entries.size === 0) this.sayOfNone(action);
       for (const entry of this.all()) {
@@ -132,6 +147,21 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
         this.settleDown(entry);
       }
     });
+  }
+
+  /**
+   * From now on they go by other options, those that there are and those that come. What was said of all
+   * before was said before also for those that come.
+   */
+  change(parts: ChangedParts<P>, change: (policy: P) => void): void {
+    this.current = { ...this.current, ...parts };
+    if (this.replacement !== undefined) return;
+    if (this.action === undefined) this.makeBefore = parts.make;
+    else this.changeAfter = change;
+    for (const entry of this.all()) {
+      change(entry.policy);
+      this.settleDown(entry);
+    }
   }
 
   forget(key: PolicyKey): boolean {
@@ -248,11 +278,12 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     const { parts } = this;
     const name = nameOf(this.name, key ?? '');
     const host = parts.reports.of(name, key);
-    const made = this.replacement ?? parts.make(name, host);
+    const made = this.replacement ?? this.makeBefore(name, host);
     const policy = made as P & Partial<AttemptStage>;
     for (let each = 0; each < this.operations; each++) policy.joined?.();
     if (this.isClosed) parts.shutdown(policy);
     this.saying(undefined, () => this.act(policy));
+    this.changeAfter?.(policy);
     parts.fleet?.made(policy);
     return new Keyed(key, policy, host, at);
   }

@@ -22,7 +22,7 @@ export class TicketQueue<T extends Ticket> {
   private readonly critical = new Lane();
   private readonly ordinary = new Lane();
   private readonly sheddable = new Lane();
-  private readonly timeouts: TimerQueue<QueueTimeout> | undefined;
+  private timeouts: TimerQueue<QueueTimeout> | undefined = undefined;
 
   /**
    * @param timeoutMs how long a ticket may wait
@@ -32,6 +32,12 @@ export class TicketQueue<T extends Ticket> {
     timeoutMs: number | undefined,
     private readonly expired: (ticket: T) => void,
   ) {
+    this.limitTo(timeoutMs);
+  }
+
+  /** Whoever comes from now on may wait so long; the others for as long as they were told. */
+  limitTo(timeoutMs: number | undefined): void {
+    if (timeoutMs === this.timeouts?.delayMs) return;
     this.timeouts = timeoutMs === undefined ? undefined : new TimerQueue(timeoutMs);
   }
 
@@ -66,7 +72,7 @@ export class TicketQueue<T extends Ticket> {
     lane.weight += ticket.weight;
     ticket.scope.beginWait(now());
     if (this.timeouts === undefined) return;
-    ticket.timeout = new QueueTimeout(() => {
+    ticket.timeout = new QueueTimeout(this.timeouts, () => {
       ticket.timeout = undefined; // the timer has let go of it already
       this.expired(ticket);
     });
@@ -82,7 +88,8 @@ export class TicketQueue<T extends Ticket> {
     lane.remove(ticket);
     lane.weight = lane.first === undefined ? 0 : lane.weight - ticket.weight; // sums of fractions are not exact
     ticket.scope.endWait(now());
-    if (ticket.timeout !== undefined) this.timeouts?.remove(ticket.timeout);
+    const { timeout } = ticket;
+    if (timeout !== undefined) timeout.queue.remove(timeout);
     ticket.timeout = undefined;
     return true;
   }

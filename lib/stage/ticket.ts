@@ -1,4 +1,4 @@
-import type { Expiring } from '../common/timer-queue.js';
+import type { Expiring, TimerQueue } from '../common/timer-queue.js';
 import type { Scope } from '../context/scope.js';
 
 /** A place in the queue of a stage. */
@@ -33,5 +33,9 @@ export class QueueTimeout implements Expiring<QueueTimeout> {
   next: QueueTimeout | undefined = undefined;
   expiresAt = 0;
 
-  constructor(readonly expire: () => void) {}
+  /** @param queue in which it ends */
+  constructor(
+    readonly queue: TimerQueue<QueueTimeout>,
+    readonly expire: () => void,
+  ) {}
 }

@@ -60,7 +60,7 @@ function take(steps: readonly Step[], limit: number, burst: number) {
   for (const each of steps) {
     if (each.type === 'elapse') at += each.ms;
     else if (each.type === 'change') {
-      bucket.change(each.limit, each.burst, at);
+      bucket.change({ ...each, intervalMs: 1_000 }, at);
       limits.push({ at, ...each });
     } else if (each.type === 'pause') {
       bucket.pause(at + each.ms, at);
