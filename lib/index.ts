@@ -123,6 +123,14 @@ export {
   type UndiciAnswer,
   type UndiciRequest,
 } from './outbound/resilient-request.js';
+export type {
+  Overridden,
+  ResilienceOverrides,
+  StageOverrides,
+  Switch,
+  TimeoutOverrides,
+} from './overrides/overrides.js';
+export type { OptionChange, ReconfiguredEvent } from './overrides/overrides.telemetry.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 export type { OperationTracer, TracedOperation } from './pipeline/tracer.js';
 export {
@@ -140,7 +148,7 @@ export type {
 export { RateLimitPolicy, type RateLimitSnapshot } from './rate-limit/rate-limit.policy.js';
 export { RateLimitRegistry } from './rate-limit/rate-limit.stage.js';
 export { ResilienceModule } from './resilience.module.js';
-export { ResilienceService } from './resilience.service.js';
+export { type ReconfigureScope, ResilienceService } from './resilience.service.js';
 export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';
 export type {
   ResilienceDefaults,

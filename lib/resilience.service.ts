@@ -1,13 +1,24 @@
 import { describeOperation, type OperationDescription } from './binding/operation.js';
 import type { ResilienceRuntime } from './binding/runtime.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
+import { boolean, checkOptions, type Rules, text } from './common/options.js';
 import type { AttemptContext } from './context/scope.js';
+import type { ControlScope } from './fleet/control-scope.js';
 import type { FleetView } from './fleet/fleet-view.js';
+import type { ResilienceOverrides } from './overrides/overrides.js';
 import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 import type { ServiceOptions } from './service/service.options.js';
 import type { AnyStage } from './stage/define-stage.js';
 import { isInline } from './stage/named-instances.js';
 import type { StageInstances } from './stage/stage-instances.js';
+
+/** Who reconfigures, and whom it is for. */
+export interface ReconfigureScope extends ControlScope {
+  /** Who does it, for the log and the event. */
+  by?: string;
+}
+
+const SCOPE_RULES: Rules<ReconfigureScope> = { fleet: boolean, by: text };
 
 /** Resilient calls of code that no decorator is on, and a view of all operations. Injectable. */
 export class ResilienceService {
@@ -67,6 +78,24 @@ export class ResilienceService {
     return this.runtime
       .operations()
       .map((operation) => describeOperation(operation, catalog.stages));
+  }
+
+  /**
+   * Changes options while the application runs. All of it is checked first, also on what it comes to together
+   * with what was said before, and then applied as one. Calls in flight end by the options that they began with.
+   *
+   * It is put onto what was said at run time before, option by option; `null` takes an option back to what lies
+   * below.
+   *
+   * @throws ResilienceConfigurationError having changed nothing, with the place and what is allowed
+   *
+   * @example
+   * resilience.reconfigure({ operations: { 'PaymentsClient.charge': { timeout: 800, retry: { maxAttempts: 1 } } } })
+   */
+  reconfigure(overrides: ResilienceOverrides, scope: ReconfigureScope = {}): void {
+    const place = 'ResilienceService.reconfigure()';
+    const { by } = checkOptions<ReconfigureScope>(place, scope, SCOPE_RULES);
+    this.runtime.live.reconfigure(place, overrides, by);
   }
 
   /**

@@ -93,7 +93,8 @@ export class ClassOperations {
       atEdge,
       kind,
       upstream,
-      pipeline: this.factory.make(name, service ?? className, plan),
+      blueprint: plan.blueprint,
+      pipeline: this.factory.make(name, service ?? className, plan, plan.blueprint),
     };
   }
 

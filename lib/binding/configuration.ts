@@ -20,6 +20,7 @@ import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
 import { stageReports } from '../observability/stage-reports.js';
 import type { Telemetry } from '../observability/telemetry.js';
+import { OverridesLog } from '../overrides/overrides-log.js';
 import {
   checkModuleOptions,
   type ResilienceModuleOptions,
@@ -28,6 +29,8 @@ import {
 import type { InFlight } from '../shutdown/in-flight.js';
 import { STAGES } from '../stages.js';
 import { Memory } from '../state/memory.js';
+import { LiveOptions } from './live-options.js';
+import type { Operation } from './operation.js';
 import { PolicyCatalog } from './policy-catalog.js';
 
 /** What an application's options come to: where outcomes go, and what decorators can refer to. */
@@ -41,14 +44,22 @@ export interface Configuration {
   /** Without the named policies yet. */
   readonly catalog: PolicyCatalog;
   readonly chaos: Chaos;
+  readonly live: LiveOptions;
   /** Where it is one of many instances. */
   readonly fleet: Membership | undefined;
   /** Where what its policies have learnt outlives it. */
   readonly memory: Memory | undefined;
 }
 
-/** @throws ResilienceConfigurationError */
-export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlight): Configuration {
+/**
+ * @param operations those that there are
+ * @throws ResilienceConfigurationError
+ */
+export function configurationOf(
+  given: ResilienceModuleOptions,
+  inFlight: InFlight,
+  operations: () => readonly Operation[],
+): Configuration {
   const stages = stagesOf(given);
   const options = checkModuleOptions(given, stages);
   const { captureStackTrace = false, defaults = {} } = options;
@@ -68,7 +79,8 @@ export function configurationOf(given: ResilienceModuleOptions, inFlight: InFlig
     warnOf,
   });
   const chaos = new Chaos(options.chaos, telemetry, fleet?.orders);
-  return { options, telemetry, catalog, chaos, fleet, memory };
+  const live = new LiveOptions(catalog, operations, new OverridesLog(telemetry.events));
+  return { options, telemetry, catalog, chaos, live, fleet, memory };
 }
 
 function warnOf(what: string): (error: unknown) => void {

@@ -4,6 +4,7 @@ import { display, ResilienceConfigurationError } from '../common/configuration.e
 import type { MethodDefinition, Settings } from '../dispatch/method-definition.js';
 import { isHandler, safetyOf } from '../nest/handlers.js';
 import type { Stages } from '../pipeline/stages.js';
+import { type Blueprint, blueprintOf } from './blueprint.js';
 import type { ClassCoverage } from './class-coverage.js';
 import { checkSaidOnce, orderWarnings } from './decorator-order.js';
 import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
@@ -28,6 +29,7 @@ export interface MethodPlan extends ResolvedOperation {
   readonly traits: MethodTraits;
   /** What the user should know, though it is no error. */
   readonly warnings: readonly string[];
+  readonly blueprint: Blueprint;
 }
 
 /**
@@ -52,13 +54,7 @@ export function planClass(
     const name = operationNameOf(type, definition);
     claim(name, definition.key);
     const layers = coverage.layersFor(definition);
-    const plan = planMethod(type, definition, name, layers, catalog);
-    checkSuited(plan, atDecorators(`${classNameOf(type)}.${String(definition.key)}`), catalog, {
-      ...plan.traits,
-      arguments: argumentsOf(definition, plan.traits),
-      isRequestScoped,
-    });
-    plans.set(definition, plan);
+    plans.set(definition, planMethod(type, definition, name, layers, catalog, isRequestScoped));
   }
   checkCircles(plans, '@Fallback()', 'fallbacks that end', ({ fallback }) => fallback?.handler);
   checkCircles(plans, '@Retry()', 'preparations that end', beforeRetryOf);
@@ -119,26 +115,72 @@ function planMethod(
   name: string,
   ofClass: readonly Settings[],
   catalog: PolicyCatalog,
+  isRequestScoped: boolean,
 ): MethodPlan {
   const { key, settings } = definition;
-  const method = methodOf(definition);
-  const layers = settings === undefined ? [...ofClass] : [...ofClass, settings];
-  const place = `${classNameOf(type)}.${String(key)}`;
-  const resolved = new StageResolver(catalog, name, atDecorators(place), layers).resolve();
-  const kind = isHandler(method) ? 'handler' : 'provider';
+  const className = classNameOf(type);
+  const place = `${className}.${String(key)}`;
+  const layers = settings === undefined ? ofClass : [...ofClass, settings];
+  const placeOf = atDecorators(place);
+  const resolver = new StageResolver(catalog, { operation: name, className }, placeOf, layers);
+  const resolved = resolver.resolve();
   const traits = traitsOf(type, definition);
+  const kind = isHandler(methodOf(definition)) ? 'handler' : 'provider';
+  const fitted = (stages: Stages): FittedStages => {
+    const fitted = fitStages(type, definition, place, kind, traits, stages);
+    checkSuited(fitted, placeOf, catalog, {
+      ...traits,
+      arguments: argumentsOf(definition, traits),
+      isRequestScoped,
+    });
+    return fitted;
+  };
+  const { stages, warnings } = fitted(resolved.stages);
+  return {
+    ...resolved,
+    stages,
+    name,
+    className,
+    kind,
+    traits,
+    blueprint: blueprintOf(resolver, (proposed) => fitted(proposed).stages),
+    warnings: [
+      ...warnings,
+      ...orderWarnings(place, definition, ofClass, stages),
+      ...adviceOnReturns(place, kind, traits),
+    ],
+  };
+}
+
+/** What is left of stages where they meet a method, with what the user should know of that. */
+interface FittedStages {
+  readonly stages: Stages;
+  readonly warnings: readonly string[];
+}
+
+/** @throws ResilienceConfigurationError where a stage cannot be around the method */
+function fitStages(
+  type: Class,
+  definition: MethodDefinition,
+  place: string,
+  kind: MethodPlan['kind'],
+  traits: MethodTraits,
+  given: Stages,
+): FittedStages {
+  const { key, settings } = definition;
+  const { retry, hedge, fallback } = given;
   const warnings: string[] = [];
-  const { retry, hedge, fallback } = resolved.stages;
-  const isUnsafe = kind === 'handler' && safetyOf(method) === 'unsafe';
+  let stages = given;
+  const isUnsafe = kind === 'handler' && safetyOf(methodOf(definition)) === 'unsafe';
   if (retry && isUnsafe && !retry.options.idempotent) {
     warnings.push(
       `${place}: @Retry() is inactive, because repeating this handler may do harm; idempotent: true says that it does not`,
     );
-    resolved.stages = { ...resolved.stages, retry: undefined };
+    stages = { ...stages, retry: undefined };
   }
   const streams = traits.returns === 'observable' || traits.returns === 'async-generator';
   if (hedge !== undefined && streams && settings?.hedge === undefined) {
-    resolved.stages = { ...resolved.stages, hedge: undefined }; // of the class, and not meant for this one
+    stages = { ...stages, hedge: undefined }; // of the class, and not meant for this one
   } else if (hedge !== undefined && streams) {
     throw new ResilienceConfigurationError(
       `${place} @Hedge()`,
@@ -150,29 +192,27 @@ function planMethod(
       ? 'two of this handler at once would both send the response; use @Res({ passthrough: true })'
       : 'making this handler twice may do harm';
     warnings.push(`${place}: @Hedge() is inactive, because ${reason}`);
-    resolved.stages = { ...resolved.stages, hedge: undefined };
+    stages = { ...stages, hedge: undefined };
   }
   if (fallback?.handler === key && settings?.fallback === undefined) {
     // A class's fallback is one of its methods too, but never its own.
-    resolved.stages = { ...resolved.stages, fallback: undefined };
+    stages = { ...stages, fallback: undefined };
   } else if (fallback?.handler !== undefined && typeof fallback.handler !== 'function') {
     checkMethod(type, `${place} @Fallback()`, fallback.handler, key);
   }
-  const beforeRetry = beforeRetryOf(resolved.stages);
+  const beforeRetry = beforeRetryOf(stages);
   if (beforeRetry === key && settings?.retry === undefined)
-    resolved.stages = { ...resolved.stages, retry: undefined }; // of the class, before whose retries it runs
+    stages = { ...stages, retry: undefined }; // of the class, before whose retries it runs
   else if (beforeRetry !== undefined && typeof beforeRetry !== 'function')
     checkMethod(type, `${place} @Retry().beforeRetry`, beforeRetry as PropertyKey, key);
-  if (resolved.stages.fallback !== undefined && traits.sendsItself) {
+  if (stages.fallback !== undefined && traits.sendsItself) {
     warnings.push(
       `${place}: what @Fallback() answers is not sent, because this handler sends its response itself; use @Res({ passthrough: true })`,
     );
   }
   if (AROUND_HANDLERS.has(key) && traits.isSafeCall !== undefined)
-    warnings.push(...warningsAround(place, resolved.stages));
-  warnings.push(...orderWarnings(place, definition, ofClass, resolved.stages));
-  warnings.push(...adviceOnReturns(place, kind, traits));
-  return { ...resolved, name, className: classNameOf(type), kind, traits, warnings };
+    warnings.push(...warningsAround(place, stages));
+  return { stages, warnings };
 }
 
 /** A transport takes whatever a handler returns; code has to know it when it calls. */

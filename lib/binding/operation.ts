@@ -2,6 +2,7 @@ import type { Pipeline } from '../pipeline/pipeline.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { DescriptionsOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
+import type { Blueprint } from './blueprint.js';
 
 /** Who calls an operation: the application's code, a transport, or `ResilienceService`. */
 export type OperationKind = 'provider' | 'handler' | 'service';
@@ -23,6 +24,7 @@ export interface Operation {
   readonly kind: OperationKind;
   readonly upstream: string | undefined;
   readonly pipeline: Pipeline;
+  readonly blueprint: Blueprint;
 }
 
 export function describeOperation(

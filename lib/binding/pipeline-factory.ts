@@ -6,6 +6,7 @@ import { Pipeline } from '../pipeline/pipeline.js';
 import { Plan, type Trace } from '../pipeline/plan.js';
 import type { TracedOperation } from '../pipeline/tracer.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
+import type { Blueprint } from './blueprint.js';
 import type { Configuration } from './configuration.js';
 import type { ResolvedOperation } from './stage-resolver.js';
 
@@ -23,8 +24,9 @@ export class PipelineFactory {
     name: string,
     service: string,
     { stages, upstream, onDiscard }: ResolvedOperation,
+    blueprint: Blueprint,
   ): Pipeline {
-    const { options, telemetry, chaos } = this.configuration;
+    const { options, telemetry, chaos, live } = this.configuration;
     const labels = {
       service,
       operation: name,
@@ -42,9 +44,14 @@ export class PipelineFactory {
       trace: this.tracing(labels),
       onDiscard: onDiscard && ((answer) => guard.run(() => onDiscard(answer))),
     });
-    if (chaos.options === undefined) return new Pipeline(plan);
+    for (const stage of plan.hooks.stages) stage.joined?.();
     const keepsAnswers = plan.lastGood !== undefined;
-    return new ChaoticPipeline(plan, new OperationChaos(chaos, name, upstream, keepsAnswers));
+    const pipeline =
+      chaos.options === undefined
+        ? new Pipeline(plan)
+        : new ChaoticPipeline(plan, new OperationChaos(chaos, name, upstream, keepsAnswers));
+    live.adopt({ blueprint, pipeline });
+    return pipeline;
   }
 
   /** However a tracer behaves, the call is made once, and is the call. */

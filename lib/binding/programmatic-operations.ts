@@ -11,18 +11,12 @@ import type { Stages } from '../pipeline/stages.js';
 import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
 import { isInline, type NamedPolicy } from '../stage/named-instances.js';
+import { blueprintOf } from './blueprint.js';
 import type { Operation } from './operation.js';
 import { OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
 import type { PolicyCatalog } from './policy-catalog.js';
-import {
-  checkSuited,
-  inOptions,
-  type ResolvedOperation,
-  StageResolver,
-  settingsOf,
-  UNKNOWN,
-} from './stage-resolver.js';
+import { checkSuited, inOptions, StageResolver, settingsOf, UNKNOWN } from './stage-resolver.js';
 
 /** The operations that no decorator is on: the bundles in `services`, and the pipelines made in code. */
 export class ProgrammaticOperations {
@@ -53,11 +47,7 @@ export class ProgrammaticOperations {
   addServices({ services }: ResilienceFeatureOptions): void {
     for (const name of Object.keys(services ?? {})) {
       this.names.claim(name, 'a bundle in services');
-      const resolved = new StageResolver(this.catalog, name, inOptions(`services.${name}`), [
-        { resilience: name },
-      ]).resolve();
-      checkSuited(resolved, inOptions(`services.${name}`), this.catalog, UNKNOWN);
-      this.services.set(name, this.operation(name, resolved));
+      this.services.set(name, this.operation(name, `services.${name}`, { resilience: name }));
     }
   }
 
@@ -78,13 +68,11 @@ export class ProgrammaticOperations {
     this.names.claim(name, 'a pipeline');
     const { stages } = this.catalog;
     const settings = settingsOf(checkServiceOptions(place, options, stages), stages);
-    const resolved = new StageResolver(this.catalog, name, inOptions(place), [settings]).resolve();
-    checkSuited(resolved, inOptions(place), this.catalog, UNKNOWN);
-    const operation = this.operation(name, resolved);
+    const operation = this.operation(name, place, settings);
     const { pipeline } = operation;
     this.pipelines.add(pipeline);
     this.operations.set(pipeline, operation);
-    const forget = this.loosenOwn(settings, resolved.stages);
+    const forget = this.loosenOwn(settings, pipeline.plan.stages);
     pipeline.onDisposed = () => {
       this.pipelines.delete(pipeline);
       forget();
@@ -92,12 +80,19 @@ export class ProgrammaticOperations {
     return operation;
   }
 
-  private operation(name: string, resolved: ResolvedOperation): Operation {
-    return {
-      kind: 'service',
-      upstream: resolved.upstream,
-      pipeline: this.factory.make(name, name, resolved),
+  private operation(name: string, place: string, settings: Settings): Operation {
+    const { catalog } = this;
+    const placeOf = inOptions(place);
+    const resolver = new StageResolver(catalog, { operation: name }, placeOf, [settings]);
+    const suited = (stages: Stages) => {
+      checkSuited({ stages }, placeOf, catalog, UNKNOWN);
+      return stages;
     };
+    const resolved = resolver.resolve();
+    suited(resolved.stages);
+    const blueprint = blueprintOf(resolver, suited);
+    const pipeline = this.factory.make(name, name, resolved, blueprint);
+    return { kind: 'service', upstream: resolved.upstream, blueprint, pipeline };
   }
 
   /**

@@ -29,6 +29,7 @@ export class ResilienceRuntime implements Configuration {
   readonly telemetry: Configuration['telemetry'];
   readonly catalog: PolicyCatalog;
   readonly chaos: Chaos;
+  readonly live: Configuration['live'];
   readonly fleet: Membership | undefined;
   readonly fleetView: FleetView | undefined;
   readonly memory: Memory | undefined;
@@ -49,12 +50,13 @@ export class ResilienceRuntime implements Configuration {
     features: readonly ResilienceFeatureOptions[] = [],
     readonly methods = new MethodDispatcher(),
   ) {
-    const configuration = configurationOf(given, this.shutdown);
-    const { options, telemetry, catalog, chaos, fleet, memory } = configuration;
+    const configuration = configurationOf(given, this.shutdown, () => this.operations());
+    const { options, telemetry, catalog, chaos, live, fleet, memory } = configuration;
     this.options = options;
     this.telemetry = telemetry;
     this.catalog = catalog;
     this.chaos = chaos;
+    this.live = live;
     this.fleet = fleet;
     this.memory = memory;
     this.fleetView =

@@ -1,12 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { check, defined, text } from '../common/options.js';
+import type { Layer, Origin } from '../common/origin.js';
 import { decoratorName, type Settings } from '../dispatch/method-definition.js';
+import { overrideKeyOf } from '../overrides/override-rules.js';
+import { OverridesInForce, type Target } from '../overrides/overrides-in-force.js';
 import type { Stages } from '../pipeline/stages.js';
 import { resilienceArgument } from '../service/resilience.options.js';
 import type { ServiceOptions } from '../service/service.options.js';
 import type { OperationTraits } from '../stage/call-keys.js';
 import { isInline } from '../stage/named-instances.js';
-import type { StageDefinition } from '../stage/stage-definition.js';
+import type { Said, StageDefinition } from '../stage/stage-definition.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 
 /** What is said beside stages. */
@@ -37,44 +41,164 @@ export interface ResolvedOperation {
   onDiscard?: ((answer: unknown) => unknown) | undefined;
 }
 
+/** What an operation would be. */
+export interface Proposal {
+  readonly operation: ResolvedOperation;
+  /** It is that from now on. */
+  keep(): void;
+}
+
+/** What was said together of an operation, stage by stage. */
+interface SaidLayer {
+  readonly origin: Origin;
+  readonly settings: Settings;
+}
+
+/** What a stage was resolved by, and what it came to. */
+interface Resolved {
+  readonly policy: unknown;
+  readonly overrides: readonly Layer[];
+  readonly sections: readonly unknown[];
+  readonly madeWith: readonly unknown[];
+}
+
 /**
  * Turns what decorators said into stages: later layers (the method's) override earlier ones (the
  * class's) field by field, `defaults` fill in the rest, and names become the policies they stand for.
+ *
+ * It is kept with its operation: overrides are layers above those, and where they change, only those stages
+ * get another policy of which something else is said. What has a name and a state is the same for ever.
  */
 export class StageResolver {
-  private readonly layers: Settings[];
+  readonly target: Target;
+  private readonly layers: readonly SaidLayer[];
   private service: string | undefined = undefined;
+  /** Also of stages that are switched off, for when they are on again. */
+  private readonly resolved = new Map<string, Resolved>();
 
   /**
-   * @param name what a policy of the operation's own is called
+   * @param target its operation's name is what a policy of its own is called
    * @param placeOf where a stage's settings stand, for messages
    */
   constructor(
     private readonly catalog: PolicyCatalog,
-    private readonly name: string,
+    target: Omit<Target, 'upstream'>,
     private readonly placeOf: PlaceOf,
-    layers: Settings[],
+    layers: readonly Settings[],
   ) {
-    this.layers = layers.flatMap((layer) =>
-      'resilience' in layer ? [...this.bundle(layer.resilience), layer] : [layer],
-    );
+    this.layers = layers.flatMap((settings): SaidLayer[] => {
+      const own: SaidLayer = { origin: 'decorator', settings };
+      return 'resilience' in settings ? [...this.bundle(settings.resilience), own] : [own];
+    });
+    this.checkKnown();
+    this.target = { ...target, upstream: this.upstream() };
   }
 
   /** @throws ResilienceConfigurationError */
   resolve(): ResolvedOperation {
-    this.checkKnown();
-    const upstream = this.upstream();
-    const stages: Record<string, unknown> = {};
+    const { operation, keep } = this.propose(OverridesInForce.NONE);
+    keep();
+    return operation;
+  }
+
+  /**
+   * What the operation would be under overrides.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  propose(overrides: OverridesInForce): Proposal {
+    const policies: Record<string, unknown> = {};
+    const resolved = new Map<string, Resolved>();
     for (const stage of this.catalog.stages) {
-      const values = this.values(stage.name);
-      if (values.length === 0) continue;
-      const place = this.placeOf(stage.name, stage);
-      const said = { operation: this.name, upstream, place, values, outer: stages };
-      stages[stage.name] = this.catalog.of(stage).resolve(said);
+      const found = this.find(stage, overrides, policies);
+      if (found === undefined) continue;
+      resolved.set(stage.name, found);
+      policies[stage.name] = found.policy;
     }
+    const { upstream } = this.target;
+    const stages = Object.fromEntries(
+      this.catalog.stages.flatMap((stage) =>
+        stage.name in policies && this.isOn(stage, overrides)
+          ? [[stage.name, policies[stage.name]]]
+          : [],
+      ),
+    );
     // The options that bring it have been checked.
     const onDiscard = this.values('onDiscard').at(-1) as ResolvedOperation['onDiscard'];
-    return { stages, service: this.service, upstream, onDiscard };
+    return {
+      operation: { stages, service: this.service, upstream, onDiscard },
+      keep: () => {
+        for (const [stage, found] of resolved) this.resolved.set(stage, found);
+      },
+    };
+  }
+
+  /** Whether something was said of a stage, also where it is switched off; two that one decorator says are one. */
+  has(stage: StageDefinition): boolean {
+    const key = overrideKeyOf(stage);
+    return this.catalog.stages.some(
+      (each) => overrideKeyOf(each) === key && this.values(each.name).length > 0,
+    );
+  }
+
+  /** Who said what of a stage, the lowest layer first. */
+  layersOf(stage: StageDefinition, overrides: OverridesInForce): readonly Layer[] {
+    return this.catalog.of(stage).layers?.(this.said(stage, overrides, {})) ?? [];
+  }
+
+  private isOn(stage: StageDefinition, overrides: OverridesInForce): boolean {
+    return stage.isSwitch === false || overrides.isOn(stage, this.target);
+  }
+
+  private find(
+    stage: StageDefinition,
+    overrides: OverridesInForce,
+    outer: Readonly<Record<string, unknown>>,
+  ): Resolved | undefined {
+    const { name, madeWith = [], sections = {} } = stage;
+    const isShared = stage.instances !== undefined;
+    const before = this.resolved.get(name);
+    if (isShared && before !== undefined) return before;
+    const said = isShared ? [] : this.overridesOf(stage, overrides);
+    if (said.length === 0 && this.values(name).length === 0) return undefined;
+    const by = {
+      overrides: said,
+      sections: isShared ? [] : Object.keys(sections).map((each) => overrides.section(each)),
+      madeWith: madeWith.map((each) => outer[each]),
+    };
+    if (before !== undefined && isSame(before, by)) return before;
+    const policy = this.catalog
+      .of(stage)
+      .resolve({ ...this.said(stage, overrides, outer), previous: before?.policy });
+    return { policy, ...by };
+  }
+
+  /** Of a stage that an operation does not have, what makes it one that it has. */
+  private overridesOf(stage: StageDefinition, overrides: OverridesInForce): readonly Layer[] {
+    if (stage.overriding === undefined) return [];
+    const mayHave =
+      this.has(stage) || (stage.overriding.isAddable && overrides.names(stage, this.target));
+    return mayHave ? overrides.of(stage, this.target) : [];
+  }
+
+  private said(
+    stage: StageDefinition,
+    overrides: OverridesInForce,
+    outer: Readonly<Record<string, unknown>>,
+  ): Said {
+    const { name } = stage;
+    const { operation, upstream } = this.target;
+    const own = this.layers.filter(({ settings }) => name in settings);
+    const above = stage.instances === undefined ? this.overridesOf(stage, overrides) : [];
+    return {
+      operation,
+      upstream,
+      place: above.at(-1)?.place ?? this.placeOf(name, stage),
+      values: [...own.map(({ settings }) => settings[name]), ...above.map((each) => each.options)],
+      origins: [...own, ...above].map(({ origin }) => origin),
+      overrides: (section, named) => overrides.named(section, named),
+      outer,
+    };
   }
 
   /** A decorator can be written where the stage that it is for was forgotten. */
@@ -82,7 +206,9 @@ export class StageResolver {
     const { stages } = this.catalog;
     const isKnown = (key: string) =>
       LABELS.includes(key) || stages.some(({ name }) => name === key);
-    const unknown = this.layers.flatMap((layer) => Object.keys(layer)).find((key) => !isKnown(key));
+    const unknown = this.layers
+      .flatMap(({ settings }) => Object.keys(settings))
+      .find((key) => !isKnown(key));
     if (unknown === undefined) return;
     throw new ResilienceConfigurationError(
       this.placeOf(unknown),
@@ -96,19 +222,28 @@ export class StageResolver {
     return values.at(-1) as string | undefined;
   }
 
-  private bundle(argument: unknown): Settings[] {
+  private bundle(argument: unknown): SaidLayer[] {
     const place = this.placeOf('resilience');
     const { service, onDiscard } = resilienceArgument(place, argument);
-    const own: Settings = defined({ onDiscard });
+    const own: SaidLayer = { origin: 'decorator', settings: defined({ onDiscard }) };
     if (service === undefined) return [own];
     this.service = service;
     const { stages } = this.catalog;
-    return [settingsOf(this.catalog.service(service, place), stages, service), own];
+    const settings = settingsOf(this.catalog.service(service, place), stages, service);
+    return [{ origin: 'module', settings }, own];
   }
 
   private values(setting: string): unknown[] {
-    return this.layers.filter((layer) => setting in layer).map((layer) => layer[setting]);
+    return this.layers.flatMap(({ settings }) => (setting in settings ? [settings[setting]] : []));
   }
+}
+
+function isSame(one: Omit<Resolved, 'policy'>, other: Omit<Resolved, 'policy'>): boolean {
+  return (
+    one.madeWith.every((policy, at) => policy === other.madeWith[at]) &&
+    isDeepStrictEqual(one.overrides, other.overrides) &&
+    isDeepStrictEqual(one.sections, other.sections)
+  );
 }
 
 /** @throws ResilienceConfigurationError where a stage cannot do for an operation what it should */

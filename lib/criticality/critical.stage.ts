@@ -20,6 +20,7 @@ export const criticalStage: StageDefinition<CriticalTypes> = {
   title: 'criticality',
   place: 'call',
   rule: boolean,
+  isSwitch: false,
   catalog: () => ({
     resolve({ place, values }) {
       for (const value of values) check(place, value, boolean);

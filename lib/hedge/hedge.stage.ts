@@ -23,6 +23,8 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
   title: 'hedge',
   place: 'between',
   rule: checked(checkHedgeOptions),
+  madeWith: ['retry'],
+  overriding: { check: hedgeArgument, merge: mergeHedgeOptions, isAddable: true },
   catalog: (application) => ({
     /** Hedges count as retries, in the budget of the operation's own. */
     resolve({ operation, upstream, place, values, outer }) {
@@ -32,7 +34,7 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
         retry === undefined
           ? application.catalogOf(RetryCatalog).budgetOf(operation, upstream, undefined, place)
           : retry.budget;
-      return new HedgePolicy(mergeEither(layers, 'delayMs', 'afterPercentile'), place, budget);
+      return new HedgePolicy(mergeHedgeOptions(...layers), place, budget);
     },
     doubts: (operations) =>
       operations.flatMap(({ operation, stages }) => {
@@ -51,3 +53,8 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
     },
   },
 };
+
+/** Later layers win field by field; of what says when, as one. */
+function mergeHedgeOptions(...layers: (HedgeOptions | undefined)[]): HedgeOptions {
+  return mergeEither(layers, 'delayMs', 'afterPercentile');
+}

@@ -3,6 +3,7 @@ import { Observable, type Observer, type Operator, Subscriber, type Subscription
 import type { ChaosEvent } from '../chaos/chaos.telemetry.js';
 import { timestamp } from '../common/timestamp.js';
 import type { FleetEvent } from '../fleet/fleet.telemetry.js';
+import type { OverridesEvent } from '../overrides/overrides.telemetry.js';
 import type { WouldRejectEvent } from '../stage/shadow.telemetry.js';
 import type { AnyOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
@@ -14,6 +15,7 @@ export type ResilienceEvent = { timestamp: string } & (
   | ChaosEvent
   | FleetEvent
   | WouldRejectEvent
+  | OverridesEvent
 );
 
 type WithoutTimestamp<E> = E extends unknown ? Omit<E, 'timestamp'> : never;

@@ -15,11 +15,12 @@ import type { Work } from './work.js';
  * no generator sees.
  */
 export async function* generate<T>(
-  plan: Plan,
+  operation: { readonly plan: Plan },
   work: Work,
   self: unknown,
   args: unknown[],
 ): AsyncGenerator<T, unknown, unknown> {
+  const { plan } = operation; // of the first `next()`
   const call = new GeneratorCall<T>(plan, work, self, args, surroundings());
   const begin = () => call.run();
   const begun: Begun<T> | T = await (plan.trace === undefined ? begin() : plan.trace(begin));

@@ -23,8 +23,8 @@ export interface ExecuteOptions {
 
 /** The stages of one operation, put together once, through which all its calls go. */
 export class Pipeline {
-  /** @internal */
-  readonly plan: Plan;
+  /** What calls that begin now go by. @internal */
+  plan: Plan;
 
   /** @internal */
   onDisposed: (() => void) | undefined = undefined;
@@ -116,8 +116,8 @@ export class Pipeline {
   generate<T>(work: Work, self: unknown, args: unknown[]): AsyncGenerator<T, unknown, unknown> {
     const { coalesce } = this.plan;
     return coalesce === undefined
-      ? generate<T>(this.plan, work, self, args)
-      : coalesce.generate({ self, args }, (call) => generate<T>(this.plan, work, self, call.args));
+      ? generate<T>(this, work, self, args)
+      : coalesce.generate({ self, args }, (call) => generate<T>(this, work, self, call.args));
   }
 
   /** @internal */
@@ -136,7 +136,7 @@ export class Pipeline {
     args: unknown[],
     signal?: AbortSignal,
   ): Observable<T> {
-    const stream = observeStream<T>(this.plan, work, self, args, signal);
+    const stream = observeStream<T>(this, work, self, args, signal);
     return this.plan.trace === undefined ? stream : traceStream(this.plan.trace, stream);
   }
 }

@@ -64,12 +64,16 @@ export class Plan implements AttemptPlan {
     this.total = totalTimeout;
     this.results = resultJudgeOf(retry, fallback);
     this.budget = (retry ?? hedge)?.budget;
-    for (const stage of this.hooks.stages) stage.joined?.();
     this.alwaysNeedsScope =
       critical !== undefined ||
       hedge !== undefined ||
       totalTimeout !== undefined ||
       this.coalesce !== undefined;
+  }
+
+  /** The same with other stages. Calls that are under way go on by those that they began with. */
+  with(stages: Stages): Plan {
+    return new Plan({ ...(this as PlanParts), stages });
   }
 
   /** Whether something of its own can end a call before its work does. */

@@ -25,16 +25,18 @@ const STREAMING = Symbol('streaming');
 /**
  * A resilient call whose answer is a stream. Each subscription is a call, each attempt subscribes
  * anew. The first value (or the end without one) settles the attempt; what comes after passes through.
+ *
+ * @param operation whose plan of that moment a subscription goes by
  */
 export function observeStream<T>(
-  plan: Plan,
+  operation: { readonly plan: Plan },
   work: Work,
   self: unknown,
   args: unknown[],
   signal?: AbortSignal,
 ): Observable<T> {
   return new Observable<T>((subscriber) =>
-    new StreamCall(plan, work, self, args, surroundings(), subscriber).start(signal),
+    new StreamCall(operation.plan, work, self, args, surroundings(), subscriber).start(signal),
   );
 }
 

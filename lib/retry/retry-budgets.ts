@@ -57,6 +57,10 @@ export class RetryBudgets {
     return this.named.isTaken(name);
   }
 
+  names(): string[] {
+    return this.named.names();
+  }
+
   /** @throws ResilienceConfigurationError where there is none */
   checkName(budget: string | RetryBudgetByKey, place: string): void {
     this.named.find(typeof budget === 'string' ? budget : budget.name, place);

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { known } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
+import type { Layer, Origin } from '../common/origin.js';
 import { isReference } from '../stage/keyed.options.js';
 import type {
   NamingOptions,
@@ -48,14 +50,40 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
       if (isNamed(retry?.budget)) this.budgets.checkName(retry.budget, `${place}.budget`);
   }
 
-  resolve({ operation, upstream, place, values }: Said): RetryPolicy {
-    const layers = values.map((value) =>
-      typeof value === 'string' ? this.named.find(value, place) : retryArgument(place, value),
+  resolve(said: Said): RetryPolicy {
+    const { operation, upstream, place, previous } = said;
+    const layers = this.layers(said);
+    const options = mergeRetryOptions(...layers.map((layer) => layer.options));
+    const { budget: asked } = mergeRetryOptions(
+      ...layers.filter(({ origin }) => origin !== 'defaults').map((layer) => layer.options),
     );
-    const given = mergeRetryOptions(...layers);
-    const options = mergeRetryOptions(this.defaults, given);
-    const budget = this.budgetOf(operation, upstream, given.budget, `${place}.budget`);
+    // What was spent stays spent, where it is another option that has changed.
+    const budget =
+      previous instanceof RetryPolicy && isDeepStrictEqual(previous.options.budget, options.budget)
+        ? previous.budget
+        : this.budgetOf(operation, upstream, asked, `${place}.budget`);
     return new RetryPolicy(options, place, budget);
+  }
+
+  layers({ place, values, origins, overrides }: Said): Layer[] {
+    const defaults: Layer[] =
+      this.defaults === undefined
+        ? []
+        : [{ origin: 'defaults', place: 'defaults.retry', options: this.defaults }];
+    return [
+      ...defaults,
+      ...values.flatMap((value, at): Layer[] => {
+        if (typeof value !== 'string')
+          return [{ origin: origins[at] as Origin, place, options: retryArgument(place, value) }];
+        const options = this.named.find(value, place);
+        const named = { origin: 'module', place: `retries.${value}`, options } as const;
+        return [named, ...overrides('retries', value)];
+      }),
+    ];
+  }
+
+  names(section: string): Iterable<string> {
+    return section === 'retries' ? this.named.names() : this.budgets.names();
   }
 
   /** What `defaults` say is for the budgets that are shared by upstream. */

@@ -1,7 +1,12 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { checked, nameOr } from '../common/options.js';
+import { checked, merge, nameOr } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
-import { checkRetryOptions, type RetryOptions } from './retry.options.js';
+import {
+  checkRetryOptions,
+  mergeRetryOptions,
+  type RetryOptions,
+  retryArgument,
+} from './retry.options.js';
 import type { RetryPolicy, RetrySuppression } from './retry.policy.js';
 import { checkRetryBudgetOptions, type RetryBudgetOptions } from './retry-budget.options.js';
 import { RetryCatalog } from './retry-catalog.js';
@@ -44,6 +49,15 @@ export const retryStage: StageDefinition<RetryTypes> = {
   rule: nameOr(checkRetryOptions),
   defaults: { key: 'retry', rule: checked(checkRetryOptions) },
   sections: { retries: checkRetryOptions, retryBudgets: checkRetryBudgetOptions },
+  overriding: {
+    check: retryArgument,
+    merge: mergeRetryOptions,
+    isAddable: true,
+    sections: {
+      retries: { check: checkRetryOptions, merge: mergeRetryOptions },
+      retryBudgets: { check: checkRetryBudgetOptions, merge },
+    },
+  },
   catalog: (application) => new RetryCatalog(application),
   suits({ options: { beforeRetry } }, place, { returns }) {
     if (returns !== 'either' || beforeRetry === undefined || typeof beforeRetry === 'function')

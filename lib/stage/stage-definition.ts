@@ -1,5 +1,6 @@
 import type { Metrics } from '../common/metrics.js';
 import type { Checker, Rule } from '../common/options.js';
+import type { Layer, Origin } from '../common/origin.js';
 import type { Memory } from '../state/memory.js';
 import type { Learnt } from '../state/state-document.js';
 import type { OperationTraits } from './call-keys.js';
@@ -40,6 +41,12 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
   readonly sections?: Readonly<Record<string, Checker>>;
   /** Of a stage that has instances with names, which operations share. */
   readonly instances?: NamedInstances;
+  /** What overrides can say of its options. @default it can be switched off and on, and no more */
+  readonly overriding?: StageOverriding;
+  /** Whether overrides can switch it off. @default true */
+  readonly isSwitch?: boolean;
+  /** The stages around it whose policies its own is made with. */
+  readonly madeWith?: readonly string[];
   /** The class of the errors by which it refuses or cuts an attempt. */
   readonly error?: abstract new (
     ...args: never[]
@@ -63,6 +70,25 @@ export interface StageDefinition<T extends StageTypes = StageTypes> {
   /** The application has ended: nothing of it may keep the process alive. */
   ended?(policy: T['policy']): void;
 }
+
+/** What overrides can say of a stage's options. */
+export interface StageOverriding {
+  /** Checks some of the options, or what is shorter. @returns options */
+  readonly check: Checker<object>;
+  /** Later layers win. */
+  merge(...layers: (object | undefined)[]): object;
+  /** Whether it has a mode, which can also be said of all stages together. */
+  readonly hasMode?: boolean;
+  /** Whether it is nothing but options, so that an operation can be given it that has none. */
+  readonly isAddable?: boolean;
+  /** How options are called in overrides that are described by another word. */
+  readonly described?: Readonly<Record<string, string>>;
+  /** Of the module's options that are its own. @default the same for all */
+  readonly sections?: Readonly<Record<string, StageOverriding>>;
+}
+
+/** What overrides say of something by its name, the lowest layer first. */
+export type NamedOverrides = (section: string, name: string) => readonly Layer[];
 
 /** What an application gives its stages. */
 export interface StageApplication extends StageHost {
@@ -95,6 +121,10 @@ export interface StageCatalog<P = unknown> {
    * @throws ResilienceConfigurationError
    */
   resolve(said: Said): P | undefined;
+  /** The options that the policy was made by, the lowest layer first. @default those that were said */
+  layers?(said: Said): readonly Layer[];
+  /** What has a name in one of its sections. */
+  names?(section: string): Iterable<string>;
   /** What is allowed, but is probably not what was meant. */
   doubts?(operations: readonly StagedOperation[]): string[];
   /** What its policies have learnt so far, that of the most important first. */
@@ -122,6 +152,12 @@ export interface Said {
    * that a circular import has not set yet.
    */
   readonly values: readonly unknown[];
+  /** Who said each of them. */
+  readonly origins: readonly Origin[];
+  /** What was said above all of them of what has names. */
+  readonly overrides: NamedOverrides;
+  /** The operation's policy until now, for what it keeps. */
+  readonly previous?: unknown;
   /** The policies of the stages around this one, by name. */
   readonly outer: Readonly<Record<string, unknown>>;
 }

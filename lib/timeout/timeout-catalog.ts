@@ -1,8 +1,10 @@
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
 import { merge } from '../common/options.js';
+import type { Layer, Origin } from '../common/origin.js';
 import { numberMeant } from '../common/spelling.js';
 import type {
+  NamedOverrides,
   NamingOptions,
   Said,
   StageApplication,
@@ -11,7 +13,7 @@ import type {
 import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
 import { type SaidTimes, timesOf } from './timeout.options.js';
 import { TimeoutPolicy } from './timeout.policy.js';
-import type { TimeoutHierarchy, TimeoutLayer } from './timeout-hierarchy.js';
+import { type TimeoutHierarchy, type TimeoutLayer, validateTimeouts } from './timeout-hierarchy.js';
 
 /** The timeouts of an application, which hierarchies give names to. */
 export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
@@ -27,8 +29,9 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
   }
 
   /** @returns nothing where only the total is limited */
-  resolve({ place, values, outer }: Said): TimeoutPolicy | undefined {
-    const said = this.times(place, values);
+  resolve(saidOfIt: Said): TimeoutPolicy | undefined {
+    const { place, outer } = saidOfIt;
+    const said = this.times(saidOfIt);
     const totalMs = (outer.totalTimeout as TotalTimeoutPolicy | undefined)?.delayMs;
     const timeoutMs = said.attempt ?? this.defaultWithin(totalMs);
     if (timeoutMs === undefined) {
@@ -46,16 +49,44 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
     return new TimeoutPolicy(timeoutMs, place);
   }
 
+  layers(said: Said): Layer[] {
+    const { attempt } = this.times(said);
+    const layers = this.saidLayers(said, 'attempt');
+    if (attempt !== undefined || this.defaultMs === undefined) return layers;
+    const options = { timeoutMs: this.defaultMs };
+    return [{ origin: 'defaults', place: 'defaults.timeoutMs', options }, ...layers];
+  }
+
+  /** Who said how long it may take, as it is described. */
+  saidLayers({ place, values, origins, overrides }: Said, what: 'attempt' | 'total'): Layer[] {
+    return values.flatMap((value, at): Layer[] => {
+      const time = timesOf(place, value)[what];
+      if (time === undefined) return [];
+      const said = { origin: origins[at] as Origin, place, options: { timeoutMs: time } };
+      if (typeof time !== 'string') return [said];
+      const layer = time.slice(time.lastIndexOf('.') + 1);
+      const named = overrides('timeouts', time.slice(0, time.lastIndexOf('.')));
+      return [said, ...named.filter(({ options }) => layer in options)].map((each) => ({
+        ...each,
+        options: { timeoutMs: time },
+      }));
+    });
+  }
+
+  names(): Iterable<string> {
+    return this.hierarchies.names();
+  }
+
   /**
    * The times that were said, in ms; the method's before the class's.
    *
    * @throws ResilienceConfigurationError
    */
-  times(place: string, values: readonly unknown[]): { attempt?: number; total?: number } {
+  times({ place, values, overrides }: Said): { attempt?: number; total?: number } {
     const said = merge<SaidTimes>(...values.map((value) => timesOf(place, value)));
     const inMs = Object.entries(said).map(([what, time]) => [
       what,
-      typeof time === 'string' ? this.layerMs(time, place) : time,
+      typeof time === 'string' ? this.layerMs(time, place, overrides) : time,
     ]);
     return Object.fromEntries(inMs) as { attempt?: number; total?: number };
   }
@@ -66,9 +97,9 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
   }
 
   /** @param layer `'<hierarchy>.<layer>'` */
-  private layerMs(layer: string, place: string): number {
+  private layerMs(layer: string, place: string, overrides: NamedOverrides): number {
     const dot = layer.lastIndexOf('.');
-    const hierarchy = this.hierarchies.get(layer.slice(0, dot));
+    const hierarchy = this.hierarchy(layer.slice(0, dot), overrides);
     const name = layer.slice(dot + 1) as TimeoutLayer;
     if (hierarchy !== undefined && Object.hasOwn(hierarchy, name)) return hierarchy[name];
     const layers = [...this.hierarchies.names()].flatMap((name) => [
@@ -85,5 +116,14 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
       place,
       `there is no timeout ${display(layer)}; ${known(layers, layer)}; ${remedy}`,
     );
+  }
+
+  private hierarchy(name: string, overrides: NamedOverrides): TimeoutHierarchy | undefined {
+    const given = this.hierarchies.get(name);
+    const said = overrides('timeouts', name);
+    if (given === undefined || said.length === 0) return given;
+    const hierarchy = merge(given, ...said.map(({ options }) => options as TimeoutHierarchy));
+    validateTimeouts(hierarchy, said.at(-1)?.place);
+    return hierarchy;
   }
 }

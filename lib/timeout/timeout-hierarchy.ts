@@ -1,5 +1,5 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { checkOptions, duration, type Rules } from '../common/options.js';
+import { checkerOf, checkOptions, duration, type Rules } from '../common/options.js';
 
 /**
  * The time budgets of nested layers, in ms. Each has to be shorter than the one around it, so that
@@ -18,6 +18,9 @@ export interface TimeoutHierarchy {
 export type TimeoutLayer = keyof TimeoutHierarchy;
 
 const RULES: Rules<TimeoutHierarchy> = { client: duration, gateway: duration, service: duration };
+
+/** Some layers of a hierarchy, which take the place of those that it has. */
+export const checkTimeoutLayers = checkerOf<TimeoutHierarchy>(RULES);
 
 /**
  * Checks that client < gateway < service.

@@ -76,6 +76,17 @@ export function timesOf(place: string, argument: unknown): SaidTimes {
   );
 }
 
+/** The times in ms that take the place of those which were said; a number is that of an attempt. */
+export function checkTimeOverrides(place: string, said: unknown): object {
+  if (typeof said === 'object' && said !== null)
+    return checkOptions<Pick<Given, 'attemptMs' | 'totalMs'>>(place, said, {
+      attemptMs: duration,
+      totalMs: duration,
+    });
+  check(place, said, duration);
+  return { attemptMs: said };
+}
+
 function either(
   place: string,
   given: Given,

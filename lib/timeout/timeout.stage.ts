@@ -1,9 +1,14 @@
-import { duration } from '../common/options.js';
+import { duration, merge } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import { TimeoutError } from './timeout.error.js';
+import { checkTimeOverrides } from './timeout.options.js';
 import type { TimeoutPolicy } from './timeout.policy.js';
 import { TimeoutCatalog } from './timeout-catalog.js';
-import { type TimeoutHierarchy, validateTimeouts } from './timeout-hierarchy.js';
+import {
+  checkTimeoutLayers,
+  type TimeoutHierarchy,
+  validateTimeouts,
+} from './timeout-hierarchy.js';
 
 /** What is typed of it. */
 export interface TimeoutTypes {
@@ -37,6 +42,13 @@ export const timeoutStage: StageDefinition<TimeoutTypes> = {
   defaults: { key: 'timeoutMs', rule: duration },
   sections: {
     timeouts: (place, value) => validateTimeouts(value as TimeoutHierarchy, place),
+  },
+  overriding: {
+    check: checkTimeOverrides,
+    merge,
+    isAddable: true,
+    described: { timeoutMs: 'attemptMs' },
+    sections: { timeouts: { check: checkTimeoutLayers, merge } },
   },
   catalog: (application) => new TimeoutCatalog(application),
   describe: ({ delayMs }) => ({ timeoutMs: delayMs }),

@@ -1,3 +1,4 @@
+import type { Layer } from '../common/origin.js';
 import type { RetryPolicy } from '../retry/retry.policy.js';
 import type {
   Said,
@@ -13,17 +14,33 @@ import { TotalTimeoutPolicy } from './total-timeout.policy.js';
 export class TotalTimeoutCatalog implements StageCatalog<TotalTimeoutPolicy> {
   constructor(private readonly application: StageApplication) {}
 
-  /** A bundle says a number, and a decorator all that it was given. */
-  resolve({ place, values }: Said): TotalTimeoutPolicy | undefined {
-    const said = values.map((value) => (typeof value === 'number' ? { totalMs: value } : value));
-    const { total } = this.application.catalogOf(TimeoutCatalog).times(place, said);
-    return total === undefined ? undefined : new TotalTimeoutPolicy(total, place, this.application);
+  private get timeouts(): TimeoutCatalog {
+    return this.application.catalogOf(TimeoutCatalog);
+  }
+
+  resolve(said: Said): TotalTimeoutPolicy | undefined {
+    const { total } = this.timeouts.times(inTotal(said));
+    return total === undefined
+      ? undefined
+      : new TotalTimeoutPolicy(total, said.place, this.application);
+  }
+
+  layers(said: Said): Layer[] {
+    return this.timeouts.saidLayers(inTotal(said), 'total');
   }
 
   /** Where each attempt takes its time, the last ones have none. */
   doubts(operations: readonly StagedOperation[]): string[] {
     return operations.flatMap(({ operation, stages }) => doubtOf(operation, stages) ?? []);
   }
+}
+
+/** A bundle says a number, and a decorator all that it was given. */
+function inTotal(said: Said): Said {
+  const values = said.values.map((value) =>
+    typeof value === 'number' ? { totalMs: value } : value,
+  );
+  return { ...said, values };
 }
 
 function doubtOf(operation: string, stages: StagedOperation['stages']): string | undefined {

@@ -1,5 +1,6 @@
-import { duration } from '../common/options.js';
+import { duration, merge } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
+import { checkTimeOverrides } from '../timeout/timeout.options.js';
 import { TotalTimeoutCatalog } from './total-timeout.catalog.js';
 import type { TotalTimeoutPolicy } from './total-timeout.policy.js';
 
@@ -23,6 +24,12 @@ export const totalTimeoutStage: StageDefinition<TotalTimeoutTypes> = {
   saidBy: 'timeout',
   key: 'totalTimeoutMs',
   rule: duration,
+  overriding: {
+    check: checkTimeOverrides,
+    merge,
+    isAddable: true,
+    described: { timeoutMs: 'totalMs' },
+  },
   catalog: (application) => new TotalTimeoutCatalog(application),
   describe: ({ delayMs }) => ({ timeoutMs: delayMs }),
   summarize: ({ delayMs }) => `timeout ${delayMs} ms in total`,

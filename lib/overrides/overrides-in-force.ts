@@ -1,0 +1,124 @@
+import type { Layer, Origin } from '../common/origin.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
+import {
+  overrideKeyOf,
+  type SaidObject,
+  type SaidOverrides,
+  withoutNull,
+} from './override-rules.js';
+
+/** Overrides that came together. */
+export interface OverrideSource {
+  readonly origin: Origin;
+  /** Where they were said, for messages: `overrides`. */
+  readonly place: string;
+  readonly said: SaidOverrides;
+}
+
+/** An operation, as selectors know it. */
+export interface Target {
+  readonly operation: string;
+  readonly className?: string | undefined;
+  readonly upstream?: string | undefined;
+}
+
+/** What one selector says. */
+interface Selected {
+  readonly origin: Origin;
+  readonly place: string;
+  readonly said: SaidObject;
+}
+
+/**
+ * All overrides of an application at a moment, the lowest source first; in each of them the least particular
+ * selector first. This is the one place that knows the order.
+ */
+export class OverridesInForce {
+  static readonly NONE = new OverridesInForce([]);
+
+  constructor(readonly sources: readonly OverrideSource[]) {}
+
+  get isEmpty(): boolean {
+    return this.sources.every(({ said }) => Object.keys(said).length === 0);
+  }
+
+  /** What is said of a stage of an operation. */
+  of(stage: StageDefinition, target: Target): Layer[] {
+    return this.selectedFor(target).flatMap((selected) => layersIn(selected, stage));
+  }
+
+  /** Whether options of the stage are said of the operation itself. */
+  names(stage: StageDefinition, { operation }: Target): boolean {
+    return this.sources.some(({ said }) => {
+      const ofOperation = entryOf(entryOf(said, 'operations'), operation);
+      return Object.keys(optionsOf(entryOf(ofOperation, overrideKeyOf(stage)))).length > 0;
+    });
+  }
+
+  /** Whether a stage of an operation is on. What is said of the stage goes before what is said of all. */
+  isOn(stage: StageDefinition, target: Target): boolean {
+    const switches = this.selectedFor(target).flatMap(({ said }) => [
+      said.enabled,
+      entryOf(said, overrideKeyOf(stage)).enabled,
+    ]);
+    return switches.findLast((enabled) => typeof enabled === 'boolean') !== false;
+  }
+
+  /** What is said of something by its name. */
+  named(section: string, name: string): Layer[] {
+    return this.sources.flatMap(({ origin, place, said }) => {
+      const options = optionsOf(entryOf(entryOf(said, section), name));
+      return Object.keys(options).length === 0
+        ? []
+        : [{ origin, place: `${place}.${section}.${name}`, options }];
+    });
+  }
+
+  /** All that is said of what has names in a section, to see whether it is what it was. */
+  section(section: string): SaidObject[] {
+    return this.sources
+      .map(({ said }) => entryOf(said, section))
+      .filter((said) => Object.keys(said).length > 0);
+  }
+
+  private selectedFor({ operation, className, upstream }: Target): Selected[] {
+    return this.sources.flatMap(({ origin, place, said }) => {
+      const by = (selector: string, name: string | undefined): Selected[] =>
+        name === undefined
+          ? []
+          : [
+              {
+                origin,
+                place: `${place}.${selector}.${name}`,
+                said: entryOf(entryOf(said, selector), name),
+              },
+            ];
+      const { enabled, mode } = said;
+      return [
+        { origin, place, said: { enabled, mode } },
+        { origin, place: `${place}.all`, said: entryOf(said, 'all') },
+        ...by('upstreams', upstream),
+        ...by('classes', className),
+        ...by('operations', operation),
+      ];
+    });
+  }
+}
+
+function layersIn({ origin, place, said }: Selected, stage: StageDefinition): Layer[] {
+  const key = overrideKeyOf(stage);
+  const options = optionsOf(entryOf(said, key));
+  const layers: Layer[] = [];
+  if (typeof said.mode === 'string' && stage.overriding?.hasMode === true)
+    layers.push({ origin, place: `${place}.mode`, options: { mode: said.mode } });
+  if (Object.keys(options).length > 0) layers.push({ origin, place: `${place}.${key}`, options });
+  return layers;
+}
+
+function optionsOf({ enabled: _enabled, ...options }: SaidObject): SaidObject {
+  return withoutNull(options);
+}
+
+function entryOf(said: SaidObject, key: string): SaidObject {
+  return Object.hasOwn(said, key) ? ((said[key] ?? {}) as SaidObject) : {};
+}

@@ -1,0 +1,49 @@
+import { Logger } from '@nestjs/common';
+import { display } from '../common/configuration.error.js';
+import { timestamp } from '../common/timestamp.js';
+import { Guard } from '../observability/guard.js';
+import { readableCopy } from '../observability/readable-copy.js';
+import type { OptionChange, OverridesEvent } from './overrides.telemetry.js';
+
+/** So many changes are in the text of one record, which has all of them beside it. */
+const TOLD = 10;
+
+/** Tells what overrides have changed: an event, and one record in the log. */
+export class OverridesLog {
+  private readonly logger = new Logger('ResilienceModule');
+  private readonly guard = new Guard('The logger of ResilienceModule');
+
+  constructor(private readonly events: { emit(event: OverridesEvent): void }) {}
+
+  /** @param given nothing is told where there are none */
+  reconfigured(given: readonly OptionChange[], by: string | undefined): void {
+    if (given.length === 0) return;
+    const changes = given.map(readable);
+    const told = changes.slice(0, TOLD).map(inWords).join('; ');
+    const more = changes.length > TOLD ? `; and ${changes.length - TOLD} more` : '';
+    const who = by === undefined ? '' : ` by ${by}`;
+    const message = `Reconfigured${who}: ${told}${more}`;
+    const said = by === undefined ? { changes } : { by, changes };
+    const record = { event: 'reconfigured', message, ...said, timestamp: timestamp() };
+    this.guard.run(() => this.logger.warn(record));
+    this.events.emit({ type: 'reconfigured', ...said });
+  }
+}
+
+/** Without secrets, as plain values. */
+function readable({ place, from, to }: OptionChange): OptionChange {
+  const option = place.slice(place.lastIndexOf('.') + 1);
+  const copy = readableCopy({ from: { [option]: from }, to: { [option]: to } }) as Record<
+    'from' | 'to',
+    Record<string, unknown>
+  >;
+  return { place, from: copy.from[option], to: copy.to[option] };
+}
+
+function inWords({ place, from, to }: OptionChange): string {
+  return `${place} ${show(from)} -> ${show(to)}`;
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'none' : display(value);
+}

@@ -1,0 +1,76 @@
+import type { BulkheadOptions } from '../bulkhead/bulkhead.options.js';
+import type { CircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.options.js';
+import type { Mode } from '../common/mode.js';
+import type { HedgeOptions } from '../hedge/hedge.options.js';
+import type { RateLimitOptions } from '../rate-limit/rate-limit.options.js';
+import type { RetryOptions } from '../retry/retry.options.js';
+import type { RetryBudgetOptions } from '../retry/retry-budget.options.js';
+import type { TimeoutHierarchy } from '../timeout/timeout-hierarchy.js';
+
+/** Some of the options; `null` takes one back to what lies below. */
+export type Overridden<Options extends object> = {
+  [Option in keyof Options]?: Options[Option] | null;
+};
+
+/** Whether a stage is on. One that an operation does not have stays off. */
+export interface Switch {
+  /** @default true */
+  enabled?: boolean | null;
+}
+
+/** The same by name. */
+type ByName<Options extends object> = Record<string, Overridden<Options> | null>;
+
+/** How long an attempt, and a call with all its attempts, may take. */
+export interface TimeoutOverrides extends Switch {
+  /** In ms. */
+  attemptMs?: number | null;
+  /** In ms. */
+  totalMs?: number | null;
+  mode?: Mode | null;
+}
+
+/**
+ * What is said of the operations that a selector reaches, stage by stage, also of stages of your own by their
+ * names. `null` takes back to what lies below.
+ */
+export interface StageOverrides extends Switch {
+  /** Of all stages that have one, where the stage itself says nothing. */
+  mode?: Mode | null;
+  /** A number is `attemptMs`. */
+  timeout?: number | TimeoutOverrides | null;
+  /** A number is `maxAttempts`. */
+  retry?: number | (Overridden<RetryOptions> & Switch) | null;
+  /** A number is `delayMs`. */
+  hedge?: number | (Overridden<HedgeOptions> & Switch) | null;
+  circuitBreaker?: (Overridden<CircuitBreakerOptions> & Switch) | null;
+  rateLimit?: (Overridden<RateLimitOptions> & Switch) | null;
+  bulkhead?: (Overridden<BulkheadOptions> & Switch) | null;
+  fallback?: Switch | null;
+  coalesce?: Switch | null;
+  [stage: string]: unknown;
+}
+
+/**
+ * What takes the place of options that decorators and the module say. Of selectors the most particular wins:
+ * `all`, then `upstreams`, `classes` and `operations`; of what has a name, that name.
+ */
+export interface ResilienceOverrides extends Switch {
+  /** Of everything that has one, where nothing more particular is said. */
+  mode?: Mode | null;
+  all?: StageOverrides | null;
+  /** By what `@Upstream()` and bundles say. */
+  upstreams?: Record<string, StageOverrides | null> | null;
+  /** By the names of classes, as operations have them. */
+  classes?: Record<string, StageOverrides | null> | null;
+  /** By name: `ClassName.method`, that of a bundle, or of a pipeline. */
+  operations?: Record<string, StageOverrides | null> | null;
+  breakers?: ByName<CircuitBreakerOptions> | null;
+  bulkheads?: ByName<BulkheadOptions> | null;
+  rateLimits?: ByName<RateLimitOptions> | null;
+  retries?: ByName<RetryOptions> | null;
+  retryBudgets?: ByName<RetryBudgetOptions> | null;
+  timeouts?: ByName<TimeoutHierarchy> | null;
+  /** The options of the same names that instances of your own stages have. */
+  [section: string]: unknown;
+}
