@@ -111,6 +111,7 @@ export { InMemoryMetrics } from './observability/in-memory-metrics.js';
 export { LoggerAlertChannel } from './observability/logger-alert-channel.js';
 export { METRICS } from './observability/metric-catalogue.js';
 export { MetricsFanOut } from './observability/metrics-fan-out.js';
+export { readableCopy } from './observability/readable-copy.js';
 export { type ResilienceEvent, ResilienceEvents } from './observability/resilience-events.js';
 export type { TrackedError } from './observability/tracked-error.js';
 export { WebhookAlerts, type WebhookAlertsOptions } from './observability/webhook-alerts.js';

@@ -20,7 +20,7 @@ export class AllowedHosts implements CanActivate {
     const { host } = new Exchange(http.getRequest(), http.getResponse());
     if (this.allows(hostNameOf(host))) return true;
     throw new ForbiddenException(
-      'The dashboard does not answer under this host name; allowedHosts can add it',
+      'Nothing is answered under this host name; allowedHosts can add it',
     );
   }
 

@@ -9,7 +9,7 @@ import {
   ResilienceService,
 } from '../index.js';
 
-/** The injectables of `ResilienceModule` that the dashboard shows. */
+/** The injectables of `ResilienceModule` that are shown, and what is said to. */
 export interface Sources {
   readonly breakers: CircuitBreakerRegistry;
   readonly chaos: Chaos;
@@ -20,7 +20,7 @@ export interface Sources {
 }
 
 /**
- * Looks them up in the whole application, so that the dashboard finds them with `isGlobal: false` too.
+ * Looks them up in the whole application, so that they are found with `isGlobal: false` too.
  *
  * @throws ResilienceConfigurationError where there are none
  */
@@ -37,7 +37,7 @@ export function sourcesIn(moduleRef: ModuleRef): Sources {
     };
   } catch {
     throw new ResilienceConfigurationError(
-      'ResilienceDashboardModule',
+      'ResilienceModule',
       'there is no ResilienceModule.forRoot() in this application to show; import it in the root module',
     );
   }

@@ -1,6 +1,5 @@
 import type { Subscription } from 'rxjs';
-import { OperationCollector } from '../admin/operation-collector.js';
-import { SLICE_MS } from '../admin/slice.js';
+import type { OperationCollector } from '../admin/operation-collector.js';
 import type { Sources } from '../admin/sources.js';
 import type { Trends } from '../admin/trend.js';
 import type { InstanceView, OperationDescription } from '../index.js';
@@ -11,20 +10,18 @@ import { Transitions } from './transitions.js';
 
 /** What the dashboard knows: what the library is asked, and what has to be collected as it happens. */
 export class DashboardState {
-  private readonly collector = new OperationCollector();
-  private readonly removeCollector: () => void;
-  private readonly turn: NodeJS.Timeout;
   private readonly subscriptions: Subscription[];
   private readonly errorGroups = new ErrorGroups();
   private readonly history: Transitions;
   private readonly fleet: FleetWatch | undefined;
 
-  constructor(private readonly sources: Sources) {
+  constructor(
+    private readonly sources: Sources,
+    private readonly collector: OperationCollector,
+  ) {
     this.history = new Transitions((error) => sources.errors.describe(error));
     const fleet = sources.resilience.fleet();
     this.fleet = fleet && new FleetWatch(fleet);
-    this.removeCollector = sources.metrics.add(this.collector);
-    this.turn = setInterval(() => this.collector.turn(), SLICE_MS).unref();
     for (const error of sources.errors.getRecentErrors().reverse()) this.errorGroups.add(error);
     this.subscriptions = [
       sources.errors.errors$.subscribe((error) => this.errorGroups.add(error)),
@@ -35,8 +32,6 @@ export class DashboardState {
   }
 
   close(): void {
-    this.removeCollector();
-    clearInterval(this.turn);
     for (const subscription of this.subscriptions) subscription.unsubscribe();
   }
 

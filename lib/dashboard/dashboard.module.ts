@@ -1,4 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { adminController } from '../admin/admin.controller.js';
+import { AdminService } from '../admin/admin.service.js';
 import { dashboardController } from './dashboard.controller.js';
 import { type ResilienceDashboardOptions, resolveDashboardOptions } from './dashboard.options.js';
 import { DashboardService } from './dashboard.service.js';
@@ -21,12 +23,13 @@ export class ResilienceDashboardModule {
   static forRoot(options: ResilienceDashboardOptions): DynamicModule {
     const module = ResilienceDashboardModule;
     try {
-      const resolved = resolveDashboardOptions(options);
+      const mount = resolveDashboardOptions(options);
+      const api = adminController({ ...mount, path: `${mount.path}/api` });
       return {
         module,
-        imports: resolved.imports ?? [],
-        controllers: [dashboardController(resolved)],
-        providers: [DashboardService],
+        imports: mount.imports ?? [],
+        controllers: [dashboardController(mount), api],
+        providers: [AdminService, DashboardService],
       };
     } catch (error) {
       const fail = () => {

@@ -9,9 +9,19 @@ export interface ControlScope {
    * reach the fleet again. Of what is told to all, the last wins everywhere. @default false
    */
   fleet?: boolean;
+  /**
+   * Who says so, for the log, events and the other instances: a name of at most 100 characters. @default nobody
+   */
+  by?: string;
 }
 
-const RULES: Rules<ControlScope> = { fleet: boolean };
+const RULES: Rules<ControlScope> = {
+  fleet: boolean,
+  by: (value) =>
+    typeof value === 'string' && /^[^\p{Cc}]{1,100}$/u.test(value)
+      ? undefined
+      : 'a name of 1 to 100 characters, on one line',
+};
 
 /**
  * Where to tell all instances, if an action is for all.

@@ -4,7 +4,7 @@ import { type Adapter, closeAll, DashboardApp } from './support.js';
 
 afterEach(closeAll);
 
-const PRESSED = { method: 'POST', headers: { 'x-resilience-dashboard': '1' } };
+const PRESSED = { method: 'POST', headers: { 'x-resilience-control': '1' } };
 
 async function start(adapter: Adapter, controls: boolean) {
   const dashboard = await DashboardApp.start(
@@ -49,22 +49,22 @@ describe.each<Adapter>(['express', 'fastify'])('Chaos on the dashboard on %s', (
 
   it('is ended by a button, where there are buttons', async () => {
     const { dashboard, chaos } = await start(adapter, true);
-    const press = (query: string, init: RequestInit = PRESSED) =>
-      dashboard.fetch(`/resilience/chaos${query}`, init).then(({ status }) => status);
-    expect(await press('?action=begin')).toBe(400);
-    expect(await press('?action=stop', { method: 'POST' })).toBe(403);
+    const press = (action: string, init: RequestInit = PRESSED) =>
+      dashboard.fetch(`/resilience/api/chaos/${action}`, init).then(({ status }) => status);
+    expect(await press('begin')).toBe(405);
+    expect(await press('stop', { method: 'POST' })).toBe(403);
     expect(chaos.isOn).toBe(true);
-    expect(await press('?action=stop')).toBe(204);
+    expect(await press('stop')).toBe(204);
     expect(chaos.isOn).toBe(false);
-    expect(await press('?action=stop')).toBe(204);
-    expect(dashboard.logger.messages('warn', 'ResilienceDashboard')).toEqual([
-      { event: 'chaos_controlled', action: 'stop' },
+    expect(await press('stop')).toBe(204);
+    expect(dashboard.logger.messages('warn', 'ResilienceAdmin')).toEqual([
+      { event: 'chaos_controlled', action: 'stop', by: 'unknown' },
     ]);
   });
 
   it('cannot be ended where there are none', async () => {
     const { dashboard, chaos } = await start(adapter, false);
-    const { status } = await dashboard.fetch('/resilience/chaos?action=stop', PRESSED);
+    const { status } = await dashboard.fetch('/resilience/api/chaos/stop', PRESSED);
     expect(status).toBe(404);
     expect(chaos.isOn).toBe(true);
   });

@@ -69,19 +69,37 @@ describe.each<Adapter>(['express', 'fastify'])('The fleet on the dashboard on %s
       ['disable', 'DISABLED'],
       ['close', 'CLOSED'],
     ]) {
-      const { status } = await one.press(`name=payments&action=${action}&scope=fleet`);
+      const { status } = await one.press(`payments/${action}?scope=fleet`);
       await settled();
       expect([status, stateOf(one), stateOf(other)]).toEqual([204, state, state]);
     }
-    await one.press('name=payments&action=open&scope=instance');
+    await one.press('payments/open?scope=instance');
     await settled();
     expect([stateOf(one), stateOf(other)]).toEqual(['FORCED_OPEN', 'CLOSED']);
     // The logger of the application that was started last hears all.
-    expect(other.logger.messages('warn', 'ResilienceDashboard')).toEqual([
-      { event: 'circuit_breaker_controlled', breaker: 'payments', action: 'open', fleet: true },
-      { event: 'circuit_breaker_controlled', breaker: 'payments', action: 'disable', fleet: true },
-      { event: 'circuit_breaker_controlled', breaker: 'payments', action: 'close', fleet: true },
-      { event: 'circuit_breaker_controlled', breaker: 'payments', action: 'open' },
+    expect(other.logger.messages('warn', 'ResilienceAdmin')).toEqual([
+      {
+        event: 'circuit_breaker_controlled',
+        breaker: 'payments',
+        action: 'open',
+        fleet: true,
+        by: 'unknown',
+      },
+      {
+        event: 'circuit_breaker_controlled',
+        breaker: 'payments',
+        action: 'disable',
+        fleet: true,
+        by: 'unknown',
+      },
+      {
+        event: 'circuit_breaker_controlled',
+        breaker: 'payments',
+        action: 'close',
+        fleet: true,
+        by: 'unknown',
+      },
+      { event: 'circuit_breaker_controlled', breaker: 'payments', action: 'open', by: 'unknown' },
     ]);
   });
 
@@ -91,7 +109,7 @@ describe.each<Adapter>(['express', 'fastify'])('The fleet on the dashboard on %s
     const calls = apps.map((each) =>
       each.resilience.pipeline({ name: 'charge', circuitBreaker: 'partner' }),
     );
-    await apps[0]?.press('name=partner[*]&action=open&scope=fleet');
+    await apps[0]?.press('partner[*]/open?scope=fleet');
     await settled();
     await expect(calls[1]?.execute(async () => 1, { args: ['acme'] })).rejects.toThrow('is open');
   });
@@ -101,28 +119,28 @@ describe.each<Adapter>(['express', 'fastify'])('The fleet on the dashboard on %s
       chaos: { rules: [{ operations: '*', latencyMs: 1 }] },
     };
     const [one, other] = [await start(adapter), await start(adapter, { resilience })];
-    const press = (query: string) =>
+    const press = (button: string) =>
       one
-        .fetch(`/resilience/chaos?${query}`, {
+        .fetch(`/resilience/api/chaos/${button}`, {
           method: 'POST',
-          headers: { 'x-resilience-dashboard': '1' },
+          headers: { 'x-resilience-control': '1' },
         })
         .then(({ status }) => status);
-    expect(await press('action=stop')).toBe(204);
+    expect(await press('stop')).toBe(204);
     expect(other.app.get(Chaos).isOn).toBe(true);
-    expect(await press('action=stop&scope=fleet')).toBe(204);
+    expect(await press('stop?scope=fleet')).toBe(204);
     await settled();
     expect(other.app.get(Chaos).isOn).toBe(false);
     // The logger of the application that was started last hears all.
-    expect(other.logger.messages('warn', 'ResilienceDashboard')).toEqual([
-      { event: 'chaos_controlled', action: 'stop', fleet: true },
+    expect(other.logger.messages('warn', 'ResilienceAdmin')).toEqual([
+      { event: 'chaos_controlled', action: 'stop', fleet: true, by: 'unknown' },
     ]);
   });
 
   it('refuses a scope that there is not, and what another site sends', async () => {
     const one = await start(adapter);
-    const scoped = 'name=payments&action=open&scope=fleet';
-    expect((await one.press('name=payments&action=open&scope=all')).status).toBe(400);
+    const scoped = 'payments/open?scope=fleet';
+    expect((await one.press('payments/open?scope=all')).status).toBe(400);
     expect((await one.press(scoped, { origin: 'https://elsewhere.example' })).status).toBe(403);
     expect((await (await alone(adapter)).press(scoped)).status).toBe(400);
     const unseen = await start(adapter, { controls: false });

@@ -151,55 +151,53 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
       ['disable', CircuitState.DISABLED],
       ['close', CircuitState.CLOSED],
     ]) {
-      const { status } = await dashboard.press(`name=payments&action=${action}`);
+      const { status } = await dashboard.press(`payments/${action}`);
       expect([status, stateOf(dashboard)]).toEqual([204, state]);
     }
-    const odd = new URLSearchParams({ name: 'a/b & c?', action: 'open' });
-    expect((await dashboard.press(String(odd))).status).toBe(204);
+    const odd = encodeURIComponent('a/b & c?');
+    expect((await dashboard.press(`${odd}/open`)).status).toBe(204);
     expect(stateOf(dashboard, 'a/b & c?')).toBe('FORCED_OPEN');
-    expect(dashboard.logger.messages('warn', 'ResilienceDashboard')[0]).toEqual({
+    expect(dashboard.logger.messages('warn', 'ResilienceAdmin')[0]).toEqual({
       event: 'circuit_breaker_controlled',
       breaker: 'payments',
       action: 'open',
+      by: 'unknown',
     });
   });
 
   it.each([
-    ['an unknown breaker', 'name=nope&action=open', 404],
-    ['no breaker', 'action=open', 404],
-    ['an unknown action', 'name=payments&action=explode', 400],
-    ['an inherited action', 'name=payments&action=constructor', 400],
-    ['no action', 'name=payments', 400],
-  ])('refuses %s', async (_what, query, status) => {
+    ['an unknown breaker', 'nope/open', 404],
+    ['no breaker', '/open', 404],
+    ['an unknown action', 'payments/explode', 404],
+    ['an inherited action', 'payments/constructor', 404],
+    ['no action', 'payments', 404],
+  ])('refuses %s', async (_what, button, status) => {
     const dashboard = await start(adapter, { public: true, controls: true });
-    expect((await dashboard.press(query)).status).toBe(status);
+    expect((await dashboard.press(button)).status).toBe(status);
     expect(stateOf(dashboard)).toBe('CLOSED');
   });
 
   it.each([
-    ['without the header of the page', { 'x-resilience-dashboard': undefined }],
+    ['without the header of the page', { 'x-resilience-control': undefined }],
     ['of another site', { 'sec-fetch-site': 'cross-site' }],
     ['of a neighbour', { 'sec-fetch-site': 'same-site' }],
     ['of another origin', { origin: 'https://evil.example' }],
     ['of an origin that hides', { origin: 'null' }],
   ])('refuses a request %s', async (_what, headers: Record<string, string | undefined>) => {
     const dashboard = await start(adapter, { public: true, controls: true });
-    const sent = Object.entries({ 'x-resilience-dashboard': '1', ...headers });
-    const { status } = await fetch(
-      `${dashboard.url}/resilience/breakers?name=payments&action=open`,
-      {
-        method: 'POST',
-        headers: sent.filter((each): each is [string, string] => Boolean(each[1])),
-      },
-    );
+    const sent = Object.entries({ 'x-resilience-control': '1', ...headers });
+    const { status } = await fetch(`${dashboard.url}/resilience/api/breakers/payments/open`, {
+      method: 'POST',
+      headers: sent.filter((each): each is [string, string] => Boolean(each[1])),
+    });
     expect([status, stateOf(dashboard)]).toEqual([403, 'CLOSED']);
   });
 
   it('accepts what comes from the page itself', async () => {
     const dashboard = await start(adapter, { public: true, controls: true });
-    const query = 'name=payments&action=open';
-    expect((await dashboard.press(query, { 'sec-fetch-site': 'same-origin' })).status).toBe(204);
-    expect((await dashboard.press(query, { origin: dashboard.url })).status).toBe(204);
+    const button = 'payments/open';
+    expect((await dashboard.press(button, { 'sec-fetch-site': 'same-origin' })).status).toBe(204);
+    expect((await dashboard.press(button, { origin: dashboard.url })).status).toBe(204);
   });
 
   it.each([
@@ -210,11 +208,11 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
     ['something else', 'localhost/@evil'],
   ])('answers nothing to a page elsewhere that leads here by %s', async (_what, host) => {
     const dashboard = await start(adapter, { public: true, controls: true });
-    const headers = { host, origin: `http://${host}`, 'x-resilience-dashboard': '1' };
+    const headers = { host, origin: `http://${host}`, 'x-resilience-control': '1' };
     for (const [method, path] of [
       ['GET', '/resilience'],
       ['GET', '/resilience/events'],
-      ['POST', '/resilience/breakers?name=payments&action=open'],
+      ['POST', '/resilience/api/breakers/payments/open'],
     ] as const)
       expect(await dashboard.status(method, path, headers)).toBe(403);
     expect(stateOf(dashboard)).toBe('CLOSED');
@@ -257,7 +255,7 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
 
   it('has no buttons, and nothing behind them, without `controls`', async () => {
     const dashboard = await start(adapter, { public: true });
-    expect((await dashboard.press('name=payments&action=open')).status).toBe(404);
+    expect((await dashboard.press('payments/open')).status).toBe(404);
     expect(stateOf(dashboard)).toBe('CLOSED');
   });
 
@@ -268,11 +266,11 @@ describe.each<Adapter>(['express', 'fastify'])('The dashboard on %s', (adapter) 
       controls: true,
     });
     const admin = { cookie: 'session=admin' };
-    const query = 'name=payments&action=open';
+    const button = 'payments/open';
     const statuses = async (headers: Record<string, string>) => [
       (await dashboard.fetch('/resilience', { headers })).status,
       (await dashboard.watch('/resilience/events', headers)).response.statusCode,
-      (await dashboard.press(query, headers)).status,
+      (await dashboard.press(button, headers)).status,
     ];
     expect(await statuses({})).toEqual([401, 401, 401]);
     expect(stateOf(dashboard)).toBe('CLOSED');

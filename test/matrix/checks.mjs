@@ -54,6 +54,17 @@ async function asks(url) {
   const health = await get('/health');
   assert.equal(health.status, 200);
   assert.equal(health.body.supplier, 'OPEN');
+
+  const { openapi, paths } = (await get('/resilience/api/openapi.json')).body;
+  assert.equal(openapi, '3.1.0');
+  for (const path of Object.keys(paths).filter((each) => paths[each].get !== undefined))
+    assert.equal((await get(`/resilience/api${path}`)).status, 200, path);
+  const closing = await fetch(`${url}/resilience/api/breakers/supplier/close`, {
+    method: 'POST',
+    headers: { 'x-resilience-control': '1' },
+  });
+  assert.equal(closing.status, 204);
+  assert.equal((await get('/health')).body.supplier, 'CLOSED');
 }
 
 /** Boots the application without a platform; it has to end by itself when it is closed. */
@@ -84,10 +95,12 @@ export async function passes(node, directory) {
   );
 }
 
-/** Neither Nest, nor the library, nor Node, but of the failures that the application is asked for, and of a fleet that is not there. */
+/** Neither Nest, nor the library, nor Node, but of the failures that the application is asked for, of a fleet that is not there, and of what was done to it. */
 function assertNoWarning(output) {
   const lines = stripVTControlCharacters(output).split('\n');
-  const others = lines.filter((line) => !/WARN \[(ErrorTracker|CircuitBreaker|Fleet)\]/.test(line));
+  const others = lines.filter(
+    (line) => !/WARN \[(ErrorTracker|CircuitBreaker|Fleet|ResilienceAdmin)\]/.test(line),
+  );
   assert.doesNotMatch(others.join('\n'), /warn/i, 'It warns');
 }
 

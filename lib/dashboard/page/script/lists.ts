@@ -104,7 +104,7 @@ function chaosText(it) {
 
 var chaosEnd = { action: 'stop', title: 'Stop', text: 'Nothing is injected any more. What hangs already goes on until its timeout.' };
 var chaosButton = make('button', { type: 'button' }, ['Stop the chaos']);
-chaosButton.addEventListener('click', function () { askAndSend(chaosEnd, 'the chaos', '/chaos?'); });
+chaosButton.addEventListener('click', function () { askAndSend(chaosEnd, 'the chaos', '/chaos/stop'); });
 if (document.documentElement.dataset.controls === 'true') byId('chaos').append(chaosButton);
 
 var chaosRules = [];

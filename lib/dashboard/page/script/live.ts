@@ -102,8 +102,8 @@ function askAndSend(it, name, path) {
 }
 
 function send(it, name, path, scope) {
-  var address = base + (path || '/breakers?') + new URLSearchParams({ name: name, action: it.action, scope: scope });
-  fetch(address, { method: 'POST', headers: { 'x-resilience-dashboard': '1' }, credentials: 'same-origin' })
+  var address = base + '/api' + (path || '/breakers/' + it.action) + '?' + new URLSearchParams({ name: name, scope: scope });
+  fetch(address, { method: 'POST', headers: { 'x-resilience-control': '1' }, credentials: 'same-origin' })
     .then(function (response) { if (!response.ok) throw new Error('the application answered ' + response.status); })
     .catch(function (error) {
       ask(it.title + ' ' + name + ' failed', error.message + '.', 'Try again', function () { send(it, name, path, scope); });

@@ -1,6 +1,7 @@
 import { Module, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { ResilienceModule } from 'nestjs-bulwark';
+import { ResilienceAdminModule } from 'nestjs-bulwark/admin';
 import { DeadlineController } from './deadline.controller.js';
 import { fleet } from './fleet.js';
 import { HealthController } from './health.controller.js';
@@ -29,6 +30,7 @@ import {
       timeouts: { warehouse: { client: 5_000, gateway: 6_000, service: 7_000 } },
       services: { prices: { retry: 'patient' } },
     }),
+    ResilienceAdminModule.forRoot({ public: true, controls: true }),
   ],
   controllers: [
     AttemptsController,

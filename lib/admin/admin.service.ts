@@ -1,0 +1,38 @@
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { Subject } from 'rxjs';
+import { AdminState } from './admin-state.js';
+import { sourcesIn } from './sources.js';
+
+/** The life of what is collected within the application's. */
+@Injectable()
+export class AdminService implements OnModuleInit, OnModuleDestroy {
+  private running: AdminState | undefined = undefined;
+  /** Something was changed. */
+  readonly changed$ = new Subject<void>();
+
+  constructor(private readonly moduleRef: ModuleRef) {}
+
+  onModuleInit(): void {
+    this.start();
+  }
+
+  onModuleDestroy(): void {
+    this.running?.close();
+  }
+
+  /**
+   * Begins to collect; again is no harm.
+   *
+   * @throws ResilienceConfigurationError where there is no ResilienceModule
+   */
+  start(): AdminState {
+    this.running ??= new AdminState(sourcesIn(this.moduleRef));
+    return this.running;
+  }
+
+  /** `undefined` before the application has started. */
+  get state(): AdminState | undefined {
+    return this.running;
+  }
+}

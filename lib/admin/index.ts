@@ -1,0 +1,3 @@
+export { ResilienceAdminModule } from './admin.module.js';
+export type { ResilienceAdminOptions } from './admin.options.js';
+export type { WhoIs } from './who.js';
