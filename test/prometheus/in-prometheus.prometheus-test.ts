@@ -1,11 +1,19 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { MOMENTS, SCRAPE_INTERVAL_MS, type Scrape, tell } from './shop.support.js';
+import { PrometheusMetrics } from '../../lib/prometheus/index.js';
+import {
+  matchers,
+  type Prometheus,
+  promtool,
+  type Scrape,
+  startPrometheus,
+} from '../support/prometheus.js';
+import { MOMENTS, SCRAPE_INTERVAL_MS, tell } from './shop.support.js';
 
 const lib = join(dirname(fileURLToPath(import.meta.url)), '../../lib/prometheus');
 const alerts = join(lib, 'alerts.yml');
@@ -32,18 +40,23 @@ const EXPECTED: Record<string, { about: Record<string, string>; ofBlip?: 'fires'
   ResilienceLabelsOverflow: { about: { job: 'shop' } },
 };
 
+interface Panel {
+  title: string;
+  targets?: { expr: string }[];
+}
+interface Matrix {
+  result: { values: [number, string][] }[];
+}
+
 let scrapes: Scrape[];
 let folder: string;
+/** When the story ended, by the wall clock. */
+const endsAt = Date.now();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'alerts-'));
-  scrapes = await tell(Date.now());
+  scrapes = await tell(endsAt);
 }, 300_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const matchers = (labels: Record<string, string>) =>
-  Object.entries(labels)
-    .map(([label, value]) => `${label}=${JSON.stringify(value)}`)
-    .join(',');
 
 /** What Prometheus would have of the scrapes: each series with its values, and `_` where it was not there. */
 function inputSeries() {
@@ -51,7 +64,7 @@ function inputSeries() {
   scrapes.forEach(({ samples }, index) => {
     for (const { name, labels, value } of samples) {
       if (name.endsWith('_bucket')) continue; // no alert goes by them
-      const series = `${name}{${matchers({ job: 'shop', instance: 'a', ...labels })}}`;
+      const series = `${name}{${matchers(labels)}}`;
       const values = bySeries.get(series) ?? [];
       if (!bySeries.has(series)) bySeries.set(series, values);
       while (values.length < index) values.push('_');
@@ -62,7 +75,7 @@ function inputSeries() {
 }
 
 /** Runs what a test file of promtool says of the alerts. */
-async function promtool(tests: object[]): Promise<string> {
+async function testing(tests: object[]): Promise<string> {
   const file = join(folder, 'tests.json'); // YAML as well
   const test = { interval: `${SCRAPE_INTERVAL_MS / 1_000}s`, input_series: inputSeries() };
   await writeFile(
@@ -73,8 +86,10 @@ async function promtool(tests: object[]): Promise<string> {
       tests: [{ ...test, promql_expr_test: tests }],
     }),
   );
-  const run = promisify(execFile)('promtool', ['test', 'rules', file], { maxBuffer: 1e8 });
-  return run.then(({ stdout }) => stdout).catch((error) => `${error.stdout}${error.stderr}`);
+  return promtool('test', 'rules', file).then(
+    ({ stdout }) => stdout,
+    ({ stdout, stderr }) => `${stdout}${stderr}`,
+  );
 }
 
 /** What fires at a minute. */
@@ -86,7 +101,7 @@ const firing = (minute: number, labels: Record<string, string>, isFiring: boolea
 
 describe('The alerts', () => {
   it('are rules as Prometheus takes them', async () => {
-    const { stdout } = await promisify(execFile)('promtool', ['check', 'rules', alerts]);
+    const { stdout } = await promtool('check', 'rules', alerts);
     expect(stdout).toContain(`SUCCESS: ${Object.keys(EXPECTED).length} rules found`);
   });
 
@@ -121,6 +136,63 @@ describe('The alerts', () => {
       firing(MOMENTS.outage - 1, { alertname, ...about }, true),
     );
     const ofWhatIsFine = firing(MOMENTS.outage - 1, { operation: 'Shop.fine' }, false);
-    expect(await promtool([...silent, ...ofBlip, ...ofOutage, ofWhatIsFine])).toContain('SUCCESS');
+    expect(await testing([...silent, ...ofBlip, ...ofOutage, ofWhatIsFine])).toContain('SUCCESS');
+  });
+});
+
+describe('A real Prometheus', () => {
+  const metrics = new PrometheusMetrics();
+  const exporter = createServer(async (_, response) => {
+    response.setHeader('Content-Type', metrics.registry.contentType);
+    response.end(await metrics.registry.metrics());
+  });
+  let prometheus: Prometheus;
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => exporter.listen(0, '127.0.0.1', resolve));
+    const { port } = exporter.address() as AddressInfo;
+    prometheus = await startPrometheus(folder, scrapes, alerts, `127.0.0.1:${port}`);
+  }, 120_000);
+  afterAll(async () => {
+    await prometheus?.stop();
+    exporter.closeAllConnections();
+    exporter.close();
+  });
+
+  it('answers each query of the Grafana dashboard with what there was in the outage', async () => {
+    const dashboard = JSON.parse(await readFile(join(lib, 'grafana-dashboard.json'), 'utf8'));
+    const variables = { $job: 'shop', $operation: '.*', $__rate_interval: '2m' };
+    const seconds = (minute: number) =>
+      String(Math.floor(endsAt / 1_000) - (MOMENTS.end - minute) * 60);
+    for (const { title, targets = [] } of dashboard.panels as Panel[]) {
+      for (const { expr } of targets) {
+        const query = Object.entries(variables).reduce(
+          (text, [variable, value]) => text.replaceAll(variable, value),
+          expr,
+        );
+        const { result } = await prometheus.ask<Matrix>('query_range', {
+          query,
+          start: seconds(MOMENTS.afterBlip),
+          end: seconds(MOMENTS.outage),
+          step: '60',
+        });
+        expect([title, result.length > 0]).toEqual([title, true]);
+        const values = result.flatMap((series) => series.values.map(([, value]) => value));
+        expect([title, values.some((value) => value !== 'NaN')]).toEqual([title, true]);
+      }
+    }
+  });
+
+  it('takes the alerts, and scrapes what the exporter answers', async () => {
+    const { groups } = await prometheus.ask<{ groups: { rules: { name: string }[] }[] }>('rules');
+    const names = groups.flatMap(({ rules }) => rules.map(({ name }) => name));
+    expect(names).toEqual(Object.keys(EXPECTED));
+    metrics.increment('requests.total', { operation: 'say "hi"\\ \n', outcome: 'success' });
+    const query = 'resilience_requests_total{job="scraped",outcome="success"} == 1';
+    let found: { metric: Record<string, string> }[] = [];
+    while (found.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 100)); // it scrapes each second
+      found = (await prometheus.ask<{ result: typeof found }>('query', { query })).result;
+    }
+    expect(found[0]?.metric.operation).toBe('say "hi"\\ \n');
   });
 });

@@ -17,7 +17,8 @@ import {
 } from '../../lib/index.js';
 import { PrometheusMetrics } from '../../lib/prometheus/index.js';
 import { MemoryFleet } from '../support/memory-fleet.js';
-import { parsePrometheusText, type Sample } from '../support/prometheus-text.js';
+import type { Scrape } from '../support/prometheus.js';
+import { parsePrometheusText } from '../support/prometheus-text.js';
 import { ResilienceApp } from '../support/resilience-app.js';
 
 const SECOND = 1_000;
@@ -40,12 +41,6 @@ export const MOMENTS = {
   outage: QUIET + BLIP + AFTER_BLIP + OUTAGE,
   end: QUIET + BLIP + AFTER_BLIP + OUTAGE + AFTER_OUTAGE,
 };
-
-/** What was scraped at a time. */
-export interface Scrape {
-  readonly at: number;
-  readonly samples: readonly Sample[];
-}
 
 /** How all that the shop depends on stands. */
 const world = { isTroubled: false, minute: 0, errors: 0 };
@@ -161,7 +156,7 @@ class Shop {
  * after, by the virtual clock.
  *
  * @param endsAt when the story ends, by the wall clock
- * @returns what the exporter answered meanwhile
+ * @returns what Prometheus would have of what the exporter answered meanwhile
  */
 export async function tell(endsAt: number): Promise<Scrape[]> {
   const prometheus = new PrometheusMetrics({ maxLabelValues: 60 });
@@ -223,7 +218,9 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
       await jest.advanceTimersByTimeAsync(10 * SECOND);
       if (ms % SCRAPE_INTERVAL_MS !== 0) continue;
       const families = parsePrometheusText(await prometheus.registry.metrics());
-      const samples = [...families.values()].flatMap((family) => family.samples);
+      const samples = [...families.values()]
+        .flatMap((family) => family.samples)
+        .map((sample) => ({ ...sample, labels: { job: 'shop', instance: 'a', ...sample.labels } }));
       scrapes.push({ at: beganAt + ms, samples });
     }
     return scrapes;
