@@ -123,8 +123,9 @@ export class Chaos {
    */
   stopAll(scope?: ControlScope): void {
     const orders = ordersFor(scope, this.orders, 'Chaos.stopAll()');
-    this.stop();
-    orders?.give(KIND, ALL, null);
+    const by = scope?.by;
+    this.stop(0, by);
+    orders?.give(KIND, ALL, null, by);
   }
 
   /** A request brings chaos along. @returns to be called when it was answered: then its rules end @internal */
@@ -223,7 +224,7 @@ export class Chaos {
     this.change(this.rules.filter((rule) => !rules.includes(rule)));
     for (const rule of rules) rule.end();
     const ids = rules.map(({ id }) => id);
-    const said = by === undefined ? '' : `; ordered at ${by}`;
+    const said = by === undefined ? '' : `; ordered by ${by}`;
     const message = `Chaos has ended: ${ids.join(', ')}${said}`;
     this.logger.warn({
       event: 'chaos_off',

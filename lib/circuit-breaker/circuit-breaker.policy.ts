@@ -463,8 +463,9 @@ export class CircuitBreakerPolicy implements AttemptStage {
     const orders = ordersFor(scope, this.host?.fleet?.orders, this.place);
     const { to, byHand } = obeyed(order);
     if (orders !== undefined && order === null) void this.shared?.overrule(); // before the others ask
-    this.enter({ to, reason: byHand });
-    orders?.give(BREAKERS, this.name, order);
+    const by = scope?.by;
+    this.enter({ to, reason: byHand, by });
+    orders?.give(BREAKERS, this.name, order, by);
   }
 
   private enter(transition: Transition, at = now()): void {

@@ -72,6 +72,9 @@ export interface CircuitTransitionDetails {
   failureRate: number;
   /** Until the first probe, in ms; only where it opens by itself. */
   retryAfterMs?: number;
-  /** The instance where somebody has ordered it of the fleet. */
+  /**
+   * Who has ordered it, where somebody has: the name that the scope of `forceOpen()` says. Of what the whole fleet is
+   * told, the instance at which it was, after the name: `alice at shop-7f9c:1`.
+   */
   by?: string;
 }

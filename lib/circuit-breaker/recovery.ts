@@ -75,8 +75,8 @@ export interface Transition {
   readonly probe?: Permit;
   /** For how long it opens, where the fleet has decided that. */
   readonly span?: OpenSpan;
-  /** The instance where somebody has ordered it of the fleet. */
-  readonly by?: string;
+  /** Who has ordered it, if somebody has. */
+  readonly by?: string | undefined;
 }
 
 /** What lasts after a transition; nothing where everybody is let in at once. */

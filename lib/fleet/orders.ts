@@ -32,6 +32,7 @@ interface Held {
   readonly prefix: string;
   kind?: string;
   value?: unknown;
+  who?: string | undefined;
 }
 
 /**
@@ -73,15 +74,17 @@ export class Orders {
    * Tells all other instances; this one has done it. Where they are not reached they are told later, unless
    * somebody else was told something about the same since.
    *
+   * @param who says so, if that is known
    * @throws ResilienceConfigurationError where the name is too long, or the value
    */
-  give(kind: string, name: string, value: unknown): void {
+  give(kind: string, name: string, value: unknown, who?: string): void {
     if (this.held !== undefined && name.startsWith(this.held.prefix)) {
-      Object.assign(this.held, { kind, value });
+      Object.assign(this.held, { kind, value, who });
       return;
     }
     const subject = `${kind}/${name}`;
-    const { instance: by } = this.member;
+    const { instance } = this.member;
+    const by = who === undefined ? instance : `${who} at ${instance}`;
     checkLength(subject, subject.length, ORDER_LIMITS.subjectLength);
     checkLength(subject, JSON.stringify(value).length, ORDER_LIMITS.valueLength);
     const after = this.told.get(subject)?.generation ?? 0;
@@ -109,7 +112,8 @@ export class Orders {
     } finally {
       this.held = before;
     }
-    if (held.kind !== undefined && name !== undefined) this.give(held.kind, name, held.value);
+    if (held.kind !== undefined && name !== undefined)
+      this.give(held.kind, name, held.value, held.who);
   }
 
   /** What was told last of something, which may have been made since. */
@@ -186,9 +190,14 @@ export class Orders {
     const since = new Since(now() - order.ageMs);
     this.told.set(subject, { ...order, after: 0, since });
     const given = this.given.get(subject);
-    if (by === this.member.instance && given?.isObeyed) return;
+    if (given?.isObeyed && this.isOurs(by)) return;
     if (given !== undefined) given.isObeyed = false;
     this.obey(order);
+  }
+
+  private isOurs(by: string): boolean {
+    const { instance } = this.member;
+    return by === instance || by.endsWith(` at ${instance}`);
   }
 
   private obey(order: Order): void {

@@ -18,7 +18,7 @@ export interface Order {
   readonly generation: number;
   /** What is to be. Plain values; `null` takes back what was ordered before, and is kept for a day. */
   readonly value: unknown;
-  /** The instance that was told first. */
+  /** The instance that was told first; before it who has told it so, if that is known: `alice at shop-7f9c:1`. */
   readonly by: string;
   /** How long ago it was given, in ms; 0 where it is heard of at once. */
   readonly ageMs: number;

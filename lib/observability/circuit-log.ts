@@ -122,7 +122,7 @@ export class CircuitLog {
 function inWords(transition: CircuitTransition, told: ToldError | undefined): string {
   const { breaker, reason, calls, failures, failureRate, retryAfterMs, error, by } = transition;
   let text = `Circuit breaker "${breaker}" ${VERBS[reason]}${isChaos(error) ? ' by chaos' : ''}`;
-  if (by !== undefined) text += `; ordered at ${by}`;
+  if (by !== undefined) text += `; ordered by ${by}`;
   if (calls > 0) text += `; ${failures} of ${calls} calls failed (${Math.round(failureRate)} %)`;
   if (told !== undefined) text += `; last error: ${errorInWords(told)}`;
   if (retryAfterMs !== undefined) text += `; next probe in ${inSeconds(retryAfterMs)}`;

@@ -80,6 +80,26 @@ describe('A breaker that is told something with { fleet: true }', () => {
     ]);
   });
 
+  it('says who has told it so, here and in all others', async () => {
+    const [one, other] = await two();
+    const told: [ResilienceApp, string | undefined][] = [];
+    for (const app of [one, other])
+      app.events.events$.subscribe((event) => {
+        if (event.type === 'circuit-state') told.push([app, event.by]);
+      });
+    one.breakers.get('payments').forceOpen({ fleet: true, by: 'alice' });
+    await settled();
+    one.breakers.get('payments').reset({ by: 'bob' });
+    expect(told).toEqual([
+      [one, 'alice'],
+      [other, `alice at ${hub.links[0]?.instance}`],
+      [one, 'bob'],
+    ]);
+    expect(() => one.breakers.get('payments').reset({ by: 'two\nlines' })).toThrow(
+      'by: is "two\\nlines"; allowed: a name of 1 to 100 characters',
+    );
+  });
+
   it('keeps that without the store, and catches up when the store is back', async () => {
     const apps = await two();
     const [one, other] = apps;
@@ -169,7 +189,7 @@ describe('A breaker that is told something with { fleet: true }', () => {
       expect(breaker.getState()).toBe(CircuitState.DISABLED);
     }
     expect(() => app.breakers.get('payments').reset({ fleets: true } as object)).toThrow(
-      'circuit breaker "payments".fleets: there is no such option; known: fleet; did you mean fleet?',
+      'circuit breaker "payments".fleets: there is no such option; known: fleet, by; did you mean fleet?',
     );
   });
 });

@@ -28,6 +28,13 @@ describe('Orders to the fleet', () => {
     expect(one.painted).toEqual([['door', 'red', 'itself', 0]]);
   });
 
+  it('say who gave them, and are not obeyed again by the instance at which that was', async () => {
+    one.paint('door', 'red', 'alice');
+    await settled();
+    expect(other.painted).toEqual([['door', 'red', 'alice at one', 0]]);
+    expect(one.painted).toHaveLength(1);
+  });
+
   it('are obeyed by who comes later, before its link is up', async () => {
     one.paint('door', 'red');
     await settled();

@@ -37,10 +37,10 @@ export class Painter {
   }
 
   /** Does it, and tells all others. */
-  paint(name: string, colour: string | null): void {
+  paint(name: string, colour: string | null, who?: string): void {
     this.painted.push([name, colour, 'itself', 0]);
     this.colours.set(name, colour);
-    this.orders.give('colours', name, colour);
+    this.orders.give('colours', name, colour, who);
   }
 
   /** What was told last of the door. */

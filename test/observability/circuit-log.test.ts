@@ -86,7 +86,7 @@ describe('A transition of a circuit breaker', () => {
     const by = hub.links[0]?.instance;
     expect(written().at(-1)).toMatchObject({
       level: 'warn',
-      message: `Circuit breaker "payments" was forced open by the fleet, until reset(); ordered at ${by}`,
+      message: `Circuit breaker "payments" was forced open by the fleet, until reset(); ordered by ${by}`,
       reason: 'fleet-forced',
       by,
     });
