@@ -164,6 +164,14 @@ export type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';
 export type { ServiceOptions } from './service/service.options.js';
+export { NeverShed } from './shedding/never-shed.decorator.js';
+export {
+  OverloadedError,
+  type RequestCriticality,
+  type SheddingReason,
+} from './shedding/overloaded.error.js';
+export type { SheddingSnapshot } from './shedding/shedding.js';
+export type { SheddingOptions } from './shedding/shedding.options.js';
 export type { ShutdownOptions } from './shutdown/shutdown.options.js';
 export { executeThrough } from './stage/alone.js';
 export {

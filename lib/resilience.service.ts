@@ -8,6 +8,7 @@ import type { FleetView } from './fleet/fleet-view.js';
 import type { ResilienceOverrides } from './overrides/overrides.js';
 import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 import type { ServiceOptions } from './service/service.options.js';
+import type { SheddingSnapshot } from './shedding/shedding.js';
 import type { AnyStage } from './stage/define-stage.js';
 import { isInline } from './stage/named-instances.js';
 import type { StageInstances } from './stage/stage-instances.js';
@@ -104,6 +105,11 @@ export class ResilienceService {
    */
   instances(): StageInstances[] {
     return this.runtime.catalog.instances();
+  }
+
+  /** How the server sheds at this moment; `undefined` without `inbound.shedding`. */
+  shedding(): SheddingSnapshot | undefined {
+    return this.runtime.shedding.getSnapshot();
   }
 
   /**

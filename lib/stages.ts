@@ -6,6 +6,7 @@ import { fallbackStage } from './fallback/fallback.stage.js';
 import { hedgeStage } from './hedge/hedge.stage.js';
 import { rateLimitStage } from './rate-limit/rate-limit.stage.js';
 import { retryStage } from './retry/retry.stage.js';
+import type { OverloadedError } from './shedding/overloaded.error.js';
 import type { AttemptStage } from './stage/attempt-stage.js';
 import type { StageDefinition } from './stage/stage-definition.js';
 import type { AnyOf } from './stage/stage-types.js';
@@ -32,7 +33,7 @@ export const STAGES: readonly StageDefinition[] = NESTED;
 export type OurTypes = NonNullable<(typeof NESTED)[number]['types']>;
 
 /** What tells the library's own errors apart, on every transport. */
-export type ResilienceErrorCode = AnyOf<OurTypes, 'error'>['code'];
+export type ResilienceErrorCode = AnyOf<OurTypes, 'error'>['code'] | OverloadedError['code'];
 
 /**
  * What runs around each attempt of an operation, outermost first.

@@ -57,6 +57,12 @@ export class ClassOperations {
     return this.ofOwner(definition);
   }
 
+  /** What `@Critical()` says of a method as it is in a class; `undefined` where nothing says so. */
+  criticalityOf(type: Class, method: unknown): boolean | undefined {
+    const definition = definitionsOf(type).find(({ dispatcher }) => dispatcher === method);
+    return definition && this.find(type, definition)?.pipeline.plan.critical;
+  }
+
   /** A method that a derived class has overridden, called by `super`, is an operation of its own class. */
   private ofOwner(definition: MethodDefinition): MethodOperation | undefined {
     const { owner } = definition;

@@ -2,6 +2,7 @@ import { Observations } from '../advisor/observations.js';
 import { Chaos } from '../chaos/chaos.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics, MetricsRecorder } from '../common/metrics.js';
+import { merge } from '../common/options.js';
 import { Membership } from '../fleet/membership.js';
 import { Alerts } from '../observability/alerts.js';
 import { CircuitLog } from '../observability/circuit-log.js';
@@ -18,6 +19,7 @@ import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
 import { METRICS } from '../observability/metric-catalogue.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
+import { SheddingLog } from '../observability/shedding-log.js';
 import { stageReports } from '../observability/stage-reports.js';
 import type { Telemetry } from '../observability/telemetry.js';
 import { OverridesLog } from '../overrides/overrides-log.js';
@@ -26,6 +28,9 @@ import {
   type ResilienceModuleOptions,
   stagesOf,
 } from '../resilience-module.options.js';
+import { Shedding } from '../shedding/shedding.js';
+import type { SheddingOptions } from '../shedding/shedding.options.js';
+import { SheddingTelemetry } from '../shedding/shedding.telemetry.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { STAGES } from '../stages.js';
 import { Memory } from '../state/memory.js';
@@ -40,11 +45,13 @@ export interface Configuration {
     readonly recorders: readonly MetricsRecorder[];
     readonly metrics: MetricsFanOut;
     readonly fleetLog: FleetLog;
+    readonly sheddingLog: SheddingLog;
   };
   /** Without the named policies yet. */
   readonly catalog: PolicyCatalog;
   readonly chaos: Chaos;
   readonly live: LiveOptions;
+  readonly shedding: Shedding;
   /** Where it is one of many instances. */
   readonly fleet: Membership | undefined;
   /** Where what its policies have learnt outlives it. */
@@ -68,6 +75,7 @@ export function configurationOf(
     defineMetrics(telemetry.metrics, metrics);
   const fleet = options.fleet && new Membership(options.fleet, telemetry);
   const memory = options.state && new Memory(options.state, warnOf);
+  const report = stageReports(telemetry);
   const catalog = new PolicyCatalog(stages, {
     defaults: { ...defaults },
     captureStackTrace,
@@ -75,12 +83,19 @@ export function configurationOf(
     metrics: telemetry.metrics,
     fleet,
     memory,
-    report: stageReports(telemetry),
+    report,
     warnOf,
   });
   const chaos = new Chaos(options.chaos, telemetry, fleet?.orders);
   const live = new LiveOptions(catalog, operations, new OverridesLog(telemetry.events));
-  return { options, telemetry, catalog, chaos, live, fleet, memory };
+  const { metrics, sheddingLog } = telemetry;
+  const sheds = options.inbound?.shedding;
+  const shedding = new Shedding(
+    sheds && merge<SheddingOptions>({ mode: defaults.mode }, sheds),
+    new SheddingTelemetry({ metrics, report }, sheddingLog),
+    captureStackTrace,
+  );
+  return { options, telemetry, catalog, chaos, live, shedding, fleet, memory };
 }
 
 function warnOf(what: string): (error: unknown) => void {
@@ -116,6 +131,7 @@ function telemetryOf(options: ResilienceModuleOptions): Configuration['telemetry
     circuitLog: new CircuitLog(logOptions),
     observations: new Observations(options.advisor ?? false),
     fleetLog: new FleetLog(logOptions),
+    sheddingLog: new SheddingLog(logOptions),
     alertIntervalMs: options.alertIntervalMs ?? 60_000,
     errorContext: options.errorContext,
   };

@@ -1,4 +1,5 @@
 import type { Chaos } from '../chaos/chaos.js';
+import type { Class } from '../common/class.js';
 import { VERSION } from '../common/version.js';
 import { FleetView } from '../fleet/fleet-view.js';
 import { policiesOf } from '../fleet/instance-snapshot.js';
@@ -8,6 +9,7 @@ import {
   type ResilienceFeatureOptions,
   type ResilienceModuleOptions,
 } from '../resilience-module.options.js';
+import type { Shedding } from '../shedding/shedding.js';
 import { Shutdown } from '../shutdown/shutdown.js';
 import type { Memory } from '../state/memory.js';
 import { ClassOperations } from './class-operations.js';
@@ -30,6 +32,7 @@ export class ResilienceRuntime implements Configuration {
   readonly catalog: PolicyCatalog;
   readonly chaos: Chaos;
   readonly live: Configuration['live'];
+  readonly shedding: Shedding;
   readonly fleet: Membership | undefined;
   readonly fleetView: FleetView | undefined;
   readonly memory: Memory | undefined;
@@ -51,12 +54,13 @@ export class ResilienceRuntime implements Configuration {
     readonly methods = new MethodDispatcher(),
   ) {
     const configuration = configurationOf(given, this.shutdown, () => this.operations());
-    const { options, telemetry, catalog, chaos, live, fleet, memory } = configuration;
+    const { options, telemetry, catalog, chaos, live, shedding, fleet, memory } = configuration;
     this.options = options;
     this.telemetry = telemetry;
     this.catalog = catalog;
     this.chaos = chaos;
     this.live = live;
+    this.shedding = shedding;
     this.fleet = fleet;
     this.memory = memory;
     this.fleetView =
@@ -94,6 +98,11 @@ export class ResilienceRuntime implements Configuration {
     return [...this.classes.list(), ...this.programmatic.list()];
   }
 
+  /** What `@Critical()` says of a method as it is in a class; `undefined` where nothing says so. */
+  criticalityOf(type: Class, method: unknown): boolean | undefined {
+    return this.classes.criticalityOf(type, method);
+  }
+
   /** Waits for what was known before a restart, and then for what the fleet knows, which is newer. */
   async warmUp(): Promise<void> {
     await this.memory?.load();
@@ -118,6 +127,8 @@ export class ResilienceRuntime implements Configuration {
         const policy = pipeline.plan.stages[name];
         if (policy !== undefined) ended?.(policy);
       }
+    this.shedding.end();
+    this.telemetry.sheddingLog.close();
     this.telemetry.tracker.closeLog();
     this.telemetry.circuitLog.close();
     await this.telemetry.alerts.flush(); // the last ones may be those that matter

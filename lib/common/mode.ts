@@ -9,8 +9,8 @@ export type Mode = 'enforce' | 'shadow';
 /** What is said of all policies that have a mode. */
 export interface ModeDefaults {
   /**
-   * Of circuit breakers, bulkheads, rate limits and timeouts that say none: in `shadow` an application finds
-   * out what its options would do before they do it. @default 'enforce'
+   * Of circuit breakers, bulkheads, rate limits, timeouts and shedding that say none: in `shadow` an
+   * application finds out what its options would do before they do it. @default 'enforce'
    */
   mode?: Mode;
 }

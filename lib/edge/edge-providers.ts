@@ -7,9 +7,13 @@ import {
   ModulesContainer,
 } from '@nestjs/core';
 import { enterBefore } from '../nest/entrance.js';
+import { RoutedHandlers } from '../nest/routed-handlers.js';
 import { takePartInRoutes } from '../nest/routes.js';
+import type { Shedding } from '../shedding/shedding.js';
+import { CallShedding } from './call-shedding.js';
 import { HttpEdge } from './http-edge.js';
 import { type InboundOptions, resolveInboundOptions } from './inbound.options.js';
+import { type CriticalityOf, RequestShedding } from './request-shedding.js';
 import { ResilienceExceptionFilter } from './resilience.filter.js';
 import { ResilienceInterceptor } from './resilience.interceptor.js';
 
@@ -19,6 +23,9 @@ interface Edged {
     readonly mapErrors?: boolean;
     readonly inbound?: InboundOptions;
   };
+  /** Which requests an overloaded server refuses. */
+  readonly shedding: Shedding;
+  readonly criticalityOf: CriticalityOf;
 }
 
 /**
@@ -33,8 +40,7 @@ export function edgeProviders(source: symbol, inside: symbol): Provider[] {
     {
       provide: ResilienceInterceptor,
       inject: [source],
-      useFactory: ({ options }: Edged) =>
-        new ResilienceInterceptor(options.mapErrors ?? true, options.inbound),
+      useFactory: interceptor,
     },
     { provide: APP_INTERCEPTOR, useExisting: ResilienceInterceptor },
     {
@@ -50,11 +56,18 @@ export function edgeProviders(source: symbol, inside: symbol): Provider[] {
         ApplicationConfig,
         HttpAdapterHost,
         ExternalContextCreator,
+        ModulesContainer,
         inside,
       ],
       useFactory: httpEdge,
     },
   ];
+}
+
+function interceptor(edged: Edged): ResilienceInterceptor {
+  const { options, shedding } = edged;
+  const ofCalls = new CallShedding(shedding, (type, handler) => edged.criticalityOf(type, handler));
+  return new ResilienceInterceptor(options.mapErrors ?? true, options.inbound, ofCalls);
 }
 
 function exceptionFilter(
@@ -65,15 +78,32 @@ function exceptionFilter(
 }
 
 function httpEdge(
-  { options }: Edged,
+  edged: Edged,
   interceptor: ResilienceInterceptor,
   config: ApplicationConfig,
   host: HttpAdapterHost,
   contexts: ExternalContextCreator,
+  modules: ModulesContainer,
   inside: NestInterceptor | undefined,
 ): HttpEdge {
-  const edge = new HttpEdge(resolveInboundOptions(options.inbound), options.mapErrors ?? true);
+  const { options, shedding } = edged;
+  const inbound = resolveInboundOptions(options.inbound);
+  const routes = new RoutedHandlers();
+  const gate = new RequestShedding(
+    shedding,
+    inbound,
+    routes,
+    (type, handler) => edged.criticalityOf(type, handler),
+    () => prefixOf(config),
+    modules,
+  );
+  const edge = new HttpEdge(inbound, options.mapErrors ?? true, gate);
   takePartInRoutes(contexts, config, interceptor, edge, inside);
-  enterBefore(host, edge.enter);
+  enterBefore(host, edge.enter, (adapter) => routes.watch(adapter));
   return edge;
+}
+
+function prefixOf(config: ApplicationConfig): string {
+  const prefix = config.getGlobalPrefix();
+  return prefix === '' || prefix.startsWith('/') ? prefix : `/${prefix}`;
 }

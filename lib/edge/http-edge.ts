@@ -1,5 +1,6 @@
 import { isObservable } from 'rxjs';
 import type { AnyMethod, Class } from '../common/class.js';
+import { openStreamOf } from '../common/open-stream.js';
 import { isResilienceError } from '../common/resilience.error.js';
 import { currentScope, runInScope } from '../context/ambient.js';
 import { answersByPromise, sendsEvents } from '../nest/handlers.js';
@@ -12,6 +13,7 @@ import type { Sender } from './inbound.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
 import { forbidRetry, isRetried } from './no-retry.js';
 import { RequestScope, requestScopeOf } from './request-scope.js';
+import type { HttpRequest, RequestShedding } from './request-shedding.js';
 import { promiseWithinDeadline, withinDeadline } from './within-deadline.js';
 
 /**
@@ -25,16 +27,26 @@ export class HttpEdge {
   constructor(
     readonly inbound: ResolvedInboundOptions,
     readonly mapErrors: boolean,
+    private readonly shedding?: RequestShedding,
   ) {}
 
-  /** What follows runs in the scope of the request. */
+  /** What follows runs in the scope of the request; an overloaded server refuses it instead. */
   readonly enter = (
     request: unknown,
     response: unknown,
     raw: RawResponse,
-    next: () => void,
+    next: (error?: unknown) => void,
   ): void => {
-    runInScope(new RequestScope(request as Sender, response, raw, this.inbound), next);
+    const { shedding } = this;
+    const isJudged = shedding?.isOn === true;
+    const refused = isJudged ? shedding.refuse(request as HttpRequest) : undefined;
+    if (refused !== undefined) {
+      next(this.mapErrors ? refused : httpError(refused, response)); // 503 in any case
+      return;
+    }
+    const scope = new RequestScope(request as Sender, response, raw, this.inbound);
+    if (isJudged) scope.seat = shedding.enter(request as HttpRequest, raw);
+    runInScope(scope, next);
   };
 
   /** What is around a handler. */
@@ -94,6 +106,7 @@ class HandlerEdge implements RouteEdge, Handling {
     }
     scope.answered();
     scope.end();
+    if (scope.seat !== undefined && openStreamOf(answer) !== undefined) scope.seat.leave();
     return answer;
   }
 

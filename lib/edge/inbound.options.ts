@@ -1,6 +1,7 @@
-import { boolean, checkerOf, duration, merge } from '../common/options.js';
+import { boolean, checked, checkerOf, duration, merge } from '../common/options.js';
+import { checkSheddingOptions, type SheddingOptions } from '../shedding/shedding.options.js';
 
-/** What is believed of what callers say about their requests. */
+/** What is believed of what callers say about their requests, and which of these are refused. */
 export interface InboundOptions {
   /**
    * The longest deadline that a request can bring along (`x-request-timeout-ms`, `grpc-timeout`), in
@@ -20,9 +21,15 @@ export interface InboundOptions {
    * else any client could jump the queue. @default false
    */
   trustCriticality?: boolean;
+  /**
+   * Refuses requests where the server is overloaded, with 503 and `Retry-After`, before anything is done for
+   * them: those that matter least first, health probes never.
+   * @default nobody is refused
+   */
+  shedding?: SheddingOptions;
 }
 
-export type ResolvedInboundOptions = Required<InboundOptions>;
+export type ResolvedInboundOptions = Required<Omit<InboundOptions, 'shedding'>>;
 
 const DEFAULTS: ResolvedInboundOptions = {
   maxTimeoutMs: 60_000,
@@ -35,8 +42,12 @@ export const checkInboundOptions = checkerOf<InboundOptions>({
   maxTimeoutMs: duration,
   trustDeadline: boolean,
   trustCriticality: boolean,
+  shedding: checked(checkSheddingOptions),
 });
 
-export function resolveInboundOptions(options: InboundOptions = {}): ResolvedInboundOptions {
+export function resolveInboundOptions({
+  shedding: _,
+  ...options
+}: InboundOptions = {}): ResolvedInboundOptions {
   return merge<InboundOptions>(DEFAULTS, options) as ResolvedInboundOptions;
 }

@@ -3,11 +3,14 @@ import { ClientScope } from './client-scope.js';
 import { type RawResponse, ResponseConnection, rawResponse } from './connection.js';
 import { inboundOfRequest, type Sender } from './inbound.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
+import type { Seat } from './request-shedding.js';
 import { isSafeRequest } from './safe-call.js';
 
 /** A request of HTTP, from before the application's own middleware to the end of its response. */
 export class RequestScope extends ClientScope {
   private readonly exchange: ResponseConnection;
+  /** Its place among the requests in flight, where these are counted. */
+  seat: Seat | undefined = undefined;
 
   /** @param response as Nest hands it on, of Express or Fastify */
   constructor(
@@ -29,9 +32,10 @@ export class RequestScope extends ClientScope {
     return this.exchange.headersSent;
   }
 
-  /** What answers it is an event stream. */
+  /** What answers it is an event stream, which may never end. */
   sendEvents(): void {
     this.exchange.sendsEvents = true;
+    this.seat?.leave();
   }
 }
 

@@ -3,6 +3,7 @@ import { catchError, defer, isObservable, mergeMap, type Observable, of, throwEr
 import type { AnyMethod } from '../common/class.js';
 import { runInScope } from '../context/ambient.js';
 import { answersByPromise, type Transport } from '../nest/handlers.js';
+import type { CallShedding } from './call-shedding.js';
 import { type ClientScope, clientScopeOf } from './client-scope.js';
 import { httpError, transportError } from './edge-errors.js';
 import { HttpEdge } from './http-edge.js';
@@ -32,6 +33,7 @@ export class ResilienceInterceptor implements NestInterceptor {
   constructor(
     private readonly mapErrors: boolean,
     inbound?: InboundOptions,
+    private readonly shedding?: CallShedding,
   ) {
     this.inbound = resolveInboundOptions(inbound);
   }
@@ -41,8 +43,13 @@ export class ResilienceInterceptor implements NestInterceptor {
     if (transport === undefined) return next.handle();
     if (transport === 'http') return this.onHttp(context, next);
     const inbound = inboundOf(context, transport, this.inbound);
+    const { shedding } = this;
     const scope = clientScopeOf(context, transport, inbound);
-    const answer = runInScope(scope, () => next.handle());
+    const handle = () => runInScope(scope, () => next.handle());
+    const answer =
+      shedding !== undefined && isOfMicroservice(transport)
+        ? shedding.around(context, inbound, handle)
+        : handle();
     if (scope === undefined) return this.onTransport(answer, transport, scope);
     const handled = scope.isLimited
       ? withinDeadline(answer, scope, isOfMicroservice(transport))

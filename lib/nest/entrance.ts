@@ -1,30 +1,57 @@
 import type { ServerResponse } from 'node:http';
 import type { HttpAdapterHost } from '@nestjs/core';
 
-type Enter = (request: unknown, response: unknown, raw: ServerResponse, next: () => void) => void;
+type Enter = (
+  request: unknown,
+  response: unknown,
+  raw: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
 
 interface Adapter {
   getType(): string;
   getInstance(): unknown;
-  use(middleware: (request: unknown, response: ServerResponse, next: () => void) => void): unknown;
+  use(
+    middleware: (
+      request: unknown,
+      response: ServerResponse,
+      next: (error?: unknown) => void,
+    ) => void,
+  ): unknown;
 }
 
-type Hook = (request: unknown, reply: { raw: ServerResponse }, done: () => void) => void;
+type Hook = (
+  request: unknown,
+  reply: { raw: ServerResponse },
+  done: (error?: unknown) => void,
+) => void;
 
 interface Fastify {
   addHook(name: 'onRequest', hook: Hook): unknown;
 }
 
-/** Puts `enter` before all that an application does with a request. */
-export function enterBefore(host: HttpAdapterHost, enter: Enter): void {
+/**
+ * Puts `enter` before all that an application does with a request.
+ *
+ * @param onAdapter is told of the adapter, before Nest registers routes at it
+ */
+export function enterBefore(
+  host: HttpAdapterHost,
+  enter: Enter,
+  onAdapter: (adapter: object) => void = () => undefined,
+): void {
+  const enterInto = (adapter: Adapter | null) => {
+    if (adapter != null) onAdapter(adapter);
+    enterAt(adapter, enter);
+  };
   if (host.httpAdapter != null) {
-    enterAt(host.httpAdapter as unknown as Adapter, enter);
+    enterInto(host.httpAdapter as unknown as Adapter);
     return;
   }
   // A testing module gets its adapter later. (Nest 11.0 does not say when: there, requests are entered at
   // their handlers.)
   const { init$ } = host as Partial<HttpAdapterHost>;
-  init$?.subscribe(() => enterAt(host.httpAdapter as unknown as Adapter | null, enter));
+  init$?.subscribe(() => enterInto(host.httpAdapter as unknown as Adapter | null));
 }
 
 function enterAt(adapter: Adapter | null, enter: Enter): void {

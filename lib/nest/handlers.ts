@@ -12,6 +12,8 @@ const GRAPHQL_TYPE = 'graphql:resolver_type';
 const GRAPHQL_FIELDS = ['graphql:resolve_property', 'graphql:resolve_reference'];
 const GRAPHQL = [GRAPHQL_TYPE, ...GRAPHQL_FIELDS];
 const RPC_PATTERN = 'microservices:pattern';
+const RPC_TYPE = 'microservices:handler_type';
+const EVENT = 2;
 const SSE = '__sse__';
 const WS_MESSAGE = 'websockets:message_mapping';
 
@@ -42,6 +44,11 @@ export function transportOfHandler(method: object): Transport | undefined {
 /** Whether HTTP reaches a method, be it in one way of several. */
 export function isRoute(method: object): boolean {
   return Reflect.hasMetadata(HTTP_PATH, method) && Reflect.hasMetadata(HTTP_METHOD, method);
+}
+
+/** Whether a handler is for events, which nobody waits for. */
+export function isEventHandler(method: object): boolean {
+  return Reflect.getMetadata(RPC_TYPE, method) === EVENT;
 }
 
 /** Whether a transport calls this method: a route, a resolver, a message or event handler. */

@@ -4,6 +4,7 @@ import type { ChaosEvent } from '../chaos/chaos.telemetry.js';
 import { timestamp } from '../common/timestamp.js';
 import type { FleetEvent } from '../fleet/fleet.telemetry.js';
 import type { OverridesEvent } from '../overrides/overrides.telemetry.js';
+import type { ShedEvent } from '../shedding/shedding.telemetry.js';
 import type { WouldRejectEvent } from '../stage/shadow.telemetry.js';
 import type { AnyOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
@@ -14,6 +15,7 @@ export type ResilienceEvent = { timestamp: string } & (
   | AnyOf<OurTypes, 'event'>
   | ChaosEvent
   | FleetEvent
+  | ShedEvent
   | WouldRejectEvent
   | OverridesEvent
 );

@@ -1,0 +1,25 @@
+import 'reflect-metadata';
+import { refuseStandardDecorator } from '../common/standard-decorators.js';
+
+const NEVER_SHED = Symbol.for('nestjs-bulwark:never-shed');
+
+/**
+ * What handles these requests is reached however overloaded the server is: health probes, and what is looked
+ * at then. For a handler, or all of a controller.
+ *
+ * @example
+ * ＠NeverShed()
+ * ＠Get('status')
+ * status() { … }
+ */
+export function NeverShed(): ClassDecorator & MethodDecorator {
+  return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    refuseStandardDecorator('@NeverShed()', key);
+    const marked = key === undefined ? target : (descriptor?.value as object);
+    Reflect.defineMetadata(NEVER_SHED, true, marked);
+  };
+}
+
+export function isNeverShed(classOrHandler: object): boolean {
+  return Reflect.hasMetadata(NEVER_SHED, classOrHandler);
+}
