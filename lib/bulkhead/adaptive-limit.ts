@@ -48,6 +48,7 @@ export class AdaptiveLimit {
   private totalMs = 0;
   private dropped = 0;
   private mostInFlight = 0;
+  private isHeeded = true;
 
   /** @param initial where it begins, within the bounds */
   constructor(
@@ -63,6 +64,12 @@ export class AdaptiveLimit {
     this.minimum = minimum;
     this.maximum = maximum;
     this.estimate = this.bounded(this.estimate);
+  }
+
+  /** Whether calls go by it: where they do not, it is not lowered to see what that does. */
+  heed(isHeeded: boolean): void {
+    this.isHeeded = isHeeded;
+    if (!isHeeded && this.divisor > 1) this.goOn();
   }
 
   /** So many calls may run at a time. */
@@ -106,7 +113,7 @@ export class AdaptiveLimit {
       this.seenUnloaded(meanMs); // and so few say nothing about the limit
     } else {
       this.adjust(meanMs);
-      if (++this.roundsSinceCalm >= PROBE_EVERY) this.probe(meanMs);
+      if (++this.roundsSinceCalm >= PROBE_EVERY && this.isHeeded) this.probe(meanMs);
     }
   }
 

@@ -20,8 +20,9 @@ export function bulkheadHealth({
   maxConcurrent,
   queueLimit,
   leased = maxConcurrent,
+  mode,
 }: BulkheadSnapshot): BulkheadHealth {
-  const full = running > 0 && running >= leased && queued >= queueLimit;
+  const full = mode !== 'shadow' && running > 0 && running >= leased && queued >= queueLimit;
   return { status: full ? 'degraded' : 'up', running, queued, maxConcurrent, queueLimit };
 }
 

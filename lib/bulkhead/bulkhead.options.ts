@@ -1,4 +1,5 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { type Mode, modeRule } from '../common/mode.js';
 import {
   boolean,
   checkerOf,
@@ -43,6 +44,14 @@ export interface BulkheadOptions {
    * @default false
    */
   shared?: boolean;
+  /**
+   * In `shadow` it lets all in at once, and tells which calls it would have rejected (`would-reject`) and how
+   * many would have waited (`getSnapshot()`), as if one that would have waited ended when it really does.
+   * `adaptive` learns as ever, but has no other way to know how long calls take without load than to see it.
+   * One that is `shared` goes by its even share, and takes nothing from the fleet.
+   * @default `defaults.mode`, or enforce
+   */
+  mode?: Mode;
 }
 
 /** The options in force. */
@@ -60,6 +69,7 @@ export const checkBulkheadOptions = checkerOf<BulkheadOptions>(
     adaptive: boolean,
     minConcurrent: positiveCount,
     shared: boolean,
+    mode: modeRule,
   },
   'maxConcurrent',
 );

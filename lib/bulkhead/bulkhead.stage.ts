@@ -47,6 +47,7 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
     title: 'bulkhead',
     section: 'bulkheads',
     isSharable: true,
+    canShadow: true,
     policy: BulkheadPolicy,
     registry: BulkheadRegistry,
     check: checkBulkheadOptions,

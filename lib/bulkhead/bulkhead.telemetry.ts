@@ -1,4 +1,5 @@
 import type { BoundMetric, Metrics } from '../common/metrics.js';
+import { tellWouldReject } from '../stage/shadow.telemetry.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { BULKHEAD_REJECTION_REASONS, type BulkheadRejectionReason } from './bulkhead.error.js';
 
@@ -43,8 +44,14 @@ export class BulkheadTelemetry {
     host.report({ type: 'bulkhead-rejected', bulkhead, reason });
   }
 
-  /** Of one that finds out itself how many may run, or has slots leased. */
-  limited(limit: number): void {
+  /** It would have rejected one, but is in shadow mode. */
+  wouldReject(reason: BulkheadRejectionReason): void {
+    tellWouldReject(this.host, 'bulkhead', this.bulkhead, reason);
+  }
+
+  /** @param isFound it finds out itself how many may run, or has slots leased: of others nobody needs to be told */
+  limited(limit: number, isFound: boolean): void {
+    if (!isFound && this.limit === undefined) return;
     const { bulkhead, host } = this;
     this.limit ??= host.metrics.bind('gauge', 'bulkhead.limit', { bulkhead });
     this.limit(limit);

@@ -11,9 +11,8 @@ const TIMED_RUNS = 8;
 export class MeasuredRuns {
   private readonly times = new RunTimes();
   private untimed = 0;
-
-  /** @param adaptive finds the limit out, where it is to be found out */
-  constructor(public adaptive: AdaptiveLimit | undefined) {}
+  /** Finds the limit out, where it is to be found out. */
+  adaptive: AdaptiveLimit | undefined = undefined;
 
   /**
    * Whether to time the run that has just got a slot without waiting. The clock and the books cost as

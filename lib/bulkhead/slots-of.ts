@@ -3,6 +3,15 @@ import type { StageHost } from '../stage/stage-host.js';
 import type { ResolvedBulkheadOptions } from './bulkhead.options.js';
 import { LeasedSlots, type SlotEvents } from './leased-slots.js';
 
+/** What an instance has without the others, of what its fleet shares; of one that is not shared, all. */
+export function evenShareOf(
+  { maxConcurrent, shared }: ResolvedBulkheadOptions,
+  host: StageHost | undefined,
+): number {
+  const instances = shared === true ? (host?.fleet?.link.instances ?? 1) : 1;
+  return Math.max(1, Math.floor(maxConcurrent / instances));
+}
+
 /**
  * Where a bulkhead has its slots from that its fleet shares; nothing of one that is not shared.
  *

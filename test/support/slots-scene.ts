@@ -21,6 +21,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ pod, loses: fc.constant(true) }) },
   { weight: 1, arbitrary: fc.record({ pod, crashes: fc.constant(true) }) },
   { weight: 1, arbitrary: fc.record({ starts: fc.constant(true) }) },
+  { weight: 1, arbitrary: fc.record({ pod, fewer: fc.integer({ min: 0, max: 6 }) }) },
 );
 const trouble = fc.oneof(
   { weight: 8, arbitrary: step },
@@ -87,6 +88,12 @@ class SlotsScene {
     }
   }
 
+  /** One of them goes by so many fewer, as others may, or not. */
+  change(at: number, fewer: number): void {
+    const maxConcurrent = Math.max(1, this.maxConcurrent - fewer);
+    this.pods[at]?.policy.change({ maxConcurrent, shared: true });
+  }
+
   over(): void {
     for (const policy of this.policies) {
       policy.shutdown();
@@ -126,6 +133,8 @@ class SlotsScene {
       else if ('lateMs' in each) {
         await this.keepBusy(at);
         await this.delay(link, each.lateMs);
+      } else if ('fewer' in each) {
+        this.change(at, each.fewer);
       } else if ('cuts' in each) {
         if (each.cuts) link.cut();
         else void link.mend();
@@ -162,7 +171,10 @@ function expectNoMoreThanSlots(numRuns: number): Promise<void> {
       expect(scene.most).toBeLessThanOrEqual(maxConcurrent);
     }
     for (const { link } of scene.pods) link.slowMs = 0;
-    for (let at = 0; at < scene.pods.length; at++) scene.call(at);
+    for (let at = 0; at < scene.pods.length; at++) {
+      scene.change(at, 0);
+      scene.call(at);
+    }
     for (let beat = 0; beat < 60; beat++) {
       await elapse(BEAT_MS);
       await scene.endAll();
