@@ -27,6 +27,7 @@ export class DashboardState {
       sources.errors.errors$.subscribe((error) => this.errorGroups.add(error)),
       sources.events.events$.subscribe((event) => {
         if (event.type === 'circuit-state') this.history.add(event);
+        else if (event.type === 'circuit-rejected') this.history.rejected(event.breaker);
       }),
     ];
   }

@@ -157,12 +157,19 @@ export interface Transition {
   from: CircuitState;
   to: CircuitState;
   reason: CircuitTransitionReason;
+  /** Who has ordered the latest change, where that is known. */
+  by?: string;
   /** Only of an outage, like the following. */
   opening?: Opening;
   /** How often it has opened again: after a failed probe, or soon after it had closed. */
   reopened?: number;
   /** By what it opened again the last time. */
   latest?: Failure;
+  /** So many probes have been made and judged, and so many of them failed. */
+  probes?: number;
+  failedProbes?: number;
+  /** Calls that it has rejected meanwhile. */
+  rejected?: number;
 }
 
 /** The page has tables of their own for these. */

@@ -12,7 +12,8 @@ const FLAPPING_MS = 60_000;
 
 /**
  * What breakers did. An outage is one entry, from its first opening until the breaker stays closed, in
- * which openings and failed probes are counted: so what began it is there however long it flaps.
+ * which openings, probes and rejected calls are counted: so what began it, and what it came to, is there
+ * however long it flaps.
  */
 export class Transitions {
   /** The one that changed last comes last. */
@@ -27,6 +28,12 @@ export class Transitions {
     const outage = this.outages.get(change.breaker);
     if (outage !== undefined && continues(outage, change)) this.goOn(outage, change);
     else this.begin(change);
+  }
+
+  /** A breaker has rejected a call. */
+  rejected(breaker: string): void {
+    const outage = this.outages.get(breaker);
+    if (outage !== undefined && goesOn(outage)) outage.rejected = (outage.rejected ?? 0) + 1;
   }
 
   /** What opened a breaker that has not closed since. */
@@ -53,20 +60,27 @@ export class Transitions {
   }
 
   private begin(change: StateChange): void {
-    const { timestamp: at, breaker, from, to, reason } = change;
+    const { timestamp: at, breaker, from, to, reason, by } = change;
     const entry: Transition = { breaker, since: at, at, from, to, reason };
+    if (by !== undefined) entry.by = by;
     this.entries.add(entry);
     if (to === CircuitState.OPEN) {
       entry.opening = this.opening(change);
-      entry.reopened = 0;
+      Object.assign(entry, { reopened: 0, probes: 0, failedProbes: 0, rejected: 0 });
       this.outages.set(breaker, entry);
     }
     if (this.entries.size > MAX_KEPT) this.forget(this.newestFirst().at(-1) as Transition);
   }
 
   private goOn(outage: Transition, change: StateChange): void {
-    const { timestamp: at, to, reason } = change;
+    const { timestamp: at, from, to, reason, by, calls, failures } = change;
     Object.assign(outage, { at, to, reason });
+    if (by === undefined) delete outage.by;
+    else outage.by = by;
+    if (from === CircuitState.HALF_OPEN) {
+      outage.probes = (outage.probes ?? 0) + calls;
+      outage.failedProbes = (outage.failedProbes ?? 0) + failures;
+    }
     if (to === CircuitState.OPEN) {
       outage.reopened = (outage.reopened ?? 0) + 1;
       if ('error' in change) outage.latest = this.failure(change.error);

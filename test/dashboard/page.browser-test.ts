@@ -240,7 +240,14 @@ describe('The page in a browser', () => {
     const { page } = await Visit.to(app);
     expect(await page.getByRole('heading', { level: 1 }).allTextContents()).toEqual(['Resilience']);
     expect(await page.locator('main').getByRole('heading', { level: 2 }).allTextContents()).toEqual(
-      ['Now', 'Circuit breakers', 'Transitions', 'Operations', 'Bulkheads', 'Recent errors'],
+      [
+        'Now',
+        'Circuit breakers',
+        'Outages and transitions',
+        'Operations',
+        'Bulkheads',
+        'Recent errors',
+      ],
     );
     const table = page.getByRole('table', { name: 'Operations' });
     expect(await table.getByRole('columnheader').allTextContents()).toEqual([

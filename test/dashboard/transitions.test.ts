@@ -74,6 +74,9 @@ describe('Transitions', () => {
       },
       reopened: 500,
       latest: { type: 'Error', message: 'probe 499' },
+      probes: 500,
+      failedProbes: 500,
+      rejected: 0,
     };
     expect(entries()).toEqual([outage]);
     expect(transitions.openingOf('payments')).toEqual(outage);
@@ -111,6 +114,45 @@ describe('Transitions', () => {
     wait(60_000);
     open();
     expect(entries()).toHaveLength(2);
+  });
+
+  it('tell how an outage went: its probes, the calls that were rejected, when it was over', () => {
+    const { transitions, open, probe, fail, close, wait, entries } = history();
+    const since = open();
+    for (let n = 0; n < 1_200; n++) transitions.rejected('payments');
+    probe();
+    fail('payments', { calls: 1, failures: 1 });
+    transitions.rejected('payments');
+    wait(180_000);
+    probe();
+    const at = close('payments', { calls: 3, failures: 1 });
+    transitions.rejected('payments'); // of before, told late
+    transitions.rejected('another');
+    expect(entries()).toEqual([
+      expect.objectContaining({
+        since,
+        at,
+        to: CLOSED,
+        reopened: 1,
+        probes: 4,
+        failedProbes: 2,
+        rejected: 1_201,
+      }),
+    ]);
+  });
+
+  it('tell who has ordered a change, also within an outage, and nobody of what came by itself', () => {
+    const { open, force, disable, probe, entries } = history();
+    open('payments');
+    force('payments', { by: 'anna' });
+    disable('stock', { by: 'ben' });
+    open('search');
+    probe('search');
+    expect(entries().map(({ breaker, to, by }) => [breaker, to, by])).toEqual([
+      ['search', HALF_OPEN, undefined],
+      ['stock', DISABLED, 'ben'],
+      ['payments', FORCED_OPEN, 'anna'],
+    ]);
   });
 
   it('show what somebody does by hand on its own, after the outages that go on', () => {

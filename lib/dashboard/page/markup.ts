@@ -21,7 +21,7 @@ export const bodyOf = (hasFleet: boolean) => `
   </section>
   ${hasFleet ? fleet : ''}
   ${section('breakers', 'Circuit breakers', 'over each one’s window')}
-  ${section('transitions', 'Transitions', 'outages first, newest first')}
+  ${section('transitions', 'Outages and transitions', 'outages first, newest first')}
   ${section('operations', 'Operations', 'over the last minute')}
   ${section('bulkheads', 'Bulkheads', 'now')}
   ${section('errors', 'Recent errors', 'newest first')}

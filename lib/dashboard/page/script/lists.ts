@@ -18,6 +18,23 @@ function openingText(opening) {
   return reasonText(opening.reason) + ', ' + opening.failures + ' of ' + opening.calls + ' (' + percent(opening.failureRate) + ')';
 }
 
+function times(count) { return count === 1 ? 'once' : whole.format(count) + ' times'; }
+function counted(count, what) { return whole.format(count) + ' ' + what + (count === 1 ? '' : 's'); }
+
+function probesText(it) {
+  return counted(it.probes, 'probe') + ': '
+    + (it.failedProbes === 0 ? 'all succeeded' : it.failedProbes === it.probes ? 'all failed' : whole.format(it.failedProbes) + ' failed');
+}
+
+function byText(it) { return it.by ? 'by ' + it.by : ''; }
+
+/** How it stands, and how long the whole of it took. */
+function latestText(it) {
+  var state = it.to === 'CLOSED' ? 'recovered' : STATES[it.to][0].toLowerCase();
+  return moment(it.at) + ' ' + state + ': ' + reasonText(it.reason) + (it.by ? ' ' + byText(it) : '')
+    + (it.opening && it.to === 'CLOSED' ? ', after ' + seconds(Math.round((Date.parse(it.at) - Date.parse(it.since)) / 1000)) : '');
+}
+
 function List(id, empty, itemOf, textOf) {
   this.place = byId(id + '-body');
   this.count = byId(id + '-count');
@@ -30,25 +47,31 @@ function List(id, empty, itemOf, textOf) {
   var self = this;
   this.more = make('button', { type: 'button', class: 'more' });
   this.holder = make('div');
+  this.list = make('ul', { class: 'list', role: 'list', 'aria-labelledby': id + '-heading' });
   this.place.replaceChildren(this.holder, this.more);
   this.more.addEventListener('click', function () { self.all = !self.all; self.filter(); });
   this.update([]);
 }
 
+/** What is the same as before stays where it is in the page. */
 List.prototype.update = function (entries) {
+  var known = new Map(this.items.map(function (item) { return [item.json, item]; }));
   this.items = entries.map(function (entry) {
-    return { element: this.itemOf(entry), text: this.textOf(entry) };
+    var json = JSON.stringify(entry);
+    return known.get(json) || { json: json, element: this.itemOf(entry), text: this.textOf(entry) };
   }, this);
   if (entries.length === 0) this.holder.replaceChildren(make('p', { class: 'none' }, [this.empty]));
-  else this.holder.replaceChildren(make('ul', { class: 'list', role: 'list', 'aria-labelledby': this.id + '-heading' },
-    this.items.map(function (item) { return item.element; })));
+  else if (this.holder.firstChild !== this.list) this.holder.replaceChildren(this.list);
+  var kept = new Set(this.items.map(function (item) { return item.element; }));
+  Array.from(this.list.children).forEach(function (element) { if (!kept.has(element)) element.remove(); });
+  inOrder(this.list, this.items);
   this.filter();
 };
 
 List.prototype.filter = function () {
   var found = this.items.filter(function (item) { return matches(item.text); });
-  this.items.forEach(function (item) { item.element.hidden = true; });
-  found.slice(0, this.all ? found.length : SHOWN).forEach(function (item) { item.element.hidden = false; });
+  var shown = new Set(found.slice(0, this.all ? found.length : SHOWN));
+  this.items.forEach(function (item) { item.element.hidden = !shown.has(item); });
   this.more.hidden = found.length <= SHOWN;
   setText(this.more, this.all ? 'Show fewer' : 'Show all ' + found.length);
   setText(this.count, this.items.length || '');
@@ -65,8 +88,10 @@ var transitions = new List('transitions', 'No circuit breaker has changed its st
   var item = make('li', {}, [heading, states]);
   if (it.opening && it.opening.error) item.append(make('p', { class: 'message' }, [failureText(it.opening.error)]));
   var since = [
-    it.reopened ? 'opened again ' + (it.reopened === 1 ? 'once' : whole.format(it.reopened) + ' times') + (it.latest ? ', by ' + failureText(it.latest) : '') : '',
-    it.at === it.since ? '' : moment(it.at) + ' ' + STATES[it.to][0].toLowerCase() + ': ' + reasonText(it.reason)
+    it.reopened ? 'opened again ' + times(it.reopened) + (it.latest ? ', by ' + failureText(it.latest) : '') : '',
+    it.probes ? probesText(it) : '',
+    it.rejected ? counted(it.rejected, 'call') + ' rejected meanwhile' : '',
+    it.at === it.since ? byText(it) : latestText(it)
   ].filter(Boolean);
   since.forEach(function (text) { item.append(make('span', { class: 'sub clamp' }, [text])); });
   return item;

@@ -71,7 +71,7 @@ function showButtons(cell, row) {
 }
 
 /** While it is not closed: what opened it, and not its probes. */
-function counted(row) { return row.opening || row; }
+function countsOf(row) { return row.opening || row; }
 
 function next(row) {
   if (row.keys !== undefined) return '–';
@@ -94,10 +94,10 @@ var breakerColumns = [
   { title: 'State', build: function (cell, row) { cell.append(badge(row.state)); },
     value: function (row) { return SEVERITY[row.state]; },
     show: function (cell, row) { showState(cell.firstChild, row.state); } },
-  { title: 'Failures', class: 'right', value: function (row) { return counted(row).failureRate; },
+  { title: 'Failures', class: 'right', value: function (row) { return countsOf(row).failureRate; },
     build: function (cell) { cell.append(make('span'), make('span', { class: 'sub' })); },
     show: function (cell, row) {
-      var counts = counted(row);
+      var counts = countsOf(row);
       setText(cell.firstChild, counts.failures + ' of ' + counts.calls);
       setClass(cell.firstChild, 'bad', counts.failures > 0);
       setText(cell.lastChild, percent(counts.failureRate) + (row.slowCallRate === undefined || row.opening ? '' : ', slow ' + percent(row.slowCallRate))

@@ -106,11 +106,7 @@ Table.prototype.arrange = function (asked) {
     var x = value(a.row), y = value(b.row);
     return x === y ? a.row.name.localeCompare(b.row.name) : (x < y ? -sign : sign);
   });
-  var next = this.body.firstChild;
-  ordered.forEach(function (known) {
-    if (known.element === next) next = next.nextSibling;
-    else this.body.insertBefore(known.element, next);
-  }, this);
+  inOrder(this.body, ordered);
 };
 
 Table.prototype.filter = function () {

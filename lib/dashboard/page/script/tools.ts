@@ -24,6 +24,15 @@ function setClass(element, name, on) {
   if (element.classList.contains(name) !== on) element.classList.toggle(name, on);
 }
 
+/** Puts the elements of items in their order, and moves no more of them than it must. */
+function inOrder(parent, items) {
+  var next = parent.firstChild;
+  items.forEach(function (item) {
+    if (item.element === next) next = next.nextSibling;
+    else parent.insertBefore(item.element, next);
+  });
+}
+
 var whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 var tenth = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 var clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
@@ -45,7 +54,8 @@ function duration(ms) {
 }
 
 function seconds(s) {
-  return s < 60 ? s + ' s' : Math.floor(s / 60) + ' min ' + (s % 60) + ' s';
+  if (s < 60) return s + ' s';
+  return s < 3600 ? Math.floor(s / 60) + ' min ' + (s % 60) + ' s' : Math.floor(s / 3600) + ' h ' + Math.round(s % 3600 / 60) + ' min';
 }
 
 var day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
