@@ -51,10 +51,12 @@ const BY_SEVERITY = [
 export function sumOfBreakers(snapshots: readonly CircuitBreakerSnapshot[]) {
   let state = CircuitState.CLOSED;
   let [calls, failures, openKeys] = [0, 0, 0];
+  let wouldBe: CircuitState | undefined;
   for (const each of snapshots) {
     calls += each.calls;
     failures += each.failures;
-    if (BY_SEVERITY.indexOf(each.state) > BY_SEVERITY.indexOf(state)) state = each.state;
+    state = worse(state, each.state);
+    if (each.wouldBe !== undefined) wouldBe = worse(wouldBe ?? CircuitState.CLOSED, each.wouldBe);
     if (each.state === CircuitState.OPEN || each.state === CircuitState.FORCED_OPEN) openKeys++;
   }
   return {
@@ -63,5 +65,10 @@ export function sumOfBreakers(snapshots: readonly CircuitBreakerSnapshot[]) {
     calls,
     failures,
     failureRate: calls === 0 ? 0 : (failures / calls) * 100,
+    ...(wouldBe !== undefined && { mode: 'shadow' as const, wouldBe }),
   };
+}
+
+function worse(one: CircuitState, other: CircuitState): CircuitState {
+  return BY_SEVERITY.indexOf(other) > BY_SEVERITY.indexOf(one) ? other : one;
 }

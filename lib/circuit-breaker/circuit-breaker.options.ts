@@ -1,5 +1,6 @@
 import { MAX_TIMER_MS } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { type Mode, modeRule } from '../common/mode.js';
 import {
   checkerOf,
   checkOptions,
@@ -69,6 +70,12 @@ export interface CircuitBreakerOptions {
    */
   shared?: boolean | { quorum?: number };
   /**
+   * In `shadow` it goes through its states by what really happens and tells what it would do, by `would-open`
+   * and `would-reject`, and lets everybody in; with a fleet it goes by its own calls alone. Only what somebody
+   * has forced it to holds. @default `defaults.mode`, which is 'enforce'
+   */
+  mode?: Mode;
+  /**
    * What counts as a failure. What does not is an answer: while the breaker is closed it is not counted
    * at all, and half-open it is a good probe, for it proves that the dependency answers. Only what no
    * answer can be is neither: rejections, `TimeoutError`s and `AbortError`s give the probe's permit back.
@@ -125,6 +132,7 @@ const RULES: Rules<CircuitBreakerOptions> = {
   slowCallRateThreshold: percentage,
   halfOpenMaxCalls: positiveCount,
   shared: sharedRule,
+  mode: modeRule,
   isFailure: predicate,
   isFailureResult: predicate,
 };

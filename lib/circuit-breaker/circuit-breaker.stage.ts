@@ -2,6 +2,7 @@ import { fractionDoubt, mergeEither } from '../common/options.js';
 import { Registry } from '../common/registry.js';
 import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
 import { namedStage } from '../stage/named-catalog.js';
+import type { WouldRejectEvent } from '../stage/shadow.telemetry.js';
 import { BREAKERS, type FleetOrder, isBreakerOrder } from './breaker-orders.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import { breakerHealth, sumOfBreakers } from './circuit-breaker.health.js';
@@ -45,7 +46,14 @@ export interface CircuitBreakerTypes {
         to: CircuitState;
         reason: CircuitTransitionReason;
       } & CircuitTransitionDetails)
-    | { type: 'circuit-rejected'; breaker: string; key?: string; retryAfterMs: number };
+    | { type: 'circuit-rejected'; breaker: string; key?: string; retryAfterMs: number }
+    | ({
+        type: 'would-open';
+        breaker: string;
+        key?: string;
+        reason: CircuitTransitionReason;
+      } & CircuitTransitionDetails)
+    | WouldRejectEvent;
 }
 
 /** The circuit breakers of an application: the named ones, and those that decorators made inline. */
@@ -58,6 +66,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     title: 'circuit breaker',
     section: BREAKERS,
     isSharable: true,
+    canShadow: true,
     policy: CircuitBreakerPolicy,
     registry: CircuitBreakerRegistry,
     check: checkCircuitBreakerOptions,

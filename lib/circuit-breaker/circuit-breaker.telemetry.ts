@@ -1,5 +1,6 @@
 import type { BoundMetric, Metrics, MetricTags } from '../common/metrics.js';
 import type { WindowCounts } from '../common/time-window.js';
+import { tellWouldReject } from '../stage/shadow.telemetry.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { percentageOf } from './circuit-snapshot.js';
 import { CircuitState, type CircuitTransitionDetails } from './circuit-state.js';
@@ -47,19 +48,23 @@ export class CircuitBreakerTelemetry {
     retryAfterMs: number | undefined,
   ): void {
     const { breaker, host } = this;
-    const { calls, failures } = counts;
-    const details: CircuitTransitionDetails = {
-      calls,
-      failures,
-      failureRate: percentageOf(failures, counts),
-    };
-    if (error !== undefined) details.error = error;
+    const details = detailsOf(error, counts, retryAfterMs);
     if (by !== undefined) details.by = by;
-    if (retryAfterMs !== undefined) details.retryAfterMs = retryAfterMs;
     const counter = STATE_COUNTERS[to];
     if (counter !== undefined) host.metrics.increment(counter, this.tags);
     this.state(STATE_LEVELS[to]);
     host.report({ type: 'circuit-state', breaker, from, to, reason, ...details });
+  }
+
+  wouldOpen({ reason, error }: Transition, counts: WindowCounts, retryAfterMs: number): void {
+    const { breaker, host } = this;
+    host.metrics.increment('shadow.opened', this.tags);
+    const details = detailsOf(error, counts, retryAfterMs);
+    host.report({ type: 'would-open', breaker, reason, ...details });
+  }
+
+  wouldReject(): void {
+    tellWouldReject(this.host, 'circuitBreaker', this.breaker, 'open');
   }
 
   rejected(retryAfterMs: number): void {
@@ -67,6 +72,19 @@ export class CircuitBreakerTelemetry {
     host.metrics.increment('circuit.rejected', this.tags);
     host.report({ type: 'circuit-rejected', breaker, retryAfterMs });
   }
+}
+
+function detailsOf(
+  error: unknown,
+  counts: WindowCounts,
+  retryAfterMs: number | undefined,
+): CircuitTransitionDetails {
+  const { calls, failures } = counts;
+  const failureRate = percentageOf(failures, counts);
+  const details: CircuitTransitionDetails = { calls, failures, failureRate };
+  if (error !== undefined) details.error = error;
+  if (retryAfterMs !== undefined) details.retryAfterMs = retryAfterMs;
+  return details;
 }
 
 /** What it records. */
@@ -89,6 +107,11 @@ export const CIRCUIT_BREAKER_METRICS: Metrics = {
   'circuit.rejected': {
     kind: 'counter',
     help: 'Attempts that the circuit breaker rejected.',
+    labels: ['breaker'],
+  },
+  'shadow.opened': {
+    kind: 'counter',
+    help: 'How often the circuit breaker would have opened, in shadow mode.',
     labels: ['breaker'],
   },
   'circuit.state': {

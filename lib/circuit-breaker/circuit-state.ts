@@ -35,12 +35,17 @@ export interface CircuitBreakerSnapshot {
   retryAfterMs?: number;
   /** Of the calls that it lets through, 0 to 1; only while it ramps up after it has closed. */
   rampUpShare?: number;
+  /** Only in shadow, where what is said above of openings and the ramp-up is of what it would be. */
+  mode?: 'shadow';
+  /** In which state it would be; only in shadow. */
+  wouldBe?: CircuitState;
 }
 
 /**
  * Why a breaker changed its state. Of one that is shared, `fleet-opened` is where so many instances had opened
  * by themselves that all do, or where a probe of another has failed; `fleet-closed` where enough probes have
- * succeeded, of all instances together.
+ * succeeded, of all instances together. `mode-changed` is where it was put into shadow while it was open, or
+ * taken out of it while it would have been.
  */
 export type CircuitTransitionReason =
   | 'failure-threshold'
@@ -51,6 +56,7 @@ export type CircuitTransitionReason =
   | 'probes-succeeded'
   | 'fleet-opened'
   | 'fleet-closed'
+  | 'mode-changed'
   | 'forced-open'
   | 'disabled'
   | 'reset'

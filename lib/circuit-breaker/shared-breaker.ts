@@ -17,6 +17,8 @@ export interface LocalBreaker {
   /** Those in force at the moment. */
   readonly options: Readonly<ResolvedCircuitBreakerOptions>;
   state(): CircuitState;
+  /** Whether it goes along with the others: not by force, nor in shadow. */
+  obeys(): boolean;
   /** The latest. */
   openTime(): OpenTime | undefined;
   /** Opens as the fleet has decided. */
@@ -72,6 +74,7 @@ export class SharedBreaker implements Sharer<[Verdict]> {
   /** Asks what the others have decided, or tells them that it is open by its own calls. */
   async sync(): Promise<void> {
     const { local, fleet } = this;
+    if (!local.obeys()) return;
     const openMs = this.isFleets ? 0 : (local.openTime()?.leftMs(now()) ?? 0);
     if (local.state() === CircuitState.OPEN && openMs > 0) await this.vote();
     else {
@@ -88,6 +91,18 @@ export class SharedBreaker implements Sharer<[Verdict]> {
   /** Somebody has closed it for all: what the fleet has decided before is over. */
   async overrule(): Promise<void> {
     this.adopt(await this.fleet.link.verdicts.close(this.local.name, this.seen));
+  }
+
+  /** From now on it has nothing to do with the others, as it is in shadow. */
+  setAside(): void {
+    this.isFleets = false;
+    void this.leave();
+  }
+
+  /** It has again: what they have decided meanwhile is news, and its own opening theirs. */
+  rejoin(): void {
+    this.seen = 0;
+    void this.sync();
   }
 
   /** It is used no more. */
@@ -217,7 +232,7 @@ export class SharedBreaker implements Sharer<[Verdict]> {
    */
   adopt(verdict: Verdict | undefined): void {
     const { local } = this;
-    if (verdict === undefined || isForced(local.state())) return;
+    if (verdict === undefined || !local.obeys()) return;
     const { generation, isOpen, leftMs, baseMs } = verdict;
     if (generation <= this.seen) return;
     this.seen = generation;

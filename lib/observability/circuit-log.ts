@@ -20,6 +20,9 @@ export interface CircuitTransition extends CircuitTransitionDetails {
   readonly reason: CircuitTransitionReason;
 }
 
+/** What is written of it: what has happened, or in shadow mode would have. */
+type Told = CircuitTransition & { readonly isShadow?: true };
+
 type Level = 'warn' | 'log' | 'debug';
 type CircuitRecord = Record<string, unknown> & { readonly to: CircuitState };
 
@@ -40,6 +43,7 @@ const VERBS: Record<CircuitTransitionReason, string> = {
   'probes-succeeded': 'closed, as probes succeeded',
   'fleet-opened': 'was opened by its fleet',
   'fleet-closed': 'was closed by its fleet, as probes succeeded',
+  'mode-changed': 'was taken out of shadow mode, in which it would not have been closed',
   'forced-open': 'was forced open, until reset()',
   disabled: 'was disabled: it lets everything through, until reset()',
   reset: 'was reset and is closed',
@@ -47,6 +51,14 @@ const VERBS: Record<CircuitTransitionReason, string> = {
   'fleet-disabled': 'was disabled by the fleet: it lets everything through, until reset()',
   'fleet-reset': 'was reset by the fleet and is closed',
 };
+
+const SHADOW_VERB = 'would have opened';
+
+function verbOf({ reason, to, isShadow }: Told): string {
+  if (isShadow) return SHADOW_VERB;
+  const isPutAside = reason === 'mode-changed' && to === CircuitState.CLOSED;
+  return isPutAside ? 'was put into shadow mode, and lets everybody in' : VERBS[reason];
+}
 
 /**
  * The transitions of circuit breakers in the log, one record each: openings at `warn`, closings at
@@ -70,8 +82,16 @@ export class CircuitLog {
   write(transition: CircuitTransition): void {
     if (!this.options.log) return;
     const record = this.recordOf(transition);
-    if (this.repeats.isFirst(transition.breaker, VERBS[transition.reason], record))
+    if (this.repeats.isFirst(transition.breaker, verbOf(transition), record))
       this.record(LEVELS[transition.to], record);
+  }
+
+  /** What one in shadow would do. */
+  writeShadow(opening: Omit<CircuitTransition, 'from' | 'to'>): void {
+    if (!this.options.log) return;
+    const [from, to] = [CircuitState.CLOSED, CircuitState.OPEN];
+    const record = this.recordOf({ ...opening, from, to, isShadow: true });
+    if (this.repeats.isFirst(opening.breaker, SHADOW_VERB, record)) this.record('log', record);
   }
 
   /** Writes what has been counted; from now on each transition has its record. */
@@ -86,17 +106,18 @@ export class CircuitLog {
       repeated += count;
       what.push(`${count} × ${verb}`);
     }
-    const { breaker, to, message: last } = latest;
-    const message = `Circuit breaker "${breaker}" changed its state ${repeated} more times (${what.join('; ')}) and is ${to} now. The latest: ${last}`;
+    const { breaker, to, event, message: last } = latest;
+    const stands = event === 'circuit_state' ? ` and is ${to} now` : '';
+    const message = `Circuit breaker "${breaker}" changed its state ${repeated} more times (${what.join('; ')})${stands}. The latest: ${last}`;
     this.record('warn', { ...latest, message, repeated });
   }
 
-  private recordOf(transition: CircuitTransition): CircuitRecord {
+  private recordOf(transition: Told): CircuitRecord {
     const { breaker, from, to, reason, calls, failures, failureRate, retryAfterMs, error, by } =
       transition;
     const told = error === undefined ? undefined : this.redaction.describe(error);
     return {
-      event: 'circuit_state',
+      event: transition.isShadow ? 'circuit_would_open' : 'circuit_state',
       message: inWords(transition, told),
       breaker,
       from,
@@ -119,9 +140,9 @@ export class CircuitLog {
 }
 
 /** One line for whoever is on call. */
-function inWords(transition: CircuitTransition, told: ToldError | undefined): string {
-  const { breaker, reason, calls, failures, failureRate, retryAfterMs, error, by } = transition;
-  let text = `Circuit breaker "${breaker}" ${VERBS[reason]}${isChaos(error) ? ' by chaos' : ''}`;
+function inWords(transition: Told, told: ToldError | undefined): string {
+  const { breaker, calls, failures, failureRate, retryAfterMs, error, by } = transition;
+  let text = `Circuit breaker "${breaker}" ${verbOf(transition)}${isChaos(error) ? ' by chaos' : ''}`;
   if (by !== undefined) text += `; ordered by ${by}`;
   if (calls > 0) text += `; ${failures} of ${calls} calls failed (${Math.round(failureRate)} %)`;
   if (told !== undefined) text += `; last error: ${errorInWords(told)}`;

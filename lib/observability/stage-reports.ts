@@ -16,6 +16,8 @@ export function stageReports({
       circuitLog.write(transition);
       if (transition.to === CircuitState.CLOSED) alerts.recovered(transition.breaker);
     }
+    if (event.type === 'would-open')
+      circuitLog.writeShadow(event as unknown as Omit<CircuitTransition, 'from' | 'to'>);
     events.emit(event as NewResilienceEvent);
   };
 }

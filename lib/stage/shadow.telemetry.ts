@@ -8,6 +8,8 @@ export interface WouldRejectEvent {
   stage: string;
   /** Of the policy; of shedding, `server`. */
   name: string;
+  /** Of one that is kept by key, whose name is `partner[acme]`. */
+  key?: string;
   /** Why, in the words of the policy's own rejections; of a breaker `open`. */
   reason: string;
 }

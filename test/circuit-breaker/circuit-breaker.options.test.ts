@@ -234,7 +234,7 @@ describe('options that are allowed', () => {
 });
 
 describe('a breaker of a method, on top of the named one of its class', () => {
-  it('takes over what was given there, and not the defaults as if they had been given', () => {
+  it('takes over what was given there, and not the defaults as if they had been given', async () => {
     @CircuitBreaker('lastCalls')
     class Narrow {
       @CircuitBreaker({ failureThreshold: 2 })
@@ -254,7 +254,8 @@ describe('a breaker of a method, on top of the named one of its class', () => {
     expect(breakerOf(Narrow)?.options).toMatchObject({ windowCalls: 4, failureThreshold: 2 });
     const byRate = breakerOf(ByRate);
     expect(byRate?.options).toMatchObject({ timeoutMs: 1_000, minimumCalls: 100 });
-    for (let call = 0; call < 50; call++) byRate?.failed(byRate.acquire(), new Error(), 0);
+    const fail = () => Promise.reject(new Error());
+    for (let call = 0; call < 50; call++) await byRate?.execute(fail).catch(() => undefined);
     expect(byRate?.getState()).toBe('CLOSED'); // the default failureThreshold is not in force
   });
 });
