@@ -1,7 +1,8 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { AdminState } from './admin-state.js';
+import { checkApart } from './mounted.js';
 import { sourcesIn } from './sources.js';
 
 /** The life of what is collected within the application's. */
@@ -11,9 +12,14 @@ export class AdminService implements OnModuleInit, OnModuleDestroy {
   /** Something was changed. */
   readonly changed$ = new Subject<void>();
 
-  constructor(private readonly moduleRef: ModuleRef) {}
+  constructor(
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+  ) {}
 
+  /** @throws ResilienceConfigurationError where there is no ResilienceModule, and where two are at one path */
   onModuleInit(): void {
+    checkApart(this.modules);
     this.start();
   }
 
@@ -21,11 +27,7 @@ export class AdminService implements OnModuleInit, OnModuleDestroy {
     this.running?.close();
   }
 
-  /**
-   * Begins to collect; again is no harm.
-   *
-   * @throws ResilienceConfigurationError where there is no ResilienceModule
-   */
+  /** Begins to collect; again is no harm. */
   start(): AdminState {
     this.running ??= new AdminState(sourcesIn(this.moduleRef));
     return this.running;

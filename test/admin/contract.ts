@@ -14,9 +14,10 @@ export class Contract {
 
   /** What of an answer is not as it is described; a path or a status that is not described is a problem too. */
   problems(method: string, path: string, status: number, body: unknown): string[] {
-    const template = Object.keys(this.document.paths).find((each) => fits(path, each));
+    const { paths } = this.document;
     const verb = method.toLowerCase();
-    const operation = template && this.document.paths[template]?.[verb];
+    const template = Object.keys(paths).find((each) => fits(path, each) && paths[each]?.[verb]);
+    const operation = template && paths[template]?.[verb];
     if (!template || !operation) return [`${method} ${path} is not described`];
     const described = operation.responses[status] === undefined ? 'default' : String(status);
     const response = operation.responses[described];

@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BadGatewayException, VersioningType } from '@nestjs/common';
+import { BadGatewayException, type DynamicModule, VersioningType } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { map } from 'rxjs';
-import { Chaos } from '../../lib/index.js';
+import { ResilienceAdminModule, type ResilienceAdminOptions } from '../../lib/admin/index.js';
+import { ResilienceDashboardModule } from '../../lib/dashboard/index.js';
+import { Chaos, ResilienceConfigurationError, ResilienceModule } from '../../lib/index.js';
 import { closeAll } from '../binding/support.js';
 import { type Adapter, AdminApp } from './support.js';
 
@@ -40,6 +43,38 @@ describe('The document of the API', () => {
     expect(validator.version).toBe('3.1');
     const changing = Object.values(document.paths as object).filter((path) => 'post' in path);
     expect(changing.length > 0).toBe(controls);
+  });
+});
+
+describe('ResilienceAdminModule.forRoot()', () => {
+  const problem = async (options: unknown, ...imports: DynamicModule[]): Promise<unknown> => {
+    const admin = ResilienceAdminModule.forRoot(options as ResilienceAdminOptions);
+    const metadata = { imports: [ResilienceModule.forRoot(), admin, ...imports] };
+    const module = Test.createTestingModule(metadata).compile();
+    return module
+      .then((compiled) => compiled.createNestApplication().init())
+      .then(
+        (app) => app.close(),
+        (error: unknown) => error,
+      );
+  };
+
+  it.each([
+    ['no guard', {}, /ResilienceAdminModule.forRoot\(\): has no guard, so everybody could see it/],
+    ['whoIs that is a name', { public: true, whoIs: 'alice' }, /whoIs: is "alice"; allowed: a fun/],
+    ['an unknown option', { public: true, page: 1 }, /page: there is no such option; known: path/],
+  ])('fails the boot for %s, and not the import', async (_what, options, message) => {
+    const error = await problem(options);
+    expect(error).toBeInstanceOf(ResilienceConfigurationError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it('fails the boot where the dashboard has its own at the same path, and at no other', async () => {
+    const dashboard = ResilienceDashboardModule.forRoot({ public: true });
+    expect(String(await problem({ public: true }, dashboard))).toContain(
+      'path: is "resilience/api", where another module answers',
+    );
+    expect(await problem({ public: true, path: '/ops' }, dashboard)).toBeUndefined();
   });
 });
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { INestApplication, ModuleMetadata } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata, NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -18,6 +18,7 @@ export const QUIET: ResilienceModuleOptions = {
 
 export interface Settings extends ModuleMetadata {
   adapter?: Adapter;
+  options?: NestApplicationOptions;
   prepare?: (app: INestApplication) => unknown;
 }
 
@@ -32,13 +33,14 @@ export class HttpApp {
 
   static async listen({
     adapter = 'express',
+    options = {},
     prepare = () => undefined,
     ...metadata
   }: Settings): Promise<HttpApp> {
     const logger = new RecordingLogger();
     const module = await Test.createTestingModule(metadata).setLogger(logger).compile();
     const driver = adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
-    const app = module.createNestApplication(driver, { logger });
+    const app = module.createNestApplication(driver, { ...options, logger });
     const started = track(new this(app, logger));
     await prepare(app);
     await app.listen(0, '127.0.0.1');
