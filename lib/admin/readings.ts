@@ -67,6 +67,19 @@ export const READINGS: readonly Reading[] = [
   },
   {
     method: 'GET',
+    path: '/advice',
+    summary: 'Which options would have been better, by the calls of the last hour',
+    description:
+      'What it proposes is what POST /reconfigure takes. It observes from the first time that it is asked, or from the start with the option advisor.',
+    answers: objectOf({
+      observedMs: types.amount,
+      operations: listOf(schema('OperationAdvice')),
+      overrides: said(types.anything, 'To follow all of it at once.'),
+    }),
+    read: ({ sources }) => sources.advisor.report(),
+  },
+  {
+    method: 'GET',
     path: '/fleet',
     summary: 'The instances that the application shares with, and how each of them is',
     answers: objectOf({

@@ -144,6 +144,21 @@ export const SCHEMAS = {
     },
     'As of Chaos.add(), without what only a program can say.',
   ),
+  OperationAdvice: objectOf({
+    operation: text,
+    attempts: said(count, 'So many were observed.'),
+    advice: listOf(
+      objectOf({
+        kind: text,
+        option: said(text, 'As overrides name it: breakers.payments.failureRateThreshold.'),
+        'current?': said({}, 'What is in force.'),
+        'proposed?': said({}, 'What it should be.'),
+        because: text,
+        figures: { type: 'object', additionalProperties: amount },
+        overrides: anything,
+      }),
+    ),
+  }),
   Instance: objectOf({
     instance: text,
     'version?': text,

@@ -4,6 +4,7 @@ import {
   CircuitBreakerRegistry,
   ErrorTracker,
   MetricsFanOut,
+  ResilienceAdvisor,
   ResilienceConfigurationError,
   ResilienceEvents,
   ResilienceService,
@@ -11,6 +12,7 @@ import {
 
 /** The injectables of `ResilienceModule` that are shown, and what is said to. */
 export interface Sources {
+  readonly advisor: ResilienceAdvisor;
   readonly breakers: CircuitBreakerRegistry;
   readonly chaos: Chaos;
   readonly errors: ErrorTracker;
@@ -28,6 +30,7 @@ export function sourcesIn(moduleRef: ModuleRef): Sources {
   const find = { strict: false };
   try {
     return {
+      advisor: moduleRef.get(ResilienceAdvisor, find),
       breakers: moduleRef.get(CircuitBreakerRegistry, find),
       chaos: moduleRef.get(Chaos, find),
       errors: moduleRef.get(ErrorTracker, find),

@@ -4,7 +4,13 @@ import { Test } from '@nestjs/testing';
 import { map } from 'rxjs';
 import { ResilienceAdminModule, type ResilienceAdminOptions } from '../../lib/admin/index.js';
 import { ResilienceDashboardModule } from '../../lib/dashboard/index.js';
-import { Chaos, ResilienceConfigurationError, ResilienceModule } from '../../lib/index.js';
+import {
+  type Advice,
+  Chaos,
+  ResilienceAdvisor,
+  ResilienceConfigurationError,
+  ResilienceModule,
+} from '../../lib/index.js';
 import { closeAll } from '../binding/support.js';
 import { type Adapter, AdminApp } from './support.js';
 
@@ -154,6 +160,27 @@ describe.each<Adapter>(['express', 'fastify'])('The API on %s', (adapter) => {
     expect(again).toEqual({ ...before, next: after.next });
     expect((await admin.get('/events?since=0badbeef-3')).body.missed).toBe(true);
     expect((await admin.get('/events?since=yesterday')).status).toBe(400);
+  });
+
+  it('shows what the advisor has to say', async () => {
+    const admin = await start(adapter);
+    const { body } = await admin.get('/advice');
+    expect(body).toMatchObject({ operations: [], overrides: {} });
+    const overrides = { operations: { pay: { timeout: { attemptMs: 250 } } } };
+    const advice: Advice = {
+      kind: 'timeout',
+      option: 'operations.pay.timeout.attemptMs',
+      current: undefined,
+      proposed: 250,
+      because: '99.5 % of the attempts that succeed take less.',
+      figures: { p995: 240 },
+      overrides,
+    };
+    const operations = [{ operation: 'pay', attempts: 4_000, advice: [advice] }];
+    admin.app.get(ResilienceAdvisor).report = () => ({ observedMs: 1, operations, overrides });
+    expect((await admin.get('/advice')).body.operations).toMatchObject([
+      { advice: [{ overrides }] },
+    ]);
   });
 
   it('has no fleet to show where there is none', async () => {
