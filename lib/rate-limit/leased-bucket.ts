@@ -4,6 +4,7 @@ import type { Membership } from '../fleet/membership.js';
 import type { TokenLease, TokenRate } from '../fleet/shared-tokens.js';
 import { type Sharer, takePart } from '../fleet/take-part.js';
 import type { Bucket } from './bucket.js';
+import { CommonBucket } from './common-bucket.js';
 import { OwnPace } from './own-pace.js';
 import { TokenBucket } from './token-bucket.js';
 
@@ -45,10 +46,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   private carried = 0;
   /** When what was taken ahead lapses. */
   private expiresAt = Number.NEGATIVE_INFINITY;
-  /** What the bucket of all had left, when that was said, and until when nothing else is to be thought. */
-  private left: number;
-  private answeredAt = Number.NEGATIVE_INFINITY;
-  private trustedUntil = Number.NEGATIVE_INFINITY;
+  private readonly common: CommonBucket;
   /** Not before that is it worth asking again. */
   private retryAt = Number.NEGATIVE_INFINITY;
   private isAsking = false;
@@ -78,7 +76,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   ) {
     const { link, options } = fleet;
     this.rate = { limit, intervalMs, burst };
-    this.left = burst;
+    this.common = new CommonBucket(burst);
     this.leaseMs = options.rateLimitLeaseMs;
     this.pace = new OwnPace(this.leaseMs);
     this.instances = link.instances;
@@ -229,11 +227,8 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
     return owed === 0 || owed + weight <= this.known(at) / this.instances;
   }
 
-  /** What the bucket of all has, as far as one may know. */
   private known(at: number): number {
-    if (at < this.trustedUntil) return this.left;
-    const { limit, intervalMs, burst } = this.rate;
-    return Math.min(burst, this.left + ((at - this.answeredAt) * limit) / intervalMs);
+    return this.common.tokens(this.rate, at);
   }
 
   /** @param atLeast what somebody needs who was not let in */
@@ -270,14 +265,12 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
     const { granted, left, waitMs, isDisputed } = lease;
     this.isAlone = false;
     this.balance += granted;
-    this.left = left;
-    this.answeredAt = at;
     this.expiresAt = askedAt + LAPSE * this.leaseMs;
     this.mark = granted > 1 ? granted * AHEAD : Number.NEGATIVE_INFINITY;
     const isShort = granted < wanted;
     const pauseMs = this.pace.pauseMs(this.rate, wanted, this.instances, isShort);
     this.retryAt = isShort ? at + Math.max(pauseMs, waitMs) : at;
-    this.trustedUntil = this.retryAt + LAPSE * this.leaseMs;
+    this.common.has(left, at, this.retryAt + LAPSE * this.leaseMs);
     if (isDisputed) this.events.disputed(this.rate);
     this.plan(at);
   }
@@ -314,9 +307,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   private stop(until: number, at: number): void {
     this.share.pause(until, at);
     this.cutTo(0);
-    this.left = Math.min(0, this.left);
-    this.answeredAt = until;
-    this.trustedUntil = until;
+    this.common.stop(until);
   }
 
   /** What was taken ahead and not used goes back, unless that is long ago. */
@@ -340,7 +331,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   private ring(at: number): void {
     if (this.isAlone) return;
     const isDue = this.balance > 0 && at >= this.expiresAt;
-    const isUsed = this.usedAt > this.answeredAt;
+    const isUsed = this.usedAt > this.common.answeredAt;
     if (isDue && !isUsed) this.lapse(at);
     if (this.isMissed || this.balance < 0 || (isDue && isUsed)) void this.ask(at);
     else this.plan(at);
@@ -350,8 +341,7 @@ export class LeasedBucket implements Bucket, Sharer<[number]> {
   private followClock(): void {
     this.era = clock.era;
     this.cutTo(0);
-    this.answeredAt = clock.eraBeganAt;
-    this.trustedUntil = clock.eraBeganAt;
+    this.common.followClock(clock.eraBeganAt);
     this.retryAt = clock.eraBeganAt;
     this.expiresAt = clock.eraBeganAt;
     this.usedAt = clock.eraBeganAt;

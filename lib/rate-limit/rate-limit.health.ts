@@ -16,8 +16,9 @@ export interface RateLimitHealth {
 
 /** A limit that is reached is there to be: an instance that was taken down for it would lose its share. */
 export function rateLimitHealth(snapshot: RateLimitSnapshot): RateLimitHealth {
-  const { limit, available, queued, queueLimit, pausedMs } = snapshot;
-  const refuses = available < 1 && queued >= queueLimit;
+  const { limit, available, queued, queueLimit, mode } = snapshot;
+  const pausedMs = mode === 'shadow' ? 0 : snapshot.pausedMs;
+  const refuses = mode !== 'shadow' && available < 1 && queued >= queueLimit;
   const health: RateLimitHealth = {
     status: refuses || pausedMs > 0 ? 'degraded' : 'up',
     limit,

@@ -1,4 +1,5 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { type Mode, modeRule } from '../common/mode.js';
 import {
   boolean,
   checkerOf,
@@ -64,11 +65,19 @@ export interface RateLimitOptions<Weight extends CallWeight = CallWeight> {
    * @default false
    */
   shared?: boolean;
+  /**
+   * In `shadow` it lets all in at once, and tells which calls it would have refused (`would-reject`) and how
+   * many would have waited (`getSnapshot()`), which take their tokens ahead. So where it acts from some moment
+   * on, what these took comes in first. A pause (`adaptToResponses`) is told, and stops nobody. One that is
+   * `shared` goes by its even share, and takes nothing from the fleet.
+   * @default `defaults.mode`, or enforce
+   */
+  mode?: Mode;
 }
 
 /** The options in force. */
 export type ResolvedRateLimitOptions = RateLimitOptions &
-  Required<Omit<RateLimitOptions, 'weight' | 'shared'>>;
+  Required<Omit<RateLimitOptions, 'weight' | 'shared' | 'mode'>>;
 
 /** @throws ResilienceConfigurationError */
 export const checkRateLimitOptions = checkerOf<Partial<RateLimitOptions>>(
@@ -81,6 +90,7 @@ export const checkRateLimitOptions = checkerOf<Partial<RateLimitOptions>>(
     weight: predicate,
     adaptToResponses: boolean,
     shared: boolean,
+    mode: modeRule,
   },
   'limit',
 );

@@ -1,8 +1,8 @@
-import { Alarm } from '../common/alarm.js';
-import { MAX_TIMER_MS, now } from '../common/clock.js';
+import { now } from '../common/clock.js';
+import type { Mode } from '../common/mode.js';
 import { check, positiveCount, remembering } from '../common/options.js';
-import { Turn } from '../common/turn.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
+import type { TokenRate } from '../fleet/shared-tokens.js';
 import { checkSharedStays } from '../fleet/sharing.js';
 import { Alone } from '../stage/alone.js';
 import {
@@ -16,11 +16,10 @@ import {
 } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { Ticket } from '../stage/ticket.js';
-import { TicketQueue } from '../stage/ticket-queue.js';
 import type { Bucket } from './bucket.js';
-import { bucketOf } from './bucket-of.js';
+import { bucketOf, rateOf } from './bucket-of.js';
 import { pauseAskedBy, pauseToldBy } from './pushback.js';
-import { RateLimitedError, type RateLimitReason } from './rate-limit.error.js';
+import { RateLimitedError } from './rate-limit.error.js';
 import {
   checkRateLimitOptions,
   type RateLimitOptions,
@@ -28,18 +27,11 @@ import {
   resolveRateLimitOptions,
 } from './rate-limit.options.js';
 import { RateLimitTelemetry } from './rate-limit.telemetry.js';
-import {
-  deadlineOf,
-  isLate,
-  RESOLUTION_MS,
-  Refused,
-  type TurnTicket,
-  Weighed,
-} from './turn-ticket.js';
+import { ShadowTurns } from './shadow-turns.js';
+import type { TokenBucket } from './token-bucket.js';
+import { deadlineOf, Refused, type TurnTicket, type Weighed } from './turn-ticket.js';
+import { Turns } from './turns.js';
 import { weightOf } from './weight.js';
-
-/** Nobody is waited for whose answer may be ready: a timer that is late rings at once. */
-const HOWEVER_LATE = Number.POSITIVE_INFINITY;
 
 /** A rate limit at this moment. */
 export interface RateLimitSnapshot {
@@ -58,6 +50,12 @@ export interface RateLimitSnapshot {
   pausedMs: number;
   /** Of one that is shared: so many of those available the instance has taken ahead. */
   leased?: number;
+  /** Only in shadow mode, as the following. */
+  mode?: Mode;
+  /** So many calls it would have refused since it is in that mode. */
+  wouldReject?: number;
+  /** So many would have waited for their turn. */
+  wouldQueue?: number;
 }
 
 const optionsOf = remembering((place, options: Partial<RateLimitOptions>) => {
@@ -81,15 +79,10 @@ export class RateLimitPolicy implements AttemptStage {
   /** That a new one would have. */
   private usualLimit: number;
   private burst: number;
-  private rejected = 0;
-  private closed = false;
   /** Of the attempt that has just been told to wait. */
   private weight = 1;
-  private readonly turn = new Turn();
-  private readonly bucket: Bucket;
-  private readonly queue: TicketQueue<TurnTicket>;
-  /** Rings when it is the turn of the first in the queue. */
-  private readonly alarm = new Alarm(() => this.serve(Math.max(now(), this.alarm.dueAt)));
+  private readonly turns: Turns;
+  private shadow: ShadowTurns | undefined = undefined;
   private readonly telemetry: RateLimitTelemetry | undefined;
   private alone: Alone | undefined = undefined;
 
@@ -110,13 +103,10 @@ export class RateLimitPolicy implements AttemptStage {
     this.limit = limit;
     this.usualLimit = limit;
     this.burst = burst;
-    this.bucket = bucketOf(name, this.options, host, {
-      refilled: () => this.serve(now()),
-      paused: () => this.planAnew(now()),
-    });
-    this.queue = new TicketQueue(this.timeoutMs, (ticket) => this.expire(ticket));
-    this.settled = this.listener;
     this.telemetry = host && new RateLimitTelemetry(name, host);
+    this.turns = new Turns(this.newBucket, () => this.options, this.telemetry);
+    this.settled = this.listener;
+    this.beInShadow(this.options.mode === 'shadow');
     this.telemetry?.limited(limit);
   }
 
@@ -142,18 +132,23 @@ export class RateLimitPolicy implements AttemptStage {
 
   getSnapshot(): RateLimitSnapshot {
     const at = now();
-    const { name, limit, queue, bucket, rejected, options } = this;
+    const { name, limit, turns, options, shadow } = this;
+    const { queued, bucket, rejected } = turns;
     const { intervalMs, maxWaitMs, queueLimit } = options;
     const snapshot: RateLimitSnapshot = {
       name,
       limit,
       intervalMs,
       available: bucket.available(at),
-      queued: queue.size,
+      queued,
       queueLimit: maxWaitMs === 0 ? 0 : queueLimit,
       rejected,
       pausedMs: Math.ceil(bucket.pausedMs(at)),
     };
+    if (shadow !== undefined) {
+      const { wouldReject, wouldQueue } = shadow;
+      return { ...snapshot, mode: 'shadow', wouldReject, wouldQueue };
+    }
     return bucket.leased === undefined ? snapshot : { ...snapshot, leased: bucket.leased };
   }
 
@@ -166,14 +161,15 @@ export class RateLimitPolicy implements AttemptStage {
   setLimit(limit: number): void {
     check(`rate limit "${this.name}".setLimit()`, limit, positiveCount);
     this.goBy(limit, this.given.burst ?? limit);
-    this.planAnew(now());
+    this.turns.planAnew(now(), this.burst);
   }
 
   /**
    * It goes by other options from now on. What is in the bucket stays there, up to the new burst, so that in
    * any time no more begin than by the greater of the two limits. Those who wait have their turns anew, and
    * wait no longer than by the `maxWaitMs` that they came by. Where the rate (`limit`, `intervalMs`, `burst`)
-   * is another than before, it takes the place of what `setLimit()` said, and else that stays.
+   * is another than before, it takes the place of what `setLimit()` said, and else that stays. In shadow mode
+   * whoever waits is let in, and one that is shared gives back what it has taken ahead.
    *
    * @throws ResilienceConfigurationError, also where `shared` is another
    * @internal
@@ -185,19 +181,20 @@ export class RateLimitPolicy implements AttemptStage {
     checkSharedStays(place, before.shared, inForce.options.shared);
     this.inForce = inForce;
     const { limit, intervalMs, burst } = inForce.options;
-    this.queue.limitTo(this.timeoutMs);
+    this.turns.letWait();
     this.settled = this.listener;
+    this.beInShadow(inForce.options.mode === 'shadow');
     if (before.limit !== limit || before.intervalMs !== intervalMs || before.burst !== burst) {
       this.usualLimit = limit;
       this.goBy(limit, burst);
     }
-    this.planAnew(now());
+    this.turns.planAnew(now(), this.burst);
   }
 
   /** Not before a new one would let in no more than this, nor where it has another limit than that would. */
   get retention(): Retention {
-    if (this.limit !== this.usualLimit || this.queue.size > 0) return 'kept';
-    return this.bucket.isLikeNew(now()) ? 'none' : 'kept';
+    if (this.limit !== this.usualLimit || this.turns.queued > 0) return 'kept';
+    return this.turns.bucket.isLikeNew(now()) ? 'none' : 'kept';
   }
 
   /** @internal */
@@ -209,8 +206,14 @@ export class RateLimitPolicy implements AttemptStage {
     const { weight: weigh } = this.options;
     const weight = weigh === undefined ? 1 : weightOf(weigh, attempt, this.name, this.burst);
     const at = askedAt || now();
-    if (this.queue.size === 0 && this.bucket.take(weight, at)) return this.permit(weight);
-    return this.admitLater(attempt.scope, weight, at);
+    const { turns, shadow } = this;
+    if (shadow !== undefined) return shadow.admit(attempt.scope, weight, at);
+    if (turns.take(weight, at)) return turns.permit(weight);
+    const outcome = turns.takeLater(attempt.scope, weight, at);
+    if (outcome instanceof Refused) throw this.refusal(outcome, attempt.scope);
+    if (outcome === true) return turns.permit(weight);
+    this.weight = weight;
+    return WAIT;
   }
 
   wait(attempt: StageAttempt, admitted: (ask: () => Admission) => void): () => void {
@@ -221,45 +224,28 @@ export class RateLimitPolicy implements AttemptStage {
       (outcome) =>
         admitted(() =>
           outcome instanceof Refused
-            ? { refusal: this.refusal(outcome.reason, outcome.waitMs, scope) }
+            ? { refusal: this.refusal(outcome, scope) }
             : { permit: outcome },
         ),
       this.weight,
     );
-    if (this.queue.size >= this.options.queueLimit) this.displace();
-    this.queue.add(ticket);
-    if (this.queue.first === ticket) this.serve(now());
-    else this.changed();
-    return () => this.leave(ticket);
+    this.turns.enqueue(ticket);
+    return () => this.turns.leave(ticket);
   }
 
   /** What an attempt was given that has not begun goes back. */
   finished(permit: Permit, attempt: StageAttempt): void {
-    if (attempt.ran) return;
-    const at = now();
-    if (permit instanceof Weighed) this.bucket.giveBack(permit.weight, permit.receipt, at);
-    else this.bucket.giveBack(1, permit as number, at);
-    if (this.queue.size > 0) this.serve(at);
+    if (!attempt.ran) this.turns.giveBack(permit as number | Weighed, now());
   }
 
   /** Refuses what waits, and whatever would have to wait from now on (`reason: 'shutdown'`). */
   shutdown(): void {
-    this.closed = true;
-    this.queue.close(
-      this.turn,
-      (ticket) => this.refuse(ticket, 'shutdown', this.bucket.waitMs(ticket.weight, now())),
-      () => this.serve(now()),
-    );
+    this.turns.close();
   }
 
   /** It is used no more. @internal */
   dispose(): void {
-    this.bucket.dispose?.();
-  }
-
-  /** One whose turn comes in the last moment has it. */
-  private get timeoutMs(): number {
-    return Math.min(this.options.maxWaitMs + RESOLUTION_MS, MAX_TIMER_MS);
+    this.turns.bucket.dispose?.();
   }
 
   private get listener(): AttemptStage['settled'] {
@@ -271,121 +257,51 @@ export class RateLimitPolicy implements AttemptStage {
   private goBy(limit: number, burst: number): void {
     this.limit = limit;
     this.burst = burst;
-    this.bucket.change({ limit, intervalMs: this.options.intervalMs, burst }, now());
+    this.turns.bucket.change(this.rate, now());
     this.telemetry?.limited(limit);
   }
 
-  private permit(weight: number): number | Weighed {
-    const { receipt } = this.bucket;
-    return weight === 1 ? receipt : new Weighed(weight, receipt);
+  private get rate(): TokenRate {
+    const { limit, burst, options, host } = this;
+    return rateOf({ ...options, limit, burst }, host);
   }
 
-  /** @throws RateLimitedError where it cannot wait for its turn */
-  private admitLater(scope: Scope | undefined, weight: number, at: number): Permit {
-    if (this.alarm.isSet && at >= this.alarm.dueAt) this.serve(at); // the timer is late
-    const ahead = this.queue.weightAhead(scope?.critical);
-    if (ahead === 0 && this.bucket.take(weight, at)) return this.permit(weight);
-    const waitMs = this.bucket.waitMs(ahead + weight, at);
-    const reason = this.reasonAgainst(scope, waitMs, at);
-    if (reason !== undefined) {
-      this.rejected++;
-      throw this.refusal(reason, waitMs, scope);
-    }
-    this.weight = weight;
-    return WAIT;
+  private get newBucket(): Bucket {
+    const { name, limit, burst, options, host } = this;
+    return bucketOf(name, { ...options, limit, burst }, host, {
+      refilled: () => this.turns.serve(now()),
+      paused: () => this.turns.planAnew(now(), this.burst),
+    });
   }
 
-  /** Why a call does not wait for a turn that comes in `waitMs`. */
-  private reasonAgainst(
-    scope: Scope | undefined,
-    waitMs: number,
-    at: number,
-  ): RateLimitReason | undefined {
-    const { maxWaitMs, queueLimit } = this.options;
-    const { queue } = this;
-    if (this.closed) return 'shutdown';
-    if (waitMs > maxWaitMs) return 'limit';
-    if (isLate(at + waitMs, deadlineOf(scope))) return 'deadline';
-    const displaces = scope?.critical === true && queue.youngestSheddable !== undefined;
-    return queue.size < queueLimit || displaces ? undefined : 'queue';
+  private beInShadow(isShadow: boolean): void {
+    const { turns, telemetry } = this;
+    if (isShadow === (this.shadow !== undefined)) return;
+    const isShared = this.options.shared === true;
+    if (isShared) this.replaceBucket(now());
+    // That of the fleet is not there in shadow mode.
+    const own = isShadow ? (turns.bucket as TokenBucket) : undefined;
+    turns.debtor = own;
+    this.shadow =
+      own &&
+      new ShadowTurns(
+        own,
+        turns,
+        (reason) => telemetry?.wouldReject(reason),
+        isShared ? (at) => own.change(this.rate, at) : undefined,
+      );
   }
 
-  private displace(): void {
-    const { youngestSheddable } = this.queue;
-    if (youngestSheddable !== undefined) this.refuseNow(youngestSheddable, 'queue');
+  /** What is left of a pause is left of it. */
+  private replaceBucket(at: number): void {
+    const { turns } = this;
+    const pausedMs = turns.bucket.pausedMs(at);
+    turns.bucket.dispose?.();
+    turns.bucket = this.newBucket;
+    if (pausedMs > 0) turns.bucket.pause(at + pausedMs, at);
   }
 
-  /** Lets in those whose turn it is, and waits for that of the next. */
-  private serve(at: number): void {
-    const { queue, bucket, alarm } = this;
-    alarm.stop();
-    for (let ticket = queue.first; ticket !== undefined; ticket = queue.first) {
-      if (this.turn.isUsedUp()) {
-        this.turn.next(() => this.serve(now()));
-        break;
-      }
-      const { weight } = ticket;
-      if (weight === 1 ? bucket.takeLate(at) : bucket.take(weight, at)) {
-        queue.remove(ticket);
-        ticket.settle(this.permit(weight));
-        continue;
-      }
-      const waitMs = bucket.waitMs(weight, at);
-      if (isLate(at + waitMs, ticket.deadline)) {
-        this.refuse(ticket, 'deadline', waitMs);
-      } else {
-        const delayMs = Math.min(Math.max(1, Math.ceil(waitMs)), MAX_TIMER_MS);
-        alarm.set(delayMs, HOWEVER_LATE, at);
-        break;
-      }
-    }
-    this.changed();
-  }
-
-  /** Turns come at another time than was thought: those for whom that is too late need not wait. */
-  private planAnew(at: number): void {
-    let ahead = 0;
-    for (const ticket of [...this.queue]) {
-      const { weight, timeout } = ticket;
-      const waitMs = this.bucket.waitMs(ahead + weight, at);
-      const waitsUntil = timeout?.expiresAt ?? Number.POSITIVE_INFINITY;
-      if (weight > this.burst || at + waitMs > waitsUntil) this.refuse(ticket, 'limit', waitMs);
-      else if (isLate(at + waitMs, ticket.deadline)) this.refuse(ticket, 'deadline', waitMs);
-      else ahead += weight;
-    }
-    this.serve(at);
-  }
-
-  /** It has waited as long as it may. */
-  private expire(ticket: TurnTicket): void {
-    this.serve(now());
-    if (ticket.waiting) this.refuseNow(ticket, 'limit');
-    this.changed();
-  }
-
-  private leave(ticket: TurnTicket): void {
-    const isFirst = this.queue.first === ticket;
-    if (!this.queue.remove(ticket)) return;
-    if (isFirst) this.serve(now());
-    else this.changed();
-  }
-
-  private refuseNow(ticket: TurnTicket, reason: RateLimitReason): void {
-    const ahead = this.queue.weightAhead(ticket.critical);
-    this.refuse(ticket, reason, this.bucket.waitMs(ahead, now()));
-  }
-
-  private refuse(ticket: TurnTicket, reason: RateLimitReason, waitMs: number): void {
-    this.queue.remove(ticket);
-    this.rejected++;
-    ticket.settle(new Refused(reason, waitMs));
-  }
-
-  private refusal(
-    reason: RateLimitReason,
-    waitMs: number,
-    scope: Scope | undefined,
-  ): RateLimitedError {
+  private refusal({ reason, waitMs }: Refused, scope: Scope | undefined): RateLimitedError {
     const retryAfterMs = Math.ceil(waitMs);
     this.telemetry?.rejected(reason, retryAfterMs);
     const byClient = reason === 'deadline' && scope?.caller?.impatient === true;
@@ -399,13 +315,10 @@ export class RateLimitPolicy implements AttemptStage {
     const pauseMs = how === 'success' ? pauseToldBy(answer, this) : pauseAskedBy(answer, this);
     if (pauseMs === undefined) return;
     const at = now();
-    const isNew = this.bucket.pausedMs(at) === 0;
-    this.bucket.pause(at + pauseMs, at);
-    if (isNew) this.telemetry?.paused(pauseMs);
-    this.planAnew(at);
-  }
-
-  private changed(): void {
-    this.telemetry?.changed(this.queue.size);
+    const { bucket } = this.turns;
+    const isNew = bucket.pausedMs(at) === 0;
+    bucket.pause(at + pauseMs, at);
+    if (isNew) this.telemetry?.paused(pauseMs, this.options.mode === 'shadow');
+    this.turns.planAnew(at, this.burst);
   }
 }

@@ -36,7 +36,14 @@ export interface RateLimitTypes {
         reason: RateLimitReason;
         retryAfterMs: number;
       }
-    | { type: 'rate-limit-paused'; rateLimit: string; key?: string; pauseMs: number };
+    | {
+        type: 'rate-limit-paused';
+        rateLimit: string;
+        key?: string;
+        pauseMs: number;
+        /** Of one in shadow mode: nobody is stopped in truth. */
+        mode?: 'shadow';
+      };
 }
 
 /** The rate limits of an application: the named ones, and those that decorators made inline. */
@@ -49,6 +56,7 @@ export const rateLimitStage = namedStage<RateLimitTypes, Partial<RateLimitOption
     title: 'rate limit',
     section: 'rateLimits',
     isSharable: true,
+    canShadow: true,
     policy: RateLimitPolicy,
     registry: RateLimitRegistry,
     check: checkRateLimitOptions,

@@ -1,4 +1,5 @@
 import type { Metrics } from '../common/metrics.js';
+import { tellWouldReject } from '../stage/shadow.telemetry.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { RATE_LIMIT_REASONS, type RateLimitReason } from './rate-limit.error.js';
 
@@ -38,8 +39,18 @@ export class RateLimitTelemetry {
     host.report({ type: 'rate-limited', rateLimit, reason, retryAfterMs });
   }
 
-  paused(pauseMs: number): void {
+  /** It would have refused one, but is in shadow mode. */
+  wouldReject(reason: RateLimitReason): void {
+    tellWouldReject(this.host, 'rateLimit', this.rateLimit, reason);
+  }
+
+  /** @param isShadow nobody is stopped in truth */
+  paused(pauseMs: number, isShadow: boolean): void {
     const { rateLimit, host, tags } = this;
+    if (isShadow) {
+      host.report({ type: 'rate-limit-paused', rateLimit, pauseMs, mode: 'shadow' });
+      return;
+    }
     host.metrics.increment('rate_limit.paused', tags);
     host.report({ type: 'rate-limit-paused', rateLimit, pauseMs });
   }

@@ -64,6 +64,19 @@ export class TokenBucket implements Bucket {
     return this.takeOut(weight, at, Math.min(weight, this.burst));
   }
 
+  /** Takes out so many, whether they are there or not. */
+  owe(weight: number, at: number): void {
+    this.refill(at);
+    this.tokens -= weight;
+    this.taken += weight;
+  }
+
+  /** So many were taken out that are not there yet. */
+  owed(at: number): number {
+    this.refill(at);
+    return Math.max(0, Math.ceil(-this.tokens - NOTHING));
+  }
+
   private takeOut(weight: number, at: number, least = weight): boolean {
     if (this.tokens < least - NOTHING || at < this.resumesAt) return false;
     this.tokens -= weight;

@@ -14,11 +14,13 @@ export class Refused {
   ) {}
 }
 
-/** The permit of a call that counts for something else than 1; of others it is the receipt. */
+/** The permit of a call that counts for something else than 1, or of a limit that is shared; of others it is the receipt. */
 export class Weighed {
   constructor(
     readonly weight: number,
     readonly receipt: number,
+    /** Which it was taken out of. */
+    readonly bucket: object,
   ) {}
 }
 

@@ -15,6 +15,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ pod, doubles: fc.constant(true) }) },
   { weight: 1, arbitrary: fc.record({ pod, loses: fc.constant(true) }) },
   { weight: 1, arbitrary: fc.record({ pod, crashes: fc.constant(true) }) },
+  { weight: 1, arbitrary: fc.record({ pod, part: fc.constantFrom(0.2, 0.5, 1) }) },
 );
 const trouble = fc.oneof(
   { weight: 5, arbitrary: step },
@@ -48,7 +49,10 @@ async function play(
       const at = each.pod % count;
       const { link } = pods[at] as (typeof pods)[number];
       if ('slowMs' in each) link.slowMs = each.slowMs;
-      else if ('cuts' in each) {
+      else if ('part' in each) {
+        const [fewer, less] = [limit, burst].map((of) => Math.max(1, Math.floor(of * each.part)));
+        policies[at]?.change({ ...options, limit: fewer as number, burst: less as number });
+      } else if ('cuts' in each) {
         if (each.cuts) link.cut();
         else if (!gone.has(at)) void link.mend();
       } else if ('crashes' in each) {
