@@ -1,2 +1,4 @@
+export type { TracedCall, TracedOutcome } from './enricher.js';
 export { OpenTelemetryMetrics } from './opentelemetry-metrics.js';
-export { OpenTelemetryTracer } from './opentelemetry-tracer.js';
+export { OpenTelemetryTracer, type OpenTelemetryTracerOptions } from './opentelemetry-tracer.js';
+export { spanExemplar } from './span-exemplar.js';

@@ -13,7 +13,17 @@ import {
   type OperationTracer,
   type TracedOperation,
 } from '../index.js';
-import { rememberSpan } from './span-events.js';
+import { Enricher, type TracedCall } from './enricher.js';
+import { hiddenFrom, rememberSpan } from './span-events.js';
+
+export interface OpenTelemetryTracerOptions {
+  /**
+   * Attributes of your own for the span of a call, when it has ended: the tenant, the release of what is called.
+   * It is called where the caller is, so that its own context is there; what it throws is logged once. Metrics
+   * have none of these: each value would be a series of its own.
+   */
+  attributes?: (call: TracedCall) => Attributes | undefined;
+}
 
 /**
  * A span for every resilient call, active while it runs, so that the spans of what it calls are inside
@@ -24,8 +34,19 @@ import { rememberSpan } from './span-events.js';
  * made.
  */
 export class OpenTelemetryTracer implements OperationTracer {
-  /** @param tracer is asked of the global provider by default */
-  constructor(private readonly tracer: Tracer = trace.getTracer('nestjs-bulwark')) {}
+  private readonly enricher: Enricher | undefined;
+
+  /**
+   * @param tracer is asked of the global provider by default
+   *
+   * @example new OpenTelemetryTracer(undefined, { attributes: ({ outcome }) => ({ 'shop.outcome': outcome }) })
+   */
+  constructor(
+    private readonly tracer: Tracer = trace.getTracer('nestjs-bulwark'),
+    { attributes }: OpenTelemetryTracerOptions = {},
+  ) {
+    this.enricher = attributes && new Enricher(attributes);
+  }
 
   trace<T>(operation: TracedOperation, call: () => Promise<T>): void {
     const options = { kind: SpanKind.INTERNAL, attributes: attributesOf(operation) };
@@ -36,13 +57,23 @@ export class OpenTelemetryTracer implements OperationTracer {
     }
     rememberSpan(span);
     context.with(trace.setSpan(context.active(), span), call).then(
-      () => span.end(),
+      () => this.end(span, operation, { outcome: 'success', ...hiddenFrom(span) }),
       (error) => {
         if (isChaos(error)) span.setAttribute('resilience.chaos', true);
         fail(span, operation.describe(error));
-        span.end();
+        this.end(span, operation, { outcome: 'failure', error });
       },
     );
+  }
+
+  private end(
+    span: Span,
+    { operation, service, upstream, critical }: TracedOperation,
+    how: Pick<TracedCall, 'outcome' | 'error'>,
+  ): void {
+    if (this.enricher !== undefined)
+      span.setAttributes(this.enricher.of({ operation, service, upstream, critical, ...how }));
+    span.end();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { PrometheusContentType, Registry, RegistryContentType } from 'prom-client';
+import { type PrometheusContentType, Registry, type RegistryContentType } from 'prom-client';
 import {
   checkOptions,
   METRICS,
@@ -22,6 +22,14 @@ export interface PrometheusMetricsOptions<
    * @default 1 ms to 30 s: 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
    */
   buckets?: readonly number[];
+  /**
+   * Labels that lead from a duration to its call: `spanExemplar` of `nestjs-bulwark/opentelemetry` has the active
+   * trace. Called at each observation; together they have at most 128 characters. They are told in the format
+   * OpenMetrics only, which the registry then speaks; one that is given has to.
+   *
+   * @default none
+   */
+  exemplars?: () => Record<string, string> | undefined;
   /** So many values of a label are kept; later ones are counted under `__other__`. @default 1000 */
   maxLabelValues?: number;
 }
@@ -39,6 +47,8 @@ const RULES: Rules<PrometheusMetricsOptions> = {
   },
   buckets: (value) =>
     areBuckets(value) ? undefined : 'one or more numbers of seconds above 0, ascending',
+  exemplars: (value) =>
+    typeof value === 'function' ? undefined : 'a function that returns labels at once',
   maxLabelValues: (value) =>
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 100_000
       ? undefined
@@ -50,6 +60,12 @@ export function resolvePrometheusOptions<Format extends RegistryContentType>(
   options: PrometheusMetricsOptions<Format>,
 ) {
   const given = checkOptions<PrometheusMetricsOptions<Format>>('PrometheusMetrics', options, RULES);
+  const { registry, exemplars } = given;
+  if (exemplars !== undefined && registry !== undefined && !speaksOpenMetrics(registry))
+    throw new ResilienceConfigurationError(
+      'PrometheusMetrics.registry',
+      'does not speak OpenMetrics, without which there are no exemplars; allowed: one after setContentType(Registry.OPENMETRICS_CONTENT_TYPE), or none',
+    );
   return { ...DEFAULTS, ...given };
 }
 
@@ -64,6 +80,10 @@ function areBuckets(value: unknown): boolean {
 function isRegistry(value: unknown): value is Registry {
   const { getSingleMetric, registerMetric } = (value ?? {}) as Partial<Registry>;
   return typeof getSingleMetric === 'function' && typeof registerMetric === 'function';
+}
+
+function speaksOpenMetrics({ contentType }: { contentType: string }): boolean {
+  return contentType === Registry.OPENMETRICS_CONTENT_TYPE;
 }
 
 /** @throws ResilienceConfigurationError where a name of ours is taken */

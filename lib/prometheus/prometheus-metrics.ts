@@ -22,6 +22,9 @@ import {
 
 const NO_TAGS: MetricTags = {};
 
+/** Of names and values together, by OpenMetrics. */
+const MAX_EXEMPLAR_LENGTH = 128;
+
 /** What the series of a gauge stand at: prom-client is told at each scrape, so that no reset forgets it. */
 type GaugeStates = Map<Labels, number>;
 
@@ -54,11 +57,13 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
   private readonly announcedBy = new Map<string, NonNullable<MetricDefinition['announces']>>();
   private readonly space: LabelSpace;
   private readonly buckets: readonly number[];
+  private readonly exemplars: (() => Record<string, string> | undefined) | undefined;
 
   /** @throws ResilienceConfigurationError where an option is wrong, or the registry has one of the names already */
   constructor(options: PrometheusMetricsOptions<Format> = {}) {
-    const { registry, buckets, maxLabelValues } = resolvePrometheusOptions(options);
-    this.registry = registry ?? new Registry<Format>();
+    const { registry, buckets, exemplars, maxLabelValues } = resolvePrometheusOptions(options);
+    this.registry = registry ?? newRegistry(exemplars !== undefined);
+    this.exemplars = exemplars;
     this.space = new LabelSpace(maxLabelValues);
     this.buckets = buckets;
     for (const [recorded, metric] of Object.entries(METRICS)) this.define(recorded, metric);
@@ -95,7 +100,10 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
   /** Durations, in ms. */
   observe(name: string, value: number, tags: MetricTags = NO_TAGS): void {
     const histogram = this.histograms.get(name);
-    histogram?.metric.observe(histogram.labels.of(tags), value / 1_000);
+    if (histogram === undefined) return;
+    const labels = histogram.labels.of(tags);
+    if (this.exemplars === undefined) histogram.metric.observe(labels, value / 1_000);
+    else observeWith(this.exemplars, histogram.metric, labels, value / 1_000);
   }
 
   /** What it has announced goes with it. */
@@ -141,8 +149,39 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
       });
       this.gauges.set(recorded, { metric: states, ...exported });
     } else {
-      const metric = new Histogram({ ...configuration, buckets: [...this.buckets] });
+      const buckets = [...this.buckets];
+      const enableExemplars = this.exemplars !== undefined;
+      const metric = new Histogram({ ...configuration, buckets, enableExemplars });
       this.histograms.set(recorded, { metric, ...exported });
     }
   }
+}
+
+function newRegistry<Format extends RegistryContentType>(hasExemplars: boolean): Registry<Format> {
+  const registry = new Registry<Format>();
+  if (hasExemplars) registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as Format);
+  return registry;
+}
+
+/** The value is observed, whatever becomes of its exemplar. */
+function observeWith(
+  exemplars: () => Record<string, string> | undefined,
+  metric: Histogram,
+  labels: Labels,
+  value: number,
+): void {
+  let exemplarLabels: Record<string, string> = {};
+  try {
+    exemplarLabels = checkedExemplar(exemplars());
+  } finally {
+    metric.observe({ labels, value, exemplarLabels });
+  }
+}
+
+/** By one that is too long, prom-client would spoil the scrape. */
+function checkedExemplar(labels: Record<string, string> = {}): Record<string, string> {
+  const { length } = Object.entries(labels).flat().join('');
+  if (length > MAX_EXEMPLAR_LENGTH)
+    throw new RangeError(`an exemplar has ${length} characters; allowed: ${MAX_EXEMPLAR_LENGTH}`);
+  return labels;
 }

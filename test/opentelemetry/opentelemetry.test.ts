@@ -1,5 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Injectable, Logger } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { context, metrics, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -23,14 +23,22 @@ import {
   CircuitBreakerRegistry,
   Critical,
   Fallback,
+  type MetricsRecorder,
   type OperationTracer,
   ResilienceConfigurationError,
   ResilienceModule,
   Retry,
   Timeout,
+  TimeoutError,
   Upstream,
 } from '../../lib/index.js';
-import { OpenTelemetryMetrics, OpenTelemetryTracer } from '../../lib/opentelemetry/index.js';
+import {
+  OpenTelemetryMetrics,
+  OpenTelemetryTracer,
+  spanExemplar,
+  type TracedCall,
+} from '../../lib/opentelemetry/index.js';
+import { PrometheusMetrics } from '../../lib/prometheus/index.js';
 
 class PaymentError extends Error {
   override name = 'PaymentError';
@@ -83,13 +91,14 @@ let shop: Shop;
 async function boot(
   tracer: OperationTracer | undefined = new OpenTelemetryTracer(),
   chaos?: ChaosOptions,
+  recorder: MetricsRecorder = new OpenTelemetryMetrics(),
 ) {
   const quiet = { errorTracker: { log: false }, alerts: { sendCritical: () => undefined } };
   module = await Test.createTestingModule({
     imports: [
       ResilienceModule.forRoot({
         ...quiet,
-        metrics: new OpenTelemetryMetrics(),
+        metrics: recorder,
         tracer,
         chaos,
       } as object),
@@ -229,6 +238,121 @@ describe('OpenTelemetryTracer', () => {
       ['Shop.prices', SpanStatusCode.UNSET],
       ['Shop.prices', SpanStatusCode.ERROR],
     ]);
+  });
+});
+
+describe('Attributes of a tracer', () => {
+  it('are told of the call when it has ended, and are on its span', async () => {
+    const calls: TracedCall[] = [];
+    const attributes = (call: TracedCall) => {
+      calls.push(call);
+      return { 'shop.outcome': call.outcome };
+    };
+    await boot(new OpenTelemetryTracer(undefined, { attributes }));
+    await shop.pay(0);
+    await shop.pay(9).catch(() => undefined);
+    await shop.recommend();
+    await shop.hang();
+    expect(calls).toEqual([
+      {
+        operation: 'Shop.pay',
+        service: 'Shop',
+        upstream: 'bank',
+        critical: true,
+        outcome: 'success',
+      },
+      expect.objectContaining({ outcome: 'failure', error: expect.any(PaymentError) }),
+      expect.objectContaining({
+        operation: 'Shop.recommend',
+        outcome: 'fallback',
+        error: expect.any(PaymentError),
+      }),
+      expect.objectContaining({
+        critical: false,
+        outcome: 'degraded',
+        error: expect.any(TimeoutError),
+      }),
+    ]);
+    const told = spans.getFinishedSpans().filter(({ name }) => name !== 'fetch');
+    expect(told.map((each) => each.attributes['shop.outcome'])).toEqual(
+      calls.map(({ outcome }) => outcome),
+    );
+  });
+
+  it.each([
+    [
+      'throw',
+      () => {
+        throw new Error('no tenant');
+      },
+      'no tenant',
+    ],
+    ['are a promise', () => Promise.reject(new Error('late')), 'answered a promise'],
+  ])('that %s leave the span without, which is logged once', async (_, attributes, message) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await boot(new OpenTelemetryTracer(undefined, { attributes: attributes as never }));
+    expect([await shop.pay(0), await shop.pay(0)]).toEqual(['paid', 'paid']);
+    expect(span('Shop.pay').ended).toBe(true);
+    const told = warn.mock.calls.flat().filter((text) => String(text).includes(message));
+    warn.mockRestore();
+    expect(told).toHaveLength(1);
+  });
+});
+
+describe('The trace of a call', () => {
+  it('is the exemplar of its duration in Prometheus, however it ends', async () => {
+    const prometheus = new PrometheusMetrics({ exemplars: spanExemplar, buckets: [30] });
+    await boot(undefined, undefined, prometheus);
+    await shop.pay(0);
+    await shop.recommend();
+    await Promise.all([shop.hang(), shop.hang()]);
+    expect(prometheus.registry.contentType).toContain('application/openmetrics-text');
+    const text = await prometheus.registry.metrics();
+    const exemplars = [
+      ...text.matchAll(/_bucket\{.*operation="(.+?)".*trace_id="(.+)",span_id="(.+?)"/g),
+    ];
+    expect(exemplars.map(([, operation]) => operation).sort()).toEqual([
+      'Shop.hang',
+      'Shop.pay',
+      'Shop.recommend',
+    ]);
+    for (const [, operation, ...ids] of exemplars) {
+      const contexts = spans
+        .getFinishedSpans()
+        .filter(({ name }) => name === operation)
+        .map((each) => each.spanContext());
+      expect(contexts.map(({ traceId, spanId }) => [traceId, spanId])).toContainEqual(ids);
+    }
+  });
+
+  it('is no exemplar where it is not sampled, and there is none without a trace', async () => {
+    const prometheus = new PrometheusMetrics({ exemplars: spanExemplar });
+    prometheus.observe('request.duration', 5, { operation: 'a', outcome: 'success' });
+    const ids = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 0 };
+    context.with(trace.setSpanContext(context.active(), ids), () =>
+      prometheus.observe('request.duration', 5, { operation: 'b', outcome: 'success' }),
+    );
+    expect(await prometheus.registry.metrics()).not.toContain('trace_id');
+    await boot();
+  });
+
+  it('is active where a duration is recorded by OpenTelemetry, whose SDK takes exemplars from there', async () => {
+    const recorded: (string | undefined)[] = [];
+    const record = () => {
+      recorded.push(trace.getActiveSpan()?.spanContext().spanId);
+    };
+    const meter = Object.assign(Object.create(meterProvider.getMeter('test')), {
+      createHistogram: () => ({ record }),
+    });
+    await boot(undefined, undefined, new OpenTelemetryMetrics(meter));
+    await shop.pay(0);
+    await shop.recommend();
+    await Promise.all([shop.hang(), shop.hang()]);
+    const ids = spans
+      .getFinishedSpans()
+      .filter(({ name }) => name !== 'fetch')
+      .map((each) => each.spanContext().spanId);
+    expect(recorded).toEqual(ids);
   });
 });
 

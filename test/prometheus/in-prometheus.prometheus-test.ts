@@ -141,7 +141,8 @@ describe('The alerts', () => {
 });
 
 describe('A real Prometheus', () => {
-  const metrics = new PrometheusMetrics();
+  const exemplar = { trace_id: 'a'.repeat(32), span_id: 'b'.repeat(16) };
+  const metrics = new PrometheusMetrics({ exemplars: () => exemplar });
   const exporter = createServer(async (_, response) => {
     response.setHeader('Content-Type', metrics.registry.contentType);
     response.end(await metrics.registry.metrics());
@@ -182,10 +183,11 @@ describe('A real Prometheus', () => {
     }
   });
 
-  it('takes the alerts, and scrapes what the exporter answers', async () => {
+  it('takes the alerts, and scrapes what the exporter answers, with the exemplars', async () => {
     const { groups } = await prometheus.ask<{ groups: { rules: { name: string }[] }[] }>('rules');
     const names = groups.flatMap(({ rules }) => rules.map(({ name }) => name));
     expect(names).toEqual(Object.keys(EXPECTED));
+    metrics.observe('request.duration', 5, { operation: 'a', outcome: 'success' });
     metrics.increment('requests.total', { operation: 'say "hi"\\ \n', outcome: 'success' });
     const query = 'resilience_requests_total{job="scraped",outcome="success"} == 1';
     let found: { metric: Record<string, string> }[] = [];
@@ -194,5 +196,13 @@ describe('A real Prometheus', () => {
       found = (await prometheus.ask<{ result: typeof found }>('query', { query })).result;
     }
     expect(found[0]?.metric.operation).toBe('say "hi"\\ \n');
+    const [told] = await prometheus.ask<{ exemplars: object[] }[]>('query_exemplars', {
+      query: 'resilience_request_duration_seconds_bucket',
+      start: String(endsAt / 1_000 - 60),
+      end: String(Date.now() / 1_000 + 60),
+    });
+    expect(told?.exemplars).toEqual([
+      { labels: exemplar, value: '0.005', timestamp: expect.any(Number) },
+    ]);
   });
 });

@@ -462,6 +462,36 @@ describe('PrometheusMetrics', () => {
     expect(text).toMatch(/# EOF\n$/);
   });
 
+  it('observes a duration whatever becomes of its exemplar', async () => {
+    const answers: (Record<string, string> | undefined)[] = [
+      { trace_id: 'abc' },
+      undefined,
+      { text: 'x'.repeat(125) },
+    ];
+    const exemplars = () => {
+      if (answers.length === 0) throw new Error('no trace');
+      return answers.shift();
+    };
+    const prometheus = new PrometheusMetrics({ exemplars });
+    const observe = () =>
+      prometheus.observe('request.duration', 5, { operation: 'a', outcome: 'success' });
+    observe();
+    observe();
+    expect(observe).toThrow('an exemplar has 129 characters; allowed: 128');
+    expect(observe).toThrow('no trace');
+    const text = await prometheus.registry.metrics();
+    expect(text).toMatch(/le="0.005".* 4 # \{trace_id="abc"\} 0.005 /);
+    expect(text.match(/ # \{/g)).toHaveLength(1);
+  });
+
+  it('has exemplars only where its registry speaks OpenMetrics', () => {
+    const exemplars = () => ({ trace_id: 'abc' });
+    expect(error({ exemplars, registry: new Registry() })).toContain(
+      'PrometheusMetrics.registry: does not speak OpenMetrics',
+    );
+    expect(error({ exemplars: true } as never)).toContain('PrometheusMetrics.exemplars: is true');
+  });
+
   it('names the metric that a given registry has already, and what to do; and registers nothing', () => {
     const registry = new Registry();
     new Gauge({ name: 'resilience_bulkhead_queued', help: 'Mine.', registers: [registry] });

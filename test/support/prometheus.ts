@@ -61,6 +61,7 @@ export async function startPrometheus(
         `--config.file=${config}`,
         `--storage.tsdb.path=${data}`,
         `--web.listen-address=${address}`,
+        '--enable-feature=exemplar-storage',
       ],
     }),
     ready: 'Server is ready to receive web requests',

@@ -1,0 +1,43 @@
+import { Logger } from '@nestjs/common';
+import type { Attributes } from '@opentelemetry/api';
+import { describeError, type TracedOperation } from '../index.js';
+
+/** How a call ended for its caller. */
+export type TracedOutcome = 'success' | 'failure' | 'fallback' | 'degraded';
+
+/** A call that has ended. */
+export interface TracedCall
+  extends Pick<TracedOperation, 'operation' | 'service' | 'upstream' | 'critical'> {
+  readonly outcome: TracedOutcome;
+  /** What it failed by, hidden from the caller or not; none of a success. */
+  readonly error?: unknown;
+}
+
+const logger = new Logger('Resilience');
+
+/** Asks a user's function for attributes. Where it fails, the span goes without, which is said once. */
+export class Enricher {
+  private hasFailed = false;
+
+  constructor(private readonly attributes: (call: TracedCall) => Attributes | undefined) {}
+
+  of(call: TracedCall): Attributes {
+    try {
+      const attributes: unknown = this.attributes(call) ?? {};
+      if (!(attributes instanceof Promise)) return attributes as Attributes;
+      attributes.catch(() => undefined);
+      throw new TypeError('answered a promise; it has to answer at once');
+    } catch (error) {
+      this.tell(error);
+      return {};
+    }
+  }
+
+  private tell(error: unknown): void {
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    logger.warn(
+      `attributes of OpenTelemetryTracer failed: ${describeError(error).message} (said once; spans go on without them)`,
+    );
+  }
+}
