@@ -173,6 +173,7 @@ describe('The Grafana dashboard', () => {
       'Circuit breakers',
       'Bulkheads',
       'Rate limits',
+      'Overloaded server',
       'Retries and timeouts',
       'Errors and fallbacks',
       'Fleet',

@@ -33,6 +33,8 @@ const EXPECTED: Record<string, { about: Record<string, string>; ofBlip?: 'fires'
   ResilienceBulkheadSaturated: { about: { bulkhead: 'exports' } },
   ResilienceRateLimitRejecting: { about: { rate_limit: 'maps' } },
   ResilienceRateLimitPaused: { about: { rate_limit: 'partner' } },
+  ResilienceSheddingCritical: { about: { job: 'shop' }, ofBlip: 'fires' },
+  ResilienceShedding: { about: { job: 'shop' } },
   ResilienceFleetUnreachable: { about: { instance: 'a' } },
   ResilienceFleetRefused: { about: { job: 'shop' }, ofBlip: 'fires' },
   ResilienceChaosActive: { about: { operation: 'Shop.chaotic', effect: 'error' }, ofBlip: 'fires' },

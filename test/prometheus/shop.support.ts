@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
+import { READY } from '../../lib/binding/policy-providers.js';
+import type { ResilienceRuntime } from '../../lib/binding/runtime.js';
 import {
   Bulkhead,
   Chaos,
@@ -9,7 +11,6 @@ import {
   Fallback,
   type FleetMember,
   Hedge,
-  MetricsFanOut,
   RateLimit,
   Retry,
   Timeout,
@@ -107,6 +108,16 @@ class Shop {
     return unless(() => after(25 * SECOND));
   }
 
+  @Bulkhead('tried')
+  async try(): Promise<unknown> {
+    return unless(() => after(25 * SECOND));
+  }
+
+  @CircuitBreaker({ failureThreshold: 3, timeoutMs: MINUTE, mode: 'shadow' })
+  async doubt(): Promise<unknown> {
+    return unless(down);
+  }
+
   @Bulkhead('exports')
   async export(): Promise<unknown> {
     return unless(() => after(15 * SECOND));
@@ -173,9 +184,11 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
       metrics: prometheus,
       fleet,
       chaos: {},
+      inbound: { shedding: { maxInFlight: 4 } },
       breakers: { payments: { failureThreshold: 3, timeoutMs: MINUTE } },
       bulkheads: {
         reports: { maxConcurrent: 1, queueLimit: 0 },
+        tried: { maxConcurrent: 1, queueLimit: 0, mode: 'shadow' },
         exports: { maxConcurrent: 1, queueLimit: 1_000 },
       },
       rateLimits: {
@@ -190,7 +203,7 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
     jest.setSystemTime(beganAt);
     const shop = app.module.get(Shop);
     const chaos = app.module.get(Chaos);
-    const metrics = app.module.get(MetricsFanOut);
+    const { shedding } = app.module.get<ResilienceRuntime>(READY, { strict: false });
     const scrapes: Scrape[] = [];
     for (let ms = 0; ms <= MOMENTS.end * MINUTE; ms += 10 * SECOND) {
       const minute = Math.floor(ms / MINUTE);
@@ -200,6 +213,9 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
       if (isTroubled !== world.isTroubled) {
         if (isTroubled) chaos.add({ operations: 'Shop.chaotic', error: true });
         else chaos.stopAll();
+        for (let request = 0; request < 4; request++)
+          if (isTroubled) shedding.enter();
+          else shedding.leave(0, 'unknown');
         for (const link of hub.links)
           if (isTroubled) link.cut();
           else void link.mend();
@@ -208,7 +224,7 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
       if (isTroubled) {
         member?.refused('a message');
         member?.unanswered();
-        metrics.increment('shadow.rejected', { stage: 'bulkhead', name: 'tried', reason: 'full' });
+        for (const criticality of ['normal', 'critical'] as const) shedding.refuse({ criticality });
       }
       const calls = Object.getOwnPropertyNames(Shop.prototype)
         .filter((name) => name !== 'constructor')
