@@ -5,7 +5,6 @@ import type { Shutdown } from '../shutdown/shutdown.js';
 import type { AttemptPlan, ResultJudge } from '../stage/attempt.js';
 import { type Hooks, hooksOf } from '../stage/hooks.js';
 import { attemptStagesOf } from '../stages.js';
-import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
 import { resultJudgeOf } from './result-judge.js';
 import type { PipelineObserver, Stages } from './stages.js';
 
@@ -40,7 +39,7 @@ export class Plan implements AttemptPlan {
   /** What stands in for calls that fail. */
   readonly lastGood: LastGood | undefined;
   /** What a call may take with all its attempts. */
-  readonly total: TotalTimeoutPolicy | undefined;
+  readonly total: Stages['totalTimeout'];
   readonly results: ResultJudge | undefined;
   /** Of retries and hedges. */
   readonly budget: BudgetSource | undefined;
@@ -58,7 +57,10 @@ export class Plan implements AttemptPlan {
     this.onDiscard = parts.onDiscard;
     this.trace = parts.trace;
     this.critical = critical;
-    this.timeoutMs = timeout?.delayMs ?? Number.POSITIVE_INFINITY;
+    this.timeoutMs =
+      timeout === undefined || timeout.mode === 'shadow'
+        ? Number.POSITIVE_INFINITY
+        : timeout.delayMs;
     this.coalesce = parts.stages.coalesce;
     this.lastGood = fallback?.lastGood;
     this.total = totalTimeout;
@@ -80,7 +82,7 @@ export class Plan implements AttemptPlan {
   get mayBeCut(): boolean {
     return (
       this.timeoutMs !== Number.POSITIVE_INFINITY ||
-      this.total !== undefined ||
+      (this.total !== undefined && this.total.mode !== 'shadow') ||
       this.stages.hedge !== undefined
     );
   }

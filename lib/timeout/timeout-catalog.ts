@@ -1,6 +1,7 @@
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { Mode } from '../common/mode.js';
 import { NamedOptions } from '../common/named-options.js';
-import { merge } from '../common/options.js';
+import { defined, merge } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { numberMeant } from '../common/spelling.js';
 import type {
@@ -11,17 +12,28 @@ import type {
   StageCatalog,
 } from '../stage/stage-definition.js';
 import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
+import { ShadowTimeout } from './shadow-timeout.js';
 import { type SaidTimes, timesOf } from './timeout.options.js';
 import { TimeoutPolicy } from './timeout.policy.js';
 import { type TimeoutHierarchy, type TimeoutLayer, validateTimeouts } from './timeout-hierarchy.js';
 
+/** The times of an operation, in ms. */
+interface Times {
+  readonly attempt: number | undefined;
+  readonly total: number | undefined;
+  readonly mode: Mode | undefined;
+}
+
 /** The timeouts of an application, which hierarchies give names to. */
-export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
+export class TimeoutCatalog implements StageCatalog<TimeoutPolicy | ShadowTimeout> {
   private readonly hierarchies = new NamedOptions<TimeoutHierarchy>('timeout', 'timeouts');
   private readonly defaultMs: number | undefined;
+  private readonly defaultMode: Mode | undefined;
 
-  constructor({ defaults }: StageApplication) {
-    this.defaultMs = defaults.timeoutMs as number | undefined;
+  constructor(private readonly application: StageApplication) {
+    const { timeoutMs, mode } = application.defaults;
+    this.defaultMs = timeoutMs as number | undefined;
+    this.defaultMode = mode as Mode | undefined;
   }
 
   add({ timeouts }: NamingOptions): void {
@@ -29,7 +41,7 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
   }
 
   /** @returns nothing where only the total is limited */
-  resolve(saidOfIt: Said): TimeoutPolicy | undefined {
+  resolve(saidOfIt: Said): TimeoutPolicy | ShadowTimeout | undefined {
     const { place, outer } = saidOfIt;
     const said = this.times(saidOfIt);
     const totalMs = (outer.totalTimeout as TotalTimeoutPolicy | undefined)?.delayMs;
@@ -46,7 +58,9 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
         place,
         `an attempt may take ${timeoutMs} ms, and the call with all of them ${totalMs} ms; allowed: an attempt's time of at most the total`,
       );
-    return new TimeoutPolicy(timeoutMs, place);
+    return said.mode === 'shadow'
+      ? new ShadowTimeout(timeoutMs, this.application)
+      : new TimeoutPolicy(timeoutMs, place);
   }
 
   layers(said: Said): Layer[] {
@@ -59,18 +73,19 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
 
   /** Who said how long it may take, as it is described. */
   saidLayers({ place, values, origins, overrides }: Said, what: 'attempt' | 'total'): Layer[] {
-    return values.flatMap((value, at): Layer[] => {
-      const time = timesOf(place, value)[what];
-      if (time === undefined) return [];
-      const said = { origin: origins[at] as Origin, place, options: { timeoutMs: time } };
+    const { defaultMode: mode } = this;
+    const byDefault: Layer = { origin: 'defaults', place: 'defaults.mode', options: { mode } };
+    const layers = values.flatMap((value, at): Layer[] => {
+      const { [what]: time, mode } = timesOf(place, value);
+      const origin = origins[at] as Origin;
+      const said = { origin, place, options: defined({ timeoutMs: time, mode }) };
       if (typeof time !== 'string') return [said];
       const layer = time.slice(time.lastIndexOf('.') + 1);
       const named = overrides('timeouts', time.slice(0, time.lastIndexOf('.')));
-      return [said, ...named.filter(({ options }) => layer in options)].map((each) => ({
-        ...each,
-        options: { timeoutMs: time },
-      }));
+      const others = named.filter(({ options }) => layer in options);
+      return [said, ...others.map((each) => ({ ...each, options: { timeoutMs: time } }))];
     });
+    return [byDefault, ...layers];
   }
 
   names(): Iterable<string> {
@@ -82,13 +97,14 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy> {
    *
    * @throws ResilienceConfigurationError
    */
-  times({ place, values, overrides }: Said): { attempt?: number; total?: number } {
-    const said = merge<SaidTimes>(...values.map((value) => timesOf(place, value)));
-    const inMs = Object.entries(said).map(([what, time]) => [
-      what,
-      typeof time === 'string' ? this.layerMs(time, place, overrides) : time,
-    ]);
-    return Object.fromEntries(inMs) as { attempt?: number; total?: number };
+  times({ place, values, overrides }: Said): Times {
+    const { attempt, total, mode } = merge<SaidTimes>(
+      { mode: this.defaultMode },
+      ...values.map((value) => timesOf(place, value)),
+    );
+    const inMs = (time: number | string | undefined) =>
+      typeof time === 'string' ? this.layerMs(time, place, overrides) : time;
+    return { attempt: inMs(attempt), total: inMs(total), mode };
   }
 
   /** What fills in must not be longer than the call. */

@@ -1,4 +1,5 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { type Mode, modeRule } from '../common/mode.js';
 import { check, checkOptions, defined, duration, type Rules, text } from '../common/options.js';
 import type { TimeoutLayer } from './timeout-hierarchy.js';
 
@@ -32,12 +33,20 @@ type TotalTime =
     };
 
 /** How long an attempt and a whole call may take. */
-export type TimeoutOptions = AttemptTime & TotalTime;
+export type TimeoutOptions = AttemptTime &
+  TotalTime & {
+    /**
+     * In `shadow` nothing is cut, and nobody has a deadline by it: what would be is told by `would-time-out`, and
+     * goes on. It holds for both times. @default `defaults.mode`, which is 'enforce'
+     */
+    mode?: Mode;
+  };
 
 /** The times that were said, each in ms or as a layer. */
 export interface SaidTimes {
   readonly attempt?: number | string;
   readonly total?: number | string;
+  readonly mode?: Mode;
 }
 
 interface Given {
@@ -45,6 +54,7 @@ interface Given {
   attemptMs?: number;
   total?: string;
   totalMs?: number;
+  mode?: Mode;
 }
 
 const RULES: Rules<Given> = {
@@ -52,6 +62,7 @@ const RULES: Rules<Given> = {
   attempt: text,
   totalMs: duration,
   total: text,
+  mode: modeRule,
 };
 
 /**
@@ -69,7 +80,8 @@ export function timesOf(place: string, argument: unknown): SaidTimes {
   const given = checkOptions<Given>(place, argument, RULES);
   const attempt = either(place, given, 'attempt');
   const total = either(place, given, 'total');
-  if (attempt !== undefined || total !== undefined) return defined({ attempt, total }) as SaidTimes;
+  const said = defined({ attempt, total, mode: given.mode }) as SaidTimes;
+  if (Object.keys(said).length > 0) return said;
   throw new ResilienceConfigurationError(
     place,
     `is ${display(argument)}, which says no time; allowed: ${duration(argument, place)}, '<hierarchy>.<layer>', or { attemptMs, totalMs }`,
@@ -79,9 +91,10 @@ export function timesOf(place: string, argument: unknown): SaidTimes {
 /** The times in ms that take the place of those which were said; a number is that of an attempt. */
 export function checkTimeOverrides(place: string, said: unknown): object {
   if (typeof said === 'object' && said !== null)
-    return checkOptions<Pick<Given, 'attemptMs' | 'totalMs'>>(place, said, {
+    return checkOptions<Pick<Given, 'attemptMs' | 'totalMs' | 'mode'>>(place, said, {
       attemptMs: duration,
       totalMs: duration,
+      mode: modeRule,
     });
   check(place, said, duration);
   return { attemptMs: said };
@@ -98,4 +111,19 @@ function either(
     `${place}.${what}`,
     `is ${display(layer)}, and ${what}Ms is ${ms}; allowed: one of them`,
   );
+}
+
+/** A time in force. */
+interface InForce {
+  readonly delayMs: number;
+  readonly mode?: 'shadow';
+}
+
+export function describeTime({ delayMs, mode }: InForce): { timeoutMs: number; mode?: 'shadow' } {
+  return { timeoutMs: delayMs, ...(mode !== undefined && { mode }) };
+}
+
+/** @param of which time it is */
+export function summarizeTime({ delayMs, mode }: InForce, of = ''): string {
+  return `timeout ${delayMs} ms${of}${mode === undefined ? '' : ' (shadow)'}`;
 }

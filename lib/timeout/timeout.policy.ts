@@ -6,6 +6,8 @@ import type { AttemptStage, Permit, StageAttempt, Timed } from '../stage/attempt
 export class TimeoutPolicy extends TimerQueue<Timed> implements AttemptStage {
   /** What is called inside has its deadline, and is cut with it. */
   readonly needsScope = true;
+  /** Unlike one in shadow. */
+  readonly mode = undefined;
 
   /** @throws ResilienceConfigurationError */
   constructor(timeoutMs: number, place = 'timeoutMs') {

@@ -1,7 +1,8 @@
 import { duration, merge } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
+import type { ShadowTimeout } from './shadow-timeout.js';
 import { TimeoutError } from './timeout.error.js';
-import { checkTimeOverrides } from './timeout.options.js';
+import { checkTimeOverrides, describeTime, summarizeTime } from './timeout.options.js';
 import type { TimeoutPolicy } from './timeout.policy.js';
 import { TimeoutCatalog } from './timeout-catalog.js';
 import {
@@ -13,7 +14,7 @@ import {
 /** What is typed of it. */
 export interface TimeoutTypes {
   name: 'timeout';
-  policy: TimeoutPolicy;
+  policy: TimeoutPolicy | ShadowTimeout;
   error: TimeoutError;
   service: {
     /** What one attempt may take, in ms. @default no timeout */
@@ -27,8 +28,11 @@ export interface TimeoutTypes {
     /** For `@Timeout()` without an argument, in ms. */
     timeoutMs?: number;
   };
-  described: { timeoutMs: number };
-  event: { type: 'timeout'; operation: string; timeoutMs: number };
+  described: { timeoutMs: number; mode?: 'shadow' };
+  event:
+    | { type: 'timeout'; operation: string; timeoutMs: number }
+    /** In shadow mode the time of an attempt or a whole call was up, which goes on. */
+    | { type: 'would-time-out'; operation: string; timeoutMs: number };
 }
 
 /** Ends an attempt that takes too long. */
@@ -47,17 +51,23 @@ export const timeoutStage: StageDefinition<TimeoutTypes> = {
     check: checkTimeOverrides,
     merge,
     isAddable: true,
+    hasMode: true,
     described: { timeoutMs: 'attemptMs' },
     sections: { timeouts: { check: checkTimeoutLayers, merge } },
   },
   catalog: (application) => new TimeoutCatalog(application),
-  describe: ({ delayMs }) => ({ timeoutMs: delayMs }),
-  summarize: ({ delayMs }) => `timeout ${delayMs} ms`,
+  describe: describeTime,
+  summarize: (timeout) => summarizeTime(timeout),
   ended: (timeout) => timeout.letProcessEnd(),
   metrics: {
     'timeout.total': {
       kind: 'counter',
       help: 'Attempts that were cut by their timeout.',
+      labels: ['operation'],
+    },
+    'shadow.timeout': {
+      kind: 'counter',
+      help: 'Attempts and whole calls that their timeout in shadow mode would have cut.',
       labels: ['operation'],
     },
   },

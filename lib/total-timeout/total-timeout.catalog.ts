@@ -8,20 +8,24 @@ import type {
 } from '../stage/stage-definition.js';
 import type { TimeoutPolicy } from '../timeout/timeout.policy.js';
 import { TimeoutCatalog } from '../timeout/timeout-catalog.js';
+import { ShadowTotalTimeout } from './shadow-total-timeout.js';
 import { TotalTimeoutPolicy } from './total-timeout.policy.js';
 
+type AnyTotal = TotalTimeoutPolicy | ShadowTotalTimeout;
+
 /** The total times of an application's operations. */
-export class TotalTimeoutCatalog implements StageCatalog<TotalTimeoutPolicy> {
+export class TotalTimeoutCatalog implements StageCatalog<AnyTotal> {
   constructor(private readonly application: StageApplication) {}
 
   private get timeouts(): TimeoutCatalog {
     return this.application.catalogOf(TimeoutCatalog);
   }
 
-  resolve(said: Said): TotalTimeoutPolicy | undefined {
-    const { total } = this.timeouts.times(inTotal(said));
-    return total === undefined
-      ? undefined
+  resolve(said: Said): AnyTotal | undefined {
+    const { total, mode } = this.timeouts.times(inTotal(said));
+    if (total === undefined) return undefined;
+    return mode === 'shadow'
+      ? new ShadowTotalTimeout(total, this.application)
       : new TotalTimeoutPolicy(total, said.place, this.application);
   }
 
@@ -44,7 +48,7 @@ function inTotal(said: Said): Said {
 }
 
 function doubtOf(operation: string, stages: StagedOperation['stages']): string | undefined {
-  const total = stages.totalTimeout as TotalTimeoutPolicy | undefined;
+  const total = stages.totalTimeout as AnyTotal | undefined;
   const retry = stages.retry as RetryPolicy | undefined;
   const timeout = stages.timeout as TimeoutPolicy | undefined;
   if (total === undefined || retry === undefined) return undefined;

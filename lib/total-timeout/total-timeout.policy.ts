@@ -6,6 +6,9 @@ import { type TotalOwner, TotalScope, type TotalTime } from './total-scope.js';
 
 /** The time that a call may take with all its attempts and waits, and the one timer of all that are running. */
 export class TotalTimeoutPolicy extends TimerQueue<TotalScope> implements TotalTime {
+  /** Unlike one in shadow. */
+  readonly mode = undefined;
+
   /** @throws ResilienceConfigurationError */
   constructor(
     totalMs: number,

@@ -1,18 +1,19 @@
 import { duration, merge } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
-import { checkTimeOverrides } from '../timeout/timeout.options.js';
+import { checkTimeOverrides, describeTime, summarizeTime } from '../timeout/timeout.options.js';
+import type { ShadowTotalTimeout } from './shadow-total-timeout.js';
 import { TotalTimeoutCatalog } from './total-timeout.catalog.js';
 import type { TotalTimeoutPolicy } from './total-timeout.policy.js';
 
 /** What is typed of it. */
 export interface TotalTimeoutTypes {
   name: 'totalTimeout';
-  policy: TotalTimeoutPolicy;
+  policy: TotalTimeoutPolicy | ShadowTotalTimeout;
   service: {
     /** What a call may take, with all its attempts and waits, in ms. @default no limit */
     totalTimeoutMs?: number;
   };
-  described: { timeoutMs: number };
+  described: { timeoutMs: number; mode?: 'shadow' };
   event: { type: 'total-timeout'; operation: string; timeoutMs: number };
 }
 
@@ -28,11 +29,12 @@ export const totalTimeoutStage: StageDefinition<TotalTimeoutTypes> = {
     check: checkTimeOverrides,
     merge,
     isAddable: true,
+    hasMode: true,
     described: { timeoutMs: 'totalMs' },
   },
   catalog: (application) => new TotalTimeoutCatalog(application),
-  describe: ({ delayMs }) => ({ timeoutMs: delayMs }),
-  summarize: ({ delayMs }) => `timeout ${delayMs} ms in total`,
+  describe: describeTime,
+  summarize: (total) => summarizeTime(total, ' in total'),
   ended: (total) => total.letProcessEnd(),
   metrics: {
     'total_timeout.total': {
