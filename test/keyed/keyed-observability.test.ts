@@ -153,7 +153,7 @@ describe('The dashboard', () => {
       { name: 'partner[tenant-1]', oneOf: 'partner[*]', state: 'OPEN' },
     ]);
     const name = encodeURIComponent('partner[tenant-0]');
-    expect((await dashboard.press(`name=${name}&action=close`)).status).toBe(204);
+    expect((await dashboard.press(`close?name=${name}`)).status).toBe(204);
     const next = await watcher.frame(({ gone }) => gone !== undefined, 'a row that goes');
     expect(next.gone).toEqual({ breakers: ['partner[tenant-0]'] });
     expect(next.breakers?.[0]).toMatchObject({ name: 'partner[*]', openKeys: 1 });
@@ -163,7 +163,7 @@ describe('The dashboard', () => {
     const dashboard = await start();
     await callFor(dashboard.resilience, 2, 0);
     const press = (action: string) =>
-      dashboard.press(`name=${encodeURIComponent('partner[*]')}&action=${action}`);
+      dashboard.press(`${encodeURIComponent('partner[*]')}/${action}`);
     const keyed = dashboard.app.get(CircuitBreakerRegistry).keyed('partner');
     const states = () => keyed.list().map((breaker) => breaker.getState());
     expect((await press('open')).status).toBe(204);
