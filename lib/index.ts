@@ -131,7 +131,12 @@ export type {
   Switch,
   TimeoutOverrides,
 } from './overrides/overrides.js';
-export type { OptionChange, ReconfiguredEvent } from './overrides/overrides.telemetry.js';
+export type {
+  ChangesEndedEvent,
+  OptionChange,
+  ReconfiguredEvent,
+  ReconfigureRefusedEvent,
+} from './overrides/overrides.telemetry.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 export type { OperationTracer, TracedOperation } from './pipeline/tracer.js';
 export {
@@ -149,7 +154,7 @@ export type {
 export { RateLimitPolicy, type RateLimitSnapshot } from './rate-limit/rate-limit.policy.js';
 export { RateLimitRegistry } from './rate-limit/rate-limit.stage.js';
 export { ResilienceModule } from './resilience.module.js';
-export { type ReconfigureScope, ResilienceService } from './resilience.service.js';
+export { ResilienceService } from './resilience.service.js';
 export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';
 export type {
   ResilienceDefaults,

@@ -5,8 +5,10 @@ import type {
   Provider,
   Type,
 } from '@nestjs/common';
+import type { Observable } from 'rxjs';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import { anyFunction, boolean, checkOptions, type Rule, type Rules } from './common/options.js';
+import type { ResilienceOverrides } from './overrides/overrides.js';
 import type {
   ResilienceModuleOptions,
   ResilienceOptionsFactory,
@@ -27,6 +29,8 @@ export interface ResilienceModuleAsyncOptions<Stages extends readonly AnyStage[]
   ) => ResilienceModuleOptions<Stages> | Promise<ResilienceModuleOptions<Stages>>;
   useClass?: Type<ResilienceOptionsFactory<Stages>>;
   useExisting?: InjectionToken;
+  /** Overrides that change while the application runs; see `changes` of `forRoot()`. */
+  changes?: Observable<ResilienceOverrides>;
   /** Whether the injectables are visible to every module. @default true */
   isGlobal?: boolean;
 }
@@ -40,6 +44,7 @@ const ASYNC_RULES: Rules<ResilienceModuleAsyncOptions> = {
   useClass: (value) => (typeof value === 'function' ? undefined : 'a class'),
   useExisting: (value) => (value === null ? 'an injection token' : undefined),
   isGlobal: boolean,
+  changes: () => undefined, // checked with what the factory returns
 };
 
 /** Wrong options fail the boot, like those of `forRoot`, and not the `import` of the module's file. */
@@ -56,11 +61,8 @@ export function optionsProviders(options: ResilienceModuleAsyncOptions): Provide
 
 function checkedOptionsProviders(options: ResilienceModuleAsyncOptions): Provider[] {
   const place = 'ResilienceModule.forRootAsync()';
-  const { inject, useFactory, useClass, useExisting } = checkOptions<ResilienceModuleAsyncOptions>(
-    place,
-    options,
-    ASYNC_RULES,
-  );
+  const { inject, useFactory, useClass, useExisting, changes } =
+    checkOptions<ResilienceModuleAsyncOptions>(place, options, ASYNC_RULES);
   const given = [useFactory, useClass, useExisting].filter((way) => way !== undefined);
   if (given.length !== 1) {
     throw new ResilienceConfigurationError(
@@ -69,17 +71,31 @@ function checkedOptionsProviders(options: ResilienceModuleAsyncOptions): Provide
     );
   }
   if (useFactory !== undefined) {
-    const make = async (...injected: unknown[]) => withoutIsGlobal(await useFactory(...injected));
+    const make = async (...injected: unknown[]) => made(await useFactory(...injected), changes);
     return [{ provide: OPTIONS, inject: inject ?? [], useFactory: make }];
   }
   const factory = (useClass ?? useExisting) as InjectionToken;
-  const made: Provider = {
+  const provided: Provider = {
     provide: OPTIONS,
     inject: [factory],
     useFactory: async (it: ResilienceOptionsFactory) =>
-      withoutIsGlobal(await it.createResilienceOptions()),
+      made(await it.createResilienceOptions(), changes),
   };
-  return useClass === undefined ? [made] : [useClass, made];
+  return useClass === undefined ? [provided] : [useClass, provided];
+}
+
+/** What a factory has made, with the changes that were said beside it. */
+function made(
+  given: ResilienceModuleOptions,
+  changes: ResilienceModuleAsyncOptions['changes'],
+): ResilienceModuleOptions {
+  const options = withoutIsGlobal(given);
+  if (changes === undefined || typeof options !== 'object' || options === null) return options;
+  if (options.changes === undefined) return { ...options, changes };
+  throw new ResilienceConfigurationError(
+    'changes',
+    'is in what the factory returns, and in forRootAsync() too; allowed: in one of them',
+  );
 }
 
 /** Nest has to know that before it makes anything. */

@@ -1,3 +1,4 @@
+import type { Observable } from 'rxjs';
 import { type ChaosOptions, checkChaosOptions } from './chaos/chaos.options.js';
 import { display, ResilienceConfigurationError } from './common/configuration.error.js';
 import type { ErrorContext } from './common/error-context.js';
@@ -22,6 +23,7 @@ import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
 } from './observability/error-tracker.options.js';
+import type { ResilienceOverrides } from './overrides/overrides.js';
 import type { OperationTracer } from './pipeline/tracer.js';
 import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
 import { checkShutdownOptions, type ShutdownOptions } from './shutdown/shutdown.options.js';
@@ -97,6 +99,22 @@ export interface ApplicationOptions {
   advisor?: boolean;
   /** What is believed of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
+  /**
+   * What takes the place of what decorators and the module say, such as
+   * `{ operations: { 'PaymentsClient.charge': { timeout: 800 } } }`. What is unknown fails the boot; the operations
+   * of modules that are loaded lazily are not known then.
+   */
+  overrides?: ResilienceOverrides;
+  /**
+   * Whether the variable `RESILIENCE_OVERRIDES` is read at boot: overrides above those of `overrides`, as JSON or
+   * by the path of a file with that. @default false
+   */
+  overridesFromEnv?: boolean;
+  /**
+   * Overrides that change while the application runs, as those of a config service: each value takes the place of
+   * the one before. One that is wrong is refused and told, and the one before stays.
+   */
+  changes?: Observable<ResilienceOverrides>;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
   shutdown?: ShutdownOptions;
   /**
@@ -132,6 +150,9 @@ const recordOf =
     }
     return undefined;
   };
+
+const isObject = (value: unknown) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const hasMethods = (value: unknown, names: readonly string[]) =>
   typeof value === 'object' &&
@@ -180,6 +201,9 @@ const APPLICATION_RULES: Rules<ApplicationOptions> = {
   state: checked(checkStateOptions),
   advisor: boolean,
   inbound: checked(checkInboundOptions),
+  overrides: (value) => (isObject(value) ? undefined : 'an object of overrides'), // checked by what there is
+  overridesFromEnv: boolean,
+  changes: withMethods(['subscribe'], 'an Observable of overrides'),
   shutdown: checked(checkShutdownOptions),
   bootLog: oneOf('summary', 'operations', 'none'),
   isGlobal: boolean,

@@ -1,9 +1,8 @@
 import { describeOperation, type OperationDescription } from './binding/operation.js';
 import type { ResilienceRuntime } from './binding/runtime.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
-import { boolean, checkOptions, type Rules, text } from './common/options.js';
 import type { AttemptContext } from './context/scope.js';
-import type { ControlScope } from './fleet/control-scope.js';
+import { type ControlScope, ordersFor } from './fleet/control-scope.js';
 import type { FleetView } from './fleet/fleet-view.js';
 import type { ResilienceOverrides } from './overrides/overrides.js';
 import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
@@ -12,14 +11,6 @@ import type { SheddingSnapshot } from './shedding/shedding.js';
 import type { AnyStage } from './stage/define-stage.js';
 import { isInline } from './stage/named-instances.js';
 import type { StageInstances } from './stage/stage-instances.js';
-
-/** Who reconfigures, and whom it is for. */
-export interface ReconfigureScope extends ControlScope {
-  /** Who does it, for the log and the event. */
-  by?: string;
-}
-
-const SCOPE_RULES: Rules<ReconfigureScope> = { fleet: boolean, by: text };
 
 /** Resilient calls of code that no decorator is on, and a view of all operations. Injectable. */
 export class ResilienceService {
@@ -93,10 +84,11 @@ export class ResilienceService {
    * @example
    * resilience.reconfigure({ operations: { 'PaymentsClient.charge': { timeout: 800, retry: { maxAttempts: 1 } } } })
    */
-  reconfigure(overrides: ResilienceOverrides, scope: ReconfigureScope = {}): void {
+  reconfigure(overrides: ResilienceOverrides, scope?: ControlScope): void {
     const place = 'ResilienceService.reconfigure()';
-    const { by } = checkOptions<ReconfigureScope>(place, scope, SCOPE_RULES);
-    this.runtime.live.reconfigure(place, overrides, by);
+    const { live, fleet } = this.runtime;
+    const orders = ordersFor(scope, fleet?.orders, place);
+    live.reconfigure(place, overrides, scope?.by, orders);
   }
 
   /**

@@ -44,6 +44,7 @@ export class Application {
     this.runtime = runtime;
     planClasses(runtime, modules);
     for (const [token, given] of this.substitutes) substitute(token, given, runtime);
+    runtime.begin();
     return runtime;
   }
 }

@@ -3,7 +3,7 @@ import type { Stages } from '../pipeline/stages.js';
 import type { StageResolver } from './stage-resolver.js';
 
 /** What an operation is made from, at boot and whenever overrides change. */
-export interface Blueprint extends Pick<StageResolver, 'target' | 'has' | 'layersOf'> {
+export interface Blueprint extends Pick<StageResolver, 'target' | 'has' | 'layersOf' | 'policyOf'> {
   /**
    * The stages that it would have under overrides.
    *
@@ -27,6 +27,7 @@ export function blueprintOf(
   return {
     target: resolver.target,
     has: (stage) => resolver.has(stage),
+    policyOf: (stage) => resolver.policyOf(stage),
     layersOf: (stage, overrides) => resolver.layersOf(stage, overrides),
     propose(overrides) {
       const { operation, keep } = resolver.propose(overrides);

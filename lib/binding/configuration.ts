@@ -22,6 +22,7 @@ import { ResilienceEvents } from '../observability/resilience-events.js';
 import { SheddingLog } from '../observability/shedding-log.js';
 import { stageReports } from '../observability/stage-reports.js';
 import type { Telemetry } from '../observability/telemetry.js';
+import { overridesFromEnv, VARIABLE } from '../overrides/from-environment.js';
 import { OverridesLog } from '../overrides/overrides-log.js';
 import {
   checkModuleOptions,
@@ -87,7 +88,7 @@ export function configurationOf(
     warnOf,
   });
   const chaos = new Chaos(options.chaos, telemetry, fleet?.orders);
-  const live = new LiveOptions(catalog, operations, new OverridesLog(telemetry.events));
+  const live = liveOptionsOf(options, catalog, operations, telemetry, fleet);
   const { metrics, sheddingLog } = telemetry;
   const sheds = options.inbound?.shedding;
   const shedding = new Shedding(
@@ -96,6 +97,20 @@ export function configurationOf(
     captureStackTrace,
   );
   return { options, telemetry, catalog, chaos, live, shedding, fleet, memory };
+}
+
+function liveOptionsOf(
+  { overrides, overridesFromEnv: isFromEnv }: ResilienceModuleOptions,
+  catalog: PolicyCatalog,
+  operations: () => readonly Operation[],
+  { events }: Configuration['telemetry'],
+  fleet: Membership | undefined,
+): LiveOptions {
+  const live = new LiveOptions(catalog, operations, new OverridesLog(events), fleet?.orders);
+  if (overrides !== undefined) live.begin('overrides', 'overrides', overrides);
+  const fromEnv = isFromEnv ? overridesFromEnv() : undefined;
+  if (fromEnv !== undefined) live.begin('environment', VARIABLE, fromEnv);
+  return live;
 }
 
 function warnOf(what: string): (error: unknown) => void {

@@ -40,6 +40,7 @@ export class Explorer implements OnModuleInit, OnModuleDestroy, OnApplicationShu
 
   private refresh(): void {
     planClasses(this.runtime, this.modules);
+    this.runtime.live.booted();
     this.report.tell(this.runtime);
   }
 

@@ -1,11 +1,9 @@
-import { known, ResilienceConfigurationError } from '../common/configuration.error.js';
-import {
-  OverrideRules,
-  overrideKeyOf,
-  type SaidObject,
-  type SaidOverrides,
-  SELECTORS,
-} from '../overrides/override-rules.js';
+import type { Observable, Unsubscribable } from 'rxjs';
+import type { Orders } from '../fleet/orders.js';
+import type { Order } from '../fleet/shared-register.js';
+import { describeError } from '../observability/error-record.js';
+import { overridesOf, SETTINGS, settingsOf } from '../overrides/fleet-settings.js';
+import { OverrideRules, type SaidOverrides, withoutNull } from '../overrides/override-rules.js';
 import type { OptionChange } from '../overrides/overrides.telemetry.js';
 import {
   type OverrideSource,
@@ -13,10 +11,14 @@ import {
   type Target,
 } from '../overrides/overrides-in-force.js';
 import type { OverridesLog } from '../overrides/overrides-log.js';
+import { registeredOf } from '../stage/named-catalog.js';
+import type { NamedPolicy } from '../stage/named-instances.js';
+import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { StagesProposal } from './blueprint.js';
-import { differences } from './differences.js';
+import { differences, optionChanges } from './differences.js';
 import type { Operation } from './operation.js';
+import { checkReach } from './override-reach.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 
 /** Where overrides come from, the lowest first. */
@@ -24,10 +26,19 @@ const SOURCES = ['overrides', 'environment', 'changes', 'run time'] as const;
 
 export type SourceName = (typeof SOURCES)[number];
 
-/** An operation with what it would be. */
-interface Proposed {
-  readonly operation: Operation;
-  readonly proposal: StagesProposal;
+/** An instance that operations go through would go by other options. */
+interface StageChange {
+  readonly stage: StageDefinition;
+  readonly change: PolicyChange;
+}
+
+/** All that would be another. */
+interface Proposal {
+  readonly instances: readonly StageChange[];
+  readonly operations: readonly {
+    readonly operation: Operation;
+    readonly proposal: StagesProposal;
+  }[];
 }
 
 /**
@@ -37,111 +48,236 @@ interface Proposed {
 export class LiveOptions {
   private readonly rules: OverrideRules;
   private readonly sources = new Map<SourceName, OverrideSource>();
+  /** Orders that could not be obeyed: what they are about may come later. By their name. */
+  private readonly pending = new Map<string, Order>();
+  /** Those of which it was told. */
+  private readonly told = new Set<string>();
+  /** All classes are known that are there at boot. */
+  private isBooted = false;
   inForce = OverridesInForce.NONE;
 
+  /** @param operations those that there are */
   constructor(
     private readonly catalog: PolicyCatalog,
     private readonly operations: () => readonly Operation[],
     private readonly log: OverridesLog,
+    private readonly orders: Orders | undefined,
   ) {
     this.rules = new OverrideRules(catalog.stages);
+    orders?.on(SETTINGS, {
+      knows: () => true, // what it says is looked at by what there is to override
+      obey: (name, order) => this.obey(name, order),
+    });
+  }
+
+  /**
+   * What was said before the application starts. Names are looked at when all classes are known.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  begin(name: 'overrides' | 'environment', place: string, given: unknown): void {
+    this.sources.set(name, { origin: 'override', place, said: this.rules.check(place, given) });
+    this.inForce = inForceOf(this.sources);
+  }
+
+  /**
+   * All classes are known that are there at boot.
+   *
+   * @throws ResilienceConfigurationError where something is said of what there is not
+   */
+  booted(): void {
+    if (!this.isBooted) {
+      this.isBooted = true;
+      for (const name of ['overrides', 'environment'] as const) this.checkReach(name);
+      try {
+        this.checkReach('changes');
+      } catch (error) {
+        this.sources.delete('changes');
+        this.apply(this.propose(inForceOf(this.sources)), inForceOf(this.sources));
+        this.log.refused('changes', describeError(error).message);
+      }
+    }
+    this.settle();
   }
 
   /**
    * Puts overrides onto those that were said at run time before.
    *
+   * @param fleet where all instances are told
    * @throws ResilienceConfigurationError, having changed nothing
    */
-  reconfigure(place: string, given: unknown, by?: string): void {
+  reconfigure(place: string, given: unknown, by?: string, fleet?: Orders): void {
     const said = this.rules.check(place, given);
     const before = this.sources.get('run time')?.said ?? {};
     const merged = this.rules.merge(before, said);
+    const orders = fleet === undefined ? [] : settingsOf(place, said, before, merged);
     this.put('run time', { origin: 'run time', place, said: merged }, said, by);
+    for (const { name, value } of orders) fleet?.give(SETTINGS, name, value, by);
+  }
+
+  /** What `changes` says takes the place of what it said before. What is wrong is told, and changes nothing. */
+  replace(given: unknown): void {
+    const place = 'changes';
+    try {
+      const said = this.rules.check(place, given);
+      this.put('changes', { origin: 'run time', place, said }, said, place);
+    } catch (error) {
+      this.log.refused(place, describeError(error).message);
+    }
+  }
+
+  /** Goes by what comes of it. Whatever it does harms nobody. */
+  follow(changes: Observable<unknown> | undefined): Unsubscribable | undefined {
+    try {
+      return changes?.subscribe({
+        next: (value) => this.replace(value),
+        error: (error: unknown) => this.log.ended({ error }),
+        complete: () => this.log.ended(),
+      });
+    } catch (error) {
+      this.log.ended({ error });
+      return undefined;
+    }
   }
 
   /** A new operation has what is in force. */
   adopt({ blueprint, pipeline }: Pick<Operation, 'blueprint' | 'pipeline'>): void {
     if (this.inForce.isEmpty) return;
-    const { stages, keep } = blueprint.propose(this.inForce);
-    keep();
-    pipeline.plan = pipeline.plan.with(stages);
+    const proposal = blueprint.propose(this.inForce);
+    apply(pipeline, proposal);
+    for (const stage of this.catalog.stages) {
+      const own = blueprint.policyOf(stage) as NamedPolicy | undefined;
+      if (stage.instances === undefined || own?.name !== blueprint.target.operation) continue;
+      for (const { change } of this.changesOf(stage, this.inForce, own, blueprint.target))
+        change.apply();
+    }
+  }
+
+  /**
+   * What has come since is like all else.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  settle(): void {
+    if (!this.inForce.isEmpty) this.apply(this.propose(this.inForce), this.inForce);
+    for (const [name, order] of [...this.pending]) this.obey(name, order);
   }
 
   /** @param news what has just been said, whose names are looked at */
   private put(name: SourceName, source: OverrideSource, news: SaidOverrides, by?: string): void {
-    const sources = new Map(this.sources).set(name, source);
-    const inForce = new OverridesInForce(SOURCES.flatMap((each) => sources.get(each) ?? []));
-    this.checkNames(source.place, news);
-    const proposed = this.operations().map((operation) => ({
-      operation,
-      proposal: operation.blueprint.propose(inForce),
-    }));
-    const changes = this.differences(proposed);
+    const inForce = inForceOf(new Map(this.sources).set(name, source));
+    if (this.isBooted) checkReach(source.place, news, this.operations(), this.catalog);
+    const proposal = this.propose(inForce);
+    const changes = this.isBooted ? this.changesIn(proposal) : [];
     this.sources.set(name, source);
-    this.inForce = inForce;
-    for (const { operation, proposal } of proposed) apply(operation, proposal);
+    this.apply(proposal, inForce);
     this.log.reconfigured(changes, by);
   }
 
-  private differences(proposed: readonly Proposed[]): OptionChange[] {
-    return proposed.flatMap(({ operation, proposal }) =>
-      differences(operation, proposal.stages, this.catalog.stages),
-    );
-  }
-
-  /** @throws ResilienceConfigurationError on what there is not */
-  private checkNames(place: string, said: SaidOverrides): void {
-    const operations = this.operations();
-    for (const selector of SELECTORS)
-      for (const [name, of] of Object.entries((said[selector] ?? {}) as SaidObject)) {
-        const reached = operations.filter(({ blueprint }) =>
-          isOf(selector, name, blueprint.target),
-        );
-        const at = `${place}.${selector}.${name}`;
-        if (reached.length === 0) throw unknown(at, selector, name, operations);
-        this.checkStages(at, (of ?? {}) as SaidObject, reached, selector === 'operations');
-      }
-    for (const stage of this.catalog.stages)
-      for (const section of Object.keys(stage.sections ?? {})) {
-        const names = [...(this.catalog.of(stage).names?.(section) ?? [])];
-        for (const name of Object.keys((said[section] ?? {}) as SaidObject))
-          if (!names.includes(name))
-            throw new ResilienceConfigurationError(
-              `${place}.${section}.${name}`,
-              `there is nothing of this name; ${known(names, name)}`,
-            );
-      }
-  }
-
-  /** @throws ResilienceConfigurationError where something is said of a stage that nothing reached has */
-  private checkStages(
-    place: string,
-    said: SaidObject,
-    reached: readonly Operation[],
-    isOperation: boolean,
-  ): void {
-    for (const [key, of] of Object.entries(said)) {
-      const stage = this.catalog.stages.find((each) => overrideKeyOf(each) === key);
-      if (stage === undefined || of === null) continue;
-      if (reached.some(({ blueprint }) => blueprint.has(stage))) continue;
-      const { enabled: _enabled, ...options } = of as SaidObject;
-      if (isOperation && stage.overriding?.isAddable && Object.keys(options).length > 0) continue;
-      throw new ResilienceConfigurationError(
-        `${place}.${key}`,
-        `is of a stage that ${isOperation ? 'the operation does not have' : 'none of its operations has'}; ${this.stagesOf(reached, key)}${stage.overriding?.isAddable ? `, or options of ${key} for one operation by its name` : ''}`,
+  private obey(name: string, order: Order): void {
+    const place = `the order of the fleet ${SETTINGS}/${name}`;
+    this.pending.delete(name);
+    try {
+      const setting = { name, value: order.value };
+      const said = this.rules.check(place, overridesOf(setting));
+      const before = this.sources.get('run time')?.said ?? {};
+      // The whole of what is said of it: nothing is left of what was said before.
+      const without = this.rules.merge(before, overridesOf({ name, value: null }));
+      const merged = this.rules.merge(without, said);
+      this.put(
+        'run time',
+        { origin: 'run time', place, said: merged },
+        withoutNull(said),
+        order.by,
       );
+    } catch (error) {
+      this.pending.set(name, order);
+      const told = `${name} ${order.generation}`;
+      if (!this.isBooted || this.told.has(told)) return;
+      this.told.add(told);
+      this.log.refused(order.by, describeError(error).message);
     }
   }
 
-  private stagesOf(operations: readonly Operation[], wanted: string): string {
-    const has = (stage: StageDefinition) =>
-      stage.isSwitch !== false && operations.some(({ blueprint }) => blueprint.has(stage));
-    return known(new Set(this.catalog.stages.filter(has).map(overrideKeyOf)), wanted);
+  private checkReach(name: SourceName): void {
+    const source = this.sources.get(name);
+    if (source !== undefined)
+      checkReach(source.place, source.said, this.operations(), this.catalog);
+  }
+
+  /** @throws ResilienceConfigurationError */
+  private propose(inForce: OverridesInForce): Proposal {
+    return {
+      operations: this.operations().map((operation) => ({
+        operation,
+        proposal: operation.blueprint.propose(inForce),
+      })),
+      instances: this.catalog.stages.flatMap((stage) => this.changesOf(stage, inForce)),
+    };
+  }
+
+  private apply({ instances, operations }: Proposal, inForce: OverridesInForce): void {
+    this.inForce = inForce;
+    for (const { change } of instances) change.apply();
+    for (const { operation, proposal } of operations) apply(operation.pipeline, proposal);
+  }
+
+  private changesIn({ instances, operations }: Proposal): OptionChange[] {
+    return [
+      ...instances.flatMap(({ stage, change: { place, from, to } }) =>
+        optionChanges(place, stage, from, to),
+      ),
+      ...operations.flatMap(({ operation, proposal }) =>
+        differences(operation, proposal.stages, this.catalog.stages),
+      ),
+    ];
+  }
+
+  /**
+   * What the instances of a stage would go by.
+   *
+   * @param only this one, which the operation goes through that is its `user`
+   */
+  private changesOf(
+    stage: StageDefinition,
+    inForce: OverridesInForce,
+    only?: NamedPolicy,
+    user?: Target,
+  ): StageChange[] {
+    const { name, instances } = stage;
+    const section = instances?.section ?? name;
+    const users = user === undefined ? this.usersOf(stage) : undefined;
+    const changes = this.catalog.of(stage).propose?.(
+      (of, each) => inForce.named(of, each),
+      (each, instance) =>
+        inForce.ofInstance(stage, section, each, users?.get(instance) ?? (user ? [user] : [])),
+      only,
+    );
+    return (changes ?? []).map((change) => ({ stage, change }));
+  }
+
+  /** Who goes through the instances of a stage. */
+  private usersOf(stage: StageDefinition): Map<unknown, Target[]> {
+    const users = new Map<unknown, Target[]>();
+    if (stage.instances === undefined) return users;
+    for (const { blueprint } of this.operations()) {
+      const policy = blueprint.policyOf(stage) as NamedPolicy | undefined;
+      if (policy === undefined) continue;
+      const instance = registeredOf(policy);
+      const known = users.get(instance);
+      if (known === undefined) users.set(instance, [blueprint.target]);
+      else known.push(blueprint.target);
+    }
+    return users;
   }
 }
 
+function inForceOf(sources: ReadonlyMap<SourceName, OverrideSource>): OverridesInForce {
+  return new OverridesInForce(SOURCES.flatMap((name) => sources.get(name) ?? []));
+}
+
 /** Where nothing is another, calls go on by the same plan. */
-function apply({ pipeline }: Operation, { stages, keep }: StagesProposal): void {
+function apply(pipeline: Operation['pipeline'], { stages, keep }: StagesProposal): void {
   keep();
   if (!isSameStages(pipeline.plan.stages, stages)) pipeline.plan = pipeline.plan.with(stages);
 }
@@ -156,27 +292,4 @@ function isSameStages(one: object, other: object): boolean {
 
 function defined(stages: object): [string, unknown][] {
   return Object.entries(stages).filter(([, policy]) => policy !== undefined);
-}
-
-function isOf(selector: string, name: string, target: Target): boolean {
-  return nameFor(selector, target) === name;
-}
-
-function nameFor(selector: string, { operation, className, upstream }: Target): string | undefined {
-  if (selector === 'operations') return operation;
-  return selector === 'classes' ? className : upstream;
-}
-
-function unknown(
-  place: string,
-  selector: string,
-  name: string,
-  operations: readonly Operation[],
-): ResilienceConfigurationError {
-  const names = operations.flatMap(({ blueprint }) => nameFor(selector, blueprint.target) ?? []);
-  const what = { operations: 'operation', classes: 'class', upstreams: 'upstream' }[selector];
-  return new ResilienceConfigurationError(
-    place,
-    `there is no ${what} of this name; ${known(new Set(names), name)}`,
-  );
 }

@@ -1,3 +1,4 @@
+import type { Unsubscribable } from 'rxjs';
 import type { Chaos } from '../chaos/chaos.js';
 import type { Class } from '../common/class.js';
 import { VERSION } from '../common/version.js';
@@ -41,6 +42,7 @@ export class ResilienceRuntime implements Configuration {
   /** Those that no decorator is on. */
   readonly programmatic: ProgrammaticOperations;
   private readonly shutdown = new Shutdown(() => this.catalog.shutdown());
+  private changes: Unsubscribable | undefined = undefined;
   private readonly features: Set<ResilienceFeatureOptions>;
 
   /**
@@ -84,6 +86,7 @@ export class ResilienceRuntime implements Configuration {
     const checked = checkFeatureOptions(options, this.catalog.stages);
     this.features.add(options);
     this.name(checked);
+    this.live.settle();
   }
 
   /** Takes in what options name; a bundle may refer to what another module names. */
@@ -91,6 +94,12 @@ export class ResilienceRuntime implements Configuration {
     for (const each of all) this.catalog.add(each);
     for (const each of all) this.catalog.checkNames(each);
     for (const each of all) this.programmatic.addServices(each);
+  }
+
+  /** All operations are made that there are before anybody waits for them: `changes` may say something of them. */
+  begin(): void {
+    this.live.settle();
+    this.changes = this.live.follow(this.options.changes);
   }
 
   /** All operations: those of the classes, and those made programmatically. */
@@ -113,6 +122,7 @@ export class ResilienceRuntime implements Configuration {
 
   /** The application begins to close. */
   beginShutdown(): void {
+    this.changes?.unsubscribe();
     this.shutdown.begin(this.options.shutdown?.graceMs ?? DEFAULT_GRACE_MS);
   }
 

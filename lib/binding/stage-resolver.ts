@@ -141,6 +141,11 @@ export class StageResolver {
     );
   }
 
+  /** The policy of a stage, also where that is switched off. */
+  policyOf({ name }: StageDefinition): unknown {
+    return this.resolved.get(name)?.policy;
+  }
+
   /** Who said what of a stage, the lowest layer first. */
   layersOf(stage: StageDefinition, overrides: OverridesInForce): readonly Layer[] {
     return this.catalog.of(stage).layers?.(this.said(stage, overrides, {})) ?? [];

@@ -111,6 +111,12 @@ export class Registry<P extends { readonly name: string }> {
     this.substitutes.set(name, policy);
   }
 
+  /** Whether something else is shown in the place of one. @internal */
+  isSubstituted(name: string): boolean {
+    const policy = this.policies.get(name)?.deref() as { isReplaced?: boolean } | undefined;
+    return this.substitutes.has(name) || policy?.isReplaced === true;
+  }
+
   /** Those that are taken, also by what stands for many by key. @internal */
   names(): string[] {
     return [...this.policies.keys()].filter((name) => this.isTaken(name));

@@ -14,14 +14,19 @@ const ENOUGH = 10;
  */
 export class HedgePolicy {
   readonly options: Readonly<HedgeOptions & { maxHedged: number }>;
-  private readonly latest = new RecentValues(LATEST);
+  private readonly latest: RecentValues;
 
-  /** @throws ResilienceConfigurationError */
+  /**
+   * @param known the one whose place it takes, for how long answers take
+   * @throws ResilienceConfigurationError
+   */
   constructor(
     options: HedgeOptions,
     place: string,
     readonly budget?: BudgetSource,
+    known?: HedgePolicy,
   ) {
+    this.latest = known?.latest ?? new RecentValues(LATEST);
     this.options = resolveHedgeOptions(place, options);
   }
 

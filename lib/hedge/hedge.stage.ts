@@ -27,14 +27,15 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
   overriding: { check: hedgeArgument, merge: mergeHedgeOptions, isAddable: true },
   catalog: (application) => ({
     /** Hedges count as retries, in the budget of the operation's own. */
-    resolve({ operation, upstream, place, values, outer }) {
+    resolve({ operation, upstream, place, values, outer, previous }) {
       const layers = values.map((value) => hedgeArgument(place, value));
       const retry = outer.retry as RetryPolicy | undefined;
       const budget =
         retry === undefined
           ? application.catalogOf(RetryCatalog).budgetOf(operation, upstream, undefined, place)
           : retry.budget;
-      return new HedgePolicy(mergeHedgeOptions(...layers), place, budget);
+      const known = previous as HedgePolicy | undefined;
+      return new HedgePolicy(mergeHedgeOptions(...layers), place, budget, known);
     },
     doubts: (operations) =>
       operations.flatMap(({ operation, stages }) => {

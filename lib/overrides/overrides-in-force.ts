@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Layer, Origin } from '../common/origin.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import {
@@ -64,6 +66,24 @@ export class OverridesInForce {
     return switches.findLast((enabled) => typeof enabled === 'boolean') !== false;
   }
 
+  /**
+   * What is said of an instance: of all, of the operations that go through it, and of its name.
+   *
+   * @throws ResilienceConfigurationError where something else is said of one of the operations than of another
+   */
+  ofInstance(
+    stage: StageDefinition,
+    section: string,
+    name: string,
+    users: readonly Target[],
+  ): Layer[] {
+    return this.sources.flatMap((source) => [
+      ...generalIn(source).flatMap((each) => layersIn(each, stage)),
+      ...agreedOf(stage, section, name, users, source),
+      ...new OverridesInForce([source]).named(section, name),
+    ]);
+  }
+
   /** What is said of something by its name. */
   named(section: string, name: string): Layer[] {
     return this.sources.flatMap(({ origin, place, said }) => {
@@ -81,28 +101,61 @@ export class OverridesInForce {
       .filter((said) => Object.keys(said).length > 0);
   }
 
-  private selectedFor({ operation, className, upstream }: Target): Selected[] {
-    return this.sources.flatMap(({ origin, place, said }) => {
-      const by = (selector: string, name: string | undefined): Selected[] =>
-        name === undefined
-          ? []
-          : [
-              {
-                origin,
-                place: `${place}.${selector}.${name}`,
-                said: entryOf(entryOf(said, selector), name),
-              },
-            ];
-      const { enabled, mode } = said;
-      return [
-        { origin, place, said: { enabled, mode } },
-        { origin, place: `${place}.all`, said: entryOf(said, 'all') },
-        ...by('upstreams', upstream),
-        ...by('classes', className),
-        ...by('operations', operation),
-      ];
-    });
+  private selectedFor(target: Target): Selected[] {
+    return this.sources.flatMap((source) => [
+      ...generalIn(source),
+      ...particularIn(source, target),
+    ]);
   }
+}
+
+/** What is said of everything. */
+function generalIn({ origin, place, said }: OverrideSource): Selected[] {
+  const { enabled, mode } = said;
+  return [
+    { origin, place, said: { enabled, mode } },
+    { origin, place: `${place}.all`, said: entryOf(said, 'all') },
+  ];
+}
+
+/** What is said of an operation, the most particular last. */
+function particularIn({ origin, place, said }: OverrideSource, target: Target): Selected[] {
+  const { operation, className, upstream } = target;
+  return Object.entries({ upstreams: upstream, classes: className, operations: operation }).flatMap(
+    ([selector, name]) =>
+      name === undefined
+        ? []
+        : [
+            {
+              origin,
+              place: `${place}.${selector}.${name}`,
+              said: entryOf(entryOf(said, selector), name),
+            },
+          ],
+  );
+}
+
+/** What is said of the operations that share an instance, if it is the same of all of them. */
+function agreedOf(
+  stage: StageDefinition,
+  section: string,
+  name: string,
+  users: readonly Target[],
+  source: OverrideSource,
+): Layer[] {
+  const said = users.map((user) =>
+    particularIn(source, user).flatMap((each) => layersIn(each, stage)),
+  );
+  const [first = []] = said;
+  const options = (layers: readonly Layer[]) => layers.map((layer) => layer.options);
+  const other = said.findIndex((layers) => !isDeepStrictEqual(options(layers), options(first)));
+  if (other === -1) return first;
+  const { place } = [...first, ...(said[other] as Layer[])][0] as Layer;
+  const [one, another] = [users[0], users[other]] as [Target, Target];
+  throw new ResilienceConfigurationError(
+    place,
+    `is of the ${stage.title} ${JSON.stringify(name)}, which ${one.operation} and ${another.operation} share, and not the same for both; allowed: ${section}: { ${JSON.stringify(name)}: … }`,
+  );
 }
 
 function layersIn({ origin, place, said }: Selected, stage: StageDefinition): Layer[] {

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { display } from '../common/configuration.error.js';
 import { timestamp } from '../common/timestamp.js';
+import { describeError } from '../observability/error-record.js';
 import { Guard } from '../observability/guard.js';
 import { readableCopy } from '../observability/readable-copy.js';
 import type { OptionChange, OverridesEvent } from './overrides.telemetry.js';
@@ -14,6 +15,24 @@ export class OverridesLog {
   private readonly guard = new Guard('The logger of ResilienceModule');
 
   constructor(private readonly events: { emit(event: OverridesEvent): void }) {}
+
+  /** @param reason with the place and what is allowed there */
+  refused(by: string, reason: string): void {
+    const message = `Options from ${by} are refused, and those before stay in force: ${reason}`;
+    const record = { event: 'reconfigure_refused', message, by, timestamp: timestamp() };
+    this.guard.run(() => this.logger.error(record));
+    this.events.emit({ type: 'reconfigure-refused', by, reason });
+  }
+
+  /** @param failure by which `changes` has ended, where it did not complete */
+  ended(failure?: { readonly error: unknown }): void {
+    const how =
+      failure === undefined ? 'completed' : `failed: ${describeError(failure.error).message}`;
+    const message = `The Observable of changes has ${how}; what it said last stays in force`;
+    const record = { event: 'changes_ended', message, timestamp: timestamp() };
+    this.guard.run(() => this.logger.warn(record));
+    this.events.emit({ type: 'changes-ended', ...failure });
+  }
 
   /** @param given nothing is told where there are none */
   reconfigured(given: readonly OptionChange[], by: string | undefined): void {

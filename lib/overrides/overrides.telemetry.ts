@@ -15,4 +15,20 @@ export interface ReconfiguredEvent {
   changes: readonly OptionChange[];
 }
 
-export type OverridesEvent = ReconfiguredEvent;
+/** What `changes` or the fleet said was wrong here: what was in force before still is. */
+export interface ReconfigureRefusedEvent {
+  type: 'reconfigure-refused';
+  /** Who has said it: `changes`, or the name of another instance. */
+  by: string;
+  /** The place, and what is allowed there. */
+  reason: string;
+}
+
+/** Nothing more comes from `changes`: what it said last stays in force. */
+export interface ChangesEndedEvent {
+  type: 'changes-ended';
+  /** Why, where it did not complete. */
+  error?: unknown;
+}
+
+export type OverridesEvent = ReconfiguredEvent | ReconfigureRefusedEvent | ChangesEndedEvent;

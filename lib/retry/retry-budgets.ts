@@ -1,4 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { merge } from '../common/options.js';
+import type { Layer } from '../common/origin.js';
 import { Registry } from '../common/registry.js';
 import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
 import {
@@ -9,6 +12,7 @@ import {
 } from '../stage/keyed.options.js';
 import { type ChangedParts, KeyedInstances } from '../stage/keyed-instances.js';
 import { KeyedReports } from '../stage/keyed-metrics.js';
+import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { BudgetByKey } from './budget-by-key.js';
 import { type BudgetSource, RetryBudget } from './retry-budget.js';
@@ -28,6 +32,8 @@ export class RetryBudgets {
   private readonly named = new Registry<RetryBudget>('retry budget', 'retryBudgets');
   /** The options of those. */
   private readonly given = new Map<string, RetryBudgetOptions>();
+  /** Those that they go by since overrides have changed them. */
+  private readonly changed = new Map<string, RetryBudgetOptions>();
   /** Those of upstreams without one. */
   private readonly shared = new Map<string, Budgets>();
   /** What operations have without a key. */
@@ -50,7 +56,20 @@ export class RetryBudgets {
   change(name: string, options: RetryBudgetOptions): void {
     const place = `retryBudgets.${name}`;
     this.changeOne(this.named.find(name, place) as Budgets, options, place);
-    this.given.set(name, options);
+    this.changed.set(name, options);
+  }
+
+  /** What one with a name would go by under overrides, if that is something else. */
+  propose(name: string, overrides: readonly Layer[]): PolicyChange | undefined {
+    const given = this.given.get(name);
+    const options = merge(given, ...overrides.map((layer) => layer.options));
+    if (isDeepStrictEqual(this.changed.get(name) ?? given, options)) return undefined;
+    const [, own] = splitKeyed<RetryBudgetOptions>(options);
+    const { options: from } = this.named.find(name, name) as { readonly options: object };
+    const to = resolveRetryBudgetOptions(own);
+    const place = `retryBudgets.${name}`;
+    checkSharedStays(overrides.at(-1)?.place ?? place, given?.shared, own.shared);
+    return { place, from, to, apply: () => this.change(name, options) };
   }
 
   has(name: string): boolean {

@@ -3,7 +3,9 @@ import { known } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { isReference } from '../stage/keyed.options.js';
+import type { PolicyChange } from '../stage/policy-change.js';
 import type {
+  NamedOverrides,
   NamingOptions,
   Said,
   StageApplication,
@@ -80,6 +82,13 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
         return [named, ...overrides('retries', value)];
       }),
     ];
+  }
+
+  /** Of the budgets with names. Others follow from the options of those who retry. */
+  propose(named: NamedOverrides): PolicyChange[] {
+    return this.budgets
+      .list()
+      .flatMap(({ name }) => this.budgets.propose(name, named('retryBudgets', name)) ?? []);
   }
 
   names(section: string): Iterable<string> {

@@ -104,6 +104,11 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     this.makeBefore = parts.make;
   }
 
+  /** Whether something else has the place of all. */
+  get isReplaced(): boolean {
+    return this.replacement !== undefined;
+  }
+
   get parts(): KeyedParts<P> {
     return this.current;
   }

@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics } from '../common/metrics.js';
 import { type Checker, checked, merge, nameOr } from '../common/options.js';
+import type { Layer, Origin } from '../common/origin.js';
 import { isKeyed, type Registered, type Registry } from '../common/registry.js';
 import type { Orders } from '../fleet/orders.js';
 import type { Order } from '../fleet/shared-register.js';
-import { checkSharing } from '../fleet/sharing.js';
+import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
 import type { Learnt } from '../state/state-document.js';
 import type { AttemptStage } from './attempt-stage.js';
 import { ByKey } from './by-key.js';
@@ -19,10 +21,13 @@ import {
   resolveKeyedOptions,
   splitKeyed,
 } from './keyed.options.js';
-import { KeyedInstances } from './keyed-instances.js';
+import { type ChangedParts, KeyedInstances } from './keyed-instances.js';
 import { KeyedReports } from './keyed-metrics.js';
 import { isInline, type NamedInstances, type NamedPolicy } from './named-instances.js';
+import type { PolicyChange } from './policy-change.js';
 import type {
+  InstanceOverrides,
+  NamedOverrides,
   NamingOptions,
   Said,
   StageApplication,
@@ -38,8 +43,16 @@ const REMEMBERED_KEYS = 1_000;
 /** What an operation says: a name, by key where it says so, or the options of something of its own. */
 interface Picked<O extends object> {
   readonly name: string | undefined;
-  readonly options: Keyable<O>;
+  /** Without the defaults, the lowest first. */
+  readonly layers: readonly LayerOf<Keyable<O>>[];
 }
+
+interface LayerOf<O extends object> extends Layer {
+  readonly options: O;
+}
+
+/** What the options of an instance are made of, without what overrides say of itself. */
+type Recipe<O extends object> = (overrides: NamedOverrides) => readonly LayerOf<Keyable<O>>[];
 
 /** The catalog of a stage whose instances have names: an operation shares one, or has one of its own. */
 export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object = object>
@@ -52,6 +65,9 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   private readonly given = new Map<string, Keyable<O>>();
   /** What operations use for all calls: it cannot be kept by key any more. */
   private readonly unkeyed = new Set<string>();
+  private readonly recipes = new WeakMap<object, Recipe<O>>();
+  /** What instances go by since overrides have changed it. */
+  private readonly changed = new WeakMap<object, Keyable<O>>();
 
   constructor(
     readonly instances: NamedInstances<P, O>,
@@ -86,12 +102,19 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     }
   }
 
-  resolve({ operation, place, values }: Said): P {
-    const { name, options } = this.pick(values, place);
+  resolve(said: Said): P {
+    const { operation, place } = said;
+    const { name, layers } = this.pick(said);
+    const options = this.mergeLayers(layers);
     if (name === undefined) {
       this.refuseIdle(options, place);
       const own = this.merge(this.defaults, options); // each of which has been checked
-      return this.use(this.make(operation, own, place), own.key, place);
+      const made = this.make(operation, own, place);
+      this.recipes.set(made, (overrides) => [
+        ...this.defaultsLayer(),
+        ...this.pick({ ...said, overrides }).layers,
+      ]);
+      return this.use(made, own.key, place);
     }
     const found = this.registry.find(name, place);
     const key = options.key ?? this.givenOf(found).key;
@@ -100,6 +123,62 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       key,
       place,
     );
+  }
+
+  names(): string[] {
+    return this.registry.names();
+  }
+
+  /** Who said the options of what an operation goes through, without what overrides say of it. */
+  layersOf(policy: P, overrides: NamedOverrides): readonly Layer[] {
+    return this.recipes.get(registeredOf(policy))?.(overrides) ?? [];
+  }
+
+  /** What stands for others, as in a test, is left alone. */
+  propose(named: NamedOverrides, of: InstanceOverrides, only?: P): PolicyChange[] {
+    const entries = only === undefined ? this.registry.entries() : [registeredOf(only)];
+    return entries
+      .filter((entry) => !this.registry.isSubstituted(entry.name))
+      .flatMap((entry) => this.proposeOf(entry, named, of(entry.name, entry)) ?? []);
+  }
+
+  private proposeOf(
+    entry: Registered<P>,
+    named: NamedOverrides,
+    overrides: readonly Layer[],
+  ): PolicyChange | undefined {
+    const { instances } = this;
+    const layers = [...(this.recipes.get(entry)?.(named) ?? []), ...overrides];
+    const options = this.mergeLayers(layers as LayerOf<Keyable<O>>[]);
+    const before = this.changed.get(entry) ?? this.madeWith(entry);
+    if (isDeepStrictEqual(before, options)) return undefined;
+    const { stage, section = stage } = instances;
+    const place = overrides.at(-1)?.place ?? layers.at(-1)?.place ?? `${section}.${entry.name}`;
+    const [, own] = splitKeyed<O>(options);
+    Object.freeze(own);
+    const inForce = instances.resolve(place, instances.check(place, own));
+    const { options: from } = entry as unknown as { readonly options: object };
+    if (instances.isSharable)
+      checkSharedStays(place, (from as Shareable).shared, (inForce as Shareable).shared);
+    checkCanChange(instances, entry, place);
+    return {
+      place: `${section}.${entry.name}`,
+      from: { ...from },
+      to: inForce,
+      apply: () => {
+        this.changed.set(entry, options);
+        if (entry instanceof KeyedInstances)
+          entry.change(this.partsOf(entry.name, options), (policy) =>
+            instances.change?.(policy, own),
+          );
+        else instances.change?.(entry as P, own);
+      },
+    };
+  }
+
+  /** The options without the defaults of the library, as they were at boot. */
+  private madeWith(entry: Registered<P>): Keyable<O> {
+    return this.given.get(entry.name) ?? this.mergeLayers(this.recipes.get(entry)?.(NOTHING) ?? []);
   }
 
   doubts(): string[] {
@@ -233,15 +312,28 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
         `has a key for ${JSON.stringify(name)}, which other operations use without; allowed: a key there too, or for all in ${this.instances.section}.${name}`,
       );
     const given = this.givenOf(found);
+    const recipe = this.recipes.get(found);
     this.registry.remove(found);
     this.end(found);
-    return this.make(name, given, place, true);
+    const made = this.make(name, given, place, true);
+    if (recipe !== undefined) this.recipes.set(made, recipe);
+    return made;
   }
 
   private define(name: string, said: Keyable<O>, place: string): void {
     const options = this.merge(this.defaults, said); // each of which has been checked
-    this.make(name, options, place);
+    const made = this.make(name, options, place);
+    this.recipes.set(made, () => [
+      ...this.defaultsLayer(),
+      { origin: 'module', place, options: said },
+    ]);
     this.given.set(name, options);
+  }
+
+  private defaultsLayer(): LayerOf<Keyable<O>>[] {
+    const { defaults } = this;
+    const place = `defaults.${this.instances.stage}`;
+    return defaults === undefined ? [] : [{ origin: 'defaults', place, options: defaults }];
   }
 
   /** The options of something that is known by a name, for who builds on them. */
@@ -257,7 +349,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     isByKey = options.key !== undefined,
   ): Registered<P> {
     const { application, instances, registry } = this;
-    const [keyed, own] = splitKeyed<O>(options);
+    const [, own] = splitKeyed<O>(options);
     Object.freeze(own); // which many may be made with
     const inForce = instances.resolve(place, own); // with the place in the message
     if (instances.isSharable)
@@ -268,25 +360,17 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       return made;
     }
     const { title } = instances;
-    const resolved = resolveKeyedOptions(keyed);
-    const { maxKeys, keyLabel } = resolved;
+    const parts = this.partsOf(name, options);
+    const { maxKeys, keyLabel } = parts.keyed;
     const warn = application.warnOf(`The ${title} "${name}"`);
     const made = new KeyedInstances<P>({
+      ...parts,
       name,
       place: `${title} "${name}"`,
-      given: options,
-      keyed: resolved,
-      options: inForce,
       reports: new KeyedReports(application, name, this.metrics, keyLabel),
-      make: (instance, host) => this.recalled(instances.make(instance, own, host)),
       reveal: (policy) => instances.injected?.(policy) ?? policy,
       dispose: (policy) => instances.dispose?.(policy),
       shutdown: (policy) => instances.shutdown?.(policy),
-      fleet: this.orders && {
-        orders: this.orders,
-        standIn: () => instances.make(nameOf(name, ALL), own, unseen(application)),
-        made: (policy) => this.obeyOwn(policy, nameOf(name, ALL)),
-      },
       crowded: () =>
         warn(
           new Error(
@@ -297,6 +381,28 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     registry.add(made, place);
     this.obeyLatest(made.pattern);
     return made;
+  }
+
+  /** What of those by key follows from their options, which have been checked. */
+  private partsOf(name: string, options: Keyable<O>): ChangedParts<P> {
+    const { application, instances, orders } = this;
+    const [keyed, own] = splitKeyed<O>(options);
+    Object.freeze(own);
+    return {
+      given: options,
+      keyed: resolveKeyedOptions(keyed),
+      options: instances.resolve(name, own),
+      make: (instance, host) => this.recalled(instances.make(instance, own, host)),
+      fleet: orders && {
+        orders,
+        standIn: () => instances.make(nameOf(name, ALL), own, unseen(application)),
+        made: (policy) => this.obeyOwn(policy, nameOf(name, ALL)),
+      },
+    };
+  }
+
+  private mergeLayers(layers: readonly LayerOf<Keyable<O>>[]): Keyable<O> {
+    return this.merge(...layers.map(({ options }) => options));
   }
 
   /** The layers that the stage knows, and those of the keys. */
@@ -310,23 +416,37 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   }
 
   /** A name, or the options of something of one's own: those of the name below it, overridden. */
-  private pick(values: readonly unknown[], place: string): Picked<O> {
-    const nothing: Picked<O> = { name: undefined, options: {} as O };
-    return values.reduce<Picked<O>>((below, value) => {
+  private pick({ values, origins, place, overrides }: Said): Picked<O> {
+    const nothing: Picked<O> = { name: undefined, layers: [] };
+    return values.reduce<Picked<O>>((below, value, at) => {
+      const origin = origins[at] as Origin;
       if (this.instances.section !== undefined) {
         if (typeof value === 'string') return { ...nothing, name: value };
         if (isReference(value)) {
           const { name, key } = checkReference(place, value);
-          return { name, options: { key } as Keyable<O> };
+          return { name, layers: [{ origin, place, options: { key } as Keyable<O> }] };
         }
       }
       const options = this.check(place, value);
-      if (below.name === undefined)
-        return { name: undefined, options: this.merge(below.options, options) };
+      const layers = [...below.layers, { origin, place, options }];
+      if (below.name === undefined) return { name: undefined, layers };
       if (Object.keys(options).length === 0) return below;
-      const named = this.givenOf(this.registry.find(below.name, place));
-      return { name: undefined, options: this.merge(named, below.options, options) };
+      const named = this.layersBelow(this.registry.find(below.name, place), overrides);
+      return { name: undefined, layers: [...named, ...layers] };
     }, nothing);
+  }
+
+  /** What has a name, for who builds on it. */
+  private layersBelow(
+    found: Registered<P>,
+    overrides: NamedOverrides,
+  ): readonly LayerOf<Keyable<O>>[] {
+    const { stage, section = stage } = this.instances;
+    const said = overrides(section, found.name) as LayerOf<Keyable<O>>[];
+    const given = this.recipes.get(found)?.(overrides) ?? [
+      { origin: 'module', place: found.name, options: this.givenOf(found) } as const,
+    ];
+    return [...given, ...said];
   }
 
   /** @throws ResilienceConfigurationError where something is said of keys that there are not */
@@ -350,7 +470,29 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   }
 }
 
-function registeredOf<P extends NamedPolicy>(policy: P): Registered<P> {
+interface Shareable {
+  readonly shared?: unknown;
+}
+
+const NOTHING: NamedOverrides = () => [];
+
+/** @throws ResilienceConfigurationError where the options of an instance are for good */
+function checkCanChange<P extends NamedPolicy>(
+  instances: NamedInstances<P>,
+  entry: Registered<P>,
+  place: string,
+): void {
+  const each = isKeyed(entry) ? entry.policies() : [entry as P];
+  const canChange = (policy: P) => instances.canChange?.(policy) ?? true;
+  if (instances.change !== undefined && each.every(canChange)) return;
+  throw new ResilienceConfigurationError(
+    place,
+    `is of the ${instances.title} ${JSON.stringify(entry.name)}, whose options cannot be changed at run time; allowed: enabled, or any where what its make() answers has change(options)`,
+  );
+}
+
+/** What is registered of what an operation goes through. */
+export function registeredOf<P extends NamedPolicy>(policy: P): Registered<P> {
   return policy instanceof ByKey ? (policy.instances as Registered<P>) : policy;
 }
 
@@ -383,6 +525,12 @@ export function namedStage<
     defaults: { key: name, rule: checked(check) },
     sections: section === undefined ? {} : { [section]: check },
     instances,
+    overriding: {
+      check: instances.check,
+      merge: (...layers) =>
+        instances.merge?.(...(layers as (O | undefined)[])) ?? merge<object>(...layers),
+      hasMode: instances.canShadow === true,
+    },
     catalog: (application) => new NamedCatalog(instances, application, stage.metrics),
     describe: (policy) => ({ name: policy.name, ...policy.options }),
     ...stage,

@@ -55,6 +55,8 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
    * and what it has learnt stays as far as it keeps its meaning.
    */
   change?(policy: P, options: O): void;
+  /** Whether that can be done to one. @default yes */
+  canChange?(policy: P): boolean;
   /** What one has learnt, as JSON can hold it, with ages instead of times; `undefined` where that is nothing. */
   remember?(policy: P): object | undefined;
   /** The same of before a restart, so long ago; whatever is wrong in it is left out. It never throws. */

@@ -20,8 +20,8 @@ export class OwnStage implements AttemptStage, NamedPolicy {
 
   constructor(
     readonly name: string,
-    readonly given: object,
-    readonly options: object,
+    public given: object,
+    public options: object,
     readonly instance: StageInstance,
     private readonly warn: (error: unknown) => void,
   ) {
@@ -62,6 +62,13 @@ export class OwnStage implements AttemptStage, NamedPolicy {
     } catch (error) {
       this.warn(error);
     }
+  }
+
+  /** It goes by other options from now on, which have been checked. */
+  change(given: object, options: object): void {
+    this.instance.change?.(options);
+    this.given = given;
+    this.options = options;
   }
 
   get needsScope(): boolean | undefined {
@@ -105,6 +112,8 @@ export function definitionOf(specification: AnySpecification): {
       const warn = host.warnOf(`The ${title} "${instance}"`);
       return new OwnStage(instance, given, options, made, warn);
     },
+    change: (policy, given) => policy.change(given, inForce(given)),
+    canChange: ({ instance }) => typeof instance.change === 'function',
     injected: (policy) => (policy instanceof OwnStage ? policy.instance : policy),
     // A test may have put something else in its place.
     snapshot: (policy: Partial<OwnStage>) => policy.snapshot?.() ?? {},

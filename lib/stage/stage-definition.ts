@@ -5,6 +5,7 @@ import type { Memory } from '../state/memory.js';
 import type { Learnt } from '../state/state-document.js';
 import type { OperationTraits } from './call-keys.js';
 import type { NamedInstances } from './named-instances.js';
+import type { PolicyChange } from './policy-change.js';
 import type { StageHost } from './stage-host.js';
 import type { StageTypes } from './stage-types.js';
 
@@ -90,6 +91,9 @@ export interface StageOverriding {
 /** What overrides say of something by its name, the lowest layer first. */
 export type NamedOverrides = (section: string, name: string) => readonly Layer[];
 
+/** What overrides say of an instance, also of those that operations have of their own. */
+export type InstanceOverrides = (name: string, instance: object) => readonly Layer[];
+
 /** What an application gives its stages. */
 export interface StageApplication extends StageHost {
   /** What the module's `defaults` say, by key. */
@@ -125,6 +129,15 @@ export interface StageCatalog<P = unknown> {
   layers?(said: Said): readonly Layer[];
   /** What has a name in one of its sections. */
   names?(section: string): Iterable<string>;
+  /**
+   * What instances would go by under overrides, of those that would change.
+   *
+   * @param named what is said of names
+   * @param of what is said of an instance, also of the operations that go through it
+   * @param only of this one alone, which an operation goes through
+   * @throws ResilienceConfigurationError
+   */
+  propose?(named: NamedOverrides, of: InstanceOverrides, only?: P): PolicyChange[];
   /** What is allowed, but is probably not what was meant. */
   doubts?(operations: readonly StagedOperation[]): string[];
   /** What its policies have learnt so far, that of the most important first. */

@@ -9,6 +9,11 @@ import type { HealthLevel } from './stage-instances.js';
 export interface StageInstance extends AttemptStage {
   /** How it stands: for health and the dashboard. Plain values. */
   snapshot?(): object;
+  /**
+   * It goes by other options from now on, which have been checked: those of all layers, with the defaults.
+   * Attempts that it has let in end as they began. @default its options cannot be changed at run time
+   */
+  change?(options: object): void;
   /** It is used no more. */
   dispose?(): void;
 }

@@ -1,0 +1,275 @@
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  Bulkhead,
+  CircuitBreaker,
+  CircuitBreakerRegistry,
+  CircuitState,
+  decoratorOf,
+  defineStage,
+  getCircuitBreakerToken,
+  RateLimit,
+  type ResilienceEvent,
+  ResilienceModule,
+  type ResilienceOverrides,
+  ResilienceService,
+  Retry,
+  rules,
+  type StageInstance,
+  Upstream,
+} from '../../lib/index.js';
+import { booting, type ResilienceApp } from '../support/resilience-app.js';
+
+const changedTo = jest.fn();
+const gate = defineStage({
+  name: 'gate',
+  named: 'gates',
+  options: { width: rules.count, label: rules.text },
+  defaults: { width: 1 },
+  make: (name): StageInstance =>
+    name === 'fixed' ? { admit: () => undefined } : { admit: () => undefined, change: changedTo },
+});
+const Gate = decoratorOf(gate);
+
+@Injectable()
+@Upstream('bank')
+class Payments {
+  @CircuitBreaker('payments')
+  async charge(): Promise<never> {
+    throw new Error('down');
+  }
+
+  @CircuitBreaker({ failureThreshold: 5 })
+  async refund(): Promise<never> {
+    throw new Error('down');
+  }
+
+  @Bulkhead({ maxConcurrent: 5, key: (tenant: string) => tenant })
+  async list(_tenant: string): Promise<void> {}
+
+  @RateLimit({ limit: 100, intervalMs: 1_000 })
+  @Retry({ budget: 'scarce' })
+  async find(): Promise<void> {}
+
+  @Gate('front')
+  async enter(): Promise<void> {}
+
+  @Gate('fixed')
+  async leave(): Promise<void> {}
+}
+
+@Injectable()
+class Others {
+  @CircuitBreaker('payments')
+  async charge(): Promise<void> {}
+}
+
+const boot = booting();
+const options = {
+  stages: [gate] as const,
+  breakers: { payments: { failureThreshold: 3, minimumCalls: 1 } },
+  retryBudgets: { scarce: { ratio: 0.1 } },
+  gates: { front: { width: 2 }, fixed: {} },
+};
+let app: ResilienceApp;
+let service: ResilienceService;
+
+beforeEach(async () => {
+  app = await boot(options as never, [Payments, Others]);
+  service = app.module.get(ResilienceService);
+});
+
+function stagesOf(operation: string): Record<string, object | undefined> {
+  return service.describe().find((each) => each.operation === operation)?.stages ?? {};
+}
+
+describe('What has a name and a state', () => {
+  it('is the same after it was given other options, and knows what it knew', async () => {
+    const breaker = app.breakers.get('payments');
+    const payments = app.module.get(Payments);
+    for (let i = 0; i < 2; i++) await payments.charge().catch(() => undefined);
+    service.reconfigure({ breakers: { payments: { timeoutMs: 5_000 } } });
+    expect(app.breakers.get('payments')).toBe(breaker);
+    expect(app.module.get(getCircuitBreakerToken('payments'))).toBe(breaker);
+    expect(breaker.options.timeoutMs).toBe(5_000);
+    await payments.charge().catch(() => undefined);
+    expect(breaker.getState()).toBe(CircuitState.OPEN);
+    expect(breaker.getSnapshot()).toMatchObject({ failures: 3 });
+  });
+
+  it('goes back to what it was by null', () => {
+    const before = stagesOf('Payments.charge');
+    service.reconfigure({ breakers: { payments: { timeoutMs: 5_000, failureThreshold: 9 } } });
+    service.reconfigure({ breakers: { payments: { failureThreshold: null } } });
+    expect(stagesOf('Payments.charge')).toMatchObject({
+      circuitBreaker: { timeoutMs: 5_000, failureThreshold: 3 },
+    });
+    service.reconfigure({ breakers: { payments: null } });
+    expect(stagesOf('Payments.charge')).toEqual(before);
+  });
+
+  it.each<[string, ResilienceOverrides, string, object]>([
+    [
+      'an operation its own',
+      { operations: { 'Payments.refund': { circuitBreaker: { failureThreshold: 7 } } } },
+      'Payments.refund',
+      { circuitBreaker: { failureThreshold: 7 } },
+    ],
+    [
+      'one of an operation by its name',
+      { breakers: { 'Payments.refund': { failureThreshold: 7 } } },
+      'Payments.refund',
+      { circuitBreaker: { failureThreshold: 7 } },
+    ],
+    [
+      'all of a stage',
+      { all: { circuitBreaker: { minimumCalls: 4 } } },
+      'Payments.charge',
+      { circuitBreaker: { minimumCalls: 4 } },
+    ],
+    [
+      'those by key',
+      { operations: { 'Payments.list': { bulkhead: { maxConcurrent: 2 } } } },
+      'Payments.list',
+      { bulkhead: { maxConcurrent: 2 } },
+    ],
+    [
+      'a rate limit',
+      { rateLimits: { 'Payments.find': { limit: 7 } } },
+      'Payments.find',
+      { rateLimit: { limit: 7, intervalMs: 1_000 } },
+    ],
+    [
+      'a retry budget',
+      { retryBudgets: { scarce: { ratio: 0.5 } } },
+      'Payments.find',
+      { retry: { budget: { name: 'scarce', ratio: 0.5 } } },
+    ],
+    [
+      'a stage of the application',
+      { gates: { front: { width: 9 } } },
+      'Payments.enter',
+      { gate: { name: 'front', width: 9 } },
+    ],
+    ['all in one mode', { mode: 'shadow' }, 'Payments.list', { bulkhead: { mode: 'shadow' } }],
+    [
+      'a name before what is said of all',
+      { all: { mode: 'shadow' }, bulkheads: { 'Payments.list': { mode: 'enforce' } } },
+      'Payments.list',
+      { bulkhead: { mode: 'enforce' } },
+    ],
+  ])('can be reached as %s', (_what, overrides, operation, expected) => {
+    const before = service.describe();
+    service.reconfigure(overrides);
+    expect(stagesOf(operation)).toMatchObject(expected);
+    const back = Object.fromEntries(Object.keys(overrides).map((key) => [key, null]));
+    service.reconfigure(back);
+    expect(service.describe()).toEqual(before);
+  });
+
+  it('has other options for the keys that there are, and for those that come', async () => {
+    const payments = app.module.get(Payments);
+    await payments.list('acme');
+    service.reconfigure({ bulkheads: { 'Payments.list': { maxConcurrent: 1 } } });
+    await payments.list('other');
+    const limits = app.bulkheads.list().map((bulkhead) => bulkhead.options.maxConcurrent);
+    expect(limits).toEqual([1, 1]);
+  });
+
+  it('tells what a stage of the application goes by now', () => {
+    service.reconfigure({ gates: { front: { label: 'north' } } });
+    expect(changedTo).toHaveBeenLastCalledWith({ width: 2, label: 'north' });
+  });
+
+  it('says what has changed by its name', () => {
+    const events: ResilienceEvent[] = [];
+    app.events.events$.subscribe((event) => events.push(event));
+    service.reconfigure({ breakers: { payments: { failureThreshold: 4 } } });
+    expect(events).toMatchObject([
+      { changes: [{ place: 'breakers.payments.failureThreshold', from: 3, to: 4 }] },
+    ]);
+  });
+
+  it.each<[string, ResilienceOverrides, string]>([
+    [
+      'a name that there is not',
+      { breakers: { paiments: { timeoutMs: 1 } } },
+      'breakers.paiments: there is nothing of this name; known: payments, Payments.refund; did you mean payments?',
+    ],
+    [
+      'what some of those who share it do not have',
+      { operations: { 'Payments.charge': { circuitBreaker: { timeoutMs: 5 } } } },
+      'operations.Payments.charge.circuitBreaker: is of the circuit breaker "payments", which Payments.charge and Others.charge share, and not the same for both; allowed: breakers: { "payments": … }',
+    ],
+    [
+      'options that cannot be together',
+      { breakers: { payments: { windowCalls: 2 } } },
+      'breakers.payments.failureThreshold: is 3, which a window of windowCalls 2 never holds',
+    ],
+    [
+      'what cannot be changed',
+      { gates: { fixed: { width: 3 } } },
+      'gates.fixed: is of the gate "fixed", whose options cannot be changed at run time',
+    ],
+    [
+      'another sharing',
+      { breakers: { payments: { shared: true } } },
+      'breakers.payments.shared: is true, and false where the application started',
+    ],
+    [
+      'another key',
+      { bulkheads: { 'Payments.list': { key: () => 'a' } as never } },
+      'bulkheads.Payments.list.key: there is no such option',
+    ],
+  ])('refuses %s, and changes nothing', (_what, wrong, message) => {
+    const before = service.describe();
+    const also = {
+      all: { retry: { maxAttempts: 9 } },
+      rateLimits: { 'Payments.find': { limit: 1 } },
+    };
+    expect(() => service.reconfigure({ ...also, ...wrong })).toThrow(
+      `ResilienceService.reconfigure().${message}`,
+    );
+    expect(service.describe()).toEqual(before);
+  });
+
+  it('has the options at once that a pipeline made later shares or has of its own', () => {
+    service.reconfigure({ all: { circuitBreaker: { failureThreshold: 8 } } });
+    app.pipeline({ name: 'late', circuitBreaker: { failureThreshold: 2 } });
+    expect(stagesOf('late')).toMatchObject({ circuitBreaker: { failureThreshold: 8 } });
+    service.reconfigure({ all: null });
+    expect(stagesOf('late')).toMatchObject({ circuitBreaker: { failureThreshold: 2 } });
+  });
+
+  it('is left out of an operation while its stage is off, with its state', async () => {
+    const payments = app.module.get(Payments);
+    const open = () => payments.charge().catch((error: Error) => error.name);
+    app.breakers.get('payments').forceOpen();
+    service.reconfigure({
+      operations: { 'Payments.charge': { circuitBreaker: { enabled: false } } },
+    });
+    expect(await open()).toBe('Error');
+    service.reconfigure({ operations: { 'Payments.charge': { circuitBreaker: null } } });
+    expect(await open()).toBe('CircuitBreakerOpenError');
+  });
+});
+
+describe('What stands for a breaker in a test', () => {
+  it('is left alone', async () => {
+    jest.useRealTimers();
+    const stub = { name: 'payments', admit: () => undefined, options: {}, getSnapshot: () => ({}) };
+    const module = await Test.createTestingModule({
+      imports: [ResilienceModule.forRoot(options)],
+      providers: [Payments, Others],
+    })
+      .overrideProvider(getCircuitBreakerToken('payments'))
+      .useValue(stub)
+      .compile();
+    await module.init();
+    module.get(ResilienceService).reconfigure({ breakers: { payments: { timeoutMs: 5 } } });
+    expect(module.get(CircuitBreakerRegistry).get('payments')).toBe(stub);
+    expect(stub.options).toEqual({});
+    await module.close();
+  });
+});
