@@ -61,7 +61,7 @@ export class LiveOptions {
     private readonly catalog: PolicyCatalog,
     private readonly operations: () => readonly Operation[],
     private readonly log: OverridesLog,
-    private readonly orders: Orders | undefined,
+    orders: Orders | undefined,
   ) {
     this.rules = new OverrideRules(catalog.stages);
     orders?.on(SETTINGS, {

@@ -36,10 +36,9 @@ function parsed(text: string, place: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    const [, at] = /at position (\d+)/.exec((error as Error).message) ?? [];
-    const where =
-      at === undefined ? 'is no JSON, and may end too soon' : `is no JSON at character ${at}`;
-    throw new ResilienceConfigurationError(place, `${where}; ${ALLOWED}`);
+    const [, at] = /at position (\d+)/.exec((error as Error).message) ?? []; // which Node tells of long texts only
+    const where = at === undefined ? '' : ` at character ${at}`;
+    throw new ResilienceConfigurationError(place, `is no JSON${where}; ${ALLOWED}`);
   }
 }
 
