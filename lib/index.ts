@@ -165,6 +165,7 @@ export type {
 export type { BeforeRetry, UpcomingAttempt } from './retry/before-retry.js';
 export { Retry, type RetryDecorator } from './retry/retry.decorator.js';
 export type { RetryDelay, RetryOptions, RetryPredicate } from './retry/retry.options.js';
+export type { RetryBudgetSnapshot } from './retry/retry-budget.js';
 export type { RetryBudgetOptions } from './retry/retry-budget.options.js';
 export type { ResilienceOptions } from './service/resilience.options.js';
 export { Resilience, Upstream } from './service/service.decorators.js';

@@ -6,6 +6,8 @@ import { type ControlScope, ordersFor } from './fleet/control-scope.js';
 import type { FleetView } from './fleet/fleet-view.js';
 import type { ResilienceOverrides } from './overrides/overrides.js';
 import type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
+import type { RetryBudgetSnapshot } from './retry/retry-budget.js';
+import { snapshotsOf } from './retry/retry-budgets.js';
 import type { ServiceOptions } from './service/service.options.js';
 import type { SheddingSnapshot } from './shedding/shedding.js';
 import type { AnyStage } from './stage/define-stage.js';
@@ -111,6 +113,15 @@ export class ResilienceService {
    */
   async saveState(): Promise<void> {
     await this.runtime.memory?.save();
+  }
+
+  /** The retry budgets of all operations, each once, as they stand. */
+  retryBudgets(): RetryBudgetSnapshot[] {
+    const sources = this.runtime.operations().flatMap(({ pipeline }) => {
+      const { retry, hedge } = pipeline.plan.stages;
+      return [retry?.budget, hedge?.budget].filter((budget) => budget !== undefined);
+    });
+    return snapshotsOf(sources);
   }
 
   /** The instances that the application shares with, where it is one of many: what dashboards show of them. */

@@ -1,4 +1,5 @@
 import type { MetricsRecorder, MetricTags } from '../index.js';
+import { MetricTotals } from './metric-totals.js';
 import { type OperationStats, RollingStats } from './rolling-stats.js';
 import { Slice, sliceNumberOf } from './slice.js';
 import { TREND_SLICES, Trend, type Trends } from './trend.js';
@@ -15,14 +16,23 @@ export class OperationCollector implements MetricsRecorder {
   private readonly operations = new Map<string, RollingStats>();
   private sum = new Slice();
   private readonly all: Together;
+  /** Where the limits of adaptive bulkheads stood at the end of each slice. */
+  private readonly limits = new Map<string, number[]>();
+  private turned: number;
+  /** What other metrics have come to. */
+  readonly totals = new MetricTotals();
 
   /** @param now ms on a monotonic clock */
   constructor(private readonly now: () => number = () => performance.now()) {
-    this.all = new Together(sliceNumberOf(now()));
+    this.turned = sliceNumberOf(now());
+    this.all = new Together(this.turned);
   }
 
   increment(name: string, tags: MetricTags = {}, by = 1): void {
-    if (name !== 'requests.total' && name !== 'retry.attempt') return;
+    if (name !== 'requests.total' && name !== 'retry.attempt') {
+      this.totals.count(name, tags, by);
+      return;
+    }
     const at = this.now();
     const stats = this.statsOf(tags, at);
     const { outcome } = tags;
@@ -32,7 +42,9 @@ export class OperationCollector implements MetricsRecorder {
       else stats.call(at, outcome !== 'success', hidden);
   }
 
-  gauge(): void {} // of breakers and bulkheads, which are asked themselves
+  gauge(name: string, value: number, tags: MetricTags = {}): void {
+    this.totals.set(name, value, tags);
+  }
 
   /** Of the calls, those that reached what they call, and were not rejected before. */
   observe(name: string, value: number, tags: MetricTags = {}): void {
@@ -57,6 +69,7 @@ export class OperationCollector implements MetricsRecorder {
     const number = sliceNumberOf(this.now());
     for (const stats of this.operations.values()) stats.end(number);
     this.all.end(number);
+    for (; this.turned < number; this.turned++) this.keepLimits();
     return number - 1;
   }
 
@@ -69,7 +82,21 @@ export class OperationCollector implements MetricsRecorder {
       const points = stats.points(first, last);
       if (after < 0 || points.some((point) => point !== 0)) operations.push([name, points]);
     }
-    return { first, last, all: this.all.trend.points(first, last), operations };
+    const limits = [...this.limits].map(([name, values]): [string, number[]] => [
+      name,
+      values.slice(-(last - first + 1)),
+    ]);
+    return { first, last, all: this.all.trend.points(first, last), operations, limits };
+  }
+
+  private keepLimits(): void {
+    for (const { tags, value } of this.totals.of('bulkhead.limit')) {
+      const name = String(tags.bulkhead);
+      const values = this.limits.get(name) ?? [];
+      values.push(value);
+      if (values.length > TREND_SLICES) values.shift();
+      this.limits.set(name, values);
+    }
   }
 
   private statsOf(tags: MetricTags, at: number): RollingStats {

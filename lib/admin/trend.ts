@@ -18,6 +18,8 @@ export interface Trends {
   all: TrendPoint[];
   /** Each up to the last slice; what is not known of it is left out before. Those without calls are not in it. */
   operations: [operation: string, points: TrendPoint[]][];
+  /** Of bulkheads that find their limits out: how many might run at the end of each slice. */
+  limits: [bulkhead: string, limits: number[]][];
 }
 
 const FIELDS = 4;

@@ -6,6 +6,7 @@ import type { InstanceView, OperationDescription } from '../index.js';
 import { ErrorGroups } from './error-groups.js';
 import { FleetWatch } from './fleet-watch.js';
 import { type BreakerRow, type OperationRow, type StageRow, tableOf } from './frame.js';
+import { Panels } from './panels.js';
 import { Transitions } from './transitions.js';
 
 /** What the dashboard knows: what the library is asked, and what has to be collected as it happens. */
@@ -13,6 +14,7 @@ export class DashboardState {
   private readonly subscriptions: Subscription[];
   private readonly errorGroups = new ErrorGroups();
   private readonly history: Transitions;
+  private readonly panels: Panels;
   private readonly fleet: FleetWatch | undefined;
 
   constructor(
@@ -20,6 +22,7 @@ export class DashboardState {
     private readonly collector: OperationCollector,
   ) {
     this.history = new Transitions((error) => sources.errors.describe(error));
+    this.panels = new Panels(collector.totals);
     const fleet = sources.resilience.fleet();
     this.fleet = fleet && new FleetWatch(fleet);
     for (const error of sources.errors.getRecentErrors().reverse()) this.errorGroups.add(error);
@@ -28,6 +31,7 @@ export class DashboardState {
       sources.events.events$.subscribe((event) => {
         if (event.type === 'circuit-state') this.history.add(event);
         else if (event.type === 'circuit-rejected') this.history.rejected(event.breaker);
+        else this.panels.add(event);
       }),
     ];
   }
@@ -37,9 +41,9 @@ export class DashboardState {
   }
 
   /** All operations that there are, called or not, and whatever else was called. */
-  private operations(): OperationRow[] {
+  private operations(described: readonly OperationDescription[]): OperationRow[] {
     const stats = this.collector.read();
-    const rows = this.sources.resilience.describe().map((description): OperationRow => {
+    const rows = described.map((description): OperationRow => {
       const { operation: name } = description;
       const own = stats.get(name) ?? { calls: 0, rate: 0, errorRate: 0, hiddenRate: 0, retries: 0 };
       stats.delete(name);
@@ -57,6 +61,9 @@ export class DashboardState {
         breaker.getSnapshot();
       const { windowMs, windowCalls, slowCallRateThreshold } = breaker.options;
       const row: BreakerRow = { name, state, calls, failures, failureRate };
+      const { mode, wouldBe } = snapshot as Pick<BreakerRow, 'mode' | 'wouldBe'>;
+      if (mode !== undefined) row.mode = mode;
+      if (wouldBe !== undefined) row.wouldBe = wouldBe;
       if (view.oneOf !== undefined) row.oneOf = view.oneOf;
       if (slowCallRateThreshold !== undefined) row.slowCallRate = snapshot.slowCallRate;
       if (windowMs !== undefined) row.windowMs = windowMs;
@@ -71,11 +78,17 @@ export class DashboardState {
 
   /** Rows with a name each, by where they are shown. */
   tables(): [table: string, rows: { name: string }[]][] {
+    const { resilience } = this.sources;
+    const described = resilience.describe();
     const stages = this.sources.resilience.instances().map(({ section, instances }) => {
       const rows = section === 'breakers' ? this.breakers(instances) : instances.map(rowOf);
       return [tableOf(section), rows] as [string, { name: string }[]];
     });
-    const all: [string, { name: string }[]][] = [['operations', this.operations()], ...stages];
+    const all: [string, { name: string }[]][] = [
+      ['operations', this.operations(described)],
+      ...stages,
+      ...this.panels.tables(described, resilience.retryBudgets()),
+    ];
     if (this.fleet !== undefined) all.push(['policies', this.fleet.read().rows]);
     return all;
   }

@@ -6,6 +6,7 @@ import type {
   CircuitTransitionReason,
   HealthLevel,
 } from '../index.js';
+import type { PanelRow } from './panels.js';
 
 /** What the page is sent. Rows replace those of the same name; lists replace the list before. */
 export interface Frame {
@@ -21,6 +22,8 @@ export interface Frame {
   bulkheads?: BulkheadRow[];
   /** Of stages for which the page has no table of their own, by the module's option. */
   [stage: `stage:${string}`]: StageRow[] | undefined;
+  /** Of panels that are shown where there is something in them. */
+  [panel: `panel:${string}`]: PanelRow[] | undefined;
   errors?: ErrorGroup[];
   transitions?: Transition[];
   /** What is injected on purpose. */
@@ -81,6 +84,9 @@ export interface BreakerRow {
   keys?: number;
   openKeys?: number;
   state: CircuitState;
+  /** Only in shadow mode, with what it would be if it acted. */
+  mode?: 'shadow';
+  wouldBe?: CircuitState;
   /** Over the window. */
   calls: number;
   failures: number;

@@ -52,6 +52,12 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
       help: 'Attempts that were made beside one that was slow to answer.',
       labels: ['operation'],
     },
+    'hedge.won': {
+      kind: 'counter',
+      exported: 'hedges_won',
+      help: 'Calls that were answered by an attempt made beside the first, which was slower.',
+      labels: ['operation'],
+    },
   },
 };
 

@@ -119,6 +119,10 @@ export class OperationTelemetry implements PipelineObserver {
     });
   }
 
+  onHedgeWon(): void {
+    this.telemetry.metrics.increment('hedge.won', this.operationTags);
+  }
+
   onTimeout(timeoutMs: number): void {
     this.timeouts(1);
     this.telemetry.events.emit({ type: 'timeout', operation: this.labels.operation, timeoutMs });

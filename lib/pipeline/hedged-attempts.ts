@@ -82,6 +82,7 @@ export class HedgedAttempts<T> implements AttemptOwner<T>, Wait {
     this.settle();
     if (this.failure !== undefined) this.owner.drop(this.failure.attempt);
     this.hedge.recordAnswer(Math.max(0, at - attempt.startedAt)); // a test may have put the clock back
+    if (attempt !== this.made[0]) this.plan.observer.onHedgeWon();
     for (const loser of this.made) if (loser !== attempt) loser.cancel(fasterOne());
     this.owner.succeeded(value, at, attempt);
   }

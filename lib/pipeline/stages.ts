@@ -53,6 +53,8 @@ export interface PipelineObserver {
   onRetrySuppressed(error: unknown, attempt: number, reason: RetrySuppression): void;
   /** An attempt was slow to answer, and another is made beside it: the `number`th of them. */
   onHedge(number: number, delayMs: number): void;
+  /** It was one of those beside the first that has answered the call. */
+  onHedgeWon(): void;
   /** An attempt was cut. */
   onTimeout(timeoutMs: number): void;
   /**
@@ -79,6 +81,7 @@ export const NOBODY: PipelineObserver = {
   onRetry: () => undefined,
   onRetrySuppressed: () => undefined,
   onHedge: () => undefined,
+  onHedgeWon: () => undefined,
   onTimeout: () => undefined,
   onSuccess: () => undefined,
   onAttemptFailed: () => undefined,

@@ -54,6 +54,19 @@ export interface BudgetSource {
   of(call: BudgetedCall, at: number): RetryBudget;
 }
 
+/** A budget at this moment. */
+export interface RetryBudgetSnapshot {
+  /** Of budgets by key the pattern of their names, as `partner[*]`; the following is that of the fullest of them. */
+  name: string;
+  /** Retries that the window allows, and those that were made in it. */
+  allowed: number;
+  spent: number;
+  /** Retries and hedges that it has refused since it was made; by key, all together. */
+  refused: number;
+  /** Of budgets by key: so many there are. */
+  keys?: number;
+}
+
 /**
  * Bounds what retries add to the load of a dependency, so that they cannot keep it down: over the
  * window, retries ≤ ratio × first attempts + minRetriesPerSecond × window. It is spent evenly: in any
@@ -74,6 +87,7 @@ export class RetryBudget implements BudgetSource {
   private readonly sharers: Pick<FleetLink, 'instances'> | undefined;
   private firstAttempts: TimeWindow;
   private limits: readonly Limit[];
+  private refused = 0;
 
   /** @throws ResilienceConfigurationError */
   constructor(name: string, options?: RetryBudgetOptions);
@@ -132,16 +146,41 @@ export class RetryBudget implements BudgetSource {
 
   /** @returns whether there may be another retry, which is counted then */
   tryRetry(at: number): boolean {
-    const { ratio, minRetriesPerSecond, windowMs } = this.options;
-    const floor = (minRetriesPerSecond * windowMs) / SECOND / (this.sharers?.instances ?? 1);
-    const allowed = ratio * this.firstAttempts.counts(at).calls + floor;
+    if (this.mayRetry(at)) {
+      for (const { retries } of this.limits) retries.record(at, false, false);
+      return true;
+    }
+    this.refused++;
+    return false;
+  }
+
+  getSnapshot(): RetryBudgetSnapshot {
+    const at = now();
+    const { name, whole, refused } = this;
+    const allowed = Math.floor(this.allowed(at));
+    return { name, allowed, spent: whole.counts(at).calls, refused };
+  }
+
+  private mayRetry(at: number): boolean {
+    const allowed = this.allowed(at);
     if (allowed < 1) return false;
+    const floor = this.floor;
     const burst = Math.max(1, Math.min(BURST, floor / 2));
     const isBurst = this.whole.counts(at).calls + 1 <= burst;
     for (const { retries, share } of this.limits)
       if (!isBurst && retries.counts(at).calls + 1 > Math.max(1, allowed * share)) return false;
-    for (const { retries } of this.limits) retries.record(at, false, false);
     return true;
+  }
+
+  /** In the whole window. */
+  private allowed(at: number): number {
+    return this.options.ratio * this.firstAttempts.counts(at).calls + this.floor;
+  }
+
+  /** Whatever the calls are. */
+  private get floor(): number {
+    const { minRetriesPerSecond, windowMs } = this.options;
+    return (minRetriesPerSecond * windowMs) / SECOND / (this.sharers?.instances ?? 1);
   }
 
   /** That of a call: one for all. */

@@ -15,7 +15,7 @@ import { KeyedReports } from '../stage/keyed-metrics.js';
 import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { BudgetByKey } from './budget-by-key.js';
-import { type BudgetSource, RetryBudget } from './retry-budget.js';
+import { type BudgetSource, RetryBudget, type RetryBudgetSnapshot } from './retry-budget.js';
 import {
   checkRetryBudgetOptions,
   type RetryBudgetByKey,
@@ -198,6 +198,22 @@ export class RetryBudgets {
 /** Whether it is one of those that are known by a name. */
 export function sourceOf(budget: BudgetSource): Budgets {
   return budget instanceof BudgetByKey ? budget.budgets : (budget as RetryBudget);
+}
+
+/** How the budgets stand that are in use, each once. */
+export function snapshotsOf(sources: readonly BudgetSource[]): RetryBudgetSnapshot[] {
+  return [...new Set(sources.map(sourceOf))].map((budgets) => {
+    if (budgets instanceof RetryBudget) return budgets.getSnapshot();
+    const all = budgets.policies().map((budget) => budget.getSnapshot());
+    const [fullest] = all.sort((one, other) => left(one) - left(other));
+    const { allowed, spent } = fullest ?? { allowed: 0, spent: 0 };
+    const refused = all.reduce((sum, each) => sum + each.refused, 0);
+    return { name: budgets.pattern, allowed, spent, refused, keys: all.length };
+  });
+}
+
+function left({ allowed, spent }: RetryBudgetSnapshot): number {
+  return allowed - spent;
 }
 
 function crowded(maxKeys: number): Error {

@@ -134,7 +134,7 @@ describe('OperationCollector', () => {
     collector.increment('circuit.open', { breaker: 'payments' });
     collector.increment('errors.total', { operation: 'charge', outcome: 'success' });
     collector.observe('something.else', 3, { operation: 'charge' });
-    collector.gauge();
+    collector.gauge('bulkhead.running', 1, { bulkhead: 'charge' });
     expect(collector.read().size).toBe(0);
   });
 });

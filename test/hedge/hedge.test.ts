@@ -62,6 +62,7 @@ describe('A hedged call', () => {
     expect(result.value).toBe('second');
     expect(events).toMatchObject([{ type: 'hedge', operation: 'read', number: 1, delayMs: 50 }]);
     expect(app.metrics.get('hedge.attempt', { operation: 'read' })).toBe(1);
+    expect(app.metrics.get('hedge.won', { operation: 'read' })).toBe(1);
     expect(app.metrics.get('requests.total', { operation: 'read' })).toBe(1);
   });
 

@@ -385,6 +385,7 @@ describe('PrometheusMetrics', () => {
       resilience_rate_limit_rejected_total: 'counter',
       resilience_hedge_attempts_total: 'counter',
       resilience_shadow_opened_total: 'counter',
+      resilience_hedges_won_total: 'counter',
       resilience_shadow_rejected_total: 'counter',
       resilience_shedding_event_loop_delay_milliseconds: 'gauge',
       resilience_shedding_in_flight: 'gauge',

@@ -38,8 +38,9 @@ button:hover { background: var(--hover); border-color: var(--quiet); }
 main { display: grid; grid-template-columns: repeat(12, minmax(0, 1fr)); gap: 16px; }
 main > * { grid-column: span 12; }
 @media (min-width: 1000px) {
-  #breakers, #errors { grid-column: span 8; }
-  #transitions, #bulkheads { grid-column: span 4; }
+  #breakers { grid-column: span 8; }
+  #transitions { grid-column: span 4; }
+  #bulkheads, .half { grid-column: span 6; }
 }
 .tiles dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px; }
 .tile { padding: 12px 14px; background: var(--panel); border: 1px solid var(--line); border-radius: 12px; }
@@ -48,7 +49,7 @@ main > * { grid-column: span 12; }
 .tile[data-alarm='true'] { border-color: var(--bad-line); box-shadow: inset 3px 0 0 var(--bad-line); }
 .tile[data-alarm='true'] dd { color: var(--bad); }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; display: flex; flex-direction: column; }
-.head { display: flex; align-items: baseline; gap: 8px; padding: 12px 16px; border-bottom: 1px solid var(--line); }
+.head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 8px; padding: 12px 16px; border-bottom: 1px solid var(--line); }
 .head p { color: var(--quiet); font-size: 12.5px; }
 .head .count { margin-left: auto; }
 .scroll { max-height: 420px; overflow: auto; }
@@ -58,7 +59,7 @@ main > * { grid-column: span 12; }
 .chaos { margin-bottom: 16px; padding: 12px 16px; border: 1px solid var(--warn); border-radius: 12px; color: var(--warn); background: var(--warn-bg); }
 .chaos .list li { padding: 4px 0; border: 0; }
 .chaos .sub { color: inherit; }
-.chaos[hidden] { display: none; }
+.chaos[hidden], .panel[hidden] { display: none; }
 .none { padding: 20px 16px; color: var(--quiet); }
 dialog { max-width: 440px; padding: 20px; border: 1px solid var(--line); border-radius: 14px; background: var(--panel); color: var(--text); }
 dialog::backdrop { background: rgb(10 14 24 / .5); }

@@ -1,7 +1,8 @@
 import { fleet } from './fleet.js';
 import { chaos, errors, transitions } from './lists.js';
 import { live } from './live.js';
-import { breakers, bulkheads, operations, stages } from './sections.js';
+import { panels } from './panels.js';
+import { breakers, bulkheads, operations } from './sections.js';
 import { table } from './table.js';
 import { tools } from './tools.js';
 import { trends } from './trends.js';
@@ -13,5 +14,5 @@ import { trends } from './trends.js';
  */
 export const script = `(function () {
 'use strict';
-${[tools, trends, table, operations, breakers, bulkheads, stages, transitions, errors, chaos, fleet, live].join('\n')}
+${[tools, trends, table, operations, breakers, bulkheads, panels, transitions, errors, chaos, fleet, live].join('\n')}
 })();`;

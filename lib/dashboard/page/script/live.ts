@@ -60,11 +60,11 @@ function summarize() {
 
 function receive(event) {
   var frame = JSON.parse(event.data);
-  operations.take(frame, 'operations');
   takeTrends(frame);
+  operations.take(frame, 'operations');
   breakers.take(frame, 'breakers');
   bulkheads.take(frame, 'bulkheads');
-  updateStages(frame);
+  updatePanels(frame);
   updateFleet(frame);
   if (frame.chaos) updateChaos(frame.chaos);
   if (frame.errors) errors.update(frame.errors);
@@ -78,7 +78,7 @@ function receive(event) {
 
 byId('filter').addEventListener('input', function (event) {
   query = event.target.value.trim().toLowerCase();
-  [operations, breakers, bulkheads, transitions, errors].concat(policies || [], Array.from(stages.values())).forEach(function (each) { each.filter(); });
+  [operations, breakers, bulkheads, transitions, errors].concat(policies || [], Array.from(panels.values())).forEach(function (each) { each.filter(); });
 });
 
 function ask(heading, text, action, then, where) {

@@ -1,5 +1,8 @@
 /** The tables: what each column shows, and by what it sorts. */
 export const operations = `
+/** Marks what does not act. */
+function modeText(row) { return row.mode === 'shadow' ? 'in shadow mode' : ''; }
+
 function figure(title, value, format, isBad) {
   return { title: title, class: 'number', value: value, show: function (cell, row) {
     var amount = value(row);
@@ -85,7 +88,7 @@ var breakerColumns = [
     build: function (cell) { nameCell(cell); cell.append(make('span', { class: 'sub clamp' }), make('span', { class: 'sub clamp' })); },
     show: function (cell, row) {
       setText(cell.children[0], row.name);
-      setText(cell.children[1], row.keys !== undefined ? row.openKeys + ' of ' + row.keys + ' keys open' : row.openedAt && row.state !== 'CLOSED' ? 'since ' + moment(row.openedAt) : '');
+      setText(cell.children[1], row.mode === 'shadow' ? modeText(row) + (row.wouldBe ? ', would be ' + STATES[row.wouldBe][0].toLowerCase() : '') : row.keys !== undefined ? row.openKeys + ' of ' + row.keys + ' keys open' : row.openedAt && row.state !== 'CLOSED' ? 'since ' + moment(row.openedAt) : '');
       var first = row.opening && row.opening.error ? failureText(row.opening.error) : '';
       var latest = row.latest ? failureText(row.latest) : first;
       setText(cell.children[2], first);
@@ -128,51 +131,12 @@ function used(title, key, limit) {
 
 var bulkheads = new Table('bulkheads', 'Bulkheads', [
   { title: 'Bulkhead', build: nameCell, value: function (row) { return row.name; },
-    show: function (cell, row) { showName(cell, row.name, row.rejected ? whole.format(row.rejected) + ' rejected so far' : ''); } },
+    show: function (cell, row) { showName(cell, row.name, [modeText(row), row.rejected ? whole.format(row.rejected) + ' rejected so far' : ''].filter(Boolean).join(' · ')); } },
   used('Running', 'running', 'maxConcurrent'),
-  used('Queued', 'queued', 'queueLimit')
+  used('Queued', 'queued', 'queueLimit'),
+  { title: 'Limit', class: 'trend', build: function (cell) { cell.append(make('span', { class: 'zero' }, ['fixed'])); },
+    show: function (cell, row) {
+      if (limitPoints.has(row.name) && !cell.querySelector('svg')) cell.replaceChildren(makeSpark(row.name, 'limit'));
+    } }
 ], 1, 'There is no bulkhead.', function (row) { return row.name; });
-`;
-
-/** Stages that have no table of their own: a column for each value of their snapshots. */
-export const stages = `
-var stages = new Map();
-
-function words(name) { return name.replace(/[A-Z]/g, function (letter) { return ' ' + letter.toLowerCase(); }); }
-function title(name) { return name.charAt(0).toUpperCase() + words(name).slice(1); }
-
-function valueColumn(key) {
-  return { title: title(key), class: 'number', value: function (row) { return row[key]; },
-    show: function (cell, row) { setText(cell, typeof row[key] === 'number' ? number(row[key]) : row[key] === undefined ? '–' : row[key]); } };
-}
-
-function statusColumn() {
-  return { title: 'Status', value: function (row) { return ['up', 'degraded', 'down'].indexOf(row.status); },
-    show: function (cell, row) { setText(cell, row.status); setClass(cell, 'bad', row.status !== 'up'); } };
-}
-
-/** The panel is made when its first rows come. */
-function stageTable(key, rows) {
-  var id = 'stage-' + key;
-  var heading = make('div', { class: 'head' }, [make('h2', { id: id + '-heading' }, [title(key)]), make('p', {}, ['now']),
-    make('p', { class: 'count', id: id + '-count' })]);
-  var body = make('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-labelledby': id + '-heading', id: id + '-body' });
-  byId('errors').before(make('section', { class: 'panel', id: id, 'aria-labelledby': id + '-heading' }, [heading, body]));
-  var keys = [];
-  rows.forEach(function (row) {
-    Object.keys(row).forEach(function (it) { if (['name', 'status', 'oneOf'].concat(keys).indexOf(it) < 0) keys.push(it); });
-  });
-  var columns = [{ title: 'Name', build: nameCell, value: function (row) { return row.name; },
-    show: function (cell, row) { showName(cell, row.name, ''); } }, statusColumn()].concat(keys.map(valueColumn));
-  return new Table(id, title(key), columns, 1, '', function (row) { return row.name; });
-}
-
-function updateStages(frame) {
-  Object.keys(frame).forEach(function (member) {
-    if (member.indexOf('stage:') !== 0 || frame[member].length === 0) return;
-    var key = member.slice(6);
-    if (!stages.has(key)) stages.set(key, stageTable(key, frame[member]));
-  });
-  stages.forEach(function (table, key) { table.take(frame, 'stage:' + key); });
-}
 `;

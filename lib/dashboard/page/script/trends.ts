@@ -11,6 +11,7 @@ var WIDTH = 120, HEIGHT = 24;
 var ALL = ''; // no operation is called so
 var trendLast = -1; // the number of the latest slice
 var trendPoints = new Map(); // up to that slice; nothing is a gap, and 0 a slice without calls
+var limitPoints = new Map(); // the same, of adaptive bulkheads
 var sparks = new Set();
 
 function perSecond(index) { return function (point) { return point === undefined ? undefined : point === 0 ? 0 : point[index] / SLICE_S; }; }
@@ -21,6 +22,7 @@ var SPARKS = {
     { title: 'Hidden errors', of: perSecond(2), text: rateText, class: 'hid' }],
   p99: [{ title: 'p99', of: function (point) { return point ? point[3] === null ? undefined : point[3] : undefined; }, text: duration, class: 'p99' }]
 };
+SPARKS.limit = [{ title: 'Limit', of: function (value) { return value; }, text: number, class: 'p99' }];
 SPARKS.rate = SPARKS.calls.slice(0, 1);
 SPARKS.seen = SPARKS.calls.slice(1, 2);
 SPARKS.hid = SPARKS.calls.slice(2);
@@ -105,7 +107,7 @@ function makeSpark(name, kind) {
 }
 
 function seriesOf(spark) {
-  var points = trendPoints.get(spark.name) || [];
+  var points = (spark.lines === SPARKS.limit ? limitPoints : trendPoints).get(spark.name) || [];
   return spark.lines.map(function (line) { return points.map(line.of); });
 }
 
@@ -150,6 +152,9 @@ function takeTrends(frame) {
     if (name !== ALL) goOn(name, news.get(name) || [], it, step);
   });
   goOn(ALL, it.all, it, step);
+  it.limits.forEach(function (limit) {
+    limitPoints.set(limit[0], (frame.whole ? [] : limitPoints.get(limit[0]) || []).concat(limit[1].slice(-step)).slice(-SLICES));
+  });
   sparks.forEach(function (spark) {
     if (spark.element.isConnected) return showSpark(spark);
     insight.unobserve(spark.element);
