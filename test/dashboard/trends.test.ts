@@ -141,7 +141,7 @@ describe('The trends in frames', () => {
       operations: [['charge', { length: 1 }]],
     });
     clock.at += SLICE;
-    expect(changes()).toEqual({ first: 21, last: 21, all: [0], operations: [] });
+    expect(changes()).toEqual({ first: 21, last: 21, all: [0], operations: [], limits: [] });
     expect(changes()).toBeUndefined();
   });
 
