@@ -118,6 +118,11 @@ class Shop {
     return unless(down);
   }
 
+  @Timeout({ attemptMs: 500, mode: 'shadow' })
+  async wait(): Promise<unknown> {
+    return unless(() => after(2 * SECOND));
+  }
+
   @Bulkhead('exports')
   async export(): Promise<unknown> {
     return unless(() => after(15 * SECOND));
