@@ -1,3 +1,6 @@
+import { MAX_TIMER_MS } from '../common/clock.js';
+import { amountIn } from '../common/remembered.js';
+
 /** So many samples make a round at least; otherwise a round has as many as may run at a time. */
 const MINIMUM_ROUND = 10;
 
@@ -10,6 +13,9 @@ const PROBE_EVERY = 30;
 /** A round of which this share met no deadline says that there is too much, whatever the times say. */
 const DROPPED_SHARE = 0.1;
 const BACK_OFF = 0.9;
+
+/** No bulkhead has more. */
+const MOST = 1_000_000;
 
 /** Half of the load in less than this share of the time: even half of it had to wait. */
 const STILL_WAITING = 0.6;
@@ -64,6 +70,22 @@ export class AdaptiveLimit {
     this.minimum = minimum;
     this.maximum = maximum;
     this.estimate = this.bounded(this.estimate);
+  }
+
+  /** What a new one would have to find out again. */
+  remember(): object | undefined {
+    const { estimate, unloadedMs } = this;
+    return unloadedMs === 0 ? undefined : { limit: estimate, unloadedMs };
+  }
+
+  /** It goes on from there. Whatever is no limit and no time is left out. */
+  recall(remembered: unknown): void {
+    const limit = amountIn(remembered, 'limit', MOST);
+    const unloadedMs = amountIn(remembered, 'unloadedMs', MAX_TIMER_MS);
+    if (limit === undefined || unloadedMs === undefined || unloadedMs === 0) return;
+    this.estimate = this.bounded(limit);
+    this.unloadedMs = unloadedMs;
+    this.goOn();
   }
 
   /** Whether calls go by it: where they do not, it is not lowered to see what that does. */

@@ -166,6 +166,18 @@ export class BulkheadPolicy implements AttemptStage {
     this.apply(this.slots.limit);
   }
 
+  /** What it has found out (`adaptive`). @internal */
+  remember(): object | undefined {
+    return this.runs.adaptive?.remember();
+  }
+
+  /** @internal */
+  recall(remembered: unknown): void {
+    const { adaptive } = this.runs;
+    adaptive?.recall(remembered);
+    if (adaptive !== undefined) this.limitTo(adaptive.limit, now());
+  }
+
   admit(attempt: StageAttempt, at: number): Permit {
     const { slots, runs } = this;
     if (slots.tryAcquire())

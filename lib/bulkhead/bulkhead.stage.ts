@@ -59,6 +59,8 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
     sum: (snapshots) => sumOfBulkheads(snapshots as BulkheadSnapshot[]),
     health: bulkheadHealth,
     change: (bulkhead, options) => bulkhead.change(options),
+    remember: (bulkhead) => bulkhead.remember(),
+    recall: (bulkhead, remembered) => bulkhead.recall(remembered),
     left: BulkheadTelemetry.left,
     shutdown: (bulkhead) => bulkhead.shutdown(),
     dispose: (bulkhead) => bulkhead.dispose(),

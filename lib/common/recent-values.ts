@@ -18,6 +18,11 @@ export class RecentValues {
     this.put(value, gap);
   }
 
+  /** The oldest first. */
+  list(): number[] {
+    return [...this.latest.slice(this.next), ...this.latest.slice(0, this.next)];
+  }
+
   /** By nearest rank. @param percent above 0, at most 100 */
   percentile(percent: number): number | undefined {
     return this.ordered[Math.ceil((percent / 100) * this.count) - 1];

@@ -1,9 +1,8 @@
-import { checked, fractionDoubt, mergeEither } from '../common/options.js';
-import type { RetryPolicy } from '../retry/retry.policy.js';
-import { RetryCatalog } from '../retry/retry-catalog.js';
+import { checked } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import { checkHedgeOptions, type HedgeOptions, hedgeArgument } from './hedge.options.js';
-import { HedgePolicy } from './hedge.policy.js';
+import type { HedgePolicy } from './hedge.policy.js';
+import { HedgeCatalog, mergeHedgeOptions } from './hedge-catalog.js';
 
 /** What is typed of it. */
 export interface HedgeTypes {
@@ -25,24 +24,7 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
   rule: checked(checkHedgeOptions),
   madeWith: ['retry'],
   overriding: { check: hedgeArgument, merge: mergeHedgeOptions, isAddable: true },
-  catalog: (application) => ({
-    /** Hedges count as retries, in the budget of the operation's own. */
-    resolve({ operation, upstream, place, values, outer, previous }) {
-      const layers = values.map((value) => hedgeArgument(place, value));
-      const retry = outer.retry as RetryPolicy | undefined;
-      const budget =
-        retry === undefined
-          ? application.catalogOf(RetryCatalog).budgetOf(operation, upstream, undefined, place)
-          : retry.budget;
-      const known = previous as HedgePolicy | undefined;
-      return new HedgePolicy(mergeHedgeOptions(...layers), place, budget, known);
-    },
-    doubts: (operations) =>
-      operations.flatMap(({ operation, stages }) => {
-        const hedge = stages.hedge as HedgePolicy | undefined;
-        return fractionDoubt(operation, 'afterPercentile', hedge?.options.afterPercentile);
-      }),
-  }),
+  catalog: (application) => new HedgeCatalog(application),
   describe: ({ options }) => ({ ...options }),
   summarize: ({ options }) => `at most ${options.maxHedged} hedged`,
   metrics: {
@@ -60,8 +42,3 @@ export const hedgeStage: StageDefinition<HedgeTypes> = {
     },
   },
 };
-
-/** Later layers win field by field; of what says when, as one. */
-function mergeHedgeOptions(...layers: (HedgeOptions | undefined)[]): HedgeOptions {
-  return mergeEither(layers, 'delayMs', 'afterPercentile');
-}

@@ -12,7 +12,7 @@ const SERVICE_UNAVAILABLE = 503;
 const RESOURCE_EXHAUSTED = 8;
 
 /** What is said to take longer is hardly meant so, and nobody would wait for it. */
-const LONGEST_MS = 24 * 60 * 60 * 1_000;
+export const LONGEST_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * How long, in ms, a partner asks all callers to stay away: the longest that an error, or one of those that

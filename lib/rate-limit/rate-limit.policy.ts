@@ -28,7 +28,7 @@ import {
 } from './rate-limit.options.js';
 import { RateLimitTelemetry } from './rate-limit.telemetry.js';
 import { ShadowTurns } from './shadow-turns.js';
-import type { TokenBucket } from './token-bucket.js';
+import { TokenBucket } from './token-bucket.js';
 import { deadlineOf, Refused, type TurnTicket, type Weighed } from './turn-ticket.js';
 import { Turns } from './turns.js';
 import { weightOf } from './weight.js';
@@ -189,6 +189,21 @@ export class RateLimitPolicy implements AttemptStage {
       this.goBy(limit, burst);
     }
     this.turns.planAnew(now(), this.burst);
+  }
+
+  /** How empty its bucket is, and what is left of a pause; nothing of the bucket of a fleet. @internal */
+  remember(): object | undefined {
+    const { bucket } = this.turns;
+    return bucket instanceof TokenBucket ? bucket.remember(now()) : undefined;
+  }
+
+  /** @internal */
+  recall(remembered: unknown, agoMs: number): void {
+    const { bucket } = this.turns;
+    if (!(bucket instanceof TokenBucket)) return;
+    const at = now();
+    bucket.recall(remembered, agoMs, at);
+    this.turns.planAnew(at, this.burst);
   }
 
   /** Not before a new one would let in no more than this, nor where it has another limit than that would. */

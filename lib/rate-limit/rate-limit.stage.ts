@@ -67,6 +67,8 @@ export const rateLimitStage = namedStage<RateLimitTypes, Partial<RateLimitOption
     sum: (snapshots) => sumOfRateLimits(snapshots as RateLimitSnapshot[]),
     health: rateLimitHealth,
     change: (rateLimit, options) => rateLimit.change(options),
+    remember: (rateLimit) => rateLimit.remember(),
+    recall: (rateLimit, remembered, agoMs) => rateLimit.recall(remembered, agoMs),
     left: RateLimitTelemetry.left,
     shutdown: (rateLimit) => rateLimit.shutdown(),
     dispose: (rateLimit) => rateLimit.dispose(),

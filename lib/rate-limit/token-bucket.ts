@@ -1,6 +1,8 @@
 import { clock } from '../common/clock.js';
+import { amountIn } from '../common/remembered.js';
 import type { TokenRate } from '../fleet/shared-tokens.js';
 import type { Bucket } from './bucket.js';
+import { LONGEST_MS } from './pushback.js';
 
 /** Sums of fractions are not exact: so little is nothing. */
 const NOTHING = 1e-6;
@@ -9,6 +11,8 @@ const NOTHING = 1e-6;
 const AFTER_PAUSE = 1;
 /** What a late timer may make up for: less than one, so that whole calls in an interval are no more for it. */
 const MADE_UP = 0.99;
+/** No bucket holds more. */
+const MOST = 1_000_000;
 
 /**
  * What a rate leaves over: the generic cell rate algorithm (GCRA, ITU-T I.371), told as the bucket of
@@ -119,6 +123,23 @@ export class TokenBucket implements Bucket {
 
   isLikeNew(at: number): boolean {
     return this.available(at) >= Math.floor(this.burst);
+  }
+
+  /** How empty it is, and for how long it is paused; `undefined` where a new one would let in no more. */
+  remember(at: number): object | undefined {
+    const pausedMs = this.pausedMs(at);
+    if (pausedMs === 0 && this.isLikeNew(at)) return undefined;
+    return { missing: Math.min(this.burst, this.burst - this.tokens), pausedMs };
+  }
+
+  /** So it was so long ago, before a restart. Whatever is no number is left out. */
+  recall(remembered: unknown, agoMs: number, at: number): void {
+    this.refill(at);
+    const missing = Math.min(this.burst, amountIn(remembered, 'missing', MOST) ?? 0);
+    const left = Math.max(0, missing - agoMs * this.perMs);
+    this.tokens = Math.max(this.tokens - left, Math.min(0, this.tokens));
+    const pausedMs = (amountIn(remembered, 'pausedMs', LONGEST_MS) ?? 0) - agoMs;
+    if (pausedMs > 0) this.pause(at + pausedMs, at);
   }
 
   /** It fills up at another rate from now on. More than there is, nobody gets for that. */

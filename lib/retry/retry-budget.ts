@@ -1,4 +1,6 @@
 import { now } from '../common/clock.js';
+import { read } from '../common/read.js';
+import { amountIn } from '../common/remembered.js';
 import { TimeWindow } from '../common/time-window.js';
 import type { FleetLink } from '../fleet/fleet.js';
 import type { Membership } from '../fleet/membership.js';
@@ -25,6 +27,9 @@ const PACE = [
 /** So many of a quiet window may come at once; no more than half of its reserve, the floor. */
 const BURST = 50;
 
+/** Nobody makes more in a window. */
+const MOST = 1_000_000_000;
+
 interface Limit {
   readonly retries: TimeWindow;
   /** Of what the whole window allows. */
@@ -40,7 +45,12 @@ function limitsOf(windowMs: number): readonly Limit[] {
 
 /** So many count as of that moment. */
 function count(window: TimeWindow, calls: number, at: number): void {
-  for (let call = 0; call < calls; call++) window.record(at, false, false);
+  window.add({ at, calls, failures: 0, slow: 0 });
+}
+
+/** What is left of a time, as a share. */
+function left(ofMs: number, agoMs: number): number {
+  return Math.max(0, 1 - agoMs / ofMs);
 }
 
 /** The call that a retry is of, as far as its key needs it. */
@@ -186,6 +196,32 @@ export class RetryBudget implements BudgetSource {
   /** That of a call: one for all. */
   of(): RetryBudget {
     return this;
+  }
+
+  /** What was spent and what it was earned by. @internal */
+  remember(): object | undefined {
+    const at = now();
+    const firstAttempts = this.firstAttempts.counts(at).calls;
+    const retries = this.limits.map((limit) => limit.retries.counts(at).calls);
+    return firstAttempts + (retries[0] as number) === 0 ? undefined : { firstAttempts, retries };
+  }
+
+  /**
+   * The same of so long ago, before a restart: as if it had come evenly, so that as much of it is left as of
+   * the window. Whatever is no number is left out.
+   *
+   * @internal
+   */
+  recall(remembered: unknown, agoMs: number): void {
+    const at = now();
+    const { windowMs } = this.options;
+    const counted = amountIn(remembered, 'firstAttempts', MOST) ?? 0;
+    count(this.firstAttempts, Math.floor(counted * left(windowMs, agoMs)), at);
+    for (const [index, { retries }] of this.limits.entries()) {
+      const spent = amountIn(read(remembered, 'retries'), index, MOST) ?? 0;
+      const { part } = PACE[index] as (typeof PACE)[number];
+      count(retries, Math.ceil(spent * left(part(windowMs), agoMs)), at);
+    }
   }
 
   /** All retries of the window. */

@@ -3,6 +3,7 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { merge } from '../common/options.js';
 import type { Layer } from '../common/origin.js';
 import { Registry } from '../common/registry.js';
+import { WeakList } from '../common/weak-list.js';
 import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
 import {
   type KeyFunction,
@@ -13,7 +14,9 @@ import {
 import { type ChangedParts, KeyedInstances } from '../stage/keyed-instances.js';
 import { KeyedReports } from '../stage/keyed-metrics.js';
 import type { PolicyChange } from '../stage/policy-change.js';
+import type { StageApplication } from '../stage/stage-definition.js';
 import type { StageHost } from '../stage/stage-host.js';
+import type { Learnt } from '../state/state-document.js';
 import { BudgetByKey } from './budget-by-key.js';
 import { type BudgetSource, RetryBudget, type RetryBudgetSnapshot } from './retry-budget.js';
 import {
@@ -22,6 +25,8 @@ import {
   type RetryBudgetOptions,
   resolveRetryBudgetOptions,
 } from './retry-budget.options.js';
+
+const SECTION = 'retryBudgets';
 
 /** A budget for all calls, or one for each key. */
 type Budgets = RetryBudget | KeyedInstances<RetryBudget>;
@@ -36,10 +41,12 @@ export class RetryBudgets {
   private readonly changed = new Map<string, RetryBudgetOptions>();
   /** Those of upstreams without one. */
   private readonly shared = new Map<string, Budgets>();
+  /** Those of single operations, for as long as these are there. */
+  private readonly owned = new WeakList<RetryBudget>();
   /** What operations have without a key. */
   private readonly unkeyed = new Set<Budgets>();
 
-  constructor(private readonly host: StageHost) {}
+  constructor(private readonly application: StageHost & Pick<StageApplication, 'memory'>) {}
 
   /** @throws ResilienceConfigurationError where the name is taken */
   add(name: string, options: RetryBudgetOptions): void {
@@ -109,7 +116,9 @@ export class RetryBudgets {
 
   /** One of an operation's own. */
   own(operation: string, options: RetryBudgetOptions = {}, place: string): BudgetSource {
-    return this.use(this.make(operation, options, place), options.key, place);
+    const made = this.make(operation, options, place);
+    if (made instanceof RetryBudget) this.owned.add(made);
+    return this.use(made, options.key, place);
   }
 
   /** That of everything that calls an upstream; made for whoever asks first. */
@@ -118,6 +127,31 @@ export class RetryBudgets {
     const shared = this.shared.get(upstream) ?? this.make(upstream, options, place);
     this.shared.set(upstream, shared);
     return this.use(shared, options.key, place);
+  }
+
+  /** What all that are there have learnt. */
+  learnt(): Learnt[] {
+    return this.all().flatMap((budget) => {
+      const state = budget.remember();
+      return state === undefined ? [] : [{ section: SECTION, name: budget.name, state, ageMs: 0 }];
+    });
+  }
+
+  /** What was known before a restart has been loaded. */
+  recall(): void {
+    for (const budget of this.all()) this.recalled(budget);
+  }
+
+  private all(): RetryBudget[] {
+    const known = [...this.list(), ...this.shared.values(), ...this.owned];
+    return known.flatMap((each) => (each instanceof KeyedInstances ? each.policies() : each));
+  }
+
+  private recalled(budget: RetryBudget): RetryBudget {
+    this.application.memory?.recall(SECTION, budget.name, (state, agoMs) =>
+      budget.recall(state, agoMs),
+    );
+    return budget;
   }
 
   /** What is said of keys that there are not. */
@@ -146,9 +180,9 @@ export class RetryBudgets {
   }
 
   private make(name: string, options: RetryBudgetOptions, place: string): Budgets {
-    checkSharing(place, options.shared, this.host.fleet);
+    checkSharing(place, options.shared, this.application.fleet);
     return options.key === undefined
-      ? new RetryBudget(name, options, this.host.fleet)
+      ? this.recalled(new RetryBudget(name, options, this.application.fleet))
       : this.keyed(name, options, place);
   }
 
@@ -170,7 +204,7 @@ export class RetryBudgets {
       given: options,
       keyed: resolveKeyedOptions(keyed),
       options: resolveRetryBudgetOptions(own),
-      make: (instance) => new RetryBudget(instance, own, this.host.fleet),
+      make: (instance) => this.recalled(new RetryBudget(instance, own, this.application.fleet)),
     };
   }
 
@@ -179,14 +213,14 @@ export class RetryBudgets {
     options: RetryBudgetOptions,
     place: string,
   ): KeyedInstances<RetryBudget> {
-    const warn = this.host.warnOf(`The retry budget "${name}"`);
+    const warn = this.application.warnOf(`The retry budget "${name}"`);
     const parts = this.partsOf(options);
     const { maxKeys } = parts.keyed;
     return new KeyedInstances<RetryBudget>({
       ...parts,
       name,
       place,
-      reports: new KeyedReports(this.host, name, {}, false),
+      reports: new KeyedReports(this.application, name, {}, false),
       reveal: (budget) => budget,
       dispose: () => undefined,
       shutdown: () => undefined,

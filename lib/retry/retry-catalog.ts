@@ -12,6 +12,7 @@ import type {
   StageCatalog,
   StagedOperation,
 } from '../stage/stage-definition.js';
+import type { Learnt } from '../state/state-document.js';
 import { mergeRetryOptions, type RetryOptions, retryArgument } from './retry.options.js';
 import { RetryPolicy } from './retry.policy.js';
 import type { BudgetSource } from './retry-budget.js';
@@ -108,6 +109,14 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
     if (given !== undefined || upstream === undefined)
       return this.budgets.own(operation, budget, place);
     return this.budgets.ofUpstream(upstream, budget, place);
+  }
+
+  learnt(): Learnt[] {
+    return this.budgets.learnt();
+  }
+
+  recall(): void {
+    this.budgets.recall();
   }
 
   doubts(operations: readonly StagedOperation[]): string[] {
