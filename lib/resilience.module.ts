@@ -176,8 +176,10 @@ function rootModule(
     fromRuntime(
       ResilienceAdvisor,
       (runtime) =>
-        new ResilienceAdvisor(runtime.telemetry.observations, () =>
-          runtime.operations().map(({ pipeline }) => pipeline.plan),
+        new ResilienceAdvisor(
+          runtime.telemetry.observations,
+          () => runtime.operations().map(({ pipeline }) => pipeline.plan),
+          (overrides) => runtime.live.accepts(overrides),
         ),
     ),
     fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),

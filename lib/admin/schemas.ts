@@ -146,7 +146,7 @@ export const SCHEMAS = {
   ),
   OperationAdvice: objectOf({
     operation: text,
-    attempts: said(count, 'So many were observed.'),
+    calls: said(count, 'So many were observed.'),
     advice: listOf(
       objectOf({
         kind: text,

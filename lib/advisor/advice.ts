@@ -1,10 +1,4 @@
-/** What changes options of operations and named policies at run time. */
-export interface ResilienceOverrides {
-  operations?: Record<string, Record<string, unknown>>;
-  breakers?: Record<string, object>;
-  bulkheads?: Record<string, object>;
-  retryBudgets?: Record<string, object>;
-}
+import type { ResilienceOverrides } from '../overrides/overrides.js';
 
 /** What an advice is about. */
 export type AdviceKind =
@@ -20,7 +14,7 @@ export type AdviceKind =
 /** One option that is better off with another value, by what was observed. */
 export interface Advice {
   kind: AdviceKind;
-  /** As `overrides` name it: `timeout.attemptMs`, `breakers.payments.failureRateThreshold`. */
+  /** As overrides of the operation name it, `timeout.attemptMs`, or those of what is shared: `bulkheads.payments.maxConcurrent`. */
   option: string;
   /** What is in force; `undefined` where nothing is. */
   current: number | boolean | string | undefined;
@@ -30,15 +24,15 @@ export interface Advice {
   because: string;
   /** What that follows from, by name: counts, rates per second, times in ms, shares from 0 to 1. */
   figures: Record<string, number>;
-  /** What `ResilienceService.reconfigure()` takes to follow it; `{}` where nothing is proposed. */
+  /** What `ResilienceService.reconfigure()` takes to follow it; `{}` where it is to be followed otherwise. */
   overrides: ResilienceOverrides;
 }
 
 /** What is advised for one operation. */
 export interface OperationAdvice {
   operation: string;
-  /** So many of its attempts were observed. */
-  attempts: number;
+  /** So many of its calls were observed. */
+  calls: number;
   advice: Advice[];
 }
 

@@ -5,10 +5,15 @@ export function roundUp(value: number): number {
 }
 
 export function percent(share: number): string {
-  return `${Number((100 * share).toPrecision(3))} %`;
+  return `${toThree(100 * share)} %`;
 }
 
 /** A time. */
 export function inWords(ms: number): string {
   return ms < 10_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
+}
+
+/** To three figures. */
+export function toThree(value: number): number {
+  return Number(value.toPrecision(3));
 }

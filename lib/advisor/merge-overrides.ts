@@ -1,8 +1,11 @@
-import type { ResilienceOverrides } from './advice.js';
+import type { ResilienceOverrides } from '../overrides/overrides.js';
 
-/** All of them together; they say different things of different places. */
-export function mergeOverrides(all: readonly ResilienceOverrides[]): ResilienceOverrides {
-  return all.reduce<ResilienceOverrides>((merged, each) => mergeDeep(merged, each), {});
+/** Both together; of what both say, what is above. */
+export function mergeOverrides(
+  below: ResilienceOverrides,
+  above: ResilienceOverrides,
+): ResilienceOverrides {
+  return mergeDeep(below, above);
 }
 
 function mergeDeep<T extends object>(below: T, above: object): T {

@@ -22,15 +22,14 @@ export class RecentCalls {
   /** An attempt has answered, and with it the call. */
   answered(durationMs: number, at: number, attempt: EndedAttempt | undefined): void {
     const slice = this.sliceAt(at);
-    slice.calls++;
-    if (attempt === undefined) return; // by an error that is an answer
+    if (attempt === undefined) {
+      slice.answeredByError++;
+      return;
+    }
     const attemptMs = at - attempt.startedAt;
-    slice.arrival(at);
-    slice.outcome(at, false);
+    slice.ran(at, attemptMs - attempt.waitedMs);
+    slice.good(at);
     slice.answered.record(attemptMs);
-    slice.runs++;
-    slice.runMs += attemptMs;
-    slice.waitedMs += attempt.waitedMs;
     if (attempt.attempt === 1) return;
     slice.try(attempt.attempt, true);
     slice.savedAfterMs += durationMs - attemptMs;
@@ -41,41 +40,36 @@ export class RecentCalls {
     if (isImpatience(error)) return; // which says something of a client
     const at = now();
     const slice = this.sliceAt(at);
-    const rejection = errorChain(error).find(isRejection);
-    if (!attempt.ran && rejection !== undefined) {
-      if (!isResilienceError(rejection, 'BULKHEAD_FULL')) return;
-      slice.rejectedByBulkhead++;
-      slice.arrival(at);
+    if (!attempt.ran) {
+      const rejection = errorChain(error).find(isRejection);
+      if (isResilienceError(rejection, 'CIRCUIT_OPEN')) slice.bad(at, 'refused');
+      if (isResilienceError(rejection, 'BULKHEAD_FULL')) slice.foundNoRoom(at);
       return;
     }
     const durationMs = at - attempt.startedAt;
-    const isTimedOut = !isCut && this.isOwnTimeout(error);
-    slice.arrival(at);
-    if (attempt.ran) {
-      slice.runs++;
-      slice.runMs += durationMs;
-      slice.waitedMs += attempt.waitedMs;
-    }
-    if (isCut || isTimedOut) {
+    slice.ran(at, durationMs - attempt.waitedMs);
+    if (isCut || this.isOwnTimeout(error)) {
       slice.cut ??= new LatencySketch();
       slice.cut.record(durationMs);
     }
-    if (isTimedOut) slice.timedOut++;
     if (attempt.attempt > 1) slice.try(attempt.attempt, false);
-    if (rejection === undefined && (!isCut || isEvidence(error)))
-      slice.outcome(at, !isClientError(error));
+    if (isCut && !isEvidence(error)) return;
+    if (isClientError(error)) slice.good(at);
+    else if (!errorChain(error).some(isRejection)) slice.bad(at, 'failed');
   }
 
   /** A call has failed for good. */
-  failed(error: unknown, at: number, isAnsweredByFallback: boolean): void {
+  failed(error: unknown, durationMs: number, at: number, isAnsweredByFallback: boolean): void {
     const slice = this.sliceAt(at);
-    slice.calls++;
     slice.failedCalls++;
     if (isAnsweredByFallback) slice.fallbacksUsed++;
     const timeout = timeoutIn(error);
-    if (timeout === undefined) return;
-    if (timeout.operation !== this.operation) slice.callerTimeouts++;
-    else if (timeout.total) slice.totalTimeouts++;
+    if (timeout?.operation === this.operation) {
+      if (timeout.total) slice.totalTimeouts++;
+    } else if (timeout !== undefined) {
+      slice.callerTimeouts++;
+      slice.callerLeftMs += durationMs;
+    }
   }
 
   fallbackFailed(at: number): void {

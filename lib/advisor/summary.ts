@@ -1,28 +1,29 @@
 import { LatencySketch } from '../common/latency-sketch.js';
+import type { Stages } from '../pipeline/stages.js';
 import type { Slice } from './slice.js';
 
 /** The numbers of a slice that add up. */
 const COUNTS = [
-  'runs',
-  'runMs',
-  'waitedMs',
-  'timedOut',
-  'rejectedByBulkhead',
-  'calls',
+  'answeredByError',
   'failedCalls',
   'totalTimeouts',
   'callerTimeouts',
+  'callerLeftMs',
   'savedAfterMs',
   'suppressedByBudget',
   'fallbacksUsed',
   'fallbacksFailed',
 ] as const;
 
-/** What the calls of an operation came to in the last hour. */
-export interface Summary extends Readonly<Record<(typeof COUNTS)[number], number>> {
+type Counts = Readonly<Record<(typeof COUNTS)[number], number>>;
+
+/** An operation, and what its calls came to in the last hour. */
+export interface Summary extends Counts {
+  readonly operation: string;
+  readonly stages: Stages;
+  /** That have ended. */
+  readonly calls: number;
   readonly slices: readonly Slice[];
-  /** Attempts that reached the bulkhead, or what is called. */
-  readonly attempts: number;
   readonly answered: LatencySketch;
   readonly cut: LatencySketch;
   /** By the number of the attempt: how many there were, and how many of them were the call's answer. */
@@ -30,7 +31,7 @@ export interface Summary extends Readonly<Record<(typeof COUNTS)[number], number
   readonly saved: readonly number[];
 }
 
-export function summaryOf(slices: readonly Slice[]): Summary {
+export function summaryOf(operation: string, stages: Stages, slices: readonly Slice[]): Summary {
   const answered = new LatencySketch();
   const cut = new LatencySketch();
   for (const slice of slices) {
@@ -39,11 +40,13 @@ export function summaryOf(slices: readonly Slice[]): Summary {
   }
   const counts = Object.fromEntries(
     COUNTS.map((name) => [name, sum(slices.map((slice) => slice[name]))]),
-  ) as Record<(typeof COUNTS)[number], number>;
+  ) as Counts;
   return {
     ...counts,
+    operation,
+    stages,
+    calls: answered.total + counts.answeredByError + counts.failedCalls,
     slices,
-    attempts: sum(slices.map(({ arrivals }) => sum(arrivals))),
     answered,
     cut,
     tries: sumOfEach(slices.map(({ tries }) => tries)),
@@ -51,10 +54,8 @@ export function summaryOf(slices: readonly Slice[]): Summary {
   };
 }
 
-function sum(values: Iterable<number>): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function sumOfEach(lists: readonly (readonly number[])[]): number[] {

@@ -11,18 +11,22 @@ interface Step {
  * before they could: the product-limit estimate (Kaplan and Meier, 1958). One that was cut after 100 ms
  * says "longer than 100 ms", and is never taken for a fast one.
  *
- * What was cut at the longest time T that was waited may have been slow, or may have hung for ever, which
- * no timeout would have mended. Of a distribution with a finite mean and a tail that is no heavier than
- * a power law, no more lie beyond T than between T/2 and T: so many count as slow, and the rest as hung.
+ * What was cut at the longest time T that was waited may have been late, or may have hung for ever, which
+ * no timeout would have mended. How many were late follows from the octaves before T: each has a share of the one
+ * before it. At most that share stays what it is, as in the tail of a power law, whose mean is finite
+ * where it is below a half; at least it goes on falling as it did before, as in that of a lognormal distribution.
  */
 export class Survival {
   private readonly steps: Step[] = [];
-  /** Of all attempts, those that would have answered after the longest time that was waited; an upper limit. */
-  private readonly late: number = 0;
-  /** Those that hang. */
-  readonly hung: number = 0;
-  /** So many attempts would have answered. */
+  /** Of all attempts, those that would have answered after the longest time that was waited, within limits. */
+  private readonly late: number;
+  readonly lateAtLeast: number;
+  /** Of all attempts, at least so many hang. */
+  readonly hung: number;
+  /** At most so many attempts would have answered. */
   readonly good: number;
+  /** So long was waited at most, in ms. */
+  readonly longestMs: number;
 
   constructor(answered: LatencySketch, cut: LatencySketch) {
     const all = answered.total + cut.total;
@@ -37,9 +41,11 @@ export class Survival {
       }
       waiting -= count;
     }
-    const longestMs = Math.max(ends.at(-1)?.ms ?? 0, cuts.at(-1)?.ms ?? 0);
+    this.longestMs = Math.max(ends.at(-1)?.ms ?? 0, cuts.at(-1)?.ms ?? 0);
     const left = cut.total === 0 ? 0 : share;
-    this.late = Math.min(left, this.allLongerThan(longestMs / 2) - left);
+    const [most, least] = this.beyond(this.longestMs);
+    this.late = Math.min(left, most);
+    this.lateAtLeast = Math.min(left, least);
     this.hung = left - this.late;
     this.good = Math.round(all * (1 - this.hung));
   }
@@ -52,6 +58,17 @@ export class Survival {
   /** The shortest time that no more than this share exceeds; `undefined` where that was not waited for. */
   exceededBy(share: number): number | undefined {
     return this.steps.find((step) => this.ofGood(step.share) <= share)?.ms;
+  }
+
+  /** How many answer later than this, at most and at least, by the octaves before it. */
+  private beyond(ms: number): readonly [most: number, least: number] {
+    const octave = (number: number) =>
+      this.allLongerThan(ms / 2 ** (number + 1)) - this.allLongerThan(ms / 2 ** number);
+    const [last, second, third] = [octave(0), octave(1), octave(2)];
+    const share = Math.min(0.5, last / second || 0);
+    const before = Math.max(share, Math.min(1, second / third || 0));
+    const next = before === 0 ? 0 : share ** 2 / before;
+    return [(last * share) / (1 - share), (last * next) / (1 - next)];
   }
 
   private ofGood(shareOfAll: number): number {

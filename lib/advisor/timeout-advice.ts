@@ -1,8 +1,8 @@
 import { MAX_TIMER_MS } from '../common/clock.js';
-import type { Stages } from '../pipeline/stages.js';
 import type { Advice } from './advice.js';
 import { CONFIDENCE, exceedancesAllowed } from './binomial.js';
 import { inWords, percent, roundUp } from './figures.js';
+import { ofOperation } from './placed.js';
 import type { Summary } from './summary.js';
 import { Survival } from './survival.js';
 
@@ -19,11 +19,11 @@ const STEP = 2;
  * percentile of `Survival`, of which the upper confidence limit at 95 % is taken (`exceedancesAllowed()`), so
  * that chance makes it longer, and not shorter. It takes 598 attempts that answered or would have.
  *
- * Where so many are cut by the timeout in force that the percentile lies beyond it, twice the timeout is
- * advised, from which more will be seen.
+ * Where surely so many are cut by the timeout in force that the percentile lies beyond it, twice the timeout is
+ * advised, from which more will be seen; where that is not sure, nothing.
  */
-export function adviseTimeout(operation: string, stages: Stages, summary: Summary): Advice[] {
-  const survival = new Survival(summary.answered, summary.cut);
+export function adviseTimeout({ operation, stages, answered, cut }: Summary): Advice[] {
+  const survival = new Survival(answered, cut);
   const allowed = exceedancesAllowed(survival.good, CUT_SHARE);
   if (allowed < 0) return [];
   const currentMs = stages.timeout?.delayMs;
@@ -32,30 +32,33 @@ export function adviseTimeout(operation: string, stages: Stages, summary: Summar
   const bestMs = survival.exceededBy(allowed / survival.good);
   const cutShare = currentMs === undefined ? 0 : survival.longerThan(currentMs);
   const figures = {
-    attempts: survival.good + Math.round((survival.hung * survival.good) / (1 - survival.hung)),
+    attempts: answered.total + cut.total,
     medianMs: survival.exceededBy(0.5) ?? 0,
     answeredWithin: 1 - CUT_SHARE,
     confidence: CONFIDENCE,
     cutShare,
+    lateAtLeast: survival.lateAtLeast,
     hungShare: survival.hung,
   };
   const advise = (proposed: number, because: string): Advice[] => [
     {
       kind: 'timeout',
-      option: 'timeout.attemptMs',
+      ...ofOperation(operation, 'timeout.attemptMs', proposed),
       current: currentMs,
       proposed,
       because,
       figures,
-      overrides: { operations: { [operation]: { timeout: { attemptMs: proposed } } } },
     },
   ];
-  const isTooShort = cutShare * survival.good > 2 * CUT_SHARE * survival.good - allowed;
+  const isTooMany = (share: number) =>
+    share * survival.good > 2 * CUT_SHARE * survival.good - allowed;
   if (bestMs === undefined) {
-    if (currentMs === undefined || !isTooShort) return [];
+    const isSeen = currentMs !== undefined && currentMs <= survival.longestMs;
+    const { lateAtLeast } = survival;
+    if (!isSeen || !isTooMany(lateAtLeast) || currentMs >= totalMs) return [];
     return advise(
       withinTotal(currentMs * STEP),
-      `${percent(cutShare)} of the attempts that would have answered are cut, so that it cannot be seen how long they take; with more time it will be`,
+      `At least ${percent(lateAtLeast)} of the attempts are cut that would have answered, so that it cannot be seen how long they take; with more time it will be`,
     );
   }
   const proposed = withinTotal(bestMs);
@@ -63,7 +66,7 @@ export function adviseTimeout(operation: string, stages: Stages, summary: Summar
   if (currentMs === undefined) return advise(proposed, `No attempt is limited, and ${found}`);
   if (currentMs > proposed * LONG)
     return advise(proposed, `${found}, and what hangs is waited for ${inWords(currentMs)}`);
-  if (isTooShort && currentMs < proposed)
+  if (isTooMany(cutShare) && currentMs < proposed)
     return advise(proposed, `${found}, and ${percent(cutShare)} of them are cut`);
   return [];
 }

@@ -140,6 +140,21 @@ export class LiveOptions {
     }
   }
 
+  /** Whether `reconfigure()` would take them as things are. */
+  accepts(given: unknown): boolean {
+    const place = 'overrides';
+    try {
+      const said = this.rules.check(place, given);
+      const merged = this.rules.merge(this.sources.get('run time')?.said ?? {}, said);
+      checkReach(place, said, this.operations(), this.catalog);
+      const source: OverrideSource = { origin: 'run time', place, said: merged };
+      this.propose(inForceOf(new Map(this.sources).set('run time', source)));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** A new operation has what is in force. */
   adopt({ blueprint, pipeline }: Pick<Operation, 'blueprint' | 'pipeline'>): void {
     if (this.inForce.isEmpty) return;

@@ -3,6 +3,7 @@ import type { OperationCollector } from '../admin/operation-collector.js';
 import type { Sources } from '../admin/sources.js';
 import type { Trends } from '../admin/trend.js';
 import type { InstanceView, OperationDescription } from '../index.js';
+import { AdviceWatch } from './advice-watch.js';
 import { ErrorGroups } from './error-groups.js';
 import { FleetWatch } from './fleet-watch.js';
 import { type BreakerRow, type OperationRow, type StageRow, tableOf } from './frame.js';
@@ -13,6 +14,7 @@ import { Transitions } from './transitions.js';
 export class DashboardState {
   private readonly subscriptions: Subscription[];
   private readonly errorGroups = new ErrorGroups();
+  private readonly advice: AdviceWatch;
   private readonly history: Transitions;
   private readonly panels: Panels;
   private readonly fleet: FleetWatch | undefined;
@@ -23,6 +25,7 @@ export class DashboardState {
   ) {
     this.history = new Transitions((error) => sources.errors.describe(error));
     this.panels = new Panels(collector.totals);
+    this.advice = new AdviceWatch(sources.advisor);
     const fleet = sources.resilience.fleet();
     this.fleet = fleet && new FleetWatch(fleet);
     for (const error of sources.errors.getRecentErrors().reverse()) this.errorGroups.add(error);
@@ -99,6 +102,7 @@ export class DashboardState {
       ['errors', this.errorGroups.newestFirst()],
       ['transitions', this.history.newestFirst()],
       ['chaos', this.sources.chaos.list()],
+      ['advice', this.advice.read()],
     ];
     if (this.fleet !== undefined) all.push(['fleet', this.fleet.read().state]);
     return all;

@@ -1,6 +1,7 @@
 import type { OperationStats } from '../admin/rolling-stats.js';
 import type { Trends } from '../admin/trend.js';
 import type {
+  Advice,
   ChaosRuleView,
   CircuitState,
   CircuitTransitionReason,
@@ -26,12 +27,22 @@ export interface Frame {
   [panel: `panel:${string}`]: PanelRow[] | undefined;
   errors?: ErrorGroup[];
   transitions?: Transition[];
+  /** What would be better otherwise. */
+  advice?: AdviceRow[];
   /** What is injected on purpose. */
   chaos?: ChaosRuleView[];
   /** Only where there are other instances to share with. */
   fleet?: FleetState;
   /** A row for each policy of the fleet. */
   policies?: FleetRow[];
+}
+
+/** An option of an operation that is better off with another value. */
+export interface AdviceRow
+  extends Pick<Advice, 'option' | 'current' | 'proposed' | 'because' | 'overrides'> {
+  /** Of the operation and the option. */
+  name: string;
+  operation: string;
 }
 
 /** The instances of the fleet, in the order of the cells of its rows. */

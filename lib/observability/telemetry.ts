@@ -168,7 +168,7 @@ export class OperationTelemetry implements PipelineObserver {
     const { outcome } = call;
     const at = now();
     this.recordCall(true, at);
-    this.observed?.failed(error, at, outcome === 'fallback');
+    this.observed?.failed(error, call.durationMs, at, outcome === 'fallback');
     tracker.count(error, this.context(), outcome !== 'failure', call);
     this.outcomes[outcome].record(call.durationMs, call.reached);
     this.errors(1);

@@ -176,7 +176,7 @@ describe.each<Adapter>(['express', 'fastify'])('The API on %s', (adapter) => {
       figures: { p995: 240 },
       overrides,
     };
-    const operations = [{ operation: 'pay', attempts: 4_000, advice: [advice] }];
+    const operations = [{ operation: 'pay', calls: 4_000, advice: [advice] }];
     admin.app.get(ResilienceAdvisor).report = () => ({ observedMs: 1, operations, overrides });
     expect((await admin.get('/advice')).body.operations).toMatchObject([
       { advice: [{ overrides }] },

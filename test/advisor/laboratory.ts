@@ -1,5 +1,11 @@
-import type { ServiceOptions } from '../../lib/index.js';
-import { ResilienceAdvisor } from '../../lib/index.js';
+import { jest } from '@jest/globals';
+import {
+  CircuitBreakerOpenError,
+  type Pipeline,
+  ResilienceAdvisor,
+  ResilienceService,
+  type ServiceOptions,
+} from '../../lib/index.js';
 import { VirtualClock } from '../simulation/clock.js';
 import { exponential, type Random, randomStream } from '../simulation/random.js';
 import { ResilienceApp } from '../support/resilience-app.js';
@@ -15,20 +21,31 @@ export interface World {
   /** Calls per second, as a Poisson process; it may depend on the second. */
   readonly rate: number | ((second: number) => number);
   readonly seconds: number;
-  draw(random: Random, atMs: number): Outcome;
+  /** @param atMs since the beginning */
+  draw(random: Random, atMs: number, attempt: number): Outcome;
+}
+
+/** How calls ended. */
+export interface Tally {
+  calls: number;
+  answered: number;
+  /** Rejected by the breaker: those that would have failed, and those that would have been well. */
+  saved: number;
+  lost: number;
 }
 
 /** An application on a virtual clock, whose calls an advisor observes. */
 export class Laboratory {
   readonly clock = new VirtualClock();
   private readonly random = Math.random;
+  /** Operations are there for as long as somebody holds them. */
+  private readonly pipelines: Pipeline[] = [];
 
   private constructor(readonly app: ResilienceApp) {}
 
   static async open(seed = 1): Promise<Laboratory> {
     const app = await ResilienceApp.boot({ advisor: true });
-    const { useRealTimers } = await import('@jest/globals').then(({ jest }) => jest);
-    useRealTimers();
+    jest.useRealTimers();
     const laboratory = new Laboratory(app);
     laboratory.clock.install();
     Math.random = randomStream(seed, 'library');
@@ -45,21 +62,46 @@ export class Laboratory {
     return this.app.module.get(ResilienceAdvisor);
   }
 
-  /** Lets an operation of these options live through a world. */
-  async run(options: ServiceOptions & { name: string }, world: World, seed = 1): Promise<void> {
+  /**
+   * Lets an operation of these options live through a world. How each call would go at its first attempt is
+   * settled by its arrival, whatever protects it.
+   */
+  async run(options: ServiceOptions & { name: string }, world: World, seed = 1): Promise<Tally> {
     const { clock } = this;
     const pipeline = this.app.pipeline(options);
-    const random = randomStream(seed, options.name);
-    const work = () => {
-      const { ms, failed } = world.draw(random, clock.nowMs);
-      return new Promise<void>((resolve, reject) => {
-        if (ms === Number.POSITIVE_INFINITY) return;
-        clock.schedule(clock.nowMs + ms, () => (failed ? reject(new Error('down')) : resolve()));
-      });
+    this.pipelines.push(pipeline);
+    const random = randomStream(seed, 'outcomes');
+    const beganAt = clock.nowMs;
+    const tally: Tally = { calls: 0, answered: 0, saved: 0, lost: 0 };
+    const call = async (first: Outcome) => {
+      tally.calls++;
+      const work = ({ attempt }: { attempt: number }) => {
+        const { ms, failed } =
+          attempt === 1 ? first : world.draw(random, clock.nowMs - beganAt, attempt);
+        return new Promise<void>((resolve, reject) => {
+          if (ms === Number.POSITIVE_INFINITY) return;
+          clock.schedule(clock.nowMs + ms, () => (failed ? reject(new Error('down')) : resolve()));
+        });
+      };
+      try {
+        await pipeline.execute(work);
+        tally.answered++;
+      } catch (error) {
+        if (!(error instanceof CircuitBreakerOpenError)) return;
+        if (first.failed) tally.saved++;
+        else tally.lost++;
+      }
     };
-    for (const atMs of arrivals(world, randomStream(seed, 'arrivals')))
-      clock.schedule(clock.nowMs + atMs, () => void pipeline.execute(work).catch(() => undefined));
-    await clock.run(clock.nowMs + world.seconds * 1_000 + 60_000);
+    for (const atMs of arrivals(world, randomStream(seed, 'arrivals'))) {
+      const first = world.draw(random, atMs, 1);
+      clock.schedule(beganAt + atMs, () => void call(first));
+    }
+    await clock.run(beganAt + world.seconds * 1_000 + 30_000);
+    return tally;
+  }
+
+  get resilience(): ResilienceService {
+    return this.app.module.get(ResilienceService);
   }
 
   /** What is advised of an option of an operation. */

@@ -1,24 +1,27 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomStream } from '../simulation/random.js';
 import { Laboratory, lognormal, type Outcome, pareto, type World } from './laboratory.js';
 
-let laboratory: Laboratory | undefined;
-afterEach(async () => {
-  await laboratory?.close();
-  laboratory = undefined;
+let laboratory: Laboratory;
+beforeAll(async () => {
+  laboratory = await Laboratory.open();
 });
+afterAll(() => laboratory.close());
+
+let operations = 0;
 
 async function adviceAfter(world: World, timeoutMs?: number) {
-  laboratory = await Laboratory.open();
-  const options = timeoutMs === undefined ? {} : { timeoutMs };
-  await laboratory.run({ name: 'client', ...options }, world);
-  return laboratory.advice('client', 'timeout.attemptMs');
+  const name = `client ${++operations}`;
+  await laboratory.run(timeoutMs === undefined ? { name } : { name, timeoutMs }, world);
+  return laboratory.advice(name, 'timeout.attemptMs');
 }
 
 /** The shortest timeout that cuts one in 200 of those that answer, found by trying one after the other. */
 function searched(draw: World['draw']): number {
   const random = randomStream(99, 'search');
-  const answers = Array.from({ length: 100_000 }, () => draw(random, 0).ms).filter(Number.isFinite);
+  const answers = Array.from({ length: 100_000 }, () => draw(random, 0, 1).ms).filter(
+    Number.isFinite,
+  );
   let cut = answers.sort((one, other) => one - other).length;
   for (let timeoutMs = 1; ; timeoutMs *= 1.005) {
     while ((answers.at(-cut) as number) <= timeoutMs) cut--;
@@ -47,5 +50,30 @@ describe('The timeout that the advisor proposes', () => {
     const best = searched(draw);
     expect(Number(advice?.proposed) / best).toBeGreaterThan(0.9);
     expect(Number(advice?.proposed) / best).toBeLessThan(1.1);
+  });
+
+  it('errs to the longer side where little is known, and is silent where too little is', async () => {
+    const draw: World['draw'] = (random) => ({ ms: slow(random) });
+    expect(await adviceAfter({ rate: 5, seconds: 100, draw })).toBeUndefined();
+    const advice = await adviceAfter({ rate: 8, seconds: 100, draw });
+    expect(advice?.current).toBeUndefined();
+    expect(advice?.proposed).toBeGreaterThan(searched(draw));
+  });
+
+  it('is longer where many are cut, and does not take what was cut for fast', async () => {
+    const draw: World['draw'] = (random) => ({ ms: slow(random) });
+    const advice = await adviceAfter({ rate: 100, seconds: 60, draw }, 60);
+    expect(advice).toMatchObject({ current: 60, proposed: 120 });
+    expect(advice?.figures.cutShare).toBeGreaterThan(0.2);
+    expect(advice?.because).toContain('cut');
+  });
+
+  it('is left alone where it is good, also where some hang for ever', async () => {
+    const draw: World['draw'] = (random) => ({
+      ms: random() < 0.05 ? Number.POSITIVE_INFINITY : slow(random),
+    });
+    expect(
+      await adviceAfter({ rate: 100, seconds: 60, draw }, searched(draw) * 1.2),
+    ).toBeUndefined();
   });
 });

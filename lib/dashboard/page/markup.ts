@@ -25,6 +25,7 @@ export const bodyOf = (hasFleet: boolean) => `
   ${section('operations', 'Operations', 'over the last minute')}
   ${section('bulkheads', 'Bulkheads', 'now')}
   ${section('errors', 'Recent errors', 'newest first')}
+  ${section('advice', 'Advice', 'from what was seen in the last hour')}
 </main>
 <dialog id="confirm" aria-labelledby="confirm-heading" aria-describedby="confirm-text">
   <h2 id="confirm-heading"></h2>

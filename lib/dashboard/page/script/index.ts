@@ -1,3 +1,4 @@
+import { advisor } from './advisor.js';
 import { fleet } from './fleet.js';
 import { chaos, errors, transitions } from './lists.js';
 import { live } from './live.js';
@@ -14,5 +15,5 @@ import { trends } from './trends.js';
  */
 export const script = `(function () {
 'use strict';
-${[tools, trends, table, operations, breakers, bulkheads, panels, transitions, errors, chaos, fleet, live].join('\n')}
+${[tools, trends, table, operations, breakers, bulkheads, panels, transitions, errors, chaos, fleet, advisor, live].join('\n')}
 })();`;
