@@ -75,6 +75,8 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     resolve: resolveCircuitBreakerOptions,
     make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),
     change: (breaker, options) => breaker.change(options),
+    remember: (breaker) => breaker.remember?.(), // a test may have put something else in its place
+    recall: (breaker, remembered, agoMs) => breaker.recall?.(remembered, agoMs),
     dispose: (breaker) => breaker.dispose?.(), // a test may have put something else in its place
     snapshot: (breaker) => breaker.getSnapshot(),
     sum: (snapshots) => sumOfBreakers(snapshots as CircuitBreakerSnapshot[]),

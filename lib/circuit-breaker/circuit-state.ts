@@ -45,7 +45,7 @@ export interface CircuitBreakerSnapshot {
  * Why a breaker changed its state. Of one that is shared, `fleet-opened` is where so many instances had opened
  * by themselves that all do, or where a probe of another has failed; `fleet-closed` where enough probes have
  * succeeded, of all instances together. `mode-changed` is where it was put into shadow while it was open, or
- * taken out of it while it would have been.
+ * taken out of it while it would have been; `recalled` where it goes on as it was before a restart.
  */
 export type CircuitTransitionReason =
   | 'failure-threshold'
@@ -57,6 +57,7 @@ export type CircuitTransitionReason =
   | 'fleet-opened'
   | 'fleet-closed'
   | 'mode-changed'
+  | 'recalled'
   | 'forced-open'
   | 'disabled'
   | 'reset'

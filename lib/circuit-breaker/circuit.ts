@@ -12,13 +12,14 @@ import {
   withQuorum,
 } from './circuit-breaker.options.js';
 import { CircuitBreakerTelemetry } from './circuit-breaker.telemetry.js';
+import { circuitIn, type RememberedCircuit, type RememberedOutage } from './circuit-memory.js';
 import { NO_CALLS, snapshotOf } from './circuit-snapshot.js';
 import { type CircuitBreakerSnapshot, CircuitState, isForced } from './circuit-state.js';
 import { failedBefore, KnownFailures } from './known-failures.js';
 import { type Failure, Outcomes, tellCallsAround } from './outcomes.js';
 import type { ProbeAnswer } from './probe-leases.js';
 import { type Permit, Probes } from './probes.js';
-import { type Recovery, recoveryAfter, retentionOf, type Transition } from './recovery.js';
+import { Recovery, recoveryAfter, retentionOf, type Transition } from './recovery.js';
 import { type LocalBreaker, SharedBreaker } from './shared-breaker.js';
 
 /** The permit of a call that is not counted. */
@@ -124,6 +125,50 @@ export abstract class Circuit {
     this.tell(from, { to: this.getState(), reason: 'mode-changed' }, at);
     if (wasShadow) this.shared?.rejoin();
     else this.shared?.setAside();
+  }
+
+  /** What it has learnt; nothing of one that is as if it was new. @internal */
+  remember(): RememberedCircuit | undefined {
+    const at = now();
+    const { recovery } = this;
+    const isRecovering = recovery !== undefined && !recovery.isOver(at);
+    const outcomes = this.outcomes?.remember(at);
+    if (this.state === CircuitState.CLOSED && !isRecovering && outcomes === undefined)
+      return undefined;
+    const { rampUp, openTime } = recovery ?? {};
+    return {
+      version: 1,
+      state: this.state === CircuitState.HALF_OPEN ? CircuitState.OPEN : this.state,
+      ...(isRecovering && { outage: openTime?.remember(at) as RememberedOutage }),
+      ...(isRecovering && rampUp && { rampedForMs: Math.round(rampUp.elapsedMs(at)) }),
+      ...(outcomes !== undefined && { outcomes }),
+    };
+  }
+
+  /**
+   * Goes on as it was before a restart so long ago, by the options of now: an open time goes on, and what was
+   * half-open probes anew. Where something has happened to it since, that is newer, and all else is left out.
+   *
+   * @internal
+   */
+  recall(remembered: unknown, agoMs: number): void {
+    if (this.state !== CircuitState.CLOSED || this.sequence !== UNCOUNTED) return;
+    const known = circuitIn(remembered, agoMs);
+    if (known === undefined) return;
+    const at = now();
+    const { state, outage, rampedForMs, outcomes } = known;
+    if (outcomes !== undefined) {
+      this.outcomes = new Outcomes(this.options);
+      this.outcomes.recall(outcomes, at);
+    }
+    const isRampingUp = state === CircuitState.CLOSED && this.options.rampUpMs !== undefined;
+    const isOpen = state === CircuitState.OPEN || state === CircuitState.FORCED_OPEN;
+    if (outage !== undefined && (isOpen || isRampingUp))
+      this.recovery = Recovery.recalled(outage, rampedForMs, this.options, at);
+    if (state === CircuitState.CLOSED) return;
+    this.state = state;
+    this.closedSince = Number.POSITIVE_INFINITY;
+    this.tell(CircuitState.CLOSED, { to: state, reason: 'recalled' }, at);
   }
 
   /** An open one is not forgotten for others, and not at all before its time is over, or by force. */

@@ -2,6 +2,7 @@ import { Since } from '../common/clock.js';
 import { timestamp } from '../common/timestamp.js';
 import type { OpenSpan } from '../fleet/shared-verdicts.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
+import type { RememberedOutage } from './circuit-memory.js';
 
 /**
  * One time that a breaker is open. Where recovery keeps failing, each is longer than the one before it,
@@ -10,14 +11,14 @@ import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js
  */
 export class OpenTime {
   /** Of the first one of this outage, on the wall clock, as an ISO 8601 time. */
-  readonly outageBeganAt: string;
+  outageBeganAt: string;
   /** What opened the breaker; of a probe that failed without an error, what had opened it before. */
   readonly cause: unknown;
   /** What the next one grows from: jitter does not add up. */
   private baseMs: number;
   private lengthMs: number;
   /** So many times recovery had failed before it began. */
-  private readonly failedRecoveries: number;
+  private failedRecoveries: number;
   private readonly since: Since;
 
   /**
@@ -54,6 +55,29 @@ export class OpenTime {
     this.lengthMs = jittered(this.baseMs, timeoutJitter, maxTimeoutMs);
   }
 
+  remember(at: number): RememberedOutage {
+    const { failedRecoveries, lengthMs, outageBeganAt } = this;
+    const beganAgoMs = Math.max(0, Date.now() - Date.parse(outageBeganAt));
+    const openForMs = Math.max(0, Math.round(this.since.elapsedMs(at)));
+    return { beganAgoMs, openForMs, lengthMs, failedRecoveries };
+  }
+
+  /** One of before a restart goes on: as long as it was, but no longer or shorter than the options allow by now. */
+  static recalled(
+    { beganAgoMs, openForMs, lengthMs, failedRecoveries }: RememberedOutage,
+    options: Readonly<ResolvedCircuitBreakerOptions>,
+    at: number,
+  ): OpenTime {
+    const openTime = new OpenTime(options, at - openForMs);
+    openTime.outageBeganAt = new Date(Date.now() - beganAgoMs).toISOString();
+    openTime.failedRecoveries = failedRecoveries;
+    openTime.change(options);
+    const { timeoutJitter, maxTimeoutMs } = options;
+    const [shortest, longest] = rangeOf(openTime.baseMs, timeoutJitter, maxTimeoutMs);
+    openTime.lengthMs = Math.min(longest, Math.max(shortest, lengthMs));
+    return openTime;
+  }
+
   isOver(at: number): boolean {
     return this.since.elapsedMs(at) >= this.lengthMs;
   }
@@ -75,7 +99,10 @@ export class OpenTime {
  */
 function jittered(baseMs: number, jitter: number, maxMs: number): number {
   if (jitter === 0) return baseMs;
-  const shortest = baseMs * (1 - jitter);
-  const longest = Math.min(maxMs, baseMs * (1 + jitter));
+  const [shortest, longest] = rangeOf(baseMs, jitter, maxMs);
   return shortest + Math.random() * (longest - shortest);
+}
+
+function rangeOf(baseMs: number, jitter: number, maxMs: number): [number, number] {
+  return [baseMs * (1 - jitter), Math.min(maxMs, baseMs * (1 + jitter))];
 }

@@ -1,6 +1,7 @@
 import { TimeWindow, type WindowCounts } from '../common/time-window.js';
 import type { Scope } from '../context/scope.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
+import { countsFrom, MAX_CALLS, type RememberedOutcomes } from './circuit-memory.js';
 import type { CircuitTransitionReason } from './circuit-state.js';
 import { CallWindow, FailureTimes } from './sliding-window.js';
 
@@ -43,6 +44,33 @@ export class Outcomes {
     return times.filter((time) => at - time < windowMs);
   }
 
+  /** Of the latest calls; nothing where there are none. */
+  remember(at: number): RememberedOutcomes | undefined {
+    const { window } = this;
+    if (window.counts(at).calls === 0) return undefined;
+    if (window instanceof CallWindow) return window.list().slice(-MAX_CALLS);
+    return window
+      .list(at)
+      .map(({ at: began, calls, failures, slow }) => [
+        Math.round(at - began),
+        calls,
+        failures,
+        slow,
+      ]);
+  }
+
+  /** What was remembered of such a window; of another one it says nothing. */
+  recall(outcomes: RememberedOutcomes, at: number): void {
+    const { window } = this;
+    const { windowMs } = this.options;
+    if (window instanceof CallWindow) {
+      if (typeof outcomes === 'string') window.add(outcomes);
+    } else if (typeof outcomes !== 'string' && windowMs !== undefined) {
+      for (const counts of countsFrom(outcomes, at, windowMs)) window.add(counts);
+      for (const time of this.timesOfFailures(at)) this.isTooMany(0, time);
+    }
+  }
+
   counts(at: number): WindowCounts {
     return this.window.counts(at);
   }
@@ -83,6 +111,11 @@ export class Outcomes {
   }
 }
 
+function filled(digits: string, window: CallWindow): CallWindow {
+  window.add(digits);
+  return window;
+}
+
 function emptyWindow({
   windowCalls,
   windowMs,
@@ -97,7 +130,7 @@ function windowFrom(
   at: number,
 ): CallWindow | TimeWindow {
   if (before instanceof CallWindow && options.windowCalls !== undefined)
-    return before.resized(options.windowCalls);
+    return filled(before.list(), new CallWindow(options.windowCalls));
   const window = emptyWindow(options);
   if (before instanceof TimeWindow && window instanceof TimeWindow) {
     for (const counts of before.list(at)) window.add(counts);

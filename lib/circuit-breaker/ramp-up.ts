@@ -25,6 +25,11 @@ export class RampUp {
     this.since = new Since(startedAt);
   }
 
+  /** How long it has gone on, in ms. */
+  elapsedMs(at: number): number {
+    return this.since.elapsedMs(at);
+  }
+
   isOver(at: number): boolean {
     return this.since.elapsedMs(at) >= this.lengthMs;
   }

@@ -1,6 +1,7 @@
 import type { OpenSpan } from '../fleet/shared-verdicts.js';
 import type { Retention } from '../stage/attempt-stage.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
+import type { RememberedOutage } from './circuit-memory.js';
 import { CircuitState, type CircuitTransitionReason } from './circuit-state.js';
 import { OpenTime } from './open-time.js';
 import type { Permit } from './probes.js';
@@ -30,6 +31,19 @@ export class Recovery {
     span?: OpenSpan,
   ) {
     this.openTime = new OpenTime(options, openedAt, error, undefined, span);
+  }
+
+  /** One of before a restart goes on. */
+  static recalled(
+    outage: RememberedOutage,
+    rampedForMs: number | undefined,
+    options: Readonly<ResolvedCircuitBreakerOptions>,
+    at: number,
+  ): Recovery {
+    const recovery = new Recovery(options, at);
+    recovery.openTime = OpenTime.recalled(outage, options, at);
+    if (rampedForMs !== undefined) recovery.rampsUp(at - rampedForMs);
+    return recovery;
   }
 
   /** Other options hold for the outage at hand. A ramp that has begun, or is over, stays as it is. */

@@ -30,14 +30,19 @@ export class CallWindow implements SlidingWindow {
     return this;
   }
 
-  /** Another of so many calls, with the latest of these. */
-  resized(size: number): CallWindow {
-    const window = new CallWindow(size);
-    for (let each = this.calls; each > 0; each--) {
-      const outcome = this.outcomes[(this.position - each + this.size) % this.size] as number;
-      window.record(0, (outcome & FAILED) !== 0, (outcome & SLOW) !== 0);
+  /** As a digit for each, the oldest first: 1 for failed, 2 for slow, 3 for both. */
+  list(): string {
+    const { outcomes, position } = this;
+    const before = this.calls < this.size ? [] : outcomes.subarray(position);
+    return [...before, ...outcomes.subarray(0, position)].join('');
+  }
+
+  /** Takes such calls in as later ones. */
+  add(digits: string): void {
+    for (const digit of digits.slice(-this.size)) {
+      const outcome = Number(digit);
+      this.record(0, (outcome & FAILED) !== 0, (outcome & SLOW) !== 0);
     }
-    return window;
   }
 
   private forget(outcome: number): void {

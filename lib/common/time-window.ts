@@ -34,7 +34,8 @@ export class TimeWindow implements SlidingWindow {
   private newestCalls = 0;
   private newestFailures = 0;
   private newestSlow = 0;
-  private newest = 0;
+  /** What is remembered from before the clock began is at most a window older. */
+  private newest = -BUCKETS - 1;
   private endsAt = Number.NEGATIVE_INFINITY;
   private era = clock.era;
   private readonly bucketMs: number;
@@ -89,7 +90,7 @@ export class TimeWindow implements SlidingWindow {
   }
 
   private bucketOf(bucket: number, buckets: Uint32Array): [number, number, number] {
-    const offset = (((bucket % BUCKETS) + BUCKETS) % BUCKETS) * FIELDS;
+    const offset = offsetOf(bucket);
     const [calls = 0, failures = 0, slow = 0] = buckets.subarray(offset, offset + FIELDS);
     return [calls, failures, slow];
   }
@@ -108,7 +109,7 @@ export class TimeWindow implements SlidingWindow {
     }
     const buckets = this.keepNewest();
     for (let bucket = Math.max(this.newest + 1, target - BUCKETS + 1); bucket <= target; bucket++) {
-      const offset = (bucket % BUCKETS) * FIELDS;
+      const offset = offsetOf(bucket);
       this.calls -= buckets[offset] as number;
       this.failures -= buckets[offset + 1] as number;
       this.slow -= buckets[offset + 2] as number;
@@ -120,7 +121,7 @@ export class TimeWindow implements SlidingWindow {
   private keepNewest(): Uint32Array {
     this.buckets ??= new Uint32Array(BUCKETS * FIELDS);
     const { newestCalls, newestFailures, newestSlow } = this;
-    this.buckets.set([newestCalls, newestFailures, newestSlow], (this.newest % BUCKETS) * FIELDS);
+    this.buckets.set([newestCalls, newestFailures, newestSlow], offsetOf(this.newest));
     this.newestCalls = 0;
     this.newestFailures = 0;
     this.newestSlow = 0;
@@ -141,4 +142,9 @@ export class TimeWindow implements SlidingWindow {
     this.newestSlow = this.slow;
     this.begin(Math.floor(clock.eraBeganAt / this.bucketMs));
   }
+}
+
+/** Of a bucket that may have begun before the clock did. */
+function offsetOf(bucket: number): number {
+  return (((bucket % BUCKETS) + BUCKETS) % BUCKETS) * FIELDS;
 }

@@ -44,6 +44,7 @@ const VERBS: Record<CircuitTransitionReason, string> = {
   'fleet-opened': 'was opened by its fleet',
   'fleet-closed': 'was closed by its fleet, as probes succeeded',
   'mode-changed': 'was taken out of shadow mode, in which it would not have been closed',
+  recalled: 'goes on as before the restart',
   'forced-open': 'was forced open, until reset()',
   disabled: 'was disabled: it lets everything through, until reset()',
   reset: 'was reset and is closed',
