@@ -154,7 +154,7 @@ export type {
 export { RateLimitPolicy, type RateLimitSnapshot } from './rate-limit/rate-limit.policy.js';
 export { RateLimitRegistry } from './rate-limit/rate-limit.stage.js';
 export { ResilienceModule } from './resilience.module.js';
-export { ResilienceService } from './resilience.service.js';
+export { type OverridesInPlace, ResilienceService } from './resilience.service.js';
 export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';
 export type {
   ResilienceDefaults,

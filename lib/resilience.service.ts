@@ -14,6 +14,14 @@ import type { AnyStage } from './stage/define-stage.js';
 import { isInline } from './stage/named-instances.js';
 import type { StageInstances } from './stage/stage-instances.js';
 
+/** What was said in one place in the place of options. */
+export interface OverridesInPlace {
+  /** `overrides`, an environment variable, `changes`, or `ResilienceService.reconfigure()`. */
+  readonly place: string;
+  /** All that was said there and was not taken back. */
+  readonly overrides: ResilienceOverrides;
+}
+
 /** Resilient calls of code that no decorator is on, and a view of all operations. Injectable. */
 export class ResilienceService {
   private unnamed = 0;
@@ -91,6 +99,12 @@ export class ResilienceService {
     const { live, fleet } = this.runtime;
     const orders = ordersFor(scope, fleet?.orders, place);
     live.reconfigure(place, overrides, scope?.by, orders);
+  }
+
+  /** What has been said to take the place of options, by where that was: the later ones win. */
+  overrides(): OverridesInPlace[] {
+    const { sources } = this.runtime.live.inForce;
+    return sources.map(({ place, said }) => ({ place, overrides: said }));
   }
 
   /**

@@ -3,6 +3,7 @@ import type {
   CircuitBreakerPolicy,
   CircuitBreakerRegistry,
   ControlScope,
+  ResilienceOverrides,
 } from '../index.js';
 import type { AdminState } from './admin-state.js';
 import type { Control, Told } from './route.js';
@@ -32,6 +33,18 @@ const ACTIONS: readonly [action: string, summary: string, act: Act][] = [
 /** What can be changed. */
 export const CONTROLS: readonly Control[] = [
   ...ACTIONS.flatMap(forBreakers),
+  {
+    method: 'POST',
+    path: '/reconfigure',
+    summary: 'Sets other options, or none where one of them is wrong; null takes one back',
+    description: 'They are put onto those that were said at run time before, option by option.',
+    body: schema('Overrides'),
+    isForFleet: true,
+    act({ sources }, { body, scope }) {
+      sources.resilience.reconfigure(body as ResilienceOverrides, scope);
+      return {}; // the service writes what is another now, and by whom
+    },
+  },
   {
     method: 'POST',
     path: '/chaos',

@@ -26,9 +26,22 @@ export const READINGS: readonly Reading[] = [
   {
     method: 'GET',
     path: '/configuration',
-    summary: 'The options in force, and where each of them comes from',
-    answers: objectOf({ operations: listOf(schema('Configured')) }),
-    read: ({ sources }) => ({ operations: sources.resilience.describe().map(configured) }),
+    summary:
+      'The options in force, where each of them comes from, and what was said in their place',
+    answers: objectOf({
+      operations: listOf(schema('Configured')),
+      overrides: said(
+        listOf(objectOf({ place: types.text, overrides: schema('Overrides') })),
+        'By where that was, the later ones win.',
+      ),
+    }),
+    read: ({ sources: { resilience } }) => ({
+      operations: resilience.describe().map(configured),
+      overrides: resilience.overrides().map(({ place, overrides }) => ({
+        place,
+        overrides: readableCopy(overrides),
+      })),
+    }),
   },
   {
     method: 'GET',

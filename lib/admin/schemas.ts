@@ -46,6 +46,8 @@ export function oneOf(...values: string[]): Schema {
 
 export const types = { text, flag, amount, count, time, anything };
 
+const byName: Schema = { type: ['object', 'null'] };
+
 const told = { type: text, message: text };
 const health = oneOf('up', 'degraded', 'down');
 const stages = said(anything, 'The options in force, by the name of their stage.');
@@ -159,6 +161,26 @@ export const SCHEMAS = {
       }),
     ),
   }),
+  Overrides: {
+    ...objectOf(
+      {
+        'enabled?': { type: ['boolean', 'null'] },
+        'mode?': { enum: ['enforce', 'shadow', null] },
+        'all?': said(byName, 'By stage.'),
+        'upstreams?': byName,
+        'classes?': byName,
+        'operations?': byName,
+        'breakers?': byName,
+        'bulkheads?': byName,
+        'rateLimits?': byName,
+        'retries?': byName,
+        'retryBudgets?': byName,
+        'timeouts?': byName,
+      },
+      'As of ResilienceService.reconfigure(); also what has names among stages of your own.',
+    ),
+    additionalProperties: true,
+  },
   Instance: objectOf({
     instance: text,
     'version?': text,

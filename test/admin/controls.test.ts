@@ -55,6 +55,46 @@ describe.each<Adapter>(['express', 'fastify'])('What the API on %s is told', (ad
     );
   });
 
+  it('sets other options, or none where one is wrong', async () => {
+    const admin = await start(adapter, { whoIs: () => 'alice' });
+    const call = { name: 'pay', circuitBreaker: 'payments', timeoutMs: 1_000 };
+    admin.resilience.pipeline(call);
+    const events: unknown[] = [];
+    admin.app.get(ResilienceEvents).events$.subscribe((event) => {
+      if (event.type === 'reconfigured') events.push([event.by, event.changes.length]);
+    });
+    const operations = { pay: { timeout: 800 } };
+    const breakers = { payments: { timeoutMs: 5_000 } };
+    const mistake = await admin.tell('POST', '/reconfigure', {
+      operations,
+      breakers: { payments: { timeoutMs: -1 } },
+    });
+    expect(mistake).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining('breakers.payments.timeoutMs: is -1; allowed') },
+    });
+    const optionsOf = async () => {
+      const { body } = await admin.get('/configuration');
+      const { stages } = body.operations[0];
+      return [stages.timeout.timeoutMs, stages.circuitBreaker.timeoutMs, body.overrides];
+    };
+    expect(await optionsOf()).toEqual([1_000, 60_000, []]);
+    const told = await admin.tell('POST', '/reconfigure', { operations, breakers });
+    expect(told.status).toBe(204);
+    expect(await optionsOf()).toEqual([
+      800,
+      5_000,
+      [
+        {
+          place: 'ResilienceService.reconfigure()',
+          overrides: expect.objectContaining({ breakers }),
+        },
+      ],
+    ]);
+    expect(events).toEqual([['alice', 2]]);
+    expect((await admin.tell('POST', '/reconfigure', { __proto__: null, x: 1 })).status).toBe(400);
+  });
+
   it('adds chaos and ends it, and says what is wrong with a rule', async () => {
     const admin = await start(adapter);
     const chaos = admin.app.get(Chaos);
