@@ -59,9 +59,9 @@ describe.each<Adapter>(['express', 'fastify'])('What the API on %s is told', (ad
     const admin = await start(adapter, { whoIs: () => 'alice' });
     const call = { name: 'pay', circuitBreaker: 'payments', timeoutMs: 1_000 };
     admin.resilience.pipeline(call);
-    const events: unknown[] = [];
+    const by: unknown[] = [];
     admin.app.get(ResilienceEvents).events$.subscribe((event) => {
-      if (event.type === 'reconfigured') events.push([event.by, event.changes.length]);
+      if (event.type === 'reconfigured') by.push(event.by);
     });
     const operations = { pay: { timeout: 800 } };
     const breakers = { payments: { timeoutMs: 5_000 } };
@@ -91,8 +91,8 @@ describe.each<Adapter>(['express', 'fastify'])('What the API on %s is told', (ad
         },
       ],
     ]);
-    expect(events).toEqual([['alice', 2]]);
-    expect((await admin.tell('POST', '/reconfigure', { __proto__: null, x: 1 })).status).toBe(400);
+    expect(by).toEqual(['alice']);
+    expect((await admin.tell('POST', '/reconfigure', { breaker: {} })).status).toBe(400);
   });
 
   it('adds chaos and ends it, and says what is wrong with a rule', async () => {
