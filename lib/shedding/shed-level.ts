@@ -4,8 +4,9 @@ import type { RequestCriticality } from './overloaded.error.js';
 const STEP = 0.1;
 const MOST_STEPS = 5;
 
-/** The level falls by one in this time, in ms. */
+/** The level falls by one in this time, in ms; where critical requests are refused, in the other one. */
 const FALL_MS = 2_000;
+const FALL_CRITICAL_MS = 500;
 
 /** Below this share of the limit it falls; between that and the limit it stays, so that it does not swing. */
 const CALM = 0.5;
@@ -13,14 +14,11 @@ const CALM = 0.5;
 /** All of a class is refused from where the next one begins. */
 const FIRST: Record<RequestCriticality, number> = { sheddable: 0, normal: 1, critical: 2 };
 
+/** All is refused. */
+const MOST = 3;
+
 /** With all others refused, critical requests are refused only above this multiple of the limit. */
 const HARD = 2;
-
-/**
- * A turn of the event loop that is already so late, as a multiple of the limit, takes no more of a class: what
- * came while it was busy is all judged before anything can be measured again.
- */
-const LATE_TURN: Record<RequestCriticality, number> = { sheddable: 1, normal: 2, critical: 4 };
 
 /**
  * How much of what comes is refused, as a level from 0 to 3: up to 1 a share of the `sheddable` requests, up
@@ -40,9 +38,9 @@ export class ShedLevel {
   /** What of the share has not been refused yet; it is whole when it reaches 1. */
   private owed: Record<RequestCriticality, number> = { sheddable: 0, normal: 0, critical: 0 };
 
-  /** Whether anything might be refused. @param late how late the turn at hand is, as a share of the limit */
-  isStrained(late: number): boolean {
-    return this.level > 0 || late > LATE_TURN.sheddable;
+  /** Whether anything is refused. */
+  get isRaised(): boolean {
+    return this.level > 0;
   }
 
   /**
@@ -50,18 +48,16 @@ export class ShedLevel {
    * @param sinceMs how long ago the measurement before was
    */
   measured(load: number, sinceMs: number): void {
-    const isHard = this.level >= FIRST.critical;
-    if (load > (isHard ? HARD : 1)) {
-      const most = isHard || load > HARD ? FIRST.critical + 1 : FIRST.critical;
-      this.level = Math.min(most, this.level + STEP * Math.min(load, MOST_STEPS));
-    } else if (load < (this.level > FIRST.critical ? 1 : CALM)) {
-      this.level = Math.max(0, this.level - sinceMs / FALL_MS);
-    }
+    if (this.level >= FIRST.critical && load > HARD) this.level += STEP;
+    else if (this.level < FIRST.critical && load > 1)
+      this.level = Math.min(FIRST.critical, this.level + STEP * Math.min(load, MOST_STEPS));
+    else if (this.level > FIRST.critical && load < 1) this.level -= sinceMs / FALL_CRITICAL_MS;
+    else if (load < CALM) this.level -= sinceMs / FALL_MS;
+    this.level = Math.min(MOST, Math.max(0, this.level));
   }
 
-  /** Whether a request is among those to be refused. @param late how late the turn at hand is */
-  refuses(criticality: RequestCriticality, late: number): boolean {
-    if (late > LATE_TURN[criticality]) return true;
+  /** Whether a request is among those to be refused. */
+  refuses(criticality: RequestCriticality): boolean {
     const share = this.level - FIRST[criticality];
     if (share <= 0) return false;
     if (share >= 1) return true;

@@ -15,6 +15,7 @@ import {
   type SheddingOptions,
 } from './shedding.options.js';
 import type { SheddenRequest, SheddingGauges, SheddingTelemetry } from './shedding.telemetry.js';
+import { TurnBudget } from './turn-budget.js';
 
 /** How a server sheds at this moment. */
 export interface SheddingSnapshot {
@@ -48,7 +49,7 @@ const IDLE_MEASUREMENTS = 100;
  * Two things can be too much. The requests in flight have a limit for each criticality, of which the rest is
  * kept free for those that matter more, like the partitions of Netflix's concurrency-limits; what waits for
  * others takes slots and no time. The event loop can be late, where the server itself has too much to do, be
- * it for few requests; see `ShedLevel`.
+ * it for few requests; see `ShedLevel` and, for what comes at once, `TurnBudget`.
  */
 export class Shedding implements SheddingGauges {
   private options: ResolvedSheddingOptions | undefined = undefined;
@@ -56,6 +57,7 @@ export class Shedding implements SheddingGauges {
   private adaptive: AdaptiveLimit | undefined = undefined;
   private maxDelayMs = Number.POSITIVE_INFINITY;
   private level = new ShedLevel();
+  private turn = new TurnBudget();
   private readonly delay = new LoopDelay((delayMs, sinceMs) => this.measured(delayMs, sinceMs));
   private measurementsSinceRequest = 0;
   private readonly refused = { sheddable: 0, normal: 0, critical: 0 };
@@ -97,6 +99,7 @@ export class Shedding implements SheddingGauges {
     if (options?.maxEventLoopDelayMs === undefined) {
       this.delay.stop();
       this.level = new ShedLevel();
+      this.turn = new TurnBudget();
     }
     if (!isSameLimit(before, options)) {
       const { adaptive, minInFlight = 1, maxInFlight = 1 } = options ?? {};
@@ -115,7 +118,9 @@ export class Shedding implements SheddingGauges {
 
   /** Whether the load is so that any request might be refused: only then it matters what it is. */
   get isStrained(): boolean {
-    return this.inFlight >= this.bounds.sheddable || this.level.isStrained(this.late);
+    return (
+      this.inFlight >= this.bounds.sheddable || this.level.isRaised || this.isTurnFull('sheddable')
+    );
   }
 
   /** @returns why a request is refused, which has been told; `undefined` where it is let in */
@@ -136,6 +141,7 @@ export class Shedding implements SheddingGauges {
   /** A request is let in. @returns when, for `leave()` */
   enter(): number {
     this.inFlight++;
+    this.turn.entered();
     this.telemetry.inFlightChanged();
     this.measurementsSinceRequest = 0;
     const { maxEventLoopDelayMs } = this.options ?? {};
@@ -157,6 +163,7 @@ export class Shedding implements SheddingGauges {
       if (adaptive.limit !== this.bounds.normal) this.bound(boundsAround(adaptive.limit));
     }
     this.inFlight--;
+    this.turn.left();
     this.telemetry.inFlightChanged();
   }
 
@@ -181,18 +188,21 @@ export class Shedding implements SheddingGauges {
 
   private reasonFor(criticality: RequestCriticality): SheddingReason | undefined {
     if (this.inFlight >= this.bounds[criticality]) return 'in-flight';
-    return this.level.refuses(criticality, this.late) ? 'event-loop-delay' : undefined;
+    const isLate = this.isTurnFull(criticality) || this.level.refuses(criticality);
+    return isLate ? 'event-loop-delay' : undefined;
   }
 
-  /** How late the turn at hand is already, as a share of the limit. */
-  private get late(): number {
-    return this.delay.isRunning ? this.delay.overdueMs / this.maxDelayMs : 0;
+  private isTurnFull(criticality: RequestCriticality): boolean {
+    const { delay, turn, maxDelayMs } = this;
+    return delay.isRunning && turn.refuses(criticality, delay.overdueMs / maxDelayMs);
   }
 
   private measured(delayMs: number, sinceMs: number): void {
-    this.level.measured(delayMs / this.maxDelayMs, sinceMs);
+    const load = delayMs / this.maxDelayMs;
+    this.level.measured(load, sinceMs);
+    this.turn.ended(load, sinceMs, this.maxDelayMs);
     this.measurementsSinceRequest++;
-    if (this.measurementsSinceRequest > IDLE_MEASUREMENTS && !this.level.isStrained(0))
+    if (this.measurementsSinceRequest > IDLE_MEASUREMENTS && !this.level.isRaised)
       this.delay.stop();
     this.telemetry.delayChanged();
   }
