@@ -55,6 +55,7 @@ export type {
 } from './common/metrics.js';
 export type { Mode } from './common/mode.js';
 export { checkOptions, type Rule, type Rules, rules } from './common/options.js';
+export type { Origin, Origins } from './common/origin.js';
 export { ResilienceError } from './common/resilience.error.js';
 export { type CurrentAttempt, currentAttempt, currentSignal } from './context/ambient.js';
 export { isChaos } from './context/chaos-marks.js';

@@ -1,4 +1,5 @@
 import { describeOperation, type OperationDescription } from './binding/operation.js';
+import { OptionOrigins } from './binding/option-origins.js';
 import type { ResilienceRuntime } from './binding/runtime.js';
 import { ResilienceConfigurationError } from './common/configuration.error.js';
 import type { AttemptContext } from './context/scope.js';
@@ -76,10 +77,10 @@ export class ResilienceService {
 
   /** Every resilient operation of the application, with the options in force. */
   describe(): OperationDescription[] {
-    const { catalog } = this.runtime;
-    return this.runtime
-      .operations()
-      .map((operation) => describeOperation(operation, catalog.stages));
+    const { catalog, live } = this.runtime;
+    const operations = this.runtime.operations();
+    const origins = new OptionOrigins(catalog, operations, live.inForce);
+    return operations.map((operation) => describeOperation(operation, catalog.stages, origins));
   }
 
   /**

@@ -36,6 +36,7 @@ import type { InFlight } from '../shutdown/in-flight.js';
 import { STAGES } from '../stages.js';
 import { Memory } from '../state/memory.js';
 import { LiveOptions } from './live-options.js';
+import { LiveShedding } from './live-shedding.js';
 import type { Operation } from './operation.js';
 import { PolicyCatalog } from './policy-catalog.js';
 
@@ -88,14 +89,16 @@ export function configurationOf(
     warnOf,
   });
   const chaos = new Chaos(options.chaos, telemetry, fleet?.orders);
-  const live = liveOptionsOf(options, catalog, operations, telemetry, fleet);
   const { metrics, sheddingLog } = telemetry;
   const sheds = options.inbound?.shedding;
+  const sheddingOptions = sheds && merge<SheddingOptions>({ mode: defaults.mode }, sheds);
   const shedding = new Shedding(
-    sheds && merge<SheddingOptions>({ mode: defaults.mode }, sheds),
+    sheddingOptions,
     new SheddingTelemetry({ metrics, report }, sheddingLog),
     captureStackTrace,
   );
+  const liveShedding = new LiveShedding(shedding, sheddingOptions);
+  const live = liveOptionsOf(options, catalog, operations, telemetry, liveShedding, fleet);
   return { options, telemetry, catalog, chaos, live, shedding, fleet, memory };
 }
 
@@ -104,9 +107,11 @@ function liveOptionsOf(
   catalog: PolicyCatalog,
   operations: () => readonly Operation[],
   { events }: Configuration['telemetry'],
+  shedding: LiveShedding,
   fleet: Membership | undefined,
 ): LiveOptions {
-  const live = new LiveOptions(catalog, operations, new OverridesLog(events), fleet?.orders);
+  const log = new OverridesLog(events);
+  const live = new LiveOptions(catalog, operations, log, shedding, fleet?.orders);
   if (overrides !== undefined) live.begin('overrides', 'overrides', overrides);
   const fromEnv = isFromEnv ? overridesFromEnv() : undefined;
   if (fromEnv !== undefined) live.begin('environment', VARIABLE, fromEnv);

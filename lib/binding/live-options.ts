@@ -11,12 +11,13 @@ import {
   type Target,
 } from '../overrides/overrides-in-force.js';
 import type { OverridesLog } from '../overrides/overrides-log.js';
-import { registeredOf } from '../stage/named-catalog.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { StagesProposal } from './blueprint.js';
 import { differences, optionChanges } from './differences.js';
+import { usersOf } from './instance-users.js';
+import type { LiveShedding } from './live-shedding.js';
 import type { Operation } from './operation.js';
 import { checkReach } from './override-reach.js';
 import type { PolicyCatalog } from './policy-catalog.js';
@@ -28,7 +29,7 @@ export type SourceName = (typeof SOURCES)[number];
 
 /** An instance that operations go through would go by other options. */
 interface StageChange {
-  readonly stage: StageDefinition;
+  readonly stage: Pick<StageDefinition, 'overriding'>;
   readonly change: PolicyChange;
 }
 
@@ -61,6 +62,7 @@ export class LiveOptions {
     private readonly catalog: PolicyCatalog,
     private readonly operations: () => readonly Operation[],
     private readonly log: OverridesLog,
+    private readonly shedding: LiveShedding,
     orders: Orders | undefined,
   ) {
     this.rules = new OverrideRules(catalog.stages);
@@ -227,7 +229,10 @@ export class LiveOptions {
         operation,
         proposal: operation.blueprint.propose(inForce),
       })),
-      instances: this.catalog.stages.flatMap((stage) => this.changesOf(stage, inForce)),
+      instances: [
+        ...this.catalog.stages.flatMap((stage) => this.changesOf(stage, inForce)),
+        ...this.shedding.propose(inForce).map((change) => ({ stage: {}, change })),
+      ],
     };
   }
 
@@ -261,7 +266,7 @@ export class LiveOptions {
   ): StageChange[] {
     const { name, instances } = stage;
     const section = instances?.section ?? name;
-    const users = user === undefined ? this.usersOf(stage) : undefined;
+    const users = user === undefined ? usersOf(stage, this.operations()) : undefined;
     const changes = this.catalog.of(stage).propose?.(
       (of, each) => inForce.named(of, each),
       (each, instance) =>
@@ -269,21 +274,6 @@ export class LiveOptions {
       only,
     );
     return (changes ?? []).map((change) => ({ stage, change }));
-  }
-
-  /** Who goes through the instances of a stage. */
-  private usersOf(stage: StageDefinition): Map<unknown, Target[]> {
-    const users = new Map<unknown, Target[]>();
-    if (stage.instances === undefined) return users;
-    for (const { blueprint } of this.operations()) {
-      const policy = blueprint.policyOf(stage) as NamedPolicy | undefined;
-      if (policy === undefined) continue;
-      const instance = registeredOf(policy);
-      const known = users.get(instance);
-      if (known === undefined) users.set(instance, [blueprint.target]);
-      else known.push(blueprint.target);
-    }
-    return users;
   }
 }
 

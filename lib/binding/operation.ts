@@ -1,8 +1,10 @@
+import type { Origins } from '../common/origin.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { DescriptionsOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
 import type { Blueprint } from './blueprint.js';
+import type { OptionOrigins } from './option-origins.js';
 
 /** Who calls an operation: the application's code, a transport, or `ResilienceService`. */
 export type OperationKind = 'provider' | 'handler' | 'service';
@@ -17,6 +19,12 @@ export interface OperationDescription {
   upstream?: string;
   /** The options in force, and the name of what is shared by one. */
   stages: DescriptionsOf<OurTypes>;
+  /**
+   * Who said each of these options, stage by stage: the library (`default`), the module's `defaults`, its named
+   * options and bundles (`module`), a decorator or the options of a pipeline (`decorator`), overrides at boot
+   * (`override`) or at `run time`. Found out when it is asked for.
+   */
+  readonly origins: Readonly<Record<string, Origins>>;
 }
 
 /** Something that goes through a pipeline. */
@@ -28,16 +36,25 @@ export interface Operation {
 }
 
 export function describeOperation(
-  { kind, upstream, pipeline }: Operation,
+  described: Operation,
   definitions: readonly StageDefinition[],
+  optionOrigins: OptionOrigins,
 ): OperationDescription {
+  const { kind, upstream, pipeline } = described;
   const { operation, stages } = pipeline.plan;
   const { critical } = stages;
-  const described: Record<string, object> = {};
+  const options: Record<string, object> = {};
   for (const { name, describe } of definitions)
     if (describe !== undefined && stages[name] !== undefined)
-      described[name] = describe(stages[name]);
-  const description: OperationDescription = { operation, kind, stages: described };
+      options[name] = describe(stages[name]);
+  const description: OperationDescription = {
+    operation,
+    kind,
+    stages: options,
+    get origins() {
+      return optionOrigins.of(described, options);
+    },
+  };
   if (critical !== undefined) description.critical = critical;
   if (upstream !== undefined) description.upstream = upstream;
   return description;

@@ -148,7 +148,15 @@ export class StageResolver {
 
   /** Who said what of a stage, the lowest layer first. */
   layersOf(stage: StageDefinition, overrides: OverridesInForce): readonly Layer[] {
-    return this.catalog.of(stage).layers?.(this.said(stage, overrides, {})) ?? [];
+    const said = this.said(stage, overrides, {});
+    const layers = this.catalog.of(stage).layers?.(said);
+    if (layers !== undefined) return layers;
+    const { place, values, origins } = said;
+    return values.map((value, at) => ({
+      origin: origins[at] as Origin,
+      place,
+      options: stage.overriding?.check(place, value) ?? {},
+    }));
   }
 
   private isOn(stage: StageDefinition, overrides: OverridesInForce): boolean {

@@ -1,6 +1,7 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { modeRule } from '../common/mode.js';
-import { boolean, check } from '../common/options.js';
+import { boolean, check, merge } from '../common/options.js';
+import { checkSheddingOverrides } from '../shedding/shedding.options.js';
 import type { StageDefinition, StageOverriding } from '../stage/stage-definition.js';
 
 /** An object as it was said. */
@@ -13,6 +14,9 @@ export const SELECTORS = ['upstreams', 'classes', 'operations'] as const;
 
 /** What can be said of everything, and by a selector beside stages. */
 const GENERAL = ['enabled', 'mode'] as const;
+
+/** What can be said of shedding, which is no stage of an operation but that of the whole server. */
+const SHEDDING: StageOverriding = { check: checkSheddingOverrides, merge };
 
 /** What overrides call a stage: two that one decorator says are one. */
 export function overrideKeyOf({ name, saidBy }: StageDefinition): string {
@@ -43,10 +47,11 @@ export class OverrideRules {
    * @throws ResilienceConfigurationError
    */
   check(place: string, given: unknown): SaidOverrides {
-    const allowed = [...GENERAL, 'all', ...SELECTORS, ...this.sections.keys()];
+    const allowed = [...GENERAL, 'all', ...SELECTORS, ...this.sections.keys(), 'inbound'];
     return eachOf(place, given, allowed, (at, key, value) => {
       if (isGeneral(key)) return checkGeneral(at, key, value);
       if (key === 'all') return this.checkSelector(at, value);
+      if (key === 'inbound') return this.checkInbound(at, value);
       return byName(at, value, (entry, named) =>
         isSelector(key) ? this.checkSelector(entry, named) : this.checkNamed(entry, key, named),
       );
@@ -61,7 +66,11 @@ export class OverrideRules {
       return mergeEach((below ?? {}) as SaidObject, above as SaidObject, (_name, one, other) =>
         isSelector(key)
           ? this.mergeSelector(one as SaidObject, other as SaidObject)
-          : mergeOptions(this.sections.get(key), one as SaidObject, other as SaidObject),
+          : mergeOptions(
+              key === 'inbound' ? SHEDDING : this.sections.get(key),
+              one as SaidObject,
+              other as SaidObject,
+            ),
       );
     });
   }
@@ -72,6 +81,13 @@ export class OverrideRules {
       if (isGeneral(key)) return checkGeneral(at, key, value);
       return value === null ? null : this.checkStage(at, this.stages.get(key), value);
     });
+  }
+
+  private checkInbound(place: string, given: unknown): unknown {
+    if (given === null) return null;
+    return eachOf(place, given, ['shedding'], (at, _key, value) =>
+      value === null ? null : this.checkStage(at, SHEDDING, value),
+    );
   }
 
   private checkStage(

@@ -94,6 +94,25 @@ export class OverridesInForce {
     });
   }
 
+  /** What is said of shedding, of the whole server. */
+  ofShedding(): { readonly isOn: boolean; readonly layers: Layer[] } {
+    const selected = this.sources.flatMap((source) => {
+      const { origin, place, said } = source;
+      const own = entryOf(entryOf(said, 'inbound'), 'shedding');
+      return [...generalIn(source), { origin, place: `${place}.inbound.shedding`, said: own }];
+    });
+    const layers = selected.flatMap(({ origin, place, said }): Layer[] => {
+      const options = place.endsWith('.shedding')
+        ? optionsOf(said)
+        : optionsOf({ mode: said.mode });
+      return Object.values(options).every((value) => value === undefined)
+        ? []
+        : [{ origin, place, options }];
+    });
+    const switches = selected.map(({ said }) => said.enabled);
+    return { isOn: switches.findLast((on) => typeof on === 'boolean') !== false, layers };
+  }
+
   /** All that is said of what has names in a section, to see whether it is what it was. */
   section(section: string): SaidObject[] {
     return this.sources

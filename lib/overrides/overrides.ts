@@ -5,6 +5,7 @@ import type { HedgeOptions } from '../hedge/hedge.options.js';
 import type { RateLimitOptions } from '../rate-limit/rate-limit.options.js';
 import type { RetryOptions } from '../retry/retry.options.js';
 import type { RetryBudgetOptions } from '../retry/retry-budget.options.js';
+import type { SheddingOptions } from '../shedding/shedding.options.js';
 import type { TimeoutHierarchy } from '../timeout/timeout-hierarchy.js';
 
 /** Some of the options; `null` takes one back to what lies below. */
@@ -71,6 +72,8 @@ export interface ResilienceOverrides extends Switch {
   retries?: ByName<RetryOptions> | null;
   retryBudgets?: ByName<RetryBudgetOptions> | null;
   timeouts?: ByName<TimeoutHierarchy> | null;
+  /** Of the whole server. */
+  inbound?: { shedding?: (Overridden<SheddingOptions> & Switch) | null } | null;
   /** The options of the same names that instances of your own stages have. */
   [section: string]: unknown;
 }

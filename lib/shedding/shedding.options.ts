@@ -2,6 +2,7 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type Mode, modeRule } from '../common/mode.js';
 import {
   boolean,
+  checkerOf,
   checkOptions,
   duration,
   positiveCount,
@@ -71,6 +72,9 @@ const RULES: Rules<SheddingOptions> = {
   retryAfterMs: duration,
   exempt: paths,
 };
+
+/** Some of them, which take the place of those that there are. */
+export const checkSheddingOverrides = checkerOf<SheddingOptions>(RULES);
 
 /** @throws ResilienceConfigurationError */
 export function checkSheddingOptions(place: string, given: unknown): SheddingOptions {
