@@ -67,7 +67,7 @@ async function measure(options: ServerOptions): Promise<void> {
     seconds,
   );
   const all = [critical, normal, sheddable];
-  table.push([
+  const row = [
     `${options.platform}: ${options.protection}`,
     can.toFixed(0),
     (sum(all, 'sent') / seconds).toFixed(0),
@@ -77,8 +77,9 @@ async function measure(options: ServerOptions): Promise<void> {
     share(normal),
     share(sheddable),
     share(probe),
-  ]);
-  console.log(`${options.platform}: ${options.protection}`);
+  ];
+  table.push(row);
+  console.log(row.join('; '));
   await clients.stop();
   await server.stop();
 }
