@@ -8,6 +8,7 @@ import { ErrorGroups } from './error-groups.js';
 import { FleetWatch } from './fleet-watch.js';
 import { type BreakerRow, type OperationRow, type StageRow, tableOf } from './frame.js';
 import { Panels } from './panels.js';
+import { Reconfigurations } from './reconfigurations.js';
 import { Transitions } from './transitions.js';
 
 /** What the dashboard knows: what the library is asked, and what has to be collected as it happens. */
@@ -17,6 +18,7 @@ export class DashboardState {
   private readonly advice: AdviceWatch;
   private readonly history: Transitions;
   private readonly panels: Panels;
+  private readonly reconfigurations = new Reconfigurations();
   private readonly fleet: FleetWatch | undefined;
 
   constructor(
@@ -34,6 +36,7 @@ export class DashboardState {
       sources.events.events$.subscribe((event) => {
         if (event.type === 'circuit-state') this.history.add(event);
         else if (event.type === 'circuit-rejected') this.history.rejected(event.breaker);
+        else if (event.type === 'reconfigured') this.reconfigurations.add(event);
         else this.panels.add(event);
       }),
     ];
@@ -101,6 +104,7 @@ export class DashboardState {
     const all: [string, unknown][] = [
       ['errors', this.errorGroups.newestFirst()],
       ['transitions', this.history.newestFirst()],
+      ['reconfigurations', this.reconfigurations.newestFirst()],
       ['chaos', this.sources.chaos.list()],
       ['advice', this.advice.read()],
     ];

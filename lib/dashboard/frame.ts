@@ -8,6 +8,7 @@ import type {
   HealthLevel,
 } from '../index.js';
 import type { PanelRow } from './panels.js';
+import type { Reconfiguration } from './reconfigurations.js';
 
 /** What the page is sent. Rows replace those of the same name; lists replace the list before. */
 export interface Frame {
@@ -29,6 +30,8 @@ export interface Frame {
   transitions?: Transition[];
   /** What would be better otherwise. */
   advice?: AdviceRow[];
+  /** What was changed at run time. */
+  reconfigurations?: Reconfiguration[];
   /** What is injected on purpose. */
   chaos?: ChaosRuleView[];
   /** Only where there are other instances to share with. */

@@ -246,6 +246,8 @@ describe('The page in a browser', () => {
         'Outages and transitions',
         'Operations',
         'Bulkheads',
+        'Configuration',
+        'Changes at run time',
         'Recent errors',
       ],
     );

@@ -99,3 +99,26 @@ async function keep({ page }: Visit, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS;
   if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
 }
+
+describe('The configuration in a browser', () => {
+  it('is that of the operation that somebody chooses, and follows what is changed at run time, and by whom', async () => {
+    const app = await DashboardApp.start({ public: true });
+    app.resilience.pipeline({ name: 'Bank.pay', timeoutMs: 2_000, retry: { maxAttempts: 2 } });
+    const visit = await Visit.to(app, { viewport: { width: 1280, height: 900 } });
+    const { page } = visit;
+    await page.getByRole('combobox', { name: 'Operation' }).selectOption('Bank.pay');
+    const cell = (option: string) => visit.row(option, 'Configuration').getByRole('cell').first();
+    await cell('maxAttempts').getByText('2', { exact: true }).waitFor();
+    app.resilience.reconfigure(
+      { operations: { 'Bank.pay': { retry: { maxAttempts: 1 } } } },
+      { by: 'anna' },
+    );
+    await cell('maxAttempts').getByText('1', { exact: true }).waitFor();
+    const change = page.locator('#actions').getByRole('listitem');
+    expect(await change.innerText()).toMatch(
+      /^anna\s+[\d:]+\s+operations\.Bank\.pay\.retry\.maxAttempts: 2 → 1$/,
+    );
+    await keep(visit, 'configuration');
+    expect(visit.complaints).toEqual([]);
+  });
+});

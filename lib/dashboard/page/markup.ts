@@ -24,6 +24,8 @@ export const bodyOf = (hasFleet: boolean) => `
   ${section('transitions', 'Outages and transitions', 'outages first, newest first')}
   ${section('operations', 'Operations', 'over the last minute')}
   ${section('bulkheads', 'Bulkheads', 'now')}
+  ${configuration}
+  ${section('actions', 'Changes at run time', 'newest first', 'half')}
   ${section('errors', 'Recent errors', 'newest first')}
   ${section('advice', 'Advice', 'from what was seen in the last hour')}
 </main>
@@ -48,8 +50,15 @@ const fleet = `<section class="panel" id="fleet" aria-labelledby="fleet-heading"
     <div class="scroll" role="region" tabindex="0" aria-labelledby="fleet-heading" id="fleet-body"></div>
   </section>`;
 
-function section(id: string, title: string, note: string): string {
-  return `<section class="panel" id="${id}" aria-labelledby="${id}-heading">
+/** Of an operation that somebody chooses. */
+const configuration = `<section class="panel half" id="configuration" aria-labelledby="configuration-heading">
+    <div class="head"><h2 id="configuration-heading">Configuration</h2><p class="count" id="configuration-count" hidden></p>
+      <select id="configuration-of" aria-label="Operation"><option value="">Choose an operation</option></select></div>
+    <div class="scroll" role="region" tabindex="0" aria-labelledby="configuration-heading" id="configuration-body"></div>
+  </section>`;
+
+function section(id: string, title: string, note: string, width = ''): string {
+  return `<section class="panel ${width}" id="${id}" aria-labelledby="${id}-heading">
     <div class="head"><h2 id="${id}-heading">${title}</h2><p>${note}</p><p class="count" id="${id}-count"></p></div>
     <div class="scroll" role="region" tabindex="0" aria-labelledby="${id}-heading" id="${id}-body"></div>
   </section>`;

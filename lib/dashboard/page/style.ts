@@ -31,8 +31,8 @@ h2 { font-size: 15px; }
 .live[data-state='lost'] { color: var(--bad); background: var(--bad-bg); }
 .filter { margin-left: auto; display: flex; align-items: center; gap: 8px; color: var(--quiet); }
 .filter input { width: 240px; }
-input, button { font: inherit; color: var(--text); background: var(--panel); border: 1px solid var(--line); border-radius: 7px; padding: 6px 10px; }
-input { border-color: var(--quiet); }
+input, button, select { font: inherit; color: var(--text); background: var(--panel); border: 1px solid var(--line); border-radius: 7px; padding: 6px 10px; }
+input, select { border-color: var(--quiet); }
 button { cursor: pointer; }
 button:hover { background: var(--hover); border-color: var(--quiet); }
 main { display: grid; grid-template-columns: repeat(12, minmax(0, 1fr)); gap: 16px; }
@@ -51,6 +51,7 @@ main > * { grid-column: span 12; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; display: flex; flex-direction: column; }
 .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 8px; padding: 12px 16px; border-bottom: 1px solid var(--line); }
 .head p { color: var(--quiet); font-size: 12.5px; }
+.head select { margin-left: auto; min-width: 0; max-width: min(100%, 320px); }
 .head .count { margin-left: auto; }
 .scroll { max-height: 420px; overflow: auto; }
 #operations .scroll { max-height: 720px; }
@@ -99,7 +100,8 @@ thead button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2
 [aria-sort='ascending'] button::after { content: ' ↑'; }
 .name { display: block; font-weight: 600; overflow-wrap: anywhere; }
 th .name { min-width: 92px; }
-#breakers .name { min-width: 150px; }
+#breakers .name, #configuration .name { min-width: 150px; }
+#configuration td { overflow-wrap: anywhere; }
 .sub { display: block; color: var(--quiet); font-size: 12.5px; font-weight: 400; overflow-wrap: anywhere; }
 .bad { color: var(--bad); font-weight: 650; }
 .zero { color: var(--quiet); }

@@ -1,4 +1,5 @@
 import { advisor } from './advisor.js';
+import { configuration } from './configuration.js';
 import { fleet } from './fleet.js';
 import { chaos, errors, transitions } from './lists.js';
 import { live } from './live.js';
@@ -15,5 +16,5 @@ import { trends } from './trends.js';
  */
 export const script = `(function () {
 'use strict';
-${[tools, trends, table, operations, breakers, bulkheads, panels, transitions, errors, chaos, fleet, advisor, live].join('\n')}
+${[tools, trends, table, operations, breakers, bulkheads, panels, transitions, errors, configuration, chaos, fleet, advisor, live].join('\n')}
 })();`;

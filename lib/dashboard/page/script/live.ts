@@ -68,6 +68,8 @@ function receive(event) {
   updateFleet(frame);
   if (frame.chaos) updateChaos(frame.chaos);
   if (frame.advice) updateAdvice(frame.advice);
+  if (frame.operations) offerOperations();
+  if (frame.reconfigurations) updateActions(frame.reconfigurations);
   if (frame.errors) errors.update(frame.errors);
   if (frame.transitions) {
     transitions.update(frame.transitions);
@@ -79,7 +81,7 @@ function receive(event) {
 
 byId('filter').addEventListener('input', function (event) {
   query = event.target.value.trim().toLowerCase();
-  [operations, breakers, bulkheads, transitions, errors, advice].concat(policies || [], Array.from(panels.values())).forEach(function (each) { each.filter(); });
+  [operations, breakers, bulkheads, transitions, errors, settings, actions, advice].concat(policies || [], Array.from(panels.values())).forEach(function (each) { each.filter(); });
 });
 
 function ask(heading, text, action, then, where) {

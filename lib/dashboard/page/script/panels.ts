@@ -115,7 +115,7 @@ function panelTable(member, rows) {
   var heading = make('div', { class: 'head' }, [make('h2', { id: id + '-heading' }, [known.title]), make('p', {}, [known.note]),
     make('p', { class: 'count', id: id + '-count' })]);
   var body = make('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-labelledby': id + '-heading', id: id + '-body' });
-  byId('errors').before(make('section', { class: KNOWN[member] ? 'panel half' : 'panel', id: id, 'aria-labelledby': id + '-heading' }, [heading, body]));
+  byId('configuration').before(make('section', { class: KNOWN[member] ? 'panel half' : 'panel', id: id, 'aria-labelledby': id + '-heading' }, [heading, body]));
   var columns = known.columns();
   return new Table(id, known.title, columns, columns[1].value ? 1 : 0, '', function (row) { return (row.title || '') + ' ' + row.name; });
 }
