@@ -249,6 +249,7 @@ describe('The page in a browser', () => {
         'Configuration',
         'Changes at run time',
         'Recent errors',
+        'Advice',
       ],
     );
     const table = page.getByRole('table', { name: 'Operations' });
