@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { RetryBudget } from '../../lib/retry/retry-budget.js';
 
@@ -139,5 +139,38 @@ describe('a retry budget', () => {
     const budget = new RetryBudget('b', { ratio: 0.5, minRetriesPerSecond: 0, windowMs: 1_000 });
     for (let at = 0; at < 1_000; at += 10) budget.recordFirstAttempt(at);
     expect(budget.tryRetry(5_000)).toBe(false);
+  });
+
+  it('keeps what was spent where it is given other options', () => {
+    jest.useFakeTimers({ now: 0 });
+    const budget = new RetryBudget('b', { ratio: 0, minRetriesPerSecond: 1, windowMs: 10_000 });
+    const spend = () => {
+      let spent = 0;
+      while (spent < 1_000 && budget.tryRetry(performance.now())) spent++;
+      return spent;
+    };
+    expect(spend()).toBe(5);
+    budget.change({ ratio: 0, minRetriesPerSecond: 4, windowMs: 10_000 });
+    expect(budget.options).toMatchObject({ minRetriesPerSecond: 4 });
+    expect(spend()).toBe(15); // half of the new floor at once, all in all
+    budget.change({ ratio: 0, minRetriesPerSecond: 4, windowMs: 20_000 });
+    expect(spend()).toBe(20);
+    budget.change({ ratio: 0, minRetriesPerSecond: 1, windowMs: 10_000 });
+    expect(spend()).toBe(0);
+    jest.setSystemTime(12_000);
+    jest.useRealTimers();
+  });
+
+  it('has the part of its first attempts that is of a shorter window', () => {
+    jest.useFakeTimers({ now: 0 });
+    const budget = new RetryBudget('b', { ratio: 1, minRetriesPerSecond: 0, windowMs: 10_000 });
+    for (let call = 0; call < 100; call++) budget.recordFirstAttempt(0);
+    budget.change({ ratio: 1, minRetriesPerSecond: 0, windowMs: 1_000 });
+    let spent = 0;
+    while (spent < 1_000 && budget.tryRetry(0)) spent++;
+    expect(spent).toBeLessThanOrEqual(10);
+    expect(() => budget.change({ shared: true })).toThrow(/shared/);
+    expect(budget.options.windowMs).toBe(1_000);
+    jest.useRealTimers();
   });
 });
