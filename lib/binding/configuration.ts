@@ -106,11 +106,11 @@ function liveOptionsOf(
   { overrides, overridesFromEnv: isFromEnv }: ResilienceModuleOptions,
   catalog: PolicyCatalog,
   operations: () => readonly Operation[],
-  { events }: Configuration['telemetry'],
+  telemetry: Configuration['telemetry'],
   shedding: LiveShedding,
   fleet: Membership | undefined,
 ): LiveOptions {
-  const log = new OverridesLog(events);
+  const log = new OverridesLog(telemetry);
   const live = new LiveOptions(catalog, operations, log, shedding, fleet?.orders);
   if (overrides !== undefined) live.begin('overrides', 'overrides', overrides);
   const fromEnv = isFromEnv ? overridesFromEnv() : undefined;

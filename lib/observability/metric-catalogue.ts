@@ -1,6 +1,7 @@
 import { CHAOS_METRICS } from '../chaos/chaos.telemetry.js';
 import type { Metrics } from '../common/metrics.js';
 import { FLEET_METRICS } from '../fleet/fleet.telemetry.js';
+import { OVERRIDES_METRICS } from '../overrides/overrides.telemetry.js';
 import { SHEDDING_METRICS } from '../shedding/shedding.telemetry.js';
 import { SHADOW_METRICS } from '../stage/shadow.telemetry.js';
 import { STAGES } from '../stages.js';
@@ -40,4 +41,5 @@ export const METRICS: Metrics = Object.assign(
   FLEET_METRICS,
   SHADOW_METRICS,
   SHEDDING_METRICS,
+  OVERRIDES_METRICS,
 );

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { display } from '../common/configuration.error.js';
+import type { MetricsRecorder } from '../common/metrics.js';
 import { timestamp } from '../common/timestamp.js';
 import { describeError } from '../observability/error-record.js';
 import { Guard } from '../observability/guard.js';
@@ -14,14 +15,20 @@ export class OverridesLog {
   private readonly logger = new Logger('ResilienceModule');
   private readonly guard = new Guard('The logger of ResilienceModule');
 
-  constructor(private readonly events: { emit(event: OverridesEvent): void }) {}
+  constructor(
+    private readonly reports: {
+      readonly events: { emit(event: OverridesEvent): void };
+      readonly metrics: Pick<MetricsRecorder, 'increment'>;
+    },
+  ) {}
 
   /** @param reason with the place and what is allowed there */
   refused(by: string, reason: string): void {
     const message = `Options from ${by} are refused, and those before stay in force: ${reason}`;
     const record = { event: 'reconfigure_refused', message, by, timestamp: timestamp() };
     this.guard.run(() => this.logger.error(record));
-    this.events.emit({ type: 'reconfigure-refused', by, reason });
+    this.reports.metrics.increment('reconfigure.refused');
+    this.reports.events.emit({ type: 'reconfigure-refused', by, reason });
   }
 
   /** @param failure by which `changes` has ended, where it did not complete */
@@ -31,7 +38,7 @@ export class OverridesLog {
     const message = `The Observable of changes has ${how}; what it said last stays in force`;
     const record = { event: 'changes_ended', message, timestamp: timestamp() };
     this.guard.run(() => this.logger.warn(record));
-    this.events.emit({ type: 'changes-ended', ...failure });
+    this.reports.events.emit({ type: 'changes-ended', ...failure });
   }
 
   /** @param given nothing is told where there are none */
@@ -45,7 +52,8 @@ export class OverridesLog {
     const said = by === undefined ? { changes } : { by, changes };
     const record = { event: 'reconfigured', message, ...said, timestamp: timestamp() };
     this.guard.run(() => this.logger.warn(record));
-    this.events.emit({ type: 'reconfigured', ...said });
+    this.reports.metrics.increment('reconfigured.total');
+    this.reports.events.emit({ type: 'reconfigured', ...said });
   }
 }
 

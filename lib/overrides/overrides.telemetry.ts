@@ -1,3 +1,5 @@
+import type { Metrics } from '../common/metrics.js';
+
 /** An option that is another one now. */
 export interface OptionChange {
   /** As overrides say it: `operations.PaymentsClient.charge.retry.maxAttempts`. */
@@ -32,3 +34,16 @@ export interface ChangesEndedEvent {
 }
 
 export type OverridesEvent = ReconfiguredEvent | ReconfigureRefusedEvent | ChangesEndedEvent;
+
+export const OVERRIDES_METRICS: Metrics = {
+  'reconfigured.total': {
+    kind: 'counter',
+    help: 'How often options were changed while the application ran.',
+    labels: [],
+  },
+  'reconfigure.refused': {
+    kind: 'counter',
+    help: 'How often options from changes or from the fleet were refused, so that those before stayed in force.',
+    labels: [],
+  },
+};

@@ -177,7 +177,7 @@ describe('The Grafana dashboard', () => {
       'Retries and timeouts',
       'Errors and fallbacks',
       'Fleet',
-      'Tried and injected',
+      'Changed, tried and injected',
     ]);
     const taken = new Set<string>();
     const ids = new Set(dashboard.panels.map(({ id }) => id));

@@ -38,6 +38,7 @@ const EXPECTED: Record<string, { about: Record<string, string>; ofBlip?: 'fires'
   ResilienceFleetUnreachable: { about: { instance: 'a' } },
   ResilienceFleetRefused: { about: { job: 'shop' }, ofBlip: 'fires' },
   ResilienceChaosActive: { about: { operation: 'Shop.chaotic', effect: 'error' }, ofBlip: 'fires' },
+  ResilienceReconfigureRefused: { about: { instance: 'a' }, ofBlip: 'fires' },
   ResilienceShadowWouldReject: { about: { stage: 'bulkhead', name: 'tried' } },
   ResilienceLabelsOverflow: { about: { job: 'shop' } },
 };

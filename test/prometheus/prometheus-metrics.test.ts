@@ -387,6 +387,8 @@ describe('PrometheusMetrics', () => {
       resilience_shadow_opened_total: 'counter',
       resilience_hedges_won_total: 'counter',
       resilience_shadow_rejected_total: 'counter',
+      resilience_reconfigured_total: 'counter',
+      resilience_reconfigure_refused_total: 'counter',
       resilience_shadow_timeout_total: 'counter',
       resilience_shedding_event_loop_delay_milliseconds: 'gauge',
       resilience_shedding_in_flight: 'gauge',

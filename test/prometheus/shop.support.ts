@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
+import { Subject } from 'rxjs';
 import { READY } from '../../lib/binding/policy-providers.js';
 import type { ResilienceRuntime } from '../../lib/binding/runtime.js';
 import {
@@ -12,6 +13,7 @@ import {
   type FleetMember,
   Hedge,
   RateLimit,
+  type ResilienceOverrides,
   Retry,
   Timeout,
   Upstream,
@@ -44,7 +46,7 @@ export const MOMENTS = {
 };
 
 /** How all that the shop depends on stands. */
-const world = { isTroubled: false, minute: 0, errors: 0 };
+const world = { isTroubled: false, minute: 0, errors: 0, quotes: 0 };
 
 const after = (ms: number) => new Promise<unknown>((resolve) => setTimeout(resolve, ms));
 const down = () => Promise.reject(new Error('down'));
@@ -141,7 +143,7 @@ class Shop {
 
   @Hedge(50)
   async quote(): Promise<unknown> {
-    return unless(() => after(200));
+    return unless(() => after(++world.quotes % 2 === 0 ? 0 : 200));
   }
 
   @Coalesce({ key: () => 'all' })
@@ -177,6 +179,7 @@ class Shop {
 export async function tell(endsAt: number): Promise<Scrape[]> {
   const prometheus = new PrometheusMetrics({ maxLabelValues: 60 });
   const hub = new MemoryFleet();
+  const changes = new Subject<ResilienceOverrides>();
   let member: FleetMember | undefined;
   const fleet = {
     link(of: FleetMember) {
@@ -189,6 +192,7 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
       metrics: prometheus,
       fleet,
       chaos: {},
+      changes,
       inbound: { shedding: { maxInFlight: 4 } },
       breakers: { payments: { failureThreshold: 3, timeoutMs: MINUTE } },
       bulkheads: {
@@ -216,6 +220,7 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
         (minute >= MOMENTS.quiet && minute < MOMENTS.blip) ||
         (minute >= MOMENTS.afterBlip && minute < MOMENTS.outage);
       if (isTroubled !== world.isTroubled) {
+        changes.next({ breakers: { payments: { timeoutMs: isTroubled ? 50_000 : MINUTE } } });
         if (isTroubled) chaos.add({ operations: 'Shop.chaotic', error: true });
         else chaos.stopAll();
         for (let request = 0; request < 4; request++)
@@ -226,6 +231,8 @@ export async function tell(endsAt: number): Promise<Scrape[]> {
           else void link.mend();
       }
       Object.assign(world, { isTroubled, minute });
+      if (isTroubled && minute % 2 === 0)
+        changes.next({ breakers: { payments: { timeoutMs: -1 } } });
       if (isTroubled) {
         member?.refused('a message');
         member?.unanswered();
