@@ -114,6 +114,8 @@ describe('The configuration in a browser', () => {
       { by: 'anna' },
     );
     await cell('maxAttempts').getByText('1', { exact: true }).waitFor();
+    expect(await visit.row('maxAttempts', 'Configuration').textContent()).toMatch(/run time$/);
+    expect(await visit.row('jitter', 'Configuration').textContent()).toMatch(/default$/);
     const change = page.locator('#actions').getByRole('listitem');
     expect(await change.innerText()).toMatch(
       /^anna\s+[\d:]+\s+operations\.Bank\.pay\.retry\.maxAttempts: 2 → 1$/,
