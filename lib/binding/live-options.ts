@@ -1,4 +1,5 @@
 import type { Observable, Unsubscribable } from 'rxjs';
+import { WeakList } from '../common/weak-list.js';
 import type { Orders } from '../fleet/orders.js';
 import type { Order } from '../fleet/shared-register.js';
 import { describeError } from '../observability/error-record.js';
@@ -55,6 +56,8 @@ export class LiveOptions {
   private readonly told = new Set<string>();
   /** All classes are known that are there at boot. */
   private isBooted = false;
+  /** Policies that calls may still be in, though no new ones go through them. */
+  private readonly retired = new Map<string, WeakList<object>>();
   inForce = OverridesInForce.NONE;
 
   /** @param operations those that there are */
@@ -161,7 +164,7 @@ export class LiveOptions {
   adopt({ blueprint, pipeline }: Pick<Operation, 'blueprint' | 'pipeline'>): void {
     if (this.inForce.isEmpty) return;
     const proposal = blueprint.propose(this.inForce);
-    apply(pipeline, proposal);
+    this.replan(pipeline, proposal);
     for (const stage of this.catalog.stages) {
       const own = blueprint.policyOf(stage) as NamedPolicy | undefined;
       if (stage.instances === undefined || own?.name !== blueprint.target.operation) continue;
@@ -178,6 +181,12 @@ export class LiveOptions {
   settle(): void {
     if (!this.inForce.isEmpty) this.apply(this.propose(this.inForce), this.inForce);
     for (const [name, order] of [...this.pending]) this.obey(name, order);
+  }
+
+  /** The application has ended: nothing that is used no more keeps the process alive. */
+  ended(): void {
+    for (const { name, ended } of this.catalog.stages)
+      for (const policy of this.retired.get(name) ?? []) ended?.(policy);
   }
 
   /** @param news what has just been said, whose names are looked at */
@@ -239,7 +248,25 @@ export class LiveOptions {
   private apply({ instances, operations }: Proposal, inForce: OverridesInForce): void {
     this.inForce = inForce;
     for (const { change } of instances) change.apply();
-    for (const { operation, proposal } of operations) apply(operation.pipeline, proposal);
+    for (const { operation, proposal } of operations) this.replan(operation.pipeline, proposal);
+  }
+
+  /** Where nothing is another, calls go on by the same plan. */
+  private replan(pipeline: Operation['pipeline'], { stages, keep }: StagesProposal): void {
+    keep();
+    const before = pipeline.plan.stages;
+    if (isSameStages(before, stages)) return;
+    for (const [stage, policy] of Object.entries(before))
+      if (typeof policy === 'object' && policy !== stages[stage])
+        this.retire(stage, policy as object);
+    pipeline.plan = pipeline.plan.with(stages);
+  }
+
+  private retire(stage: string, policy: object): void {
+    const retired = this.retired.get(stage) ?? new WeakList<object>();
+    this.retired.set(stage, retired);
+    retired.delete(policy);
+    retired.add(policy);
   }
 
   private changesIn({ instances, operations }: Proposal): OptionChange[] {
@@ -279,12 +306,6 @@ export class LiveOptions {
 
 function inForceOf(sources: ReadonlyMap<SourceName, OverrideSource>): OverridesInForce {
   return new OverridesInForce(SOURCES.flatMap((name) => sources.get(name) ?? []));
-}
-
-/** Where nothing is another, calls go on by the same plan. */
-function apply(pipeline: Operation['pipeline'], { stages, keep }: StagesProposal): void {
-  keep();
-  if (!isSameStages(pipeline.plan.stages, stages)) pipeline.plan = pipeline.plan.with(stages);
 }
 
 function isSameStages(one: object, other: object): boolean {

@@ -139,6 +139,7 @@ export class ResilienceRuntime implements Configuration {
       }
     this.shedding.end();
     this.telemetry.sheddingLog.close();
+    this.live.ended();
     this.telemetry.tracker.closeLog();
     this.telemetry.circuitLog.close();
     await this.telemetry.alerts.flush(); // the last ones may be those that matter
