@@ -32,8 +32,8 @@ export class Memory {
   private readonly alarm = new Alarm(() => void this.saveAndGoOn());
   private learnt: () => Iterable<Learnt> = () => [];
   private saving: Promise<void> = Promise.resolve();
-  /** What is in the store, and since when. */
-  private saved: readonly Learnt[] = [];
+  /** What is in the store, and since when; `undefined` where that is not of now, though there is nothing new. */
+  private saved: readonly Learnt[] | undefined = undefined;
   private savedAt = now();
   private isEnded = false;
 
@@ -52,6 +52,7 @@ export class Memory {
       const since = new Since(now());
       for (const each of learntIn(loaded, Date.now()))
         this.waiting.set(idOf(each), { ...each, since });
+      if (this.waiting.size === 0) this.saved = [];
     } catch (error) {
       this.warnOfLoad(error);
     }

@@ -69,6 +69,29 @@ async function letPass(ms: number): Promise<void> {
 }
 
 describe('An application that is restarted', () => {
+  it('goes on with a breaker that was open, for as long as it would have been, and probes then', async () => {
+    const first = await start();
+    for (let call = 0; call < 2; call++)
+      await first.app
+        .get(Shop)
+        .pay(true)
+        .catch(() => undefined);
+    await first.app.close();
+
+    await letPass(20_000);
+    const second = await start();
+    expect(breakerOf(second).getState()).toBe(CircuitState.OPEN);
+    await expect(second.app.get(Shop).pay(false)).rejects.toThrow('is open');
+    await second.app.close();
+
+    await letPass(45_000);
+    const third = await start();
+    expect(await third.app.get(Shop).pay(false)).toBe('paid');
+    expect(breakerOf(third).getState()).toBe(CircuitState.CLOSED);
+    await third.app.close();
+    expect(breakerOf(await start()).getState()).toBe(CircuitState.CLOSED);
+  });
+
   it('knows how much of a limit is used, also of those by key, and what has come back meanwhile', async () => {
     const first = await start();
     const calls = [first.app.get(Shop).map(), first.app.get(Shop).map()];
