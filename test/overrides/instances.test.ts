@@ -273,3 +273,28 @@ describe('What stands for a breaker in a test', () => {
     await module.close();
   });
 });
+
+describe('The shedding of the whole server', () => {
+  it('goes by overrides, is off with the library, and is then as it was', async () => {
+    const shedding = await boot({ inbound: { shedding: { maxInFlight: 10 } } });
+    const events: ResilienceEvent[] = [];
+    shedding.events.events$.subscribe((event) => events.push(event));
+    const { reconfigure } = shedding.module.get(ResilienceService);
+    const say = reconfigure.bind(shedding.module.get(ResilienceService));
+    say({ inbound: { shedding: { maxInFlight: 5 } } });
+    say({ mode: 'shadow' });
+    say({ enabled: false });
+    say({ enabled: null, mode: null, inbound: null });
+    expect(() => say({ inbound: { shedding: { minInFlight: 5 } } })).toThrow(
+      'ResilienceService.reconfigure().inbound.shedding.minInFlight: is 5 without adaptive',
+    );
+    const place = (option: string) => `inbound.shedding.${option}`;
+    const changes = events.map((event) => (event as { changes?: unknown }).changes);
+    expect(changes).toMatchObject([
+      [{ place: place('maxInFlight'), from: 10, to: 5 }],
+      [{ place: place('mode'), from: 'enforce', to: 'shadow' }],
+      expect.arrayContaining([{ place: place('enabled'), from: undefined, to: false }]),
+      expect.arrayContaining([{ place: place('maxInFlight'), from: undefined, to: 10 }]),
+    ]);
+  });
+});

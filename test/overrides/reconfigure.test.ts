@@ -137,6 +137,15 @@ describe('An application that is reconfigured', () => {
     expect(payments.calls).toBe(2);
   });
 
+  it('lets timeouts find out in shadow mode whom they would cut', () => {
+    const described = () =>
+      service.describe().find(({ operation }) => operation === 'Payments.hang')?.stages.timeout;
+    service.reconfigure({ mode: 'shadow' });
+    expect(described()).toEqual({ timeoutMs: 1_000, mode: 'shadow' });
+    service.reconfigure({ all: { timeout: { mode: 'enforce' } } });
+    expect(described()).toEqual({ timeoutMs: 1_000 });
+  });
+
   it('gives one operation a timeout that had none', async () => {
     service.reconfigure({ operations: { 'Payments.charge': { timeout: { totalMs: 700 } } } });
     const [charge] = service.describe();
