@@ -1,6 +1,6 @@
 import { Controller, type Type, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
-import { ResilienceConfigurationError } from '../index.js';
+import { NeverShed, ResilienceConfigurationError } from '../index.js';
 import type { Mount } from './access.options.js';
 import { AllowedHosts } from './allowed-hosts.js';
 
@@ -19,6 +19,7 @@ export function mounted<C extends Type<object>>(
   // Decorators apply from the bottom up, and guards run in the order in which they come.
   if (guard !== undefined) UseGuards(guard)(controller);
   if (allowedHosts !== undefined) UseGuards(new AllowedHosts(allowedHosts))(controller);
+  NeverShed()(controller); // it is looked at in an overload
   Reflect.defineMetadata(MOUNTED_AT, path, controller);
   Reflect.defineMetadata(SWAGGER_EXCLUDES, [true], controller);
   return controller;

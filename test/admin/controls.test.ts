@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type ExecutionContext, UnauthorizedException } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, UnauthorizedException } from '@nestjs/common';
 import { nameOf } from '../../lib/admin/who.js';
 import { Chaos, CircuitBreakerRegistry, ResilienceEvents } from '../../lib/index.js';
 import { closeAll } from '../binding/support.js';
@@ -227,6 +227,29 @@ describe.each<Adapter>(['express', 'fastify'])('What the API on %s is told', (ad
     const admin = await start(adapter, {}, { options: { bodyParser: false } });
     const { status } = await admin.tell('POST', '/chaos', { operations: '*', latencyMs: 1 });
     expect([status, admin.app.get(Chaos).isOn]).toEqual([200, true]);
+  });
+
+  it('is answered however overloaded the server is', async () => {
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    @Controller('slow')
+    class SlowController {
+      @Get()
+      async wait() {
+        await ended;
+      }
+    }
+    const resilience = { breakers: BREAKERS, inbound: { shedding: { maxInFlight: 1 } } };
+    const settings = { resilience, controllers: [SlowController] };
+    const admin = await start(adapter, {}, settings);
+    const asked = Array.from({ length: 3 }, () => admin.fetch('/slow'));
+    expect((await Promise.race(asked)).status).toBe(503);
+    expect((await admin.get('/policies')).status).toBe(200);
+    expect((await admin.tell('POST', '/breakers/payments/open')).status).toBe(204);
+    end();
+    await Promise.all(asked);
   });
 
   it('fails without telling why to who asks', async () => {
