@@ -6,6 +6,7 @@ import {
   type Fleet,
   InMemoryMetrics,
   ResilienceModule,
+  type ResilienceModuleOptions,
 } from 'nestjs-bulwark';
 import { ResilienceDashboardModule } from 'nestjs-bulwark/dashboard';
 import { PrometheusMetrics } from 'nestjs-bulwark/prometheus';
@@ -27,13 +28,22 @@ export interface ProtectionOptions {
   fleet?: Fleet | undefined;
   /** Those of this process, which get a switchboard. */
   upstreams?: Upstreams;
+  /** @default those of the sample */
+  resilience?: ResilienceModuleOptions;
 }
 
 @Module({})
 export class AppModule {
   static protected(
     urls: UpstreamUrls,
-    { alerts, logErrors, chaos, fleet, upstreams }: ProtectionOptions,
+    {
+      alerts,
+      logErrors,
+      chaos,
+      fleet,
+      upstreams,
+      resilience = resilienceOptions(alerts, logErrors, fleet),
+    }: ProtectionOptions,
   ): DynamicModule {
     const prometheus = new PrometheusMetrics();
     return {
@@ -41,7 +51,7 @@ export class AppModule {
       imports: [
         TerminusModule,
         ResilienceModule.forRoot({
-          ...resilienceOptions(alerts, logErrors, fleet),
+          ...resilience,
           metrics: [new InMemoryMetrics(), prometheus],
           ...(chaos && { chaos }),
         }),

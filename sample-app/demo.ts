@@ -6,11 +6,13 @@ import { liveView } from './demo/live-view.js';
 import { openShop } from './demo/open-shop.js';
 import { play } from './demo/play.js';
 import { brokenPromises, type Result, ROWS, table } from './demo/report.js';
-import { lengthOf, SCRIPT } from './demo/script.js';
+import { lengthOf, REHEARSAL, SCRIPT } from './demo/script.js';
 import { ShopOnTrial } from './demo/shop-on-trial.js';
 import { LiveBlock, paint } from './demo/terminal.js';
+import { openWatchingShop } from './demo/watching-shop.js';
 
 const REQUESTS_PER_SECOND = 40;
+const REHEARSAL_PER_SECOND = 100;
 
 const live = new LiveBlock();
 const alerts: AlertChannel = {
@@ -24,39 +26,56 @@ const shops = [
   ),
   await ShopOnTrial.open('unprotected', (urls) => openShop(AppModule.unprotected(urls))),
 ] as const;
+const advised = await ShopOnTrial.open('advised', (urls) => openWatchingShop(urls, [alerts]));
 
 console.log(
-  `Two equal shops, the same customers, the same outage: ${lengthOf(SCRIPT)} seconds.\n` +
-    'Only the first has its protections switched on.\n',
+  `A shop that nobody has tuned watches a rehearsal, in shadow mode: ${lengthOf(REHEARSAL)} seconds.\n`,
 );
 await play({
+  script: REHEARSAL,
+  shops: [advised],
+  requestsPerSecond: REHEARSAL_PER_SECOND,
+  live,
+  view: () => liveView([advised]),
+});
+const advice = advised.shop.followAdvice();
+advised.beginAnew();
+console.log(`It follows the advice that it has from that, and enforces it:\n`);
+for (const line of advice) console.log(`  ${line}`);
+
+console.log(
+  `\nThree equal shops, the same customers, the same outage: ${lengthOf(SCRIPT)} seconds.\n` +
+    'The first has its protections switched on, the second has none, the third goes by the advice.\n',
+);
+const all = [...shops, advised];
+await play({
   script: SCRIPT,
-  shops,
+  shops: all,
   requestsPerSecond: REQUESTS_PER_SECOND,
   live,
-  view: () => liveView(...shops),
+  view: () => liveView(all),
 });
-const results = [await judge(shops[0]), await judge(shops[1])] as const;
+const results = await Promise.all(all.map(judge));
 console.log(`\n${table(ROWS, results)}\n`);
 conclude();
-await Promise.all(shops.map((shop) => shop.close()));
+await Promise.all(all.map((shop) => shop.close()));
 
 async function judge(shop: ShopOnTrial): Promise<Result> {
   return { shop, audit: await auditOnceSettled(shop) };
 }
 
 function conclude(): void {
-  const [protectedResult, unprotectedResult] = results;
-  const broken = brokenPromises(protectedResult);
-  if (broken.length > 0) {
-    process.exitCode = 1;
-    for (const promise of broken) console.error(paint('red', `The protected shop: ${promise}`));
-    return;
-  }
-  const { accepted } = protectedResult.audit;
+  const [protectedResult, unprotectedResult, advisedResult] = results as [Result, Result, Result];
+  for (const result of [protectedResult, advisedResult])
+    for (const promise of brokenPromises(result)) {
+      process.exitCode = 1;
+      console.error(paint('red', `${result.shop.label}: ${promise}`));
+    }
+  if (process.exitCode === 1) return;
+  const saved = protectedResult.audit.accepted;
   const lost = unprotectedResult.shop.tally.failures('order').length;
   console.log(
-    paint('green', `The protected shop saved all ${accepted} orders, each charged exactly once.`) +
-      `\nThe unprotected shop lost ${lost}.`,
+    paint('green', `The protected shop saved all ${saved} orders, each charged exactly once.`) +
+      `\nSo did the advised one (${advisedResult.audit.accepted}). The unprotected shop lost ${lost}.`,
   );
 }

@@ -42,3 +42,21 @@ export function resilienceOptions(
     alertIntervalMs: 5_000,
   };
 }
+
+/** The same before anybody has tuned anything: whatever is allowed to run is let, and nothing is cut or rejected yet. */
+export function untunedOptions(alerts: AlertChannel[]): ResilienceModuleOptions {
+  const { retries, services } = resilienceOptions(alerts, false);
+  const { recommendations } = services ?? {};
+  return {
+    defaults: { mode: 'shadow' },
+    advisor: true,
+    breakers: { payments: { timeoutMs: 1_000 }, recommendations: { timeoutMs: 1_000 } },
+    bulkheads: { payments: { maxConcurrent: 500 } },
+    retries: { ...retries },
+    timeouts: { payments: { client: 5_000, gateway: 10_000, service: 30_000 } },
+    services: { recommendations: { ...recommendations, timeoutMs: 5_000 } },
+    errorTracker: { log: false },
+    alerts,
+    alertIntervalMs: 5_000,
+  };
+}

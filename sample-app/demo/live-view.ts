@@ -1,21 +1,24 @@
 import type { ShopOnTrial } from './shop-on-trial.js';
 import { paint } from './terminal.js';
 
+/** Of the labels. */
+const WIDTH = 13;
+
 interface Health {
   readonly breakers: Record<string, { state: string }>;
   readonly queuedCharges: number;
 }
 
-/** How the two shops are doing. */
-export async function liveView(
-  protectedShop: ShopOnTrial,
-  unprotectedShop: ShopOnTrial,
-): Promise<string[]> {
-  return [
-    `  protected    ${outcomes(protectedShop)}`,
-    `               ${await state(protectedShop)}`,
-    `  unprotected  ${outcomes(unprotectedShop)}`,
-  ];
+/** How the shops are doing; those that have breakers say how these are. */
+export async function liveView(shops: readonly ShopOnTrial[]): Promise<string[]> {
+  const lines = await Promise.all(
+    shops.map(async (shop) => {
+      const states = await state(shop);
+      const head = `  ${shop.label.padEnd(WIDTH)}${outcomes(shop)}`;
+      return states === undefined ? [head] : [head, `  ${''.padEnd(WIDTH)}${states}`];
+    }),
+  );
+  return lines.flat();
 }
 
 export function outcomes({ tally }: ShopOnTrial): string {
@@ -27,9 +30,11 @@ export function outcomes({ tally }: ShopOnTrial): string {
   ].join(' ');
 }
 
-/** As the shop itself reports it. */
-async function state({ shop }: ShopOnTrial): Promise<string> {
-  const response = await fetch(`${shop.urls[0]}/health`);
+/** As the shop itself reports it, if it does. */
+async function state({ shop }: ShopOnTrial): Promise<string | undefined> {
+  const response = await fetch(`${shop.urls[0]}/health`).catch(() => undefined);
+  if (response === undefined) return paint('yellow', 'too busy to say how it is');
+  if (response.status === 404) return undefined;
   const { breakers, queuedCharges } = (await response.json()) as Health;
   const states = Object.entries(breakers).map(
     ([name, { state }]) => `${name} ${paint(state === 'CLOSED' ? 'green' : 'red', state)}`,

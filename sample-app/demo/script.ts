@@ -15,6 +15,14 @@ export const SCRIPT: readonly Phase[] = [
   { title: 'recovery', seconds: 5, faults: {} },
 ];
 
+/** The same outage, for a shop that only watches. It learns what is usual from so many customers. */
+export const REHEARSAL: readonly Phase[] = [
+  { title: 'healthy', seconds: 8, faults: {} },
+  { title: 'recommendations hang', seconds: 3, faults: { recommendations: 'hang' } },
+  { title: 'payments down', seconds: 3, faults: { payments: 'unavailable' } },
+  { title: 'recovery', seconds: 3, faults: {} },
+];
+
 export function lengthOf(script: readonly Phase[]): number {
   return script.reduce((total, { seconds }) => total + seconds, 0);
 }

@@ -18,7 +18,7 @@ export interface OpenShop {
 
 /** A shop with upstreams of its own, on real sockets, and the record of how it served. */
 export class ShopOnTrial<Shop extends OpenShop = OpenShop> {
-  readonly tally = new Tally();
+  tally = new Tally();
   /** When each upstream that was broken became well again. */
   readonly healedAt = new Map<UpstreamName, number>();
   private served = 0;
@@ -35,6 +35,13 @@ export class ShopOnTrial<Shop extends OpenShop = OpenShop> {
   ): Promise<ShopOnTrial<Shop>> {
     const upstreams = await Upstreams.start();
     return new ShopOnTrial(label, upstreams, await open(upstreams.urls));
+  }
+
+  /** The record begins now: what was before was a rehearsal. */
+  beginAnew(): void {
+    this.tally = new Tally();
+    this.healedAt.clear();
+    for (const service of Object.values(this.upstreams.services)) service.countAnew();
   }
 
   async enter({ faults }: Phase): Promise<void> {

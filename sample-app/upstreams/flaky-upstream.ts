@@ -51,6 +51,12 @@ export class FlakyUpstream {
     return this.receivedBroken;
   }
 
+  /** Its calls are counted from now on. */
+  countAnew(): void {
+    this.received = 0;
+    this.receivedBroken = 0;
+  }
+
   async setFault(fault: Fault): Promise<void> {
     this.current = fault;
     if (fault === 'refuse') await this.close();
