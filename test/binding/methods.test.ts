@@ -673,6 +673,11 @@ describe('@Resilience', () => {
         circuitBreaker: expect.objectContaining({ name: 'shared', failureThreshold: 3 }),
         bulkhead: expect.objectContaining({ name: 'shared', maxConcurrent: 2 }),
       },
+      origins: {
+        retry: expect.objectContaining({ maxAttempts: 'module', factor: 'default' }),
+        circuitBreaker: expect.objectContaining({ failureThreshold: 'module' }),
+        bulkhead: expect.objectContaining({ maxConcurrent: 'module' }),
+      },
     });
   });
 
