@@ -362,6 +362,7 @@ describe('ResilienceModule.forRoot()', () => {
       operation: 'Service.none',
       kind: 'provider',
       upstream: 'api',
+      origins: {},
       stages: {},
     });
     expect(app.get(CircuitBreakerRegistry).get('named').options).toMatchObject({
@@ -796,7 +797,7 @@ describe('ResilienceService', () => {
     const { app } = await boot({ providers: [Payments], controllers: [Health] }, OPTIONS);
     const described = app.get(ResilienceService).describe();
     const gentle = expect.objectContaining({ maxAttempts: 2, baseDelayMs: 0, factor: 2 });
-    expect(described).toEqual([
+    expect(described.map(({ origins: _origins, ...shape }) => shape)).toEqual([
       {
         operation: 'Payments.charge',
         kind: 'provider',
@@ -835,6 +836,11 @@ describe('ResilienceService', () => {
         },
       },
     ]);
+    for (const { stages, origins } of described)
+      for (const [stage, options = {}] of Object.entries(stages)) {
+        const { name: _name, ...named } = options as { name?: string };
+        expect(Object.keys(origins[stage] ?? {})).toEqual(Object.keys(named));
+      }
     expect(() => JSON.stringify(described)).not.toThrow();
   });
 });
