@@ -45,7 +45,7 @@ export class HttpEdge {
       return;
     }
     const scope = new RequestScope(request as Sender, response, raw, this.inbound);
-    if (isJudged) scope.seat = shedding.enter(request as HttpRequest, raw);
+    if (isJudged) scope.seat = shedding.enter(raw);
     runInScope(scope, next);
   };
 
@@ -106,7 +106,8 @@ class HandlerEdge implements RouteEdge, Handling {
     }
     scope.answered();
     scope.end();
-    if (scope.seat !== undefined && openStreamOf(answer) !== undefined) scope.seat.leave();
+    if (scope.seat !== undefined && (scope.flows || openStreamOf(answer) !== undefined))
+      scope.seat.leave();
     return answer;
   }
 

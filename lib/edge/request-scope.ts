@@ -32,6 +32,11 @@ export class RequestScope extends ClientScope {
     return this.exchange.headersSent;
   }
 
+  /** Whether the answer has begun and is not at its end: what a handler that has ended leaves so is a stream. */
+  get flows(): boolean {
+    return this.exchange.headersSent && !this.exchange.isOver();
+  }
+
   /** What answers it is an event stream, which may never end. */
   sendEvents(): void {
     this.exchange.sendsEvents = true;

@@ -67,9 +67,8 @@ export class RequestShedding {
    * A request is let in, and is in flight until its response is over. One that becomes a connection of
    * WebSockets is not: nobody knows how long it stays.
    */
-  enter({ headers }: HttpRequest, response: RawResponse): Seat | undefined {
-    if (headers?.upgrade !== undefined) return undefined;
-    return new Seat(this.shedding, response);
+  enter(response: RawResponse): Seat | undefined {
+    return isUpgraded(response) ? undefined : new Seat(this.shedding, response);
   }
 
   private isProbe(url: string): boolean {
@@ -119,6 +118,11 @@ export class Seat {
     this.enteredAt = undefined;
     this.shedding.leave(at, end);
   }
+}
+
+/** As Node has decided. Clients offer other protocols by the header `Upgrade` also where nobody takes these up. */
+function isUpgraded({ req }: RawResponse): boolean {
+  return (req as { upgrade?: boolean } | undefined)?.upgrade === true;
 }
 
 export function criticalityBy(critical: boolean | undefined): RequestCriticality {

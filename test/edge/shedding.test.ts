@@ -1,4 +1,4 @@
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { jest } from '@jest/globals';
@@ -8,6 +8,7 @@ import {
   Get,
   type INestMicroservice,
   Post,
+  Res,
   Sse,
   StreamableFile,
   UseGuards,
@@ -94,6 +95,14 @@ class Shop {
   @Sse('events')
   events(): Observable<{ data: string }> {
     return NEVER.pipe(startWith({ data: 'first' }));
+  }
+
+  @Get('raw')
+  raw(@Res() given: ServerResponse | { raw: ServerResponse; hijack(): void }): void {
+    guard.asked++;
+    if ('hijack' in given) given.hijack();
+    const response = 'raw' in given ? given.raw : given;
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: first\n\n');
   }
 
   @Get('file')
@@ -297,7 +306,21 @@ describe.each([EXPRESS, FASTIFY])('An overloaded server on $name', (platform) =>
     const server = await serve(platform, FOUR);
     server.open('/events');
     server.open('/file');
-    await until(() => guard.asked === 2, 'the handlers');
+    server.open('/raw');
+    await until(() => guard.asked === 4, 'the handlers');
+    await until(() => server.inFlight() === 0, 'that nothing is in flight');
+  });
+
+  it('counts a request whose client offers another protocol that nobody takes up', async () => {
+    const server = await serve(platform, { maxInFlight: 1 });
+    const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c' };
+    const { port } = server.app.getHttpServer().address() as AddressInfo;
+    const offer = answerTo({ host: '127.0.0.1', port, path: '/hold', headers });
+    await until(() => begun === 1, 'the handler');
+    expect(server.inFlight()).toBe(1);
+    expect(await server.send('/items/7')).toMatchObject({ status: 503 });
+    held.open();
+    expect(await offer).toMatchObject({ status: 200, body: 'held' });
     await until(() => server.inFlight() === 0, 'that nothing is in flight');
   });
 
