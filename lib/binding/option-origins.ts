@@ -1,6 +1,7 @@
 import { type Layer, type Origin, type Origins, originsOf } from '../common/origin.js';
 import type { OverridesInForce, Target } from '../overrides/overrides-in-force.js';
-import { NamedCatalog, registeredOf } from '../stage/named-catalog.js';
+import { registeredOf } from '../stage/by-key.js';
+import { NamedCatalog } from '../stage/named-catalog.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import { usersOf } from './instance-users.js';

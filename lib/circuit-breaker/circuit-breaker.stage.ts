@@ -1,7 +1,7 @@
 import { fractionDoubt, mergeEither } from '../common/options.js';
 import { Registry } from '../common/registry.js';
 import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
-import { namedStage } from '../stage/named-catalog.js';
+import { namedStage } from '../stage/named-stage.js';
 import type { WouldRejectEvent } from '../stage/shadow.telemetry.js';
 import { BREAKERS, type FleetOrder, isBreakerOrder } from './breaker-orders.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';

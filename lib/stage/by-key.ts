@@ -1,4 +1,5 @@
 import { now } from '../common/clock.js';
+import type { Registered } from '../common/registry.js';
 import {
   type Admission,
   type AttemptStage,
@@ -135,4 +136,9 @@ export class ByKey<P extends NamedPolicy> implements AttemptStage {
       this.instances.exit(holder, attempt.scope === undefined ? holder.usedAt : now());
     }
   }
+}
+
+/** What is registered of what an operation goes through. */
+export function registeredOf<P extends NamedPolicy>(policy: P): Registered<P> {
+  return policy instanceof ByKey ? (policy.instances as Registered<P>) : policy;
 }

@@ -1,16 +1,11 @@
-import { isDeepStrictEqual } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics } from '../common/metrics.js';
-import { type Checker, checked, merge, nameOr } from '../common/options.js';
+import type { Checker } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { isKeyed, type Registered, type Registry } from '../common/registry.js';
-import type { Orders } from '../fleet/orders.js';
-import type { Order } from '../fleet/shared-register.js';
-import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
 import type { Learnt } from '../state/state-document.js';
 import type { AttemptStage } from './attempt-stage.js';
-import { ByKey } from './by-key.js';
-import { ALL, nameOf } from './key.js';
+import { ByKey, registeredOf } from './by-key.js';
 import {
   checkReference,
   isReference,
@@ -18,12 +13,14 @@ import {
   type KeyFunction,
   keyable,
   needingKey,
-  resolveKeyedOptions,
   splitKeyed,
 } from './keyed.options.js';
-import { type ChangedParts, KeyedInstances } from './keyed-instances.js';
-import { KeyedReports } from './keyed-metrics.js';
+import { KeyedInstances } from './keyed-instances.js';
+import { NamedChanges } from './named-changes.js';
 import { isInline, type NamedInstances, type NamedPolicy } from './named-instances.js';
+import { mergeKeyed, type NamedLayer, type Recipe } from './named-layers.js';
+import { NamedMaker } from './named-maker.js';
+import { NamedMemory } from './named-memory.js';
 import type { PolicyChange } from './policy-change.js';
 import type {
   InstanceOverrides,
@@ -32,27 +29,16 @@ import type {
   Said,
   StageApplication,
   StageCatalog,
-  StageDefinition,
 } from './stage-definition.js';
-import { unseen } from './stage-host.js';
-import type { StageTypes } from './stage-types.js';
-
-/** So many by key of a name are remembered, those that were used last. */
-const REMEMBERED_KEYS = 1_000;
 
 /** What an operation says: a name, by key where it says so, or the options of something of its own. */
 interface Picked<O extends object> {
   readonly name: string | undefined;
   /** Without the defaults, the lowest first. */
-  readonly layers: readonly LayerOf<Keyable<O>>[];
+  readonly layers: readonly NamedLayer<O>[];
 }
 
-interface LayerOf<O extends object> extends Layer {
-  readonly options: O;
-}
-
-/** What the options of an instance are made of, without what overrides say of itself. */
-type Recipe<O extends object> = (overrides: NamedOverrides) => readonly LayerOf<Keyable<O>>[];
+const NO_OVERRIDES: NamedOverrides = () => [];
 
 /** The catalog of a stage whose instances have names: an operation shares one, or has one of its own. */
 export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object = object>
@@ -66,13 +52,14 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   /** What operations use for all calls: it cannot be kept by key any more. */
   private readonly unkeyed = new Set<string>();
   private readonly recipes = new WeakMap<object, Recipe<O>>();
-  /** What instances go by since overrides have changed it. */
-  private readonly changed = new WeakMap<object, Keyable<O>>();
+  private readonly memory: NamedMemory<P>;
+  private readonly maker: NamedMaker<P, O>;
+  private readonly changes: NamedChanges<P, O>;
 
   constructor(
     readonly instances: NamedInstances<P, O>,
-    private readonly application: StageApplication,
-    private readonly metrics: Metrics = {},
+    application: StageApplication,
+    metrics: Metrics = {},
   ) {
     const { stage, title, section = stage, instead } = instances;
     this.check = keyable<O>((place, said) => instances.check(place, said));
@@ -82,11 +69,9 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       this.defaults = this.merge({ mode } as Keyable<object> as Keyable<O>, this.defaults);
     const onLeft = (name: string) => instances.left(name, application);
     this.registry = new instances.registry(title, section, onLeft, instead);
-    if (instances.orders !== undefined && this.orders !== undefined)
-      this.orders.on(section, {
-        knows: instances.orders.knows,
-        obey: (name, order) => this.obey(name, order),
-      });
+    this.memory = new NamedMemory(instances, application.memory);
+    this.maker = new NamedMaker(instances, application, this.registry, this.memory, metrics);
+    this.changes = new NamedChanges(instances, this.maker);
   }
 
   /** What a bundle says inline is shared under the bundle's name. */
@@ -109,7 +94,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     if (name === undefined) {
       this.refuseIdle(options, place);
       const own = this.merge(this.defaults, options); // each of which has been checked
-      const made = this.make(operation, own, place);
+      const made = this.maker.make(operation, own, place);
       this.recipes.set(made, (overrides) => [
         ...this.defaultsLayer(),
         ...this.pick({ ...said, overrides }).layers,
@@ -131,54 +116,20 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
 
   /** Who said the options of what an operation goes through, without what overrides say of it. */
   layersOf(policy: P, overrides: NamedOverrides): readonly Layer[] {
-    return this.recipes.get(registeredOf(policy))?.(overrides) ?? [];
+    return this.recipeOf(registeredOf(policy), overrides);
   }
 
   /** What stands for others, as in a test, is left alone. */
   propose(named: NamedOverrides, of: InstanceOverrides, only?: P): PolicyChange[] {
+    const { stage, section = stage } = this.instances;
     const entries = only === undefined ? this.registry.entries() : [registeredOf(only)];
     return entries
       .filter((entry) => !this.registry.isSubstituted(entry.name))
-      .flatMap((entry) => this.proposeOf(entry, named, of(entry.name, entry)) ?? []);
-  }
-
-  private proposeOf(
-    entry: Registered<P>,
-    named: NamedOverrides,
-    overrides: readonly Layer[],
-  ): PolicyChange | undefined {
-    const { instances } = this;
-    const layers = [...(this.recipes.get(entry)?.(named) ?? []), ...overrides];
-    const options = this.mergeLayers(layers as LayerOf<Keyable<O>>[]);
-    const before = this.changed.get(entry) ?? this.madeWith(entry);
-    if (isDeepStrictEqual(before, options)) return undefined;
-    const { stage, section = stage } = instances;
-    const place = overrides.at(-1)?.place ?? layers.at(-1)?.place ?? `${section}.${entry.name}`;
-    const [, own] = splitKeyed<O>(options);
-    Object.freeze(own);
-    const inForce = instances.resolve(place, instances.check(place, own));
-    const { options: from } = entry as unknown as { readonly options: object };
-    if (instances.isSharable)
-      checkSharedStays(place, (from as Shareable).shared, (inForce as Shareable).shared);
-    checkCanChange(instances, entry, place);
-    return {
-      place: `${section}.${entry.name}`,
-      from: { ...from },
-      to: inForce,
-      apply: () => {
-        this.changed.set(entry, options);
-        if (entry instanceof KeyedInstances)
-          entry.change(this.partsOf(entry.name, options), (policy) =>
-            instances.change?.(policy, own),
-          );
-        else instances.change?.(entry as P, own);
-      },
-    };
-  }
-
-  /** The options without the defaults of the library, as they were at boot. */
-  private madeWith(entry: Registered<P>): Keyable<O> {
-    return this.given.get(entry.name) ?? this.mergeLayers(this.recipes.get(entry)?.(NOTHING) ?? []);
+      .flatMap((entry) => {
+        const layers = [...this.recipeOf(entry, named), ...of(entry.name, entry)];
+        const place = layers.at(-1)?.place ?? `${section}.${entry.name}`;
+        return this.changes.propose(entry, this.madeWith(entry), layers, place) ?? [];
+      });
   }
 
   doubts(): string[] {
@@ -190,80 +141,22 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       ]);
   }
 
-  /** Of those for all calls, and then of those by key. */
   learnt(): Learnt[] {
-    const entries = this.registry.entries();
-    const alone = entries.filter((entry) => !isKeyed(entry)) as P[];
-    const byKey = entries.filter(isKeyed);
-    const keyed = byKey.flatMap((entry) => entry.policies().slice(-REMEMBERED_KEYS).reverse());
-    return [...alone, ...keyed].flatMap((policy) => this.learntBy(policy));
+    return this.memory.learnt(this.registry.entries());
   }
 
   recall(): void {
-    for (const policy of this.registry.list()) this.recalled(policy);
+    for (const policy of this.registry.list()) this.memory.recalled(policy);
   }
 
   ended(): void {
-    for (const entry of this.registry.entries()) this.end(entry);
+    for (const entry of this.registry.entries()) this.maker.end(entry);
   }
 
   shutdown(): void {
     for (const entry of this.registry.entries())
       if (entry instanceof KeyedInstances) entry.shutdown();
       else this.instances.shutdown?.(entry as P);
-  }
-
-  private learntBy(policy: P): Learnt[] {
-    const { stage, section = stage } = this.instances;
-    const state = this.isOfFleet(policy) ? undefined : this.instances.remember?.(policy);
-    return state === undefined ? [] : [{ section, name: policy.name, state, ageMs: 0 }];
-  }
-
-  private recalled(policy: P): P {
-    const { stage, section = stage } = this.instances;
-    if (!this.isOfFleet(policy))
-      this.application.memory?.recall(section, policy.name, (state, agoMs) =>
-        this.instances.recall?.(policy, state, agoMs),
-      );
-    return policy;
-  }
-
-  /** The others know more of it than what it was here before a restart. */
-  private isOfFleet(policy: P): boolean {
-    const { options } = policy as { options?: { shared?: unknown } };
-    return (options?.shared ?? false) !== false;
-  }
-
-  /** Where its instances are told what the whole fleet is, if they can be. */
-  private get orders(): Orders | undefined {
-    return this.instances.orders && this.application.fleet?.orders;
-  }
-
-  /** Names that there are not may be of another release, or come later. */
-  private obey(name: string, order: Order): void {
-    const { instances, registry } = this;
-    const obey = (policy: P) => instances.orders?.obey(policy, order);
-    const keyed = registry.allOf(name);
-    if (keyed !== undefined) keyed.forAll(obey);
-    else if (registry.has(name)) obey(registry.get(name));
-  }
-
-  private latest(name: string): Order | undefined {
-    const { section, stage } = this.instances;
-    return this.orders?.latest(section ?? stage, name);
-  }
-
-  /** What has a name by now obeys what was told before. */
-  private obeyLatest(name: string): void {
-    const order = this.latest(name);
-    if (order !== undefined) this.obey(name, order);
-  }
-
-  /** Of one by key, which has obeyed what was told of all. */
-  private obeyOwn(policy: P, pattern: string): void {
-    const order = this.latest(policy.name);
-    if (order !== undefined && order.generation >= (this.latest(pattern)?.generation ?? 0))
-      this.instances.orders?.obey(policy, order);
   }
 
   /** From now on what an operation goes through is there for as long as somebody holds it. */
@@ -273,14 +166,12 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
 
   /** The registry forgets what an operation goes through, and nobody uses it any more. */
   remove(policy: P): void {
-    const registered = registeredOf(policy);
-    this.registry.remove(registered);
-    this.end(registered);
+    this.forget(registeredOf(policy));
   }
 
-  private end(entry: Registered<P>): void {
-    if (entry instanceof KeyedInstances) entry.end();
-    else this.instances.dispose?.(entry as P);
+  private forget(entry: Registered<P>): void {
+    this.registry.remove(entry);
+    this.maker.end(entry);
   }
 
   /** What an operation goes through. */
@@ -313,16 +204,15 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       );
     const given = this.givenOf(found);
     const recipe = this.recipes.get(found);
-    this.registry.remove(found);
-    this.end(found);
-    const made = this.make(name, given, place, true);
+    this.forget(found);
+    const made = this.maker.make(name, given, place, true);
     if (recipe !== undefined) this.recipes.set(made, recipe);
     return made;
   }
 
   private define(name: string, said: Keyable<O>, place: string): void {
     const options = this.merge(this.defaults, said); // each of which has been checked
-    const made = this.make(name, options, place);
+    const made = this.maker.make(name, options, place);
     this.recipes.set(made, () => [
       ...this.defaultsLayer(),
       { origin: 'module', place, options: said },
@@ -330,7 +220,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     this.given.set(name, options);
   }
 
-  private defaultsLayer(): LayerOf<Keyable<O>>[] {
+  private defaultsLayer(): NamedLayer<O>[] {
     const { defaults } = this;
     const place = `defaults.${this.instances.stage}`;
     return defaults === undefined ? [] : [{ origin: 'defaults', place, options: defaults }];
@@ -342,77 +232,21 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     return this.given.get(found.name) ?? (given as Keyable<O>);
   }
 
-  private make(
-    name: string,
-    options: Keyable<O>,
-    place: string,
-    isByKey = options.key !== undefined,
-  ): Registered<P> {
-    const { application, instances, registry } = this;
-    const [, own] = splitKeyed<O>(options);
-    Object.freeze(own); // which many may be made with
-    const inForce = instances.resolve(place, own); // with the place in the message
-    if (instances.isSharable)
-      checkSharing(place, (inForce as { shared?: unknown }).shared, application.fleet);
-    if (!isByKey) {
-      const made = registry.add(this.recalled(instances.make(name, own, application)), place);
-      this.obeyLatest(name);
-      return made;
-    }
-    const { title } = instances;
-    const parts = this.partsOf(name, options);
-    const { maxKeys, keyLabel } = parts.keyed;
-    const warn = application.warnOf(`The ${title} "${name}"`);
-    const made = new KeyedInstances<P>({
-      ...parts,
-      name,
-      place: `${title} "${name}"`,
-      reports: new KeyedReports(application, name, this.metrics, keyLabel),
-      reveal: (policy) => instances.injected?.(policy) ?? policy,
-      dispose: (policy) => instances.dispose?.(policy),
-      shutdown: (policy) => instances.shutdown?.(policy),
-      crowded: () =>
-        warn(
-          new Error(
-            `has more keys than maxKeys ${maxKeys}, none of which can be forgotten: keys that come now share one`,
-          ),
-        ),
-    });
-    registry.add(made, place);
-    this.obeyLatest(made.pattern);
-    return made;
+  /** The options without the defaults of the library, as they were at boot. */
+  private madeWith(entry: Registered<P>): Keyable<O> {
+    return this.given.get(entry.name) ?? this.mergeLayers(this.recipeOf(entry, NO_OVERRIDES));
   }
 
-  /** What of those by key follows from their options, which have been checked. */
-  private partsOf(name: string, options: Keyable<O>): ChangedParts<P> {
-    const { application, instances, orders } = this;
-    const [keyed, own] = splitKeyed<O>(options);
-    Object.freeze(own);
-    return {
-      given: options,
-      keyed: resolveKeyedOptions(keyed),
-      options: instances.resolve(name, own),
-      make: (instance, host) => this.recalled(instances.make(instance, own, host)),
-      fleet: orders && {
-        orders,
-        standIn: () => instances.make(nameOf(name, ALL), own, unseen(application)),
-        made: (policy) => this.obeyOwn(policy, nameOf(name, ALL)),
-      },
-    };
+  private recipeOf(entry: Registered<P>, overrides: NamedOverrides): readonly NamedLayer<O>[] {
+    return this.recipes.get(entry)?.(overrides) ?? [];
   }
 
-  private mergeLayers(layers: readonly LayerOf<Keyable<O>>[]): Keyable<O> {
+  private mergeLayers(layers: readonly NamedLayer<O>[]): Keyable<O> {
     return this.merge(...layers.map(({ options }) => options));
   }
 
-  /** The layers that the stage knows, and those of the keys. */
   private merge(...layers: (Keyable<O> | undefined)[]): Keyable<O> {
-    const split = layers.map((layer) => (layer === undefined ? undefined : splitKeyed<O>(layer)));
-    const own = split.map((layer) => layer?.[1]);
-    return {
-      ...(this.instances.merge === undefined ? merge<O>(...own) : this.instances.merge(...own)),
-      ...merge(...split.map((layer) => layer?.[0])),
-    } as Keyable<O>;
+    return mergeKeyed(this.instances, ...layers);
   }
 
   /** A name, or the options of something of one's own: those of the name below it, overridden. */
@@ -437,12 +271,9 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   }
 
   /** What has a name, for who builds on it. */
-  private layersBelow(
-    found: Registered<P>,
-    overrides: NamedOverrides,
-  ): readonly LayerOf<Keyable<O>>[] {
+  private layersBelow(found: Registered<P>, overrides: NamedOverrides): readonly NamedLayer<O>[] {
     const { stage, section = stage } = this.instances;
-    const said = overrides(section, found.name) as LayerOf<Keyable<O>>[];
+    const said = overrides(section, found.name) as NamedLayer<O>[];
     const given = this.recipes.get(found)?.(overrides) ?? [
       { origin: 'module', place: found.name, options: this.givenOf(found) } as const,
     ];
@@ -470,69 +301,8 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   }
 }
 
-interface Shareable {
-  readonly shared?: unknown;
-}
-
-const NOTHING: NamedOverrides = () => [];
-
-/** @throws ResilienceConfigurationError where the options of an instance are for good */
-function checkCanChange<P extends NamedPolicy>(
-  instances: NamedInstances<P>,
-  entry: Registered<P>,
-  place: string,
-): void {
-  const each = isKeyed(entry) ? entry.policies() : [entry as P];
-  const canChange = (policy: P) => instances.canChange?.(policy) ?? true;
-  if (instances.change !== undefined && each.every(canChange)) return;
-  throw new ResilienceConfigurationError(
-    place,
-    `is of the ${instances.title} ${JSON.stringify(entry.name)}, whose options cannot be changed at run time; allowed: enabled, or any where what its make() answers has change(options)`,
-  );
-}
-
-/** What is registered of what an operation goes through. */
-export function registeredOf<P extends NamedPolicy>(policy: P): Registered<P> {
-  return policy instanceof ByKey ? (policy.instances as Registered<P>) : policy;
-}
-
 /** Of what an application has defined itself, only its instances would tell. */
 function mayHold(policy: object): boolean {
   const { prototype } = policy as { prototype?: Partial<AttemptStage> };
   return prototype === undefined || prototype.finished !== undefined;
-}
-
-/** What is to be said of a stage whose instances have names; the rest follows from how these are made. */
-type NamedStage<T extends StageTypes> = Pick<
-  StageDefinition<T>,
-  'inside' | 'error' | 'metrics' | 'summarize'
->;
-
-/** The definition of a stage around attempts whose instances have names, or are kept by key. */
-export function namedStage<
-  T extends StageTypes & { policy: NamedPolicy & { readonly options: object } },
-  O extends object,
->(instances: NamedInstances<T['policy'], O>, stage: NamedStage<T>): StageDefinition<T> {
-  const { stage: name, title, section } = instances;
-  const check = keyable<O>((place, value) => instances.check(place, value));
-  const said = (place: string, value: unknown) =>
-    isReference(value) ? checkReference(place, value) : check(place, value);
-  return {
-    name,
-    title,
-    place: 'attempt',
-    rule: section === undefined ? checked(check) : nameOr(said),
-    defaults: { key: name, rule: checked(check) },
-    sections: section === undefined ? {} : { [section]: check },
-    instances,
-    overriding: {
-      check: instances.check,
-      merge: (...layers) =>
-        instances.merge?.(...(layers as (O | undefined)[])) ?? merge<object>(...layers),
-      hasMode: instances.canShadow === true,
-    },
-    catalog: (application) => new NamedCatalog(instances, application, stage.metrics),
-    describe: (policy) => ({ name: policy.name, ...policy.options }),
-    ...stage,
-  };
 }

@@ -1,0 +1,41 @@
+import { checked, merge, nameOr } from '../common/options.js';
+import { checkReference, isReference, keyable } from './keyed.options.js';
+import { NamedCatalog } from './named-catalog.js';
+import type { NamedInstances, NamedPolicy } from './named-instances.js';
+import type { StageDefinition } from './stage-definition.js';
+import type { StageTypes } from './stage-types.js';
+
+/** What is to be said of a stage whose instances have names; the rest follows from how these are made. */
+type NamedStage<T extends StageTypes> = Pick<
+  StageDefinition<T>,
+  'inside' | 'error' | 'metrics' | 'summarize'
+>;
+
+/** The definition of a stage around attempts whose instances have names, or are kept by key. */
+export function namedStage<
+  T extends StageTypes & { policy: NamedPolicy & { readonly options: object } },
+  O extends object,
+>(instances: NamedInstances<T['policy'], O>, stage: NamedStage<T>): StageDefinition<T> {
+  const { stage: name, title, section } = instances;
+  const check = keyable<O>((place, value) => instances.check(place, value));
+  const said = (place: string, value: unknown) =>
+    isReference(value) ? checkReference(place, value) : check(place, value);
+  return {
+    name,
+    title,
+    place: 'attempt',
+    rule: section === undefined ? checked(check) : nameOr(said),
+    defaults: { key: name, rule: checked(check) },
+    sections: section === undefined ? {} : { [section]: check },
+    instances,
+    overriding: {
+      check: instances.check,
+      merge: (...layers) =>
+        instances.merge?.(...(layers as (O | undefined)[])) ?? merge<object>(...layers),
+      hasMode: instances.canShadow === true,
+    },
+    catalog: (application) => new NamedCatalog(instances, application, stage.metrics),
+    describe: (policy) => ({ name: policy.name, ...policy.options }),
+    ...stage,
+  };
+}
