@@ -30,7 +30,7 @@ export interface ResilienceModuleAsyncOptions<Stages extends readonly AnyStage[]
   useClass?: Type<ResilienceOptionsFactory<Stages>>;
   useExisting?: InjectionToken;
   /** Overrides that change while the application runs; see `changes` of `forRoot()`. */
-  changes?: Observable<ResilienceOverrides>;
+  changes?: Observable<ResilienceOverrides<Stages>>;
   /** Whether the injectables are visible to every module. @default true */
   isGlobal?: boolean;
 }

@@ -57,6 +57,17 @@ export type ResilienceModuleOptions<Stages extends readonly AnyStage[] = []> =
       /** Stages of your own, made by `defineStage()`. */
       stages?: Stages;
       defaults?: ResilienceDefaults & DefaultsOf<Stages>;
+      /**
+       * What takes the place of what decorators and the module say, such as
+       * `{ operations: { 'PaymentsClient.charge': { timeout: 800 } } }`. What is unknown fails the boot; the operations
+       * of modules that are loaded lazily are not known then.
+       */
+      overrides?: ResilienceOverrides<Stages>;
+      /**
+       * Overrides that change while the application runs, as those of a config service: each value takes the place of
+       * the one before. One that is wrong is refused and told, and the one before stays.
+       */
+      changes?: Observable<ResilienceOverrides<Stages>>;
     };
 
 /** What is said of the whole application. */
@@ -100,21 +111,10 @@ export interface ApplicationOptions {
   /** What is believed of a request's headers: its deadline, its criticality. */
   inbound?: InboundOptions;
   /**
-   * What takes the place of what decorators and the module say, such as
-   * `{ operations: { 'PaymentsClient.charge': { timeout: 800 } } }`. What is unknown fails the boot; the operations
-   * of modules that are loaded lazily are not known then.
-   */
-  overrides?: ResilienceOverrides;
-  /**
    * Whether the variable `RESILIENCE_OVERRIDES` is read at boot: overrides above those of `overrides`, as JSON or
    * by the path of a file with that. @default false
    */
   overridesFromEnv?: boolean;
-  /**
-   * Overrides that change while the application runs, as those of a config service: each value takes the place of
-   * the one before. One that is wrong is refused and told, and the one before stays.
-   */
-  changes?: Observable<ResilienceOverrides>;
   /** How long calls go on when the application closes: five seconds at most, unless it says otherwise. */
   shutdown?: ShutdownOptions;
   /**
@@ -188,7 +188,9 @@ const featureRules = (stages: readonly StageDefinition[]) => {
   ) as Rules<ResilienceFeatureOptions>;
 };
 
-const APPLICATION_RULES: Rules<ApplicationOptions> = {
+const APPLICATION_RULES: Rules<
+  ApplicationOptions & Pick<ResilienceModuleOptions, 'overrides' | 'changes'>
+> = {
   errorTracker: checked(checkErrorTrackerOptions),
   errorContext: predicate,
   metrics: oneOrMore(['increment', 'gauge', 'observe'], 'a MetricsRecorder'),

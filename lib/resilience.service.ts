@@ -95,7 +95,10 @@ export class ResilienceService {
    * @example
    * resilience.reconfigure({ operations: { 'PaymentsClient.charge': { timeout: 800, retry: { maxAttempts: 1 } } } })
    */
-  reconfigure(overrides: ResilienceOverrides, scope?: ControlScope): void {
+  reconfigure<Stages extends readonly AnyStage[] = []>(
+    overrides: ResilienceOverrides<Stages>,
+    scope?: ControlScope,
+  ): void {
     const place = 'ResilienceService.reconfigure()';
     const { live, fleet } = this.runtime;
     const orders = ordersFor(scope, fleet?.orders, place);

@@ -6,6 +6,7 @@ import type { RateLimitOptions } from '../rate-limit/rate-limit.options.js';
 import type { RetryOptions } from '../retry/retry.options.js';
 import type { RetryBudgetOptions } from '../retry/retry-budget.options.js';
 import type { SheddingOptions } from '../shedding/shedding.options.js';
+import type { AnyStage, TypesOf } from '../stage/define-stage.js';
 import type { TimeoutHierarchy } from '../timeout/timeout-hierarchy.js';
 
 /** Some of the options; `null` takes one back to what lies below. */
@@ -31,11 +32,8 @@ export interface TimeoutOverrides extends Switch {
   mode?: Mode | null;
 }
 
-/**
- * What is said of the operations that a selector reaches, stage by stage, also of stages of your own by their
- * names. `null` takes back to what lies below.
- */
-export interface StageOverrides extends Switch {
+/** What is said of the library's own stages. */
+interface OurStages extends Switch {
   /** Of all stages that have one, where the stage itself says nothing. */
   mode?: Mode | null;
   /** A number is `attemptMs`. */
@@ -49,23 +47,23 @@ export interface StageOverrides extends Switch {
   bulkhead?: (Overridden<BulkheadOptions> & Switch) | null;
   fallback?: Switch | null;
   coalesce?: Switch | null;
-  [stage: string]: unknown;
 }
 
-/**
- * What takes the place of options that decorators and the module say. Of selectors the most particular wins:
- * `all`, then `upstreams`, `classes` and `operations`; of what has a name, that name.
- */
-export interface ResilienceOverrides extends Switch {
+/** What is said of everything, or by a selector. */
+interface Selectors<Said extends object> extends Switch {
   /** Of everything that has one, where nothing more particular is said. */
   mode?: Mode | null;
-  all?: StageOverrides | null;
+  all?: Said | null;
   /** By what `@Upstream()` and bundles say. */
-  upstreams?: Record<string, StageOverrides | null> | null;
+  upstreams?: Record<string, Said | null> | null;
   /** By the names of classes, as operations have them. */
-  classes?: Record<string, StageOverrides | null> | null;
+  classes?: Record<string, Said | null> | null;
   /** By name: `ClassName.method`, that of a bundle, or of a pipeline. */
-  operations?: Record<string, StageOverrides | null> | null;
+  operations?: Record<string, Said | null> | null;
+}
+
+/** What is said by name, and of the whole server. */
+interface Names {
   breakers?: ByName<CircuitBreakerOptions> | null;
   bulkheads?: ByName<BulkheadOptions> | null;
   rateLimits?: ByName<RateLimitOptions> | null;
@@ -74,6 +72,30 @@ export interface ResilienceOverrides extends Switch {
   timeouts?: ByName<TimeoutHierarchy> | null;
   /** Of the whole server. */
   inbound?: { shedding?: (Overridden<SheddingOptions> & Switch) | null } | null;
-  /** The options of the same names that instances of your own stages have. */
-  [section: string]: unknown;
 }
+
+/**
+ * What is said of the operations that a selector reaches, stage by stage, also of stages of your own by their
+ * names: `StageOverrides<[typeof throttle]>`. `null` takes back to what lies below.
+ */
+export type StageOverrides<Stages extends readonly AnyStage[] = []> = OurStages & {
+  [S in Stages[number] as S['name']]?:
+    | (Overridden<TypesOf<S>['options']> & Switch)
+    | TypesOf<S>['short']
+    | null;
+};
+
+/**
+ * What takes the place of options that decorators and the module say. Of selectors the most particular wins:
+ * `all`, then `upstreams`, `classes` and `operations`; of what has a name, that name. Stages of your own are
+ * said as well: `ResilienceOverrides<[typeof throttle]>`.
+ */
+export type ResilienceOverrides<Stages extends readonly AnyStage[] = []> = Selectors<
+  StageOverrides<Stages>
+> &
+  Names & {
+    [S in Stages[number] as TypesOf<S>['section']]?: Record<
+      string,
+      Overridden<TypesOf<S>['options']> | TypesOf<S>['short'] | null
+    > | null;
+  };

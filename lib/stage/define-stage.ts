@@ -27,7 +27,7 @@ export interface Stage<
 // biome-ignore lint/suspicious/noExplicitAny: whatever its options are
 export type AnyStage = Stage<string, any, any, any, any>;
 
-type TypesOf<S extends AnyStage> = NonNullable<S['types']>;
+export type TypesOf<S extends AnyStage> = NonNullable<S['types']>;
 
 /** Its options, or something shorter. */
 type OptionsOf<S extends AnyStage> = Keyable<TypesOf<S>['options']> | TypesOf<S>['short'];

@@ -109,7 +109,7 @@ describe('What has a name and a state', () => {
     expect(stagesOf('Payments.charge')).toEqual(before);
   });
 
-  it.each<[string, ResilienceOverrides, string, object]>([
+  it.each<[string, ResilienceOverrides<[typeof gate]>, string, object]>([
     [
       'an operation its own',
       { operations: { 'Payments.refund': { circuitBreaker: { failureThreshold: 7 } } } },
@@ -178,7 +178,7 @@ describe('What has a name and a state', () => {
   });
 
   it('tells what a stage of the application goes by now', () => {
-    service.reconfigure({ gates: { front: { label: 'north' } } });
+    service.reconfigure<[typeof gate]>({ gates: { front: { label: 'north' } } });
     expect(changedTo).toHaveBeenLastCalledWith({ width: 2, label: 'north' });
   });
 
@@ -191,7 +191,7 @@ describe('What has a name and a state', () => {
     ]);
   });
 
-  it.each<[string, ResilienceOverrides, string]>([
+  it.each<[string, ResilienceOverrides<[typeof gate]>, string]>([
     [
       'a name that there is not',
       { breakers: { paiments: { timeoutMs: 1 } } },
