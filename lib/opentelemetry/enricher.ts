@@ -24,9 +24,12 @@ export class Enricher {
   of(call: TracedCall): Attributes {
     try {
       const attributes: unknown = this.attributes(call) ?? {};
-      if (!(attributes instanceof Promise)) return attributes as Attributes;
-      attributes.catch(() => undefined);
-      throw new TypeError('answered a promise; it has to answer at once');
+      if (attributes instanceof Promise) {
+        attributes.catch(() => undefined);
+        throw new TypeError('answered a promise; it has to answer at once');
+      }
+      if (typeof attributes !== 'object') throw new TypeError('answered no object of attributes');
+      return { ...attributes }; // a getter throws here, and not in the SDK
     } catch (error) {
       this.tell(error);
       return {};

@@ -287,6 +287,16 @@ describe('Attributes of a tracer', () => {
       },
       'no tenant',
     ],
+    [
+      'throw when they are read',
+      () => ({
+        get tenant() {
+          throw new Error('no tenant');
+        },
+      }),
+      'no tenant',
+    ],
+    ['are no object', () => 'acme', 'answered no object'],
     ['are a promise', () => Promise.reject(new Error('late')), 'answered a promise'],
   ])('that %s leave the span without, which is logged once', async (_, attributes, message) => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
