@@ -11,10 +11,13 @@ import { SLICE_MS, Slice } from './slice.js';
 /** An hour is as long as the advisor looks back. */
 const SLICES = 6;
 
+/** In which no call was: an operation that nobody observes costs no slice of its own. */
+const BEFORE = new Slice(Number.NEGATIVE_INFINITY);
+
 /** What the calls of one operation came to in the last 50 to 60 minutes, in slices of ten. */
 export class RecentCalls {
   private slices: Slice[] = [];
-  private current = new Slice(Number.NEGATIVE_INFINITY);
+  private current = BEFORE;
   private era = clock.era;
 
   constructor(readonly operation: string) {}

@@ -62,6 +62,9 @@ interface Resolved {
   readonly madeWith: readonly unknown[];
 }
 
+/** Most stages are made of nothing but what decorators say. */
+const NOTHING: readonly never[] = Object.freeze([]);
+
 /**
  * Turns what decorators said into stages: later layers (the method's) override earlier ones (the
  * class's) field by field, `defaults` fill in the rest, and names become the policies they stand for.
@@ -74,7 +77,7 @@ export class StageResolver {
   private readonly layers: readonly SaidLayer[];
   private service: string | undefined = undefined;
   /** Also of stages that are switched off, for when they are on again. */
-  private readonly resolved = new Map<string, Resolved>();
+  private resolved = new Map<string, Resolved>();
 
   /**
    * @param target its operation's name is what a policy of its own is called
@@ -128,7 +131,7 @@ export class StageResolver {
     return {
       operation: { stages, service: this.service, upstream, onDiscard },
       keep: () => {
-        for (const [stage, found] of resolved) this.resolved.set(stage, found);
+        this.resolved = new Map([...this.resolved, ...resolved]);
       },
     };
   }
@@ -136,9 +139,7 @@ export class StageResolver {
   /** Whether something was said of a stage, also where it is switched off; two that one decorator says are one. */
   has(stage: StageDefinition): boolean {
     const key = overrideKeyOf(stage);
-    return this.catalog.stages.some(
-      (each) => overrideKeyOf(each) === key && this.values(each.name).length > 0,
-    );
+    return this.catalog.stages.some((each) => overrideKeyOf(each) === key && this.says(each.name));
   }
 
   /** The policy of a stage, also where that is switched off. */
@@ -168,36 +169,38 @@ export class StageResolver {
     overrides: OverridesInForce,
     outer: Readonly<Record<string, unknown>>,
   ): Resolved | undefined {
-    const { name, madeWith = [], sections = {} } = stage;
+    const { name, madeWith, sections = {} } = stage;
     const isShared = stage.instances !== undefined;
     const before = this.resolved.get(name);
     if (isShared && before !== undefined) return before;
-    const said = isShared ? [] : this.overridesOf(stage, overrides);
-    if (said.length === 0 && this.values(name).length === 0) return undefined;
+    const said = isShared ? NOTHING : this.overridesOf(stage, overrides);
+    if (said.length === 0 && !this.says(name)) return undefined;
+    const isPlain = isShared || overrides.isEmpty;
     const by = {
       overrides: said,
-      sections: isShared ? [] : Object.keys(sections).map((each) => overrides.section(each)),
-      madeWith: madeWith.map((each) => outer[each]),
+      sections: isPlain ? NOTHING : Object.keys(sections).map((each) => overrides.section(each)),
+      madeWith: madeWith === undefined ? NOTHING : madeWith.map((each) => outer[each]),
     };
     if (before !== undefined && isSame(before, by)) return before;
     const policy = this.catalog
       .of(stage)
-      .resolve({ ...this.said(stage, overrides, outer), previous: before?.policy });
-    return { policy, ...by };
+      .resolve(this.said(stage, overrides, outer, before?.policy));
+    return { policy, overrides: by.overrides, sections: by.sections, madeWith: by.madeWith };
   }
 
   /** Of a stage that an operation does not have, what makes it one that it has. */
   private overridesOf(stage: StageDefinition, overrides: OverridesInForce): readonly Layer[] {
-    if (stage.overriding === undefined) return [];
+    if (stage.overriding === undefined || overrides.isEmpty) return NOTHING;
     const mayHave =
       this.has(stage) || (stage.overriding.isAddable && overrides.names(stage, this.target));
-    return mayHave ? overrides.of(stage, this.target) : [];
+    return mayHave ? overrides.of(stage, this.target) : NOTHING;
   }
 
   private said(
     stage: StageDefinition,
     overrides: OverridesInForce,
     outer: Readonly<Record<string, unknown>>,
+    previous?: unknown,
   ): Said {
     const { name } = stage;
     const { operation, upstream } = this.target;
@@ -211,6 +214,7 @@ export class StageResolver {
       origins: [...own, ...above].map(({ origin }) => origin),
       overrides: (section, named) => overrides.named(section, named),
       outer,
+      previous,
     };
   }
 
@@ -247,7 +251,13 @@ export class StageResolver {
   }
 
   private values(setting: string): unknown[] {
-    return this.layers.flatMap(({ settings }) => (setting in settings ? [settings[setting]] : []));
+    const values: unknown[] = [];
+    for (const { settings } of this.layers) if (setting in settings) values.push(settings[setting]);
+    return values;
+  }
+
+  private says(setting: string): boolean {
+    return this.layers.some(({ settings }) => setting in settings);
   }
 }
 

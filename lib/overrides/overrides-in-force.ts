@@ -38,14 +38,16 @@ interface Selected {
 export class OverridesInForce {
   static readonly NONE = new OverridesInForce([]);
 
-  constructor(readonly sources: readonly OverrideSource[]) {}
+  /** Most applications override nothing, and boot faster for it. */
+  readonly isEmpty: boolean;
 
-  get isEmpty(): boolean {
-    return this.sources.every(({ said }) => Object.keys(said).length === 0);
+  constructor(readonly sources: readonly OverrideSource[]) {
+    this.isEmpty = sources.every(({ said }) => Object.keys(said).length === 0);
   }
 
   /** What is said of a stage of an operation. */
   of(stage: StageDefinition, target: Target): Layer[] {
+    if (this.isEmpty) return [];
     return this.selectedFor(target).flatMap((selected) => layersIn(selected, stage));
   }
 
@@ -59,6 +61,7 @@ export class OverridesInForce {
 
   /** Whether a stage of an operation is on. What is said of the stage goes before what is said of all. */
   isOn(stage: StageDefinition, target: Target): boolean {
+    if (this.isEmpty) return true;
     const switches = this.selectedFor(target).flatMap(({ said }) => [
       said.enabled,
       entryOf(said, overrideKeyOf(stage)).enabled,
