@@ -3,6 +3,7 @@ import { WeakList } from '../common/weak-list.js';
 import type { Orders } from '../fleet/orders.js';
 import type { Order } from '../fleet/shared-register.js';
 import { describeError } from '../observability/error-record.js';
+import { Guard } from '../observability/guard.js';
 import { overridesOf, SETTINGS, settingsOf } from '../overrides/fleet-settings.js';
 import { OverrideRules, type SaidOverrides, withoutNull } from '../overrides/override-rules.js';
 import type { OptionChange } from '../overrides/overrides.telemetry.js';
@@ -58,6 +59,7 @@ export class LiveOptions {
   private isBooted = false;
   /** Policies that calls may still be in, though no new ones go through them. */
   private readonly retired = new Map<string, WeakList<object>>();
+  private readonly guard = new Guard('change() of a stage, when it was told to take back');
   inForce = OverridesInForce.NONE;
 
   /** @param operations those that there are */
@@ -195,8 +197,14 @@ export class LiveOptions {
     if (this.isBooted) checkReach(source.place, news, this.operations(), this.catalog);
     const proposal = this.propose(inForce);
     const changes = this.isBooted ? this.changesIn(proposal) : [];
+    const before = this.inForce;
+    try {
+      this.apply(proposal, inForce);
+    } catch (error) {
+      this.undo(before);
+      throw error;
+    }
     this.sources.set(name, source);
-    this.apply(proposal, inForce);
     this.log.reconfigured(changes, by);
   }
 
@@ -249,6 +257,16 @@ export class LiveOptions {
     this.inForce = inForce;
     for (const { change } of instances) change.apply();
     for (const { operation, proposal } of operations) this.replan(operation.pipeline, proposal);
+  }
+
+  /** What an application's own stage refuses, nobody else goes by either. */
+  private undo(before: OverridesInForce): void {
+    const { instances, operations } = this.propose(before);
+    const guarded = instances.map(({ stage, change }) => ({
+      stage,
+      change: { ...change, apply: () => this.guard.run(() => change.apply()) },
+    }));
+    this.apply({ instances: guarded, operations }, before);
   }
 
   /** Where nothing is another, calls go on by the same plan. */

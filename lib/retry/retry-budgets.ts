@@ -110,7 +110,7 @@ export class RetryBudgets {
         `has a key for ${JSON.stringify(name)}, which other operations use without; allowed: a key there too, or for all in retryBudgets.${name}`,
       );
     this.named.remove(found);
-    const made = this.keyed(name, this.given.get(name) ?? {}, place);
+    const made = this.keyed(name, this.changed.get(name) ?? this.given.get(name) ?? {}, place);
     return this.use(this.named.add(made, place), asked, place);
   }
 

@@ -207,6 +207,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     this.forget(found);
     const made = this.maker.make(name, given, place, true);
     if (recipe !== undefined) this.recipes.set(made, recipe);
+    this.changes.take(made, found, place);
     return made;
   }
 

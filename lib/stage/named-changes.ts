@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { displayThrown, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Layer } from '../common/origin.js';
 import { isKeyed, type Registered } from '../common/registry.js';
 import { checkSharedStays } from '../fleet/sharing.js';
@@ -33,12 +33,11 @@ export class NamedChanges<P extends NamedPolicy, O extends object> {
     layers: readonly Layer[],
     place: string,
   ): PolicyChange | undefined {
-    const { instances, maker } = this;
+    const { instances } = this;
     const said = layers as readonly NamedLayer<O>[]; // each of which has been checked
     const options = mergeKeyed<O>(instances, ...said.map((layer) => layer.options));
     if (isDeepStrictEqual(this.changed.get(entry) ?? madeWith, options)) return undefined;
     const [, own] = splitKeyed<O>(options);
-    Object.freeze(own);
     const inForce = instances.resolve(place, instances.check(place, own));
     const { options: from } = entry as unknown as { readonly options: object };
     if (instances.isSharable)
@@ -48,15 +47,35 @@ export class NamedChanges<P extends NamedPolicy, O extends object> {
       place: `${instances.section ?? instances.stage}.${entry.name}`,
       from: { ...from },
       to: inForce,
-      apply: () => {
-        this.changed.set(entry, options);
-        if (entry instanceof KeyedInstances)
-          entry.change(maker.partsOf(entry.name, options), (policy) =>
-            instances.change?.(policy, own),
-          );
-        else instances.change?.(entry as P, own);
-      },
+      apply: () => this.change(entry, options, place),
     };
+  }
+
+  /** One takes the place of another: it goes by what that was changed to. */
+  take(made: Registered<P>, from: Registered<P>, place: string): void {
+    const options = this.changed.get(from);
+    if (options !== undefined) this.change(made, options, place);
+  }
+
+  /** @throws ResilienceConfigurationError where change() of a stage of the application throws */
+  private change(entry: Registered<P>, options: Keyable<O>, place: string): void {
+    const { instances, maker } = this;
+    const [, own] = splitKeyed<O>(options);
+    Object.freeze(own);
+    this.changed.set(entry, options);
+    try {
+      if (entry instanceof KeyedInstances)
+        entry.change(maker.partsOf(entry.name, options), (policy) =>
+          instances.change?.(policy, own),
+        );
+      else instances.change?.(entry as P, own);
+    } catch (error) {
+      throw new ResilienceConfigurationError(
+        place,
+        `change() of the ${instances.title} ${JSON.stringify(entry.name)} threw: ${displayThrown(error)}`,
+        { cause: error },
+      );
+    }
   }
 }
 

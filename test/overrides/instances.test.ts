@@ -298,3 +298,43 @@ describe('The shedding of the whole server', () => {
     ]);
   });
 });
+
+it('takes all back where change() of a stage of the application throws', () => {
+  const before = service.describe();
+  changedTo.mockImplementationOnce(() => {
+    throw new Error('too wide');
+  });
+  const wider = { gates: { front: { width: 9 } } };
+  const also = { all: { retry: 9 }, bulkheads: { 'Payments.list': { maxConcurrent: 1 } } };
+  expect(() => service.reconfigure({ ...also, ...wider })).toThrow(
+    'ResilienceService.reconfigure().gates.front: change() of the gate "front" threw: "too wide"',
+  );
+  expect(service.describe()).toEqual(before);
+  expect(service.overrides()).toEqual([]);
+  expect(changedTo).toHaveBeenLastCalledWith({ width: 2 });
+  service.reconfigure(wider);
+  expect(stagesOf('Payments.enter')).toMatchObject({ gate: { width: 9 } });
+});
+
+it('has the options in force where an operation that comes later says by which key', async () => {
+  const late = await boot({
+    breakers: { partner: { failureThreshold: 3 } },
+    retryBudgets: { scarce: { ratio: 0.1 } },
+  });
+  const resilience = late.module.get(ResilienceService);
+  resilience.reconfigure({
+    breakers: { partner: { failureThreshold: 7 } },
+    retryBudgets: { scarce: { ratio: 0.5 } },
+  });
+  const key = (tenant: string) => tenant;
+  late.pipeline({
+    name: 'late',
+    circuitBreaker: { name: 'partner', key },
+    retry: { budget: { name: 'scarce', key } },
+  });
+  const [{ stages } = {}] = resilience.describe();
+  expect(stages).toMatchObject({
+    circuitBreaker: { failureThreshold: 7 },
+    retry: { budget: { ratio: 0.5 } },
+  });
+});
