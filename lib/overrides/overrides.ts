@@ -75,15 +75,25 @@ interface Names {
 }
 
 /**
+ * What is said of stages of an application's own. Without any it is `unknown`, which vanishes from the types
+ * below: `{}` would let texts and arrays through.
+ */
+type IfAny<Stages extends readonly AnyStage[], Said> = Stages extends readonly [] ? unknown : Said;
+
+/**
  * What is said of the operations that a selector reaches, stage by stage, also of stages of your own by their
  * names: `StageOverrides<[typeof throttle]>`. `null` takes back to what lies below.
  */
-export type StageOverrides<Stages extends readonly AnyStage[] = []> = OurStages & {
-  [S in Stages[number] as S['name']]?:
-    | (Overridden<TypesOf<S>['options']> & Switch)
-    | TypesOf<S>['short']
-    | null;
-};
+export type StageOverrides<Stages extends readonly AnyStage[] = []> = OurStages &
+  IfAny<
+    Stages,
+    {
+      [S in Stages[number] as S['name']]?:
+        | (Overridden<TypesOf<S>['options']> & Switch)
+        | TypesOf<S>['short']
+        | null;
+    }
+  >;
 
 /**
  * What takes the place of options that decorators and the module say. Of selectors the most particular wins:
@@ -93,9 +103,13 @@ export type StageOverrides<Stages extends readonly AnyStage[] = []> = OurStages 
 export type ResilienceOverrides<Stages extends readonly AnyStage[] = []> = Selectors<
   StageOverrides<Stages>
 > &
-  Names & {
-    [S in Stages[number] as TypesOf<S>['section']]?: Record<
-      string,
-      Overridden<TypesOf<S>['options']> | TypesOf<S>['short'] | null
-    > | null;
-  };
+  Names &
+  IfAny<
+    Stages,
+    {
+      [S in Stages[number] as TypesOf<S>['section']]?: Record<
+        string,
+        Overridden<TypesOf<S>['options']> | TypesOf<S>['short'] | null
+      > | null;
+    }
+  >;

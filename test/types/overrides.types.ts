@@ -24,6 +24,10 @@ export function wrong(service: ResilienceService): void {
   service.reconfigure({ operation: { 'Payments.charge': { timeout: 800 } } });
   // @ts-expect-error retry
   service.reconfigure({ operations: { 'Payments.charge': { retries: { maxAttempts: 1 } } } });
+  // @ts-expect-error JSON has to be parsed
+  service.reconfigure('{}');
+  // @ts-expect-error an object
+  service.reconfigure([]);
   // @ts-expect-error not a stage that the call says there is
   service.reconfigure({ gates: { front: { width: 2 } } });
   // @ts-expect-error a number
