@@ -306,13 +306,13 @@ it('takes all back where change() of a stage of the application throws', () => {
   });
   const wider = { gates: { front: { width: 9 } } };
   const also = { all: { retry: 9 }, bulkheads: { 'Payments.list': { maxConcurrent: 1 } } };
-  expect(() => service.reconfigure({ ...also, ...wider })).toThrow(
+  expect(() => service.reconfigure<[typeof gate]>({ ...also, ...wider })).toThrow(
     'ResilienceService.reconfigure().gates.front: change() of the gate "front" threw: "too wide"',
   );
   expect(service.describe()).toEqual(before);
   expect(service.overrides()).toEqual([]);
   expect(changedTo).toHaveBeenLastCalledWith({ width: 2 });
-  service.reconfigure(wider);
+  service.reconfigure<[typeof gate]>(wider);
   expect(stagesOf('Payments.enter')).toMatchObject({ gate: { width: 9 } });
 });
 
