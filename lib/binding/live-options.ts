@@ -1,5 +1,4 @@
 import type { Observable, Unsubscribable } from 'rxjs';
-import { WeakList } from '../common/weak-list.js';
 import type { Orders } from '../fleet/orders.js';
 import type { Order } from '../fleet/shared-register.js';
 import { describeError } from '../observability/error-record.js';
@@ -23,6 +22,7 @@ import type { LiveShedding } from './live-shedding.js';
 import type { Operation } from './operation.js';
 import { checkReach } from './override-reach.js';
 import type { PolicyCatalog } from './policy-catalog.js';
+import { Replanning } from './replanning.js';
 
 /** Where overrides come from, the lowest first. */
 const SOURCES = ['overrides', 'environment', 'changes', 'run time'] as const;
@@ -53,12 +53,11 @@ export class LiveOptions {
   private readonly sources = new Map<SourceName, OverrideSource>();
   /** Orders that could not be obeyed: what they are about may come later. By their name. */
   private readonly pending = new Map<string, Order>();
-  /** Those of which it was told. */
+  /** Orders whose refusal was logged already, each with its generation. */
   private readonly told = new Set<string>();
   /** All classes are known that are there at boot. */
   private isBooted = false;
-  /** Policies that calls may still be in, though no new ones go through them. */
-  private readonly retired = new Map<string, WeakList<object>>();
+  private readonly replanning = new Replanning();
   private readonly guard = new Guard('change() of a stage, when it was told to take back');
   inForce = OverridesInForce.NONE;
 
@@ -166,7 +165,7 @@ export class LiveOptions {
   adopt({ blueprint, pipeline }: Pick<Operation, 'blueprint' | 'pipeline'>): void {
     if (this.inForce.isEmpty) return;
     const proposal = blueprint.propose(this.inForce);
-    this.replan(pipeline, proposal);
+    this.replanning.replan(pipeline, proposal);
     for (const stage of this.catalog.stages) {
       const own = blueprint.policyOf(stage) as NamedPolicy | undefined;
       if (stage.instances === undefined || own?.name !== blueprint.target.operation) continue;
@@ -187,8 +186,7 @@ export class LiveOptions {
 
   /** The application has ended: nothing that is used no more keeps the process alive. */
   ended(): void {
-    for (const { name, ended } of this.catalog.stages)
-      for (const policy of this.retired.get(name) ?? []) ended?.(policy);
+    this.replanning.ended(this.catalog.stages);
   }
 
   /** @param news what has just been said, whose names are looked at */
@@ -256,7 +254,8 @@ export class LiveOptions {
   private apply({ instances, operations }: Proposal, inForce: OverridesInForce): void {
     this.inForce = inForce;
     for (const { change } of instances) change.apply();
-    for (const { operation, proposal } of operations) this.replan(operation.pipeline, proposal);
+    for (const { operation, proposal } of operations)
+      this.replanning.replan(operation.pipeline, proposal);
   }
 
   /** What an application's own stage refuses, nobody else goes by either. */
@@ -267,24 +266,6 @@ export class LiveOptions {
       change: { ...change, apply: () => this.guard.run(() => change.apply()) },
     }));
     this.apply({ instances: guarded, operations }, before);
-  }
-
-  /** Where nothing is another, calls go on by the same plan. */
-  private replan(pipeline: Operation['pipeline'], { stages, keep }: StagesProposal): void {
-    keep();
-    const before = pipeline.plan.stages;
-    if (isSameStages(before, stages)) return;
-    for (const [stage, policy] of Object.entries(before))
-      if (typeof policy === 'object' && policy !== stages[stage])
-        this.retire(stage, policy as object);
-    pipeline.plan = pipeline.plan.with(stages);
-  }
-
-  private retire(stage: string, policy: object): void {
-    const retired = this.retired.get(stage) ?? new WeakList<object>();
-    this.retired.set(stage, retired);
-    retired.delete(policy);
-    retired.add(policy);
   }
 
   private changesIn({ instances, operations }: Proposal): OptionChange[] {
@@ -324,16 +305,4 @@ export class LiveOptions {
 
 function inForceOf(sources: ReadonlyMap<SourceName, OverrideSource>): OverridesInForce {
   return new OverridesInForce(SOURCES.flatMap((name) => sources.get(name) ?? []));
-}
-
-function isSameStages(one: object, other: object): boolean {
-  const [before, after] = [defined(one), defined(other)];
-  return (
-    before.length === after.length &&
-    before.every(([name, policy], at) => after[at]?.[0] === name && after[at]?.[1] === policy)
-  );
-}
-
-function defined(stages: object): [string, unknown][] {
-  return Object.entries(stages).filter(([, policy]) => policy !== undefined);
 }

@@ -11,12 +11,9 @@ import { type MethodTraits, methodOf, traitsOf } from './method-traits.js';
 import type { Operation } from './operation.js';
 import { classNameOf, operationNameOf } from './operation-names.js';
 import type { PolicyCatalog } from './policy-catalog.js';
-import {
-  atDecorators,
-  checkSuited,
-  type ResolvedOperation,
-  StageResolver,
-} from './stage-resolver.js';
+import { atDecorators } from './setting-places.js';
+import { type ResolvedOperation, StageResolver } from './stage-resolver.js';
+import { checkSuited } from './suited.js';
 
 /** A decorated method of a class that Nest instantiates. */
 export interface MethodOperation extends Operation, MethodTraits {}

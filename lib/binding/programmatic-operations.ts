@@ -16,7 +16,10 @@ import type { Operation } from './operation.js';
 import { OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
 import type { PolicyCatalog } from './policy-catalog.js';
-import { checkSuited, inOptions, StageResolver, settingsOf, UNKNOWN } from './stage-resolver.js';
+import { settingsOf } from './service-settings.js';
+import { inOptions } from './setting-places.js';
+import { StageResolver } from './stage-resolver.js';
+import { checkSuited, UNKNOWN } from './suited.js';
 
 /** The operations that no decorator is on: the bundles in `services`, and the pipelines made in code. */
 export class ProgrammaticOperations {

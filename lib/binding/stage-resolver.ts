@@ -2,33 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { check, defined, text } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
-import { decoratorName, type Settings } from '../dispatch/method-definition.js';
+import type { Settings } from '../dispatch/method-definition.js';
 import { overrideKeyOf } from '../overrides/override-rules.js';
 import { OverridesInForce, type Target } from '../overrides/overrides-in-force.js';
 import type { Stages } from '../pipeline/stages.js';
 import { resilienceArgument } from '../service/resilience.options.js';
-import type { ServiceOptions } from '../service/service.options.js';
-import type { OperationTraits } from '../stage/call-keys.js';
-import { isInline } from '../stage/named-instances.js';
 import type { Said, StageDefinition } from '../stage/stage-definition.js';
 import type { PolicyCatalog } from './policy-catalog.js';
+import { settingsOf } from './service-settings.js';
+import type { PlaceOf } from './setting-places.js';
 
 /** What is said beside stages. */
 const LABELS = ['upstream', 'resilience', 'onDiscard'];
-
-/** Where settings stand, by the stage that they are for. */
-type PlaceOf = (setting: string, stage?: StageDefinition) => string;
-
-/** Where settings stand that decorators said: `PaymentsService.charge @Retry()`. */
-export function atDecorators(place: string): PlaceOf {
-  return (setting, stage) => `${place} ${decoratorName(stage?.saidBy ?? setting)}`;
-}
-
-/** Where settings stand that options say: `services.payments.retry`. */
-export function inOptions(place: string): PlaceOf {
-  return (setting, stage) =>
-    setting === 'resilience' ? place : `${place}.${stage?.key ?? setting}`;
-}
 
 /** An operation as its settings describe it. */
 export interface ResolvedOperation {
@@ -267,47 +252,4 @@ function isSame(one: Omit<Resolved, 'policy'>, other: Omit<Resolved, 'policy'>):
     isDeepStrictEqual(one.overrides, other.overrides) &&
     isDeepStrictEqual(one.sections, other.sections)
   );
-}
-
-/** @throws ResilienceConfigurationError where a stage cannot do for an operation what it should */
-export function checkSuited(
-  { stages }: Pick<ResolvedOperation, 'stages'>,
-  placeOf: PlaceOf,
-  catalog: PolicyCatalog,
-  traits: OperationTraits,
-): void {
-  for (const stage of catalog.stages) {
-    const policy = stages[stage.name];
-    if (policy !== undefined) stage.suits?.(policy, placeOf(stage.name, stage), traits);
-  }
-}
-
-/** Of functions that bundles and pipelines call, nothing is known. */
-export const UNKNOWN: OperationTraits = {
-  returns: 'either',
-  arguments: 0,
-  isRequestScoped: false,
-  sendsItself: false,
-};
-
-/**
- * A bundle, as the decorators that would say the same.
- *
- * @param name of the bundle, under which what it says inline is shared
- */
-export function settingsOf(
-  service: ServiceOptions,
-  stages: readonly StageDefinition[],
-  name?: string,
-): Settings {
-  const settings: Settings = defined({ ...service });
-  for (const stage of stages) {
-    const { key = stage.name } = stage;
-    const value = settings[key];
-    if (value === undefined) continue;
-    delete settings[key];
-    const isShared = stage.instances?.section !== undefined && isInline(value);
-    settings[stage.name] = isShared ? (name ?? value) : value;
-  }
-  return settings;
 }
