@@ -15,6 +15,7 @@ import type { OverridesLog } from '../overrides/overrides-log.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
+import { Agreement } from './agreement.js';
 import type { StagesProposal } from './blueprint.js';
 import { differences, optionChanges } from './differences.js';
 import { usersOf } from './instance-users.js';
@@ -59,6 +60,7 @@ export class LiveOptions {
   private isBooted = false;
   private readonly replanning = new Replanning();
   private readonly guard = new Guard('change() of a stage, when it was told to take back');
+  private readonly agreement: Agreement;
   inForce = OverridesInForce.NONE;
 
   /** @param operations those that there are */
@@ -70,6 +72,7 @@ export class LiveOptions {
     orders: Orders | undefined,
   ) {
     this.rules = new OverrideRules(catalog.stages);
+    this.agreement = new Agreement(log);
     orders?.on(SETTINGS, {
       knows: () => true, // what it says is looked at by what there is to override
       obey: (name, order) => this.obey(name, order),
@@ -195,14 +198,16 @@ export class LiveOptions {
     if (this.isBooted) checkReach(source.place, news, this.operations(), this.catalog);
     const proposal = this.propose(inForce);
     const changes = this.isBooted ? this.changesIn(proposal) : [];
-    const before = this.inForce;
+    const [before, sources] = [this.inForce, [...this.sources]];
+    this.sources.set(name, source);
     try {
       this.apply(proposal, inForce);
     } catch (error) {
+      this.sources.clear();
+      for (const [each, said] of sources) this.sources.set(each, said);
       this.undo(before);
       throw error;
     }
-    this.sources.set(name, source);
     this.log.reconfigured(changes, by);
   }
 
@@ -251,11 +256,16 @@ export class LiveOptions {
     };
   }
 
+  /** Where a change() reconfigures the application itself, what comes of that is newer than all that is left. */
   private apply({ instances, operations }: Proposal, inForce: OverridesInForce): void {
     this.inForce = inForce;
-    for (const { change } of instances) change.apply();
+    for (const { change } of instances) {
+      change.apply();
+      if (this.inForce !== inForce) return;
+    }
     for (const { operation, proposal } of operations)
       this.replanning.replan(operation.pipeline, proposal);
+    if (this.isBooted) this.agreement.reached(inForce);
   }
 
   /** What an application's own stage refuses, nobody else goes by either. */
@@ -295,8 +305,11 @@ export class LiveOptions {
     const users = user === undefined ? usersOf(stage, this.operations()) : undefined;
     const changes = this.catalog.of(stage).propose?.(
       (of, each) => inForce.named(of, each),
-      (each, instance) =>
-        inForce.ofInstance(stage, section, each, users?.get(instance) ?? (user ? [user] : [])),
+      (each, instance) => {
+        const through = users?.get(instance) ?? (user ? [user] : []);
+        this.agreement.check(inForce, stage, section, each, through);
+        return inForce.ofInstance(stage, section, each, through);
+      },
       only,
     );
     return (changes ?? []).map((change) => ({ stage, change }));

@@ -4,13 +4,18 @@ import {
   type SaidObject,
   type SaidOverrides,
   SELECTORS,
+  takesBack,
 } from '../overrides/override-rules.js';
 import type { Target } from '../overrides/overrides-in-force.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { Operation } from './operation.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 
-/** @throws ResilienceConfigurationError on what there is not */
+/**
+ * What is no more may still be taken back.
+ *
+ * @throws ResilienceConfigurationError on what there is not
+ */
 export function checkReach(
   place: string,
   said: SaidOverrides,
@@ -19,6 +24,7 @@ export function checkReach(
 ): void {
   for (const selector of SELECTORS)
     for (const [name, of] of Object.entries((said[selector] ?? {}) as SaidObject)) {
+      if (takesBack(of)) continue;
       const reached = operations.filter(({ blueprint }) => isOf(selector, name, blueprint.target));
       const at = `${place}.${selector}.${name}`;
       if (reached.length === 0) throw unknown(at, selector, name, operations);
@@ -27,8 +33,8 @@ export function checkReach(
   for (const stage of catalog.stages)
     for (const section of Object.keys(stage.sections ?? {})) {
       const names = [...(catalog.of(stage).names?.(section) ?? [])];
-      for (const name of Object.keys((said[section] ?? {}) as SaidObject))
-        if (!names.includes(name))
+      for (const [name, of] of Object.entries((said[section] ?? {}) as SaidObject))
+        if (!names.includes(name) && !takesBack(of))
           throw new ResilienceConfigurationError(
             `${place}.${section}.${name}`,
             `there is nothing of this name; ${known(names, name)}`,
@@ -46,7 +52,7 @@ function checkStages(
 ): void {
   for (const [key, of] of Object.entries(said)) {
     const stage = catalog.stages.find((each) => overrideKeyOf(each) === key);
-    if (stage === undefined || of === null) continue;
+    if (stage === undefined || takesBack(of)) continue;
     if (reached.some(({ blueprint }) => blueprint.has(stage))) continue;
     const { enabled: _enabled, ...options } = of as SaidObject;
     if (isOperation && stage.overriding?.isAddable && Object.keys(options).length > 0) continue;

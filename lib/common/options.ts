@@ -26,7 +26,7 @@ export function checkOptions<T extends object>(
   rules: Rules<T>,
   main?: keyof T & string,
 ): T {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isObject(options)) {
     const number = numberMeant(options);
     const meant =
       main === undefined || number === undefined ? '' : `; did you mean { ${main}: ${number} }?`;
@@ -41,6 +41,11 @@ export function checkOptions<T extends object>(
     if (value !== undefined) check(within(place, key), value, rules[key as keyof T]);
   }
   return defined(options as T);
+}
+
+/** Also one of a class, but none whose content is elsewhere than in its properties, such as a Map. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 function within(place: string, key: string): string {

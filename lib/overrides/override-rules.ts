@@ -1,6 +1,6 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { modeRule } from '../common/mode.js';
-import { boolean, check, merge } from '../common/options.js';
+import { boolean, check, isObject, merge } from '../common/options.js';
 import { checkSheddingOverrides } from '../shedding/shedding.options.js';
 import type { StageDefinition, StageOverriding } from '../stage/stage-definition.js';
 
@@ -171,6 +171,13 @@ function mergeEach(
   return merged;
 }
 
+/** Whether nothing is said but that what was said before is taken back. */
+export function takesBack(said: unknown): boolean {
+  if (said === null) return true;
+  const values = isObject(said) ? Object.values(said) : [];
+  return values.length > 0 && values.every(takesBack);
+}
+
 export function withoutNull(said: SaidObject): SaidObject {
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== null));
 }
@@ -225,8 +232,4 @@ function isGeneral(key: string): key is 'enabled' | 'mode' {
 
 function isSelector(key: string): boolean {
   return (SELECTORS as readonly string[]).includes(key);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

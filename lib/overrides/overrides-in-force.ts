@@ -70,9 +70,8 @@ export class OverridesInForce {
   }
 
   /**
-   * What is said of an instance: of all, of the operations that go through it, and of its name.
-   *
-   * @throws ResilienceConfigurationError where something else is said of one of the operations than of another
+   * What is said of an instance: of all, of the operations that go through it, and of its name. Where something
+   * else is said of one of the operations than of another, what is said of the first reaches all.
    */
   ofInstance(
     stage: StageDefinition,
@@ -82,9 +81,27 @@ export class OverridesInForce {
   ): Layer[] {
     return this.sources.flatMap((source) => [
       ...generalIn(source).flatMap((each) => layersIn(each, stage)),
-      ...agreedOf(stage, section, name, users, source),
+      ...saidOfUsers(stage, users, source).first,
       ...new OverridesInForce([source]).named(section, name),
     ]);
+  }
+
+  /** Where something else is said of one of the operations that share an instance than of another. */
+  disagreement(
+    stage: StageDefinition,
+    section: string,
+    name: string,
+    users: readonly Target[],
+  ): ResilienceConfigurationError | undefined {
+    for (const source of this.sources) {
+      const { first, one, other } = saidOfUsers(stage, users, source);
+      if (one === undefined || other === undefined) continue;
+      return new ResilienceConfigurationError(
+        (first[0] as Layer).place,
+        `is of the ${stage.title} ${JSON.stringify(name)}, which ${one.operation} and ${other.operation} share, and not the same for both; allowed: ${section}: { ${JSON.stringify(name)}: … }`,
+      );
+    }
+    return undefined;
   }
 
   /** What is said of something by its name. */
@@ -157,27 +174,21 @@ function particularIn({ origin, place, said }: OverrideSource, target: Target): 
   );
 }
 
-/** What is said of the operations that share an instance, if it is the same of all of them. */
-function agreedOf(
+/** What is said of the first of the operations of which something is said, and of whom it is not said so. */
+function saidOfUsers(
   stage: StageDefinition,
-  section: string,
-  name: string,
   users: readonly Target[],
   source: OverrideSource,
-): Layer[] {
+): { first: readonly Layer[]; one?: Target | undefined; other?: Target | undefined } {
   const said = users.map((user) =>
     particularIn(source, user).flatMap((each) => layersIn(each, stage)),
   );
-  const [first = []] = said;
+  const at = said.findIndex((layers) => layers.length > 0);
+  const first = said[at];
+  if (first === undefined) return { first: [] };
   const options = (layers: readonly Layer[]) => layers.map((layer) => layer.options);
   const other = said.findIndex((layers) => !isDeepStrictEqual(options(layers), options(first)));
-  if (other === -1) return first;
-  const { place } = [...first, ...(said[other] as Layer[])][0] as Layer;
-  const [one, another] = [users[0], users[other]] as [Target, Target];
-  throw new ResilienceConfigurationError(
-    place,
-    `is of the ${stage.title} ${JSON.stringify(name)}, which ${one.operation} and ${another.operation} share, and not the same for both; allowed: ${section}: { ${JSON.stringify(name)}: … }`,
-  );
+  return { first, one: users[at], other: users[other] };
 }
 
 function layersIn({ origin, place, said }: Selected, stage: StageDefinition): Layer[] {

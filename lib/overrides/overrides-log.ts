@@ -31,6 +31,13 @@ export class OverridesLog {
     this.reports.events.emit({ type: 'reconfigure-refused', by, reason });
   }
 
+  /** @param reason which options, and of whom they are not said */
+  shared(reason: string): void {
+    const message = `Options of an operation reach also one that came later: ${reason}`;
+    const record = { event: 'overrides_shared', message, timestamp: timestamp() };
+    this.guard.run(() => this.logger.warn(record));
+  }
+
   /** @param failure by which `changes` has ended, where it did not complete */
   ended(failure?: { readonly error: unknown }): void {
     const how =

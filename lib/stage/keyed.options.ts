@@ -5,6 +5,7 @@ import {
   type Checker,
   checkOptions,
   duration,
+  isObject,
   positiveCount,
   predicate,
   type Rules,
@@ -126,8 +127,4 @@ export function resolveKeyedOptions({
 /** The first of them that means nothing without a key. */
 export function needingKey({ key: _key, ...options }: KeyedOptions): string | undefined {
   return Object.keys(options)[0];
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   Bulkhead,
@@ -68,7 +68,7 @@ class Others {
 const boot = booting();
 const options = {
   stages: [gate] as const,
-  breakers: { payments: { failureThreshold: 3, minimumCalls: 1 } },
+  breakers: { payments: { failureThreshold: 3, minimumCalls: 1 }, alone: {} },
   retryBudgets: { scarce: { ratio: 0.1 } },
   gates: { front: { width: 2 }, fixed: {} },
 };
@@ -195,7 +195,7 @@ describe('What has a name and a state', () => {
     [
       'a name that there is not',
       { breakers: { paiments: { timeoutMs: 1 } } },
-      'breakers.paiments: there is nothing of this name; known: payments, Payments.refund; did you mean payments?',
+      'breakers.paiments: there is nothing of this name; known: payments, alone, Payments.refund; did you mean payments?',
     ],
     [
       'what some of those who share it do not have',
@@ -337,4 +337,48 @@ it('has the options in force where an operation that comes later says by which k
     circuitBreaker: { failureThreshold: 7 },
     retry: { budget: { ratio: 0.5 } },
   });
+});
+
+it('takes back what is said of a pipeline that is no more', () => {
+  const pipeline = app.pipeline({ name: 'late', circuitBreaker: { failureThreshold: 2 } });
+  const said = { operations: { late: { circuitBreaker: { failureThreshold: 3 } } } };
+  service.reconfigure({ ...said, breakers: { late: { timeoutMs: 5 } } });
+  pipeline.dispose();
+  expect(() => service.reconfigure(said)).toThrow('there is no operation of this name');
+  service.reconfigure({
+    operations: { late: { circuitBreaker: { failureThreshold: null } } },
+    breakers: { late: null },
+  });
+  expect(service.overrides()).toEqual([{ place: expect.any(String), overrides: {} }]);
+});
+
+it('lets options of an operation reach who shares its instance later, and tells it once', () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+  app.pipeline({ name: 'first', circuitBreaker: 'alone' });
+  const said = { operations: { first: { circuitBreaker: { failureThreshold: 9 } } } };
+  service.reconfigure(said);
+  app.pipeline({ name: 'second', circuitBreaker: 'alone' });
+  warn.mockClear();
+  service.reconfigure({ all: { retry: 2 } });
+  service.reconfigure({ all: { retry: 4 } });
+  expect(stagesOf('second')).toMatchObject({ circuitBreaker: { failureThreshold: 9 } });
+  expect(warn.mock.calls.flat()).toMatchObject([
+    { event: 'overrides_shared', message: expect.stringContaining('first and second share') },
+    { event: 'reconfigured' },
+    { event: 'reconfigured' },
+  ]);
+  service.reconfigure({ operations: null });
+  expect(() => service.reconfigure(said)).toThrow('not the same for both');
+  warn.mockRestore();
+});
+
+it('goes by what change() of a stage of the application says, onto what it was told', () => {
+  changedTo.mockImplementationOnce(() => service.reconfigure({ all: { retry: 7 } }));
+  const wider: ResilienceOverrides<[typeof gate]> = { gates: { front: { width: 9 } } };
+  service.reconfigure({ ...wider, all: { retry: 5 } });
+  expect(stagesOf('Payments.find')).toMatchObject({ retry: { maxAttempts: 7 } });
+  expect(stagesOf('Payments.enter')).toMatchObject({ gate: { width: 9 } });
+  expect(service.overrides()).toMatchObject([
+    { overrides: { all: { retry: { maxAttempts: 7 } }, gates: { front: { width: 9 } } } },
+  ]);
 });

@@ -219,6 +219,18 @@ describe('An application that is reconfigured', () => {
       { classes: { Payments: { hedge: 5 } } },
       'classes.Payments.hedge: is of a stage that none of its operations has; known: timeout, retry, or options of hedge for one operation',
     ],
+    ['a Map in the place of an object', { all: new Map([['retry', 1]]) as never }, 'all: is '],
+    [
+      'a Map in the place of options',
+      { all: { retry: new Map([['maxAttempts', 1]]) as never } },
+      'all.retry: is ',
+    ],
+    ['a Date in the place of names', { operations: new Date(0) as never }, 'operations: is '],
+    [
+      'a Date in the place of a name',
+      { retries: { twice: new Date(0) as never } },
+      'retries.twice: is ',
+    ],
     [
       'what makes no sense together',
       { operations: { 'Payments.hang': { timeout: { totalMs: 500 } } } },
