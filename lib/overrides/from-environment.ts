@@ -17,7 +17,8 @@ const ALLOWED =
 export function overridesFromEnv(env: NodeJS.ProcessEnv = process.env): unknown {
   const value = env[VARIABLE]?.trim() ?? '';
   if (value === '') return undefined;
-  return value.startsWith('{') ? parsed(value, VARIABLE) : parsed(contentOf(value), inFile(value));
+  const isText = /^[{["]/.test(value); // also of JSON that is no object, which is told as such later
+  return isText ? parsed(value, VARIABLE) : parsed(contentOf(value), inFile(value));
 }
 
 function contentOf(path: string): string {

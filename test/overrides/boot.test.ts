@@ -114,6 +114,9 @@ describe('Overrides that are there at boot', () => {
   it.each<[string, string, string]>([
     ['no JSON', '{"password": s3cret}', 'RESILIENCE_OVERRIDES: is no JSON; allowed: JSON such as'],
     ['a part of JSON', '{"all": {', 'RESILIENCE_OVERRIDES: is no JSON'],
+    ['JSON that is no object', '[]', 'RESILIENCE_OVERRIDES: is []; allowed: an object with '],
+    ['a text', '"{}"', 'RESILIENCE_OVERRIDES: is "{}"; allowed: an object with '],
+    ['a part of a list', '[{"password": "s3cret"', 'RESILIENCE_OVERRIDES: is no JSON'],
     [
       'a file that is not there',
       '/nowhere/o.json',
