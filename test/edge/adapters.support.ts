@@ -162,7 +162,7 @@ export function latch<T = void>() {
 export function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not come`)), 4_000);
+    timer = setTimeout(() => reject(new Error(`${what} did not come`)), 20_000);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

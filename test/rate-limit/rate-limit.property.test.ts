@@ -72,7 +72,7 @@ describe('A rate limit', () => {
       ),
       { numRuns: 60 },
     );
-    expect(waited).toBeGreaterThan(100);
+    expect(waited).toBeGreaterThan(10);
   });
 
   it.each([
