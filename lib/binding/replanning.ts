@@ -28,7 +28,6 @@ export class Replanning {
   private retire(stage: string, policy: object): void {
     const retired = this.retired.get(stage) ?? new WeakList<object>();
     this.retired.set(stage, retired);
-    retired.delete(policy);
     retired.add(policy);
   }
 }
