@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { METRICS, type ResilienceEvent } from '../lib/index.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -12,13 +13,13 @@ const blocks = (language: string) =>
 
 /** What snippets use without showing where it comes from. */
 const PRELUDE = `
-import { Controller, Get, Injectable, mixin, Module, Param } from '@nestjs/common';
+import { Controller, Get, Injectable, mixin, Module, Param, Post } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { expect, test } from '@jest/globals';
 import * as bulwark from 'nestjs-bulwark';
 import { Bulkhead, Chaos, CircuitBreaker, CircuitBreakerPolicy, CircuitBreakerRegistry, Critical,
-  currentAttempt, currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, RateLimit, resilientFetch, LoggerAlertChannel, Resilience, ResilienceEvents, ResilienceModule,
+  currentAttempt, currentSignal, detached, Fallback, getCircuitBreakerToken, Hedge, RateLimit, resilientFetch, LoggerAlertChannel, NeverShed, Resilience, ResilienceEvents, ResilienceModule,
   ResilienceService, Retry, Signal, Timeout, TimeoutError, Upstream, WebhookAlerts } from 'nestjs-bulwark';
 import { Coalesce } from 'nestjs-bulwark';
 interface Product { id: string }
@@ -31,6 +32,44 @@ declare function bestsellersBeside(productId: string): Product[];
 declare function currentRequestId(): string;
 declare class CheckoutService { pay(): Promise<string> }
 `;
+
+/** Which the compiler holds complete. */
+const EVENTS: Record<ResilienceEvent['type'], true> = {
+  alert: true,
+  'bulkhead-rejected': true,
+  'changes-ended': true,
+  chaos: true,
+  'circuit-rejected': true,
+  'circuit-state': true,
+  coalesced: true,
+  degraded: true,
+  fallback: true,
+  fleet: true,
+  hedge: true,
+  'rate-limit-paused': true,
+  'rate-limited': true,
+  'reconfigure-refused': true,
+  reconfigured: true,
+  retry: true,
+  'retry-suppressed': true,
+  shed: true,
+  timeout: true,
+  'total-timeout': true,
+  'would-open': true,
+  'would-reject': true,
+  'would-time-out': true,
+};
+
+/** What stands as code in the first column of a table, in each of its rows. */
+function namesIn(table: string): string[] {
+  const [, rows = ''] = readme.split(`\n| ${table} |`);
+  const [body = ''] = rows.split('\n\n');
+  return body
+    .split('\n| ')
+    .slice(1) // after the rest of the head
+    .flatMap((row) => [...(row.split('|')[0] ?? '').matchAll(/`([^`]+)`/g)])
+    .map(([, name]) => name as string);
+}
 
 function program(snippet: string): string {
   return snippet.startsWith('import') ? snippet : `${PRELUDE}\n${snippet}`;
@@ -87,6 +126,16 @@ describe('The README', () => {
     expect(compile(new Map([[join(root, 'test', 'readme-wrong.ts'), wrong]])).join()).toContain(
       'maxAttemps',
     );
+  });
+
+  it('has no TypeScript snippets by another name, which would not be compiled', () => {
+    const languages = [...readme.matchAll(/^```(\w+)$/gm)].map(([, language]) => language);
+    expect([...new Set(languages)].sort()).toEqual(['bash', 'ts']);
+  });
+
+  it('has all events and all metrics in its tables', () => {
+    expect(namesIn('event').sort()).toEqual(Object.keys(EVENTS).sort());
+    expect(namesIn('metric').sort()).toEqual(Object.keys(METRICS).sort());
   });
 
   it('has commands that are scripts of this package', () => {
