@@ -8,9 +8,11 @@ import {
   trace,
 } from '@opentelemetry/api';
 import {
+  checkOptions,
   type ErrorDescription,
   isChaos,
   type OperationTracer,
+  type Rules,
   type TracedOperation,
 } from '../index.js';
 import { Enricher, type TracedCall } from './enricher.js';
@@ -25,6 +27,11 @@ export interface OpenTelemetryTracerOptions {
   attributes?: (call: TracedCall) => Attributes | undefined;
 }
 
+const RULES: Rules<OpenTelemetryTracerOptions> = {
+  attributes: (value) =>
+    typeof value === 'function' ? undefined : 'a function that returns attributes at once',
+};
+
 /**
  * A span for every resilient call, active while it runs, so that the spans of what it calls are inside
  * it. Retries, timeouts, rejections, transitions of breakers, fallbacks and degradations are its events.
@@ -38,13 +45,15 @@ export class OpenTelemetryTracer implements OperationTracer {
 
   /**
    * @param tracer is asked of the global provider by default
+   * @throws ResilienceConfigurationError
    *
    * @example new OpenTelemetryTracer(undefined, { attributes: ({ outcome }) => ({ 'shop.outcome': outcome }) })
    */
   constructor(
     private readonly tracer: Tracer = trace.getTracer('nestjs-bulwark'),
-    { attributes }: OpenTelemetryTracerOptions = {},
+    options: OpenTelemetryTracerOptions = {},
   ) {
+    const { attributes } = checkOptions('OpenTelemetryTracer', options, RULES);
     this.enricher = attributes && new Enricher(attributes);
   }
 

@@ -85,7 +85,7 @@ const spans = new InMemorySpanExporter();
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
 const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
 const meterProvider = new MeterProvider({ readers: [reader] });
-let module: TestingModule;
+let module: TestingModule | undefined;
 let shop: Shop;
 
 async function boot(
@@ -117,7 +117,8 @@ beforeAll(() => {
   metrics.setGlobalMeterProvider(meterProvider);
 });
 afterEach(async () => {
-  await module.close();
+  await module?.close();
+  module = undefined;
   spans.reset();
 });
 afterAll(async () => {
@@ -307,6 +308,21 @@ describe('Attributes of a tracer', () => {
     warn.mockRestore();
     expect(told).toHaveLength(1);
   });
+
+  it.each([
+    [
+      'are no function',
+      { attributes: { tenant: 'acme' } },
+      'OpenTelemetryTracer.attributes: is {"tenant":"acme"}; allowed: a function',
+    ],
+    [
+      'are misspelt',
+      { atributes: () => ({}) },
+      'OpenTelemetryTracer.atributes: there is no such option; known: attributes',
+    ],
+  ])('that %s are refused', (_, options, message) => {
+    expect(() => new OpenTelemetryTracer(undefined, options as never)).toThrow(message);
+  });
 });
 
 describe('The trace of a call', () => {
@@ -408,7 +424,7 @@ describe('OpenTelemetryMetrics', () => {
   it('exports counters, gauges and durations in seconds', async () => {
     await boot();
     await shop.recommend();
-    module.get(CircuitBreakerRegistry).get('Shop.recommend').reset();
+    module?.get(CircuitBreakerRegistry).get('Shop.recommend').reset();
     await meterProvider.forceFlush();
     const exported =
       exporter
