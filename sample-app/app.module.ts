@@ -8,6 +8,7 @@ import {
   ResilienceModule,
   type ResilienceModuleOptions,
 } from 'nestjs-bulwark';
+import { ResilienceAdminModule } from 'nestjs-bulwark/admin';
 import { ResilienceDashboardModule } from 'nestjs-bulwark/dashboard';
 import { PrometheusMetrics } from 'nestjs-bulwark/prometheus';
 import { ResilienceHealthIndicator } from 'nestjs-bulwark/terminus';
@@ -31,6 +32,9 @@ export interface ProtectionOptions {
   /** @default those of the sample */
   resilience?: ResilienceModuleOptions;
 }
+
+/** A real shop asks its guard. Here everybody says so: curl -H 'x-user: alice' … */
+const whoIs = (request: { headers: { 'x-user'?: string } }) => request.headers['x-user'];
 
 @Module({})
 export class AppModule {
@@ -56,7 +60,8 @@ export class AppModule {
           ...(chaos && { chaos }),
         }),
         // Public, for the sample listens on this machine alone; a real shop gives it a guard.
-        ResilienceDashboardModule.forRoot({ public: true, controls: true }),
+        ResilienceDashboardModule.forRoot({ public: true, controls: true, whoIs }),
+        ResilienceAdminModule.forRoot({ public: true, controls: true, whoIs, path: '/admin' }),
         ShopModule.with(urls),
         ...(upstreams ? [UpstreamsModule.with(upstreams)] : []),
       ],

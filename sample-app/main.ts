@@ -50,9 +50,11 @@ try {
 
 function whatToTry(shop: string): string {
   const json = "-H 'content-type: application/json' -d";
+  const control = "-H 'x-resilience-control: 1' -H 'x-user: alice'";
   return `
 The shop is open: ${shop}
 Watch it live:    ${shop}/resilience
+By a script:      ${shop}/admin/openapi.json
 
   curl ${shop}/products/1
   curl -X POST ${shop}/orders ${json} '{"productId":"1"}'
@@ -70,6 +72,16 @@ Break something, and try again a few times:
 Or leave them alone, and break the calls for 20 seconds (DELETE ends it, and so does a button of the page):
 
   curl -X POST ${shop}/chaos
+
+Change it while it runs, and see on the page and in the log what has changed and who did it:
+
+  curl -X POST ${shop}/admin/reconfigure ${control} ${json} '{"timeouts":{"payments":{"client":500}}}'
+  curl ${shop}/admin/configuration   # what is in force, and where it comes from
+  curl ${shop}/admin/advice          # what would be better, by the calls so far
+
+Or begin in shadow mode, where all is measured and nobody is rejected:
+
+  RESILIENCE_OVERRIDES='{"mode":"shadow"}' npm start
 
 Open more shops in other windows, which share what they learn where there is a Redis (all with its address):
 

@@ -40,6 +40,8 @@ export function resilienceOptions(
     errorTracker: { log: logErrors },
     alerts,
     alertIntervalMs: 5_000,
+    advisor: true,
+    overridesFromEnv: true,
   };
 }
 
