@@ -100,7 +100,7 @@ thead button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2
 [aria-sort='ascending'] button::after { content: ' ↑'; }
 .name { display: block; font-weight: 600; overflow-wrap: anywhere; }
 th .name { min-width: 92px; }
-#breakers .name, #configuration .name { min-width: 150px; }
+#breakers .name, #configuration .name, #advice .name { min-width: 150px; }
 #configuration td { overflow-wrap: anywhere; }
 .sub { display: block; color: var(--quiet); font-size: 12.5px; font-weight: 400; overflow-wrap: anywhere; }
 .bad { color: var(--bad); font-weight: 650; }
