@@ -34,7 +34,8 @@ export async function nameOf(whoIs: WhoIs | undefined, request: object): Promise
 
 function oneLine(text: string): string {
   return text
-    .replace(/\p{Cc}+/gu, ' ')
+    .replace(/\p{Bidi_Control}+/gu, '')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
     .trim()
     .slice(0, MAX_LENGTH);
 }
