@@ -90,6 +90,7 @@ export class Api {
     const fleet = this.isForFleet(route, exchange, state);
     const body = route.body === undefined ? undefined : await bodyOf(exchange);
     const by = await nameOf(this.mount.whoIs, exchange.given);
+    if (exchange.isAnswered) return; // that it is too late: nobody would be told that it is done
     const told: Told = { ...asked, body, scope: { by, ...(fleet && { fleet }) } };
     const done = await route.act(state, told);
     if (done === undefined) throw new NotFoundException(route.missing);
@@ -123,7 +124,7 @@ export class Api {
   private refusalOf(error: unknown): HttpException {
     if (error instanceof HttpException) return error;
     if (error instanceof ResilienceConfigurationError)
-      return new BadRequestException(error.message);
+      return new BadRequestException(describeError(error).message); // without secrets
     const { type, message } = describeError(error);
     this.logger.error({ event: 'admin_failed', message: `It failed: ${type}: ${message}` });
     return new InternalServerErrorException();

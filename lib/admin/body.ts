@@ -8,6 +8,8 @@ import type { Exchange } from './exchange.js';
 
 /** In bytes. */
 const MAX_LENGTH = 65_536;
+/** Nothing that can be said needs more, and what walks through it calls itself for each level. */
+const MAX_DEPTH = 50;
 
 /**
  * The JSON that a request brings: as a parser of the application has read it, or read here where there was none.
@@ -21,19 +23,31 @@ export async function bodyOf(exchange: Exchange): Promise<unknown> {
   if (Number(exchange.header('content-length') ?? 0) > MAX_LENGTH) throw tooLarge();
   const { body } = exchange.given as { body?: unknown };
   const read = body === undefined ? await readAll(exchange.request) : body;
-  if (typeof read === 'string' || Buffer.isBuffer(read)) return parse(String(read));
-  if (JSON.stringify(read).length > MAX_LENGTH) throw tooLarge(); // in chunks, of which no header tells
-  return read;
+  const isText = typeof read === 'string' || Buffer.isBuffer(read);
+  const value = isText ? parse(String(read)) : read;
+  if (isDeeper(value, MAX_DEPTH)) throw new BadRequestException('The body is nested too deep');
+  if (!isText && JSON.stringify(read).length > MAX_LENGTH) throw tooLarge(); // in chunks, of which no header tells
+  return value;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {
   if (request.readableEnded) return '';
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_LENGTH) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    const left = request.iterator({ destroyOnReturn: false }); // the answer goes by the same socket
+    for await (const chunk of left as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > MAX_LENGTH) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } finally {
+    request.resume(); // what is left is read by nobody else
   }
   return Buffer.concat(chunks).toString();
 }

@@ -30,6 +30,11 @@ export class Exchange {
     return Array.isArray(value) ? value[0] : value;
   }
 
+  /** By whoever else answers, such as where the deadline of who asks is over. */
+  get isAnswered(): boolean {
+    return this.response.headersSent;
+  }
+
   /** Under which name, and at which port, it was asked; HTTP/2 has it in a field of its own. */
   get host(): string | undefined {
     return this.header(':authority') ?? this.header('host');
@@ -57,8 +62,9 @@ export class Exchange {
     });
   }
 
-  /** Answers with a value as JSON, or with none. */
+  /** Answers with a value as JSON, or with none; what is answered already stays as it is. */
   answer(status: number, value?: unknown, headers: OutgoingHttpHeaders = {}): void {
+    if (this.isAnswered) return;
     if (value === undefined) {
       this.begin(status, headers).end();
       return;

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, type ExecutionContext, Get, UnauthorizedException } from '@nestjs/common';
 import { nameOf } from '../../lib/admin/who.js';
@@ -115,6 +116,44 @@ describe.each<Adapter>(['express', 'fastify'])('What the API on %s is told', (ad
     await admin.tell('POST', '/chaos', rule);
     expect((await admin.tell('POST', '/chaos/stop')).status).toBe(204);
     expect(chaos.isOn).toBe(false);
+  });
+
+  it('shows no secret in what is wrong, and is not nested at any depth', async () => {
+    const admin = await start(adapter, {}, { options: { bodyParser: false } });
+    const wrong = await admin.tell('POST', '/reconfigure', {
+      breakers: { payments: { timeoutMs: 'https://user:hunter22@host/' } },
+    });
+    expect([wrong.status, wrong.body.message]).toEqual([
+      400,
+      expect.not.stringContaining('hunter22'),
+    ]);
+    const post = (body: BodyInit) =>
+      admin
+        .fetch(`${URL}/chaos`, {
+          method: 'POST',
+          headers: JSON_TYPE,
+          body,
+          duplex: 'half',
+        } as RequestInit)
+        .then(({ status }) => status);
+    expect(await post(`${'[{"a":'.repeat(4_500)}1${'}]'.repeat(4_500)}`)).toBe(400);
+    expect(await post(new Blob([`{"a":"${'x'.repeat(300_000)}"}`]).stream())).toBe(413);
+  });
+
+  it('is not done once it is answered that it is too late', async () => {
+    const admin = await start(adapter, {
+      whoIs: async (request: { socket: { _httpMessage: ServerResponse } }) => {
+        request.socket._httpMessage.writeHead(504).end(); // as the deadline of who asks does
+        return 'alice';
+      },
+    });
+    const init = { method: 'POST', headers: CONTROL };
+    expect((await admin.fetch(`${URL}/breakers/payments/open`, init)).status).toBe(504);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([stateOf(admin), admin.logger.messages('error', 'ResilienceAdmin')]).toEqual([
+      'CLOSED',
+      [],
+    ]);
   });
 
   it('has to be JSON of a size', async () => {
@@ -301,7 +340,7 @@ describe('Who sends a request', () => {
   });
 
   it('is told on one line, and not at any length', async () => {
-    expect(await nameOf(() => `alice\n\u001b[31m${'x'.repeat(200)}`, {})).toMatch(
+    expect(await nameOf(() => `al\u202eice\u2028\n\u001b[31m${'x'.repeat(200)}`, {})).toMatch(
       /^alice \[31mx{90}$/,
     );
   });
