@@ -1,3 +1,4 @@
+import { maskSecrets } from '../observability/secret-text.js';
 import { classNameOf, isPlainObject } from './plain-object.js';
 import { read } from './read.js';
 import { closest, numberMeant } from './spelling.js';
@@ -128,6 +129,8 @@ function remedyFor(
   return `${either}register it in the module's options, ${section}: { ${key}: {} }`;
 }
 
-function shorten(text: string): string {
+/** Secrets go first: one that is cut cannot be told by its end any more. */
+function shorten(whole: string): string {
+  const text = maskSecrets(whole);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

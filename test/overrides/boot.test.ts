@@ -223,6 +223,10 @@ describe('Overrides that change', () => {
       reason: expect.stringContaining('changes.all.retry'),
     });
     expect(logged).toHaveBeenCalledTimes(4);
+    for (const secret of ['hunter22', 'hunter22'.repeat(20)])
+      changes.next({ all: { timeout: `https://user:${secret}@host/` } });
+    expect(logged).toHaveBeenCalledTimes(6);
+    expect(JSON.stringify([logged.mock.calls, events])).not.toContain('hunter');
   });
 
   it.each([
