@@ -31,14 +31,14 @@ export function fitting(all: Iterable<Learnt>): Learnt[] {
 
 /** The document `{ version, savedAt, policies: { breakers: { payments: { ageMs, state } } } }`. */
 export function documentOf(all: readonly Learnt[], savedAt: number): string {
-  const policies = [...new Set(all.map(({ section }) => section))].map((each) => {
-    const those = all.filter(({ section }) => section === each);
-    return [
-      each,
-      Object.fromEntries(those.map(({ name, ageMs, state }) => [name, { ageMs, state }])),
-    ];
-  });
-  return JSON.stringify({ version: VERSION, savedAt, policies: Object.fromEntries(policies) });
+  const policies = new Map<string, [name: string, entry: object][]>();
+  for (const { section, name, ageMs, state } of all) {
+    const those = policies.get(section) ?? [];
+    those.push([name, { ageMs, state }]);
+    policies.set(section, those);
+  }
+  const sections = [...policies].map(([section, those]) => [section, Object.fromEntries(those)]);
+  return JSON.stringify({ version: VERSION, savedAt, policies: Object.fromEntries(sections) });
 }
 
 /**
@@ -77,6 +77,16 @@ function parsed(loaded: unknown): unknown {
         : (JSON.stringify(loaded) ?? '');
   if (text.length > MAX_LENGTH)
     throw new Error(`a document of ${text.length} characters, more than ${MAX_LENGTH}`);
+  const value = asJson(text);
+  try {
+    JSON.stringify(value); // as it will be saved again
+  } catch {
+    throw new Error('a document that is nested too deep');
+  }
+  return value;
+}
+
+function asJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

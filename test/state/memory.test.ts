@@ -3,7 +3,12 @@ import fc from 'fast-check';
 import { ResilienceConfigurationError } from '../../lib/index.js';
 import { Memory } from '../../lib/state/memory.js';
 import { checkStateOptions, type StateOptions } from '../../lib/state/state.options.js';
-import { type Learnt, learntIn, MAX_LENGTH } from '../../lib/state/state-document.js';
+import {
+  type Learnt,
+  learntIn,
+  MAX_LENGTH,
+  documentOf as written,
+} from '../../lib/state/state-document.js';
 
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
@@ -293,4 +298,22 @@ describe('The option state', () => {
     expect(checking).toThrow(ResilienceConfigurationError);
     expect(checking).toThrow(message);
   });
+});
+
+it('takes time to be written that grows no faster than its sections', () => {
+  const all = Array.from({ length: 20_000 }, (_, at) => ({
+    ...payments({ at }),
+    section: `s${at}`,
+  }));
+  jest.useRealTimers();
+  const begun = performance.now();
+  const document = written(all, 0);
+  expect(performance.now() - begun).toBeLessThan(500);
+  expect(learntIn(document, 0)).toEqual(all);
+});
+
+it('is refused where it is nested too deep to be written again', () => {
+  const state = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  const document = `{"version":1,"savedAt":0,"policies":{"a":{"b":{"ageMs":0,"state":${state}}}}}`;
+  expect(() => learntIn(document, 0)).toThrow('nested too deep');
 });
