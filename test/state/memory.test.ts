@@ -300,15 +300,17 @@ describe('The option state', () => {
   });
 });
 
-it('takes time to be written that grows no faster than its sections', () => {
-  const all = Array.from({ length: 20_000 }, (_, at) => ({
+it('is written by looking at each policy a few times, however many sections there are', () => {
+  let looks = 0;
+  const all = Array.from({ length: 2_000 }, (_, at) => ({
     ...payments({ at }),
-    section: `s${at}`,
+    get section() {
+      looks++;
+      return `s${at}`;
+    },
   }));
-  jest.useRealTimers();
-  const begun = performance.now();
   const document = written(all, 0);
-  expect(performance.now() - begun).toBeLessThan(500);
+  expect(looks).toBeLessThan(10 * all.length);
   expect(learntIn(document, 0)).toEqual(all);
 });
 
