@@ -29,6 +29,7 @@ const app = await NestFactory.create(
   AppModule.protected(upstreams.urls, { alerts, logErrors: true, chaos, fleet, upstreams }),
   {
     logger: ['warn', 'error'],
+    forceCloseConnections: true, // customers who keep theirs would keep a closed shop open
   },
 );
 

@@ -108,8 +108,10 @@ export class CircuitLog {
       what.push(`${count} × ${verb}`);
     }
     const { breaker, to, event, message: last } = latest;
-    const stands = event === 'circuit_state' ? ` and is ${to} now` : '';
-    const message = `Circuit breaker "${breaker}" changed its state ${repeated} more times (${what.join('; ')})${stands}. The latest: ${last}`;
+    const isReal = event === 'circuit_state';
+    const changed = isReal ? 'changed its state' : 'in shadow mode would have changed its state';
+    const stands = isReal ? ` and is ${to} now` : '';
+    const message = `Circuit breaker "${breaker}" ${changed} ${repeated} more times (${what.join('; ')})${stands}. The latest: ${last}`;
     this.record('warn', { ...latest, message, repeated });
   }
 

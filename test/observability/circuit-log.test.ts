@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { ErrorTrackerOptions } from '../../lib/index.js';
+import type { ErrorTrackerOptions, Mode } from '../../lib/index.js';
 import { RecordingLogger } from '../binding/support.js';
 import { MemoryFleet } from '../support/memory-fleet.js';
 import { booting, elapse, failure, flush } from '../support/resilience-app.js';
@@ -14,10 +14,10 @@ beforeEach(() => {
 });
 
 /** An application with a breaker that opens at two failures, and what it writes. */
-async function app(errorTracker: ErrorTrackerOptions = {}) {
+async function app(errorTracker: ErrorTrackerOptions = {}, mode: Mode = 'enforce') {
   const running = await boot({
     errorTracker,
-    breakers: { payments: { failureThreshold: 2, timeoutMs: 5_000, successThreshold: 1 } },
+    breakers: { payments: { failureThreshold: 2, timeoutMs: 5_000, successThreshold: 1, mode } },
   });
   Logger.overrideLogger(logger); // Nest's testing module has put its own there
   const pay = running.pipeline({ name: 'pay', circuitBreaker: 'payments' });
@@ -113,6 +113,17 @@ describe('A circuit breaker that flaps', () => {
       await succeeds();
     }
   };
+
+  it('is said in shadow mode to be one that would have', async () => {
+    await flap(await app({}, 'shadow'), 10);
+    await elapse(10_000);
+    expect(written().map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^Circuit breaker "payments" would have opened/),
+      expect.stringMatching(
+        /^Circuit breaker "payments" in shadow mode would have changed its state 9 more times \(9 × would have opened\)\. The latest: /,
+      ),
+    ]);
+  });
 
   it('writes each kind of transition once, and then one record a minute with how many followed', async () => {
     const running = await app();
