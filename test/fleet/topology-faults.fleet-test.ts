@@ -39,6 +39,7 @@ describe('A fleet', () => {
     const crowd = await crowdAt({ address: () => ({ port: proxy.port }) });
     await strike(crowd, {
       name: 'Redis fails over to a replica, which is promoted',
+      slotsLost: 2,
       begin: async () => {
         proxy.targetPort = replica.connection.port;
         await master.stop();
@@ -59,6 +60,7 @@ describe('A fleet', () => {
     await strike(crowd, {
       name: 'Sentinel promotes a replica',
       reach: 'some',
+      slotsLost: 2,
       begin: () => master.stop(),
       end: () =>
         eventually('the replica is promoted', async () =>

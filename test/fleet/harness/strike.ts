@@ -20,12 +20,17 @@ export interface Fault {
   readonly reach?: Reach;
   /** Once more, while breakers are open. */
   whileOpen?(): unknown;
+  /**
+   * So many slots may be given twice: a replica that takes over lacks what its master had not sent it yet, as
+   * Redis replicates after it has answered. @default 0
+   */
+  readonly slotsLost?: number;
 }
 
 /** The same fate for each crowd: an outage while the fault lasts, and one after it, which goes to all. */
 export async function strike(crowd: Crowd, fault: Fault): Promise<void> {
-  const { name, reach = 'none' } = fault;
-  await examine(crowd, name, async (trial) => {
+  const { name, reach = 'none', slotsLost } = fault;
+  const happens = async (trial: Trial) => {
     if (reach !== 'all') trial.cutsOff(3); // while the first is back
     trial.begins();
     const endsAt = sharedNow() + LASTS_MS;
@@ -43,7 +48,8 @@ export async function strike(crowd: Crowd, fault: Fault): Promise<void> {
     }
     await crowd.recovered();
     await crowd.outage('all');
-  });
+  };
+  await examine(crowd, name, happens, slotsLost);
 }
 
 /** Examines what happens to a crowd that was left alone before; whatever comes out is in the table. */
@@ -51,6 +57,7 @@ export async function examine(
   crowd: Crowd,
   name: string,
   happens: (trial: Trial) => Promise<void>,
+  slotsLost = 0,
 ): Promise<void> {
   await sleep(QUIET_MS);
   const trial = new Trial(name, crowd, QUIET_MS);
@@ -58,7 +65,7 @@ export async function examine(
   await happens(trial).catch((error) => failures.push(error));
   const findings = trial.findings();
   try {
-    if (failures.length === 0) judge(findings);
+    if (failures.length === 0) judge(findings, slotsLost);
   } catch (error) {
     failures.push(error);
   }
@@ -66,13 +73,13 @@ export async function examine(
   for (const failure of failures) throw failure;
 }
 
-function judge(findings: Findings): void {
+function judge(findings: Findings, slotsLost: number): void {
   expect(findings).toMatchObject({
     harmed: [],
     unhandled: [],
     falseOpenings: [],
     excessCalls: 0,
-    excessSlots: 0,
   });
+  expect(findings.excessSlots).toBeLessThanOrEqual(slotsLost);
   expect(findings.upAgainMs ?? 0).toBeLessThan(UP_AGAIN_MS);
 }
