@@ -62,9 +62,13 @@ export class Visit {
   }
 
   async press(button: string): Promise<void> {
-    await this.page.getByRole('button', { name: button, exact: true }).click();
+    const opens = this.page.getByRole('button', { name: button, exact: true });
+    const dialog = this.page.getByRole('dialog');
+    await opens.click();
+    // While the page is being filled it moves, and a click as fast as this can miss.
+    await dialog.waitFor({ timeout: 2_000 }).catch(() => opens.click());
     const action = button.startsWith('Force') ? 'Force open' : (button.split(' ')[0] as string);
-    await this.page.getByRole('dialog').getByRole('button', { name: action, exact: true }).click();
+    await dialog.getByRole('button', { name: action, exact: true }).click();
   }
 
   async close(): Promise<void> {
