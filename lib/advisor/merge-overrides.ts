@@ -1,3 +1,4 @@
+import { isObject } from '../common/options.js';
 import type { ResilienceOverrides } from '../overrides/overrides.js';
 
 /** Both together; of what both say, what is above. */
@@ -15,8 +16,4 @@ function mergeDeep<T extends object>(below: T, above: object): T {
     merged[key] = isObject(known) && isObject(value) ? mergeDeep(known, value) : value;
   }
   return merged as T;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,3 +1,4 @@
+import { recordOf } from '../common/remembered.js';
 import type { TimedCounts } from '../common/time-window.js';
 import { CircuitState, isForced } from './circuit-state.js';
 
@@ -97,8 +98,4 @@ function isAge(value: unknown): value is number {
 
 function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT;
-}
-
-function recordOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

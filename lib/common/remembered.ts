@@ -13,3 +13,10 @@ export function amountIn(
   const value = read(remembered, field);
   return typeof value === 'number' && value >= 0 && value <= most ? value : undefined;
 }
+
+/** What is looked into for what was remembered: nothing is in what is no object. */
+export function recordOf(remembered: unknown): Record<string, unknown> {
+  return typeof remembered === 'object' && remembered !== null
+    ? (remembered as Record<string, unknown>)
+    : {};
+}

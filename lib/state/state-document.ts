@@ -1,3 +1,5 @@
+import { recordOf } from '../common/remembered.js';
+
 /** What one policy has learnt. */
 export interface Learnt {
   /** The module's option in which it is named: `breakers`. */
@@ -92,10 +94,6 @@ function asJson(text: string): unknown {
   } catch {
     throw new Error('a document that is no JSON');
   }
-}
-
-function recordOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 function isCount(value: unknown): value is number {
