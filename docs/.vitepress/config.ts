@@ -1,0 +1,31 @@
+import llms from 'vitepress-plugin-llms';
+import { withMermaid } from 'vitepress-plugin-mermaid';
+import packageJson from '../../package.json' with { type: 'json' };
+import { PAGES, REFERENCE } from './sidebar';
+
+export default withMermaid({
+  title: 'nestjs-bulwark',
+  description: packageJson.description,
+  lang: 'en',
+  srcExclude: ['.run/**', 'README.md'],
+  cleanUrls: true,
+  ignoreDeadLinks: false, // a dead link fails the build
+  markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
+  themeConfig: {
+    nav: [
+      { text: 'Guide', link: '/guide/getting-started', activeMatch: '^/(guide|policies)/' },
+      { text: 'Operations', link: '/operations/checklist', activeMatch: '^/operations/' },
+      { text: 'Recipes', link: '/recipes/fetch', activeMatch: '^/recipes/' },
+      { text: 'Reference', link: '/reference/', activeMatch: '^/reference/' },
+      { text: packageJson.version, link: '/project/changelog' },
+    ],
+    sidebar: { '/reference/': REFERENCE, '/': PAGES },
+    outline: [2, 3],
+    search: { provider: 'local' },
+    footer: { message: 'MIT License' },
+  },
+  vite: {
+    plugins: [llms({ ignoreFiles: ['reference/**'], sidebar: PAGES })],
+    server: { fs: { allow: ['../..'] } }, // pictures of the sample and of the simulation
+  },
+});

@@ -1,0 +1,41 @@
+import { filesOf, pages } from './pages.js';
+import { agrees, isRun, runPage } from './run-page.js';
+
+const all = pages();
+const run = all.filter(isRun);
+
+describe('What the documentation shows', () => {
+  it.each(run.map((page) => [page.name, page] as const))(
+    'comes out of the programs of %s',
+    async (_name, page) => {
+      const shown = await runPage(page);
+      expect(shown.length).toBeGreaterThan(0);
+      for (const one of shown)
+        if (!agrees(one))
+          expect(`${one.place}:\n${one.printed}`).toBe(`${one.place}:\n${one.expected}`);
+    },
+    120_000,
+  );
+
+  it('is run on each page of recipes and of migrations', () => {
+    const shown = all.filter(({ name }) => /^(recipes|migrate)\/(?!index$)/.test(name));
+    const embeds = (text: string) => /^<<< .*sample-app\/examples\//m.test(text); // which tests of their own start
+    expect(
+      shown.filter((page) => !isRun(page) && !embeds(page.text)).map(({ name }) => name),
+    ).toEqual([]);
+  });
+
+  it('can be tried with the files of the page itself', () => {
+    const tried = all.filter(({ fences }) => fences.some(({ title }) => title === 'try it'));
+    expect(tried.filter((page) => !filesOf(page).has('main.ts')).map(({ name }) => name)).toEqual(
+      [],
+    );
+  });
+
+  it('would be noticed where it was something else', () => {
+    const shown = { place: '', expected: 'one\n…\nthree in … ms\n' };
+    expect(agrees({ ...shown, printed: 'one\ntwo\ntwo\nthree in 35 ms\n' })).toBe(true);
+    expect(agrees({ ...shown, printed: 'one\ntwo\nfour in 35 ms\n' })).toBe(false);
+    expect(agrees({ ...shown, printed: 'one\ntwo\nthree in 35 ms\nand more\n' })).toBe(false);
+  });
+});
