@@ -55,7 +55,7 @@ export function typeErrors(programs: readonly Program[]): string[] {
   const files = programs.map(({ file }) => file);
   write(
     join(folder, 'tsconfig.json'),
-    JSON.stringify({ extends: '../../../tsconfig.json', files }),
+    JSON.stringify({ extends: '../../../tsconfig.json', files, include: [] }),
   );
   const { stdout } = spawnSync('npx', ['tsc', '-p', folder, '--pretty', 'false'], {
     cwd: ROOT,
