@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { METRICS, type ResilienceEvent } from '../lib/index.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -32,44 +31,6 @@ declare function bestsellersBeside(productId: string): Product[];
 declare function currentRequestId(): string;
 declare class CheckoutService { pay(): Promise<string> }
 `;
-
-/** Which the compiler holds complete. */
-const EVENTS: Record<ResilienceEvent['type'], true> = {
-  alert: true,
-  'bulkhead-rejected': true,
-  'changes-ended': true,
-  chaos: true,
-  'circuit-rejected': true,
-  'circuit-state': true,
-  coalesced: true,
-  degraded: true,
-  fallback: true,
-  fleet: true,
-  hedge: true,
-  'rate-limit-paused': true,
-  'rate-limited': true,
-  'reconfigure-refused': true,
-  reconfigured: true,
-  retry: true,
-  'retry-suppressed': true,
-  shed: true,
-  timeout: true,
-  'total-timeout': true,
-  'would-open': true,
-  'would-reject': true,
-  'would-time-out': true,
-};
-
-/** What stands as code in the first column of a table, in each of its rows. */
-function namesIn(table: string): string[] {
-  const [, rows = ''] = readme.split(`\n| ${table} |`);
-  const [body = ''] = rows.split('\n\n');
-  return body
-    .split('\n| ')
-    .slice(1) // after the rest of the head
-    .flatMap((row) => [...(row.split('|')[0] ?? '').matchAll(/`([^`]+)`/g)])
-    .map(([, name]) => name as string);
-}
 
 function program(snippet: string): string {
   return snippet.startsWith('import') ? snippet : `${PRELUDE}\n${snippet}`;
@@ -131,11 +92,6 @@ describe('The README', () => {
   it('has no TypeScript snippets by another name, which would not be compiled', () => {
     const languages = [...readme.matchAll(/^```(\w+)$/gm)].map(([, language]) => language);
     expect([...new Set(languages)].sort()).toEqual(['bash', 'ts']);
-  });
-
-  it('has all events and all metrics in its tables', () => {
-    expect(namesIn('event').sort()).toEqual(Object.keys(EVENTS).sort());
-    expect(namesIn('metric').sort()).toEqual(Object.keys(METRICS).sort());
   });
 
   it('has commands that are scripts of this package', () => {
