@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import ts from 'typescript';
+import { STAGES } from '../../lib/stages.js';
+import { pages, ROOT } from './pages.js';
+
+/** Of each stage its page, and the exported types whose options its tables list. */
+const TABLES: Record<string, { page: string; options: string[] }> = {
+  retry: { page: 'policies/retry', options: ['RetryOptions', 'RetryBudgetOptions'] },
+  circuitBreaker: {
+    page: 'policies/circuit-breaker',
+    options: ['CircuitBreakerOptions', 'KeyedOptions'],
+  },
+};
+
+/** Stages whose pages have no table yet. */
+const UNWRITTEN = [
+  'coalesce',
+  'critical',
+  'fallback',
+  'totalTimeout',
+  'hedge',
+  'rateLimit',
+  'timeout',
+  'bulkhead',
+];
+
+const ENTRY = join(ROOT, 'lib/index.ts');
+const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
+const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
+const program = ts.createProgram([ENTRY], options);
+const checker = program.getTypeChecker();
+const entry = checker.getSymbolAtLocation(program.getSourceFile(ENTRY) as ts.Node) as ts.Symbol;
+const exported = new Map(checker.getExportsOfModule(entry).map((each) => [each.name, each]));
+
+/** The names of all options of a type that the package exports; of a union those of each of its members. */
+function optionsOf(name: string): string[] {
+  const symbol = checker.getAliasedSymbol(exported.get(name) as ts.Symbol);
+  const type = checker.getDeclaredTypeOfSymbol(symbol);
+  const members = type.isUnion() ? type.types : [type];
+  return members.flatMap((member) => checker.getPropertiesOfType(member).map(({ name }) => name));
+}
+
+/** What stands in the first column of the tables whose head says that it names options. */
+function namedOn(page: string): string[] {
+  const text = pages().find(({ name }) => name === page)?.text ?? '';
+  const tables = text.match(/^\| option.*\n(?:\|.*\n)+/gm) ?? [];
+  return tables
+    .flatMap((table) => table.split('\n').slice(2))
+    .flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
+}
+
+const unique = (names: readonly string[]) => [...new Set(names)].sort();
+
+describe("A policy's page", () => {
+  it.each(Object.entries(TABLES))(
+    'tells of each option of %s, and of none that there is not',
+    (_stage, { page, options }) => {
+      expect(unique(namedOn(page))).toEqual(unique(options.flatMap(optionsOf)));
+    },
+  );
+
+  it('is there for each stage', () => {
+    const known = [...Object.keys(TABLES), ...UNWRITTEN];
+    expect(STAGES.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
