@@ -10,19 +10,12 @@ const TABLES: Record<string, { page: string; options: string[] }> = {
     page: 'policies/circuit-breaker',
     options: ['CircuitBreakerOptions', 'KeyedOptions'],
   },
+  timeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
+  totalTimeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
 };
 
 /** Stages whose pages have no table yet. */
-const UNWRITTEN = [
-  'coalesce',
-  'critical',
-  'fallback',
-  'totalTimeout',
-  'hedge',
-  'rateLimit',
-  'timeout',
-  'bulkhead',
-];
+const UNWRITTEN = ['coalesce', 'critical', 'fallback', 'hedge', 'rateLimit', 'bulkhead'];
 
 const ENTRY = join(ROOT, 'lib/index.ts');
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
@@ -46,7 +39,9 @@ function namedOn(page: string): string[] {
   const tables = text.match(/^\| option.*\n(?:\|.*\n)+/gm) ?? [];
   return tables
     .flatMap((table) => table.split('\n').slice(2))
-    .flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    .flatMap((row) =>
+      [...(row.split('|')[1] ?? '').matchAll(/(?<=`)\w+(?=`)/g)].map(([name]) => name),
+    );
 }
 
 const unique = (names: readonly string[]) => [...new Set(names)].sort();
