@@ -11,11 +11,12 @@ const TABLES: Record<string, { page: string; options: string[] }> = {
     options: ['CircuitBreakerOptions', 'KeyedOptions'],
   },
   timeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
+  bulkhead: { page: 'policies/bulkhead', options: ['BulkheadOptions', 'KeyedOptions'] },
   totalTimeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
 };
 
 /** Stages whose pages have no table yet. */
-const UNWRITTEN = ['coalesce', 'critical', 'fallback', 'hedge', 'rateLimit', 'bulkhead'];
+const UNWRITTEN = ['coalesce', 'critical', 'fallback', 'hedge', 'rateLimit'];
 
 const ENTRY = join(ROOT, 'lib/index.ts');
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
