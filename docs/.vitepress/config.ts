@@ -9,9 +9,11 @@ export default withMermaid({
   lang: 'en',
   srcExclude: ['.run/**', 'README.md'],
   cleanUrls: true,
+  head: [['link', { rel: 'icon', href: '/logo.svg' }]],
   ignoreDeadLinks: false, // a dead link fails the build
   markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
   themeConfig: {
+    logo: '/logo.svg',
     nav: [
       { text: 'Guide', link: '/guide/getting-started', activeMatch: '^/(guide|policies)/' },
       { text: 'Operations', link: '/operations/checklist', activeMatch: '^/operations/' },
