@@ -1,3 +1,4 @@
+import { groupIconMdPlugin, groupIconVitePlugin } from 'vitepress-plugin-group-icons';
 import llms from 'vitepress-plugin-llms';
 import { withMermaid } from 'vitepress-plugin-mermaid';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -11,7 +12,10 @@ export default withMermaid({
   cleanUrls: true,
   head: [['link', { rel: 'icon', href: '/logo.svg' }]],
   ignoreDeadLinks: false, // a dead link fails the build
-  markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
+  markdown: {
+    theme: { light: 'github-light', dark: 'github-dark' },
+    config: (md) => void md.use(groupIconMdPlugin), // shows the names of files
+  },
   themeConfig: {
     logo: '/logo.svg',
     nav: [
@@ -27,7 +31,7 @@ export default withMermaid({
     footer: { message: 'MIT License' },
   },
   vite: {
-    plugins: [llms({ ignoreFiles: ['reference/**'], sidebar: PAGES })],
+    plugins: [groupIconVitePlugin(), llms({ ignoreFiles: ['reference/**'], sidebar: PAGES })],
     server: { fs: { allow: ['../..'] } }, // pictures of the sample and of the simulation
   },
 });
