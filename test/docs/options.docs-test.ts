@@ -11,12 +11,14 @@ const TABLES: Record<string, { page: string; options: string[] }> = {
     options: ['CircuitBreakerOptions', 'KeyedOptions'],
   },
   timeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
+  fallback: { page: 'policies/fallback', options: ['FallbackOptions', 'LastGoodOptions'] },
+  critical: { page: 'policies/critical', options: [] },
   bulkhead: { page: 'policies/bulkhead', options: ['BulkheadOptions', 'KeyedOptions'] },
   totalTimeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
 };
 
 /** Stages whose pages have no table yet. */
-const UNWRITTEN = ['coalesce', 'critical', 'fallback', 'hedge', 'rateLimit'];
+const UNWRITTEN = ['coalesce', 'hedge', 'rateLimit'];
 
 const ENTRY = join(ROOT, 'lib/index.ts');
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
