@@ -10,9 +10,9 @@ import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.j
 import { FleetSide } from './fleet-side.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-/** As the README tells to set the user of a fleet up. */
+/** As the page about fleets tells to set its user up. */
 const [, rights = ''] =
-  /^ACL SETUSER (.+)$/m.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+  /^ACL SETUSER (.+)$/m.exec(readFileSync(join(root, 'docs/guide/fleet.md'), 'utf8')) ?? [];
 const user = { username: 'shop', password: 'secret' };
 const namespace = 'shop';
 const lazyConnect = true;
