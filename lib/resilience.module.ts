@@ -9,6 +9,7 @@ import {
 import { ApplicationConfig, LazyModuleLoader, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { ResilienceAdvisor } from './advisor/resilience-advisor.js';
 import { Application } from './binding/application.js';
+import { BENCH, type Bench } from './binding/bench.js';
 import { Explorer } from './binding/explorer.js';
 import {
   namedProviders,
@@ -242,7 +243,7 @@ function applicationIn(modules: ModulesContainer): Application | undefined {
       `is registered ${roots.length} times by forRoot() or forRootAsync(); allowed: once, in the root module (forFeature() adds policies elsewhere)`,
     );
   }
-  const application = new Application();
+  const application = new Application(benchIn(modules));
   const tokens = substitutable();
   // Before the options, of which the policies are made that these stand for.
   for (const module of modulesOf(modules, ResilienceModule, ResilienceFeatureModule))
@@ -251,6 +252,15 @@ function applicationIn(modules: ModulesContainer): Application | undefined {
   if (given !== undefined) configured(application, given, modules);
   applications.set(modules, application);
   return application;
+}
+
+function benchIn(modules: ModulesContainer): Bench | undefined {
+  const benches = [...modules.values()].flatMap((module) => valueIn<Bench>(module, BENCH) ?? []);
+  if (benches.length <= 1) return benches[0];
+  throw new ResilienceConfigurationError(
+    'ResilienceTestingModule',
+    `is imported ${benches.length} times; allowed: once in an application`,
+  );
 }
 
 function configured(

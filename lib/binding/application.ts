@@ -3,6 +3,7 @@ import type {
   ResilienceFeatureOptions,
   ResilienceModuleOptions,
 } from '../resilience-module.options.js';
+import type { Bench } from './bench.js';
 import { planClasses } from './explorer.js';
 import { MethodDispatcher } from './method-dispatcher.js';
 import { ResilienceRuntime } from './runtime.js';
@@ -18,6 +19,9 @@ export class Application {
   private readonly substitutes = new Map<unknown, unknown>();
   /** Once the options are known. */
   runtime: ResilienceRuntime | undefined = undefined;
+
+  /** @param bench where a test has put one around it */
+  constructor(private readonly bench?: Bench) {}
 
   /**
    * Calls use what a test has put in the place of an injectable of the module's.
@@ -40,7 +44,7 @@ export class Application {
     features: readonly ResilienceFeatureOptions[],
     modules: ModulesContainer,
   ): ResilienceRuntime {
-    const runtime = new ResilienceRuntime(options, features, this.methods);
+    const runtime = new ResilienceRuntime(options, features, this.methods, this.bench);
     this.runtime = runtime;
     planClasses(runtime, modules);
     for (const [token, given] of this.substitutes) substitute(token, given, runtime);

@@ -57,6 +57,16 @@ export class ClassOperations {
     return this.ofOwner(definition);
   }
 
+  /**
+   * The operation of a method by its name.
+   *
+   * @throws ResilienceConfigurationError
+   */
+  named(type: Class, key: PropertyKey): MethodOperation | undefined {
+    const definition = definitionsOf(type).find((each) => each.key === key);
+    return definition && this.find(type, definition);
+  }
+
   /** What `@Critical()` says of a method as it is in a class; `undefined` where nothing says so. */
   criticalityOf(type: Class, method: unknown): boolean | undefined {
     const definition = definitionsOf(type).find(({ dispatcher }) => dispatcher === method);

@@ -35,6 +35,7 @@ import { SheddingTelemetry } from '../shedding/shedding.telemetry.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { STAGES } from '../stages.js';
 import { Memory } from '../state/memory.js';
+import type { Bench } from './bench.js';
 import { LiveOptions } from './live-options.js';
 import { LiveShedding } from './live-shedding.js';
 import type { Operation } from './operation.js';
@@ -58,6 +59,8 @@ export interface Configuration {
   readonly fleet: Membership | undefined;
   /** Where what its policies have learnt outlives it. */
   readonly memory: Memory | undefined;
+  /** Where it is on one. */
+  readonly bench: Bench | undefined;
 }
 
 /**
@@ -68,9 +71,11 @@ export function configurationOf(
   given: ResilienceModuleOptions,
   inFlight: InFlight,
   operations: () => readonly Operation[],
+  bench?: Bench,
 ): Configuration {
-  const stages = stagesOf(given);
-  const options = checkModuleOptions(given, stages);
+  const said = bench?.optionsOf(given) ?? given;
+  const stages = stagesOf(said);
+  const options = checkModuleOptions(said, stages);
   const { captureStackTrace = false, defaults = {} } = options;
   const telemetry = telemetryOf(options);
   for (const { metrics = {} } of stages.filter((stage) => !STAGES.includes(stage)))
@@ -85,6 +90,7 @@ export function configurationOf(
     metrics: telemetry.metrics,
     fleet,
     memory,
+    registersUnknown: bench !== undefined,
     report,
     warnOf,
   });
@@ -99,7 +105,7 @@ export function configurationOf(
   );
   const liveShedding = new LiveShedding(shedding, sheddingOptions);
   const live = liveOptionsOf(options, catalog, operations, telemetry, liveShedding, fleet);
-  return { options, telemetry, catalog, chaos, live, shedding, fleet, memory };
+  return { options, telemetry, catalog, chaos, live, shedding, fleet, memory, bench };
 }
 
 function liveOptionsOf(

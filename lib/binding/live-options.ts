@@ -26,7 +26,7 @@ import type { PolicyCatalog } from './policy-catalog.js';
 import { Replanning } from './replanning.js';
 
 /** Where overrides come from, the lowest first. */
-const SOURCES = ['overrides', 'environment', 'changes', 'run time'] as const;
+const SOURCES = ['overrides', 'environment', 'changes', 'run time', 'test'] as const;
 
 export type SourceName = (typeof SOURCES)[number];
 
@@ -133,6 +133,12 @@ export class LiveOptions {
     } catch (error) {
       this.log.refused(place, describeError(error).message);
     }
+  }
+
+  /** What a test says above all else, in the place of what it said before. */
+  test(place: string, given: unknown): void {
+    const said = this.rules.check(place, given);
+    this.put('test', { origin: 'run time', place, said }, said);
   }
 
   /** Goes by what comes of it. Whatever it does harms nobody. */

@@ -26,7 +26,7 @@ export class PipelineFactory {
     { stages, upstream, onDiscard }: ResolvedOperation,
     blueprint: Blueprint,
   ): Pipeline {
-    const { options, telemetry, chaos, live } = this.configuration;
+    const { options, telemetry, chaos, live, bench } = this.configuration;
     const labels = {
       service,
       operation: name,
@@ -35,10 +35,11 @@ export class PipelineFactory {
       breaker: stages.circuitBreaker?.name,
     };
     const guard = new Guard(`onDiscard of ${name}`);
+    const observer = new OperationTelemetry(labels, telemetry);
     const plan = new Plan({
       operation: name,
       stages,
-      observer: new OperationTelemetry(labels, telemetry),
+      observer: bench?.observerOf(name, observer) ?? observer,
       shutdown: this.shutdown,
       captureStackTrace: options.captureStackTrace ?? false,
       trace: this.tracing(labels),

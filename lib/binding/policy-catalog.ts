@@ -15,7 +15,9 @@ import type { Learnt } from '../state/state-document.js';
 
 /** What an application's decorators can refer to by name, stage by stage. */
 export class PolicyCatalog {
-  private readonly services = new NamedOptions<ServiceOptions>('service', 'services');
+  /** Whether a name that nobody has registered is one with defaults. */
+  readonly registersUnknown: boolean;
+  private readonly services: NamedOptions<ServiceOptions>;
   private readonly catalogs = new Map<string, StageCatalog>();
 
   /** @param stages as they nest, outermost first */
@@ -23,6 +25,10 @@ export class PolicyCatalog {
     readonly stages: readonly StageDefinition[],
     application: Omit<StageApplication, 'catalogOf'>,
   ) {
+    const { registersUnknown = false } = application;
+    this.registersUnknown = registersUnknown;
+    const unregistered = registersUnknown ? {} : undefined;
+    this.services = new NamedOptions('service', 'services', undefined, unregistered);
     const catalogOf: StageApplication['catalogOf'] = (type) =>
       [...this.catalogs.values()].find((catalog) => catalog instanceof type) as never;
     for (const stage of stages)

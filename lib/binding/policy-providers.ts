@@ -89,7 +89,9 @@ function policyOf(
   const named = catalog.namedOf(stage);
   if (named?.registry.isTaken(name)) return injectedOf(named, named.registry.entry(name));
   const consumer = consumerOf(token, modules);
-  return consumer === undefined ? undefined : named?.registry.find(name, consumer);
+  return consumer === undefined || named === undefined
+    ? undefined
+    : injectedOf(named, named.find(name, consumer));
 }
 
 /** Of many by key all of them, which can be asked for that of a key. */

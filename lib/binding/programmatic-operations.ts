@@ -56,6 +56,8 @@ export class ProgrammaticOperations {
 
   /** @throws ResilienceConfigurationError on an unknown name */
   service(name: string): Operation {
+    if (this.catalog.registersUnknown && !this.services.has(name))
+      this.addServices({ services: { [name]: {} } });
     const operation = this.services.get(name);
     if (operation !== undefined) return operation;
     throw new ResilienceConfigurationError(

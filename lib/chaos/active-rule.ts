@@ -1,4 +1,4 @@
-import { now, Since } from '../common/clock.js';
+import { now, Since, wallNow } from '../common/clock.js';
 import type { Wait } from '../shutdown/shutdown.js';
 import type { ChaosEffect } from './chaos.telemetry.js';
 import type { ChaosLatency, ChaosRule } from './chaos-rule.js';
@@ -41,7 +41,7 @@ export class ActiveRule {
     const { operations, rate = 1, forMs, until } = rule;
     this.effect = effectOf(rule);
     this.rate = rate;
-    this.endsAt = forMs === undefined ? until : new Date(Date.now() + forMs);
+    this.endsAt = forMs === undefined ? until : new Date(wallNow() + forMs);
     this.fits = operations === undefined ? () => true : matcherOf(operations);
   }
 
@@ -59,7 +59,7 @@ export class ActiveRule {
     const { until, forMs } = this.rule;
     if (this.ended) return 0;
     if (forMs !== undefined) return forMs - this.since.elapsedMs(at);
-    return until === undefined ? Number.POSITIVE_INFINITY : until.getTime() - Date.now();
+    return until === undefined ? Number.POSITIVE_INFINITY : until.getTime() - wallNow();
   }
 
   /** How long ago it was added, in ms. */

@@ -74,6 +74,15 @@ export class CircuitBreakerPolicy extends Circuit implements AttemptStage {
     this.control(null, scope);
   }
 
+  /** Is in a state as if calls had brought it there, for tests. @internal */
+  become(state: CircuitState.CLOSED | CircuitState.OPEN | CircuitState.HALF_OPEN): void {
+    if (this.state !== CircuitState.CLOSED) this.reset();
+    if (state === CircuitState.CLOSED) return;
+    this.enter({ to: CircuitState.OPEN, reason: 'failure-threshold' });
+    if (state === CircuitState.HALF_OPEN)
+      this.enter({ to: CircuitState.HALF_OPEN, reason: 'open-time-passed' });
+  }
+
   /**
    * Somebody has told the whole fleet. A reset of before this instance was there only ends what was forced:
    * what the breaker has learnt since is its own.

@@ -1,4 +1,4 @@
-import { Since } from '../common/clock.js';
+import { Since, wallNow } from '../common/clock.js';
 import { timestamp } from '../common/timestamp.js';
 import type { OpenSpan } from '../fleet/shared-verdicts.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
@@ -57,7 +57,7 @@ export class OpenTime {
 
   remember(at: number): RememberedOutage {
     const { failedRecoveries, lengthMs, outageBeganAt } = this;
-    const beganAgoMs = Math.max(0, Date.now() - Date.parse(outageBeganAt));
+    const beganAgoMs = Math.max(0, wallNow() - Date.parse(outageBeganAt));
     const openForMs = Math.max(0, Math.round(this.since.elapsedMs(at)));
     return { beganAgoMs, openForMs, lengthMs, failedRecoveries };
   }
@@ -69,7 +69,7 @@ export class OpenTime {
     at: number,
   ): OpenTime {
     const openTime = new OpenTime(options, at - openForMs);
-    openTime.outageBeganAt = new Date(Date.now() - beganAgoMs).toISOString();
+    openTime.outageBeganAt = new Date(wallNow() - beganAgoMs).toISOString();
     openTime.failedRecoveries = failedRecoveries;
     openTime.change(options);
     const { timeoutJitter, maxTimeoutMs } = options;

@@ -1,4 +1,4 @@
-import { areTimersFaked, type ClockFollower, clock, now } from './clock.js';
+import { areTimersFaked, type ClockFollower, clock, now, timersInForce } from './clock.js';
 import { nodeSetImmediate } from './next-turn.js';
 
 /** In one a connection is found to be made, and in the next what has come over it. */
@@ -27,7 +27,7 @@ function keepProcessForNeeded(): void {
 export class Alarm implements ClockFollower {
   private handle: Handle | undefined = undefined;
   /** Of the timers that it was set with: those of another clock would not know it. */
-  private clearTimeout = clearTimeout;
+  private clearTimeout: (timer: unknown) => void = () => undefined;
   private delayMs = 0;
   private lengthMs = 0;
   /** When it rings, or rang last, on the monotonic clock. */
@@ -61,7 +61,7 @@ export class Alarm implements ClockFollower {
 
   stop(): void {
     if (this.handle === undefined) return;
-    this.clearTimeout.call(globalThis, this.handle as NodeJS.Timeout);
+    this.clearTimeout.call(globalThis, this.handle);
     this.handle = undefined;
     clock.followers.delete(this);
     lastResorts.delete(this);
@@ -114,8 +114,9 @@ export class Alarm implements ClockFollower {
   private start(delayMs: number): void {
     now(); // looks which clock is in force
     this.isResting = false;
-    this.clearTimeout = clearTimeout;
-    this.handle = setTimeout(this.onTimer, delayMs);
+    const timers = timersInForce();
+    this.clearTimeout = timers.clearTimeout;
+    this.handle = timers.setTimeout(this.onTimer, delayMs) as Handle;
     this.isCounted = true;
     if (!this.keepsProcess) this.count(false);
     else if (this.isLastResort && !areTimersFaked()) this.beLastResort();

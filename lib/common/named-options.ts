@@ -8,11 +8,13 @@ export class NamedOptions<T> {
    * @param kind for messages: `service`
    * @param section the module's option: `services`
    * @param instead what says what a number in the place of a name was meant for
+   * @param unregistered what a name stands for that nobody has given; without it, that is a mistake
    */
   constructor(
     private readonly kind: string,
     private readonly section: string,
     private readonly instead?: (number: number) => string,
+    private readonly unregistered?: T,
   ) {}
 
   names(): Iterable<string> {
@@ -32,12 +34,12 @@ export class NamedOptions<T> {
   }
 
   get(name: string): T | undefined {
-    return this.entries.get(name);
+    return this.entries.get(name) ?? this.unregistered;
   }
 
   /** @throws ResilienceConfigurationError on an unknown name, listing the known ones */
   find(name: string, place: string): T {
-    const entry = this.entries.get(name);
+    const entry = this.entries.get(name) ?? this.unregistered;
     if (entry !== undefined) return entry;
     throw new ResilienceConfigurationError(
       place,

@@ -328,7 +328,11 @@ export class RateLimitPolicy implements AttemptStage {
   private hear(how: Settlement, answer: unknown): void {
     if (how !== 'failure' && how !== 'success') return;
     const pauseMs = how === 'success' ? pauseToldBy(answer, this) : pauseAskedBy(answer, this);
-    if (pauseMs === undefined) return;
+    if (pauseMs !== undefined) this.pause(pauseMs);
+  }
+
+  /** Nobody is let in for so long. @internal */
+  pause(pauseMs: number): void {
     const at = now();
     const { bucket } = this.turns;
     const isNew = bucket.pausedMs(at) === 0;

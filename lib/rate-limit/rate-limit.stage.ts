@@ -61,6 +61,7 @@ export const rateLimitStage = namedStage<RateLimitTypes, Partial<RateLimitOption
     registry: RateLimitRegistry,
     check: checkRateLimitOptions,
     instead: (number) => `{ limit: ${number} }`,
+    unregistered: { limit: 1_000_000 },
     resolve: resolveRateLimitOptions,
     make: (name, options, host) => new RateLimitPolicy(name, options, host),
     snapshot: (rateLimit) => rateLimit.getSnapshot(),

@@ -46,7 +46,9 @@ export class RetryBudgets {
   /** What operations have without a key. */
   private readonly unkeyed = new Set<Budgets>();
 
-  constructor(private readonly application: StageHost & Pick<StageApplication, 'memory'>) {}
+  constructor(
+    private readonly application: StageHost & Pick<StageApplication, 'memory' | 'registersUnknown'>,
+  ) {}
 
   /** @throws ResilienceConfigurationError where the name is taken */
   add(name: string, options: RetryBudgetOptions): void {
@@ -89,7 +91,7 @@ export class RetryBudgets {
 
   /** @throws ResilienceConfigurationError where there is none */
   checkName(budget: string | RetryBudgetByKey, place: string): void {
-    this.named.find(typeof budget === 'string' ? budget : budget.name, place);
+    this.registered(typeof budget === 'string' ? budget : budget.name, place);
   }
 
   /** All with names. */
@@ -100,7 +102,7 @@ export class RetryBudgets {
   /** @throws ResilienceConfigurationError on an unknown name, and on one that is by key elsewhere only */
   find(budget: string | RetryBudgetByKey, place: string): BudgetSource {
     const { name, key } = typeof budget === 'string' ? { name: budget, key: undefined } : budget;
-    const found = this.named.find(name, place) as Budgets;
+    const found = this.registered(name, place);
     const asked = key ?? this.given.get(name)?.key;
     if (asked === undefined) return this.use(found, undefined, place);
     if (found instanceof KeyedInstances) return this.use(found, asked, place);
@@ -140,6 +142,11 @@ export class RetryBudgets {
   /** What was known before a restart has been loaded. */
   recall(): void {
     for (const budget of this.all()) this.recalled(budget);
+  }
+
+  private registered(name: string, place: string): Budgets {
+    if (this.application.registersUnknown && !this.has(name)) this.add(name, {});
+    return this.named.find(name, place) as Budgets;
   }
 
   private all(): RetryBudget[] {

@@ -25,15 +25,17 @@ import { RetryBudgets, sourceOf } from './retry-budgets.js';
 
 /** The retries of an application: options with names, and the budgets that bound them. */
 export class RetryCatalog implements StageCatalog<RetryPolicy> {
-  private readonly named = new NamedOptions<RetryOptions>(
-    'retry options',
-    'retries',
-    (number) => `the number ${number}`,
-  );
+  private readonly named: NamedOptions<RetryOptions>;
   private readonly budgets: RetryBudgets;
   private readonly defaults: RetryOptions | undefined;
 
   constructor(application: StageApplication) {
+    this.named = new NamedOptions<RetryOptions>(
+      'retry options',
+      'retries',
+      (number) => `the number ${number}`,
+      application.registersUnknown ? {} : undefined,
+    );
     this.defaults = application.defaults.retry as RetryOptions | undefined;
     this.budgets = new RetryBudgets(application);
   }

@@ -45,6 +45,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   implements StageCatalog<P>
 {
   readonly registry: Registry<P>;
+  private readonly registersUnknown: boolean;
   private readonly check: Checker<Keyable<O>>;
   private readonly defaults: Keyable<O> | undefined = undefined;
   /** The options of what has a name, for who builds on them. */
@@ -62,6 +63,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     metrics: Metrics = {},
   ) {
     const { stage, title, section = stage, instead } = instances;
+    this.registersUnknown = application.registersUnknown ?? false;
     this.check = keyable<O>((place, said) => instances.check(place, said));
     const { [stage]: defaults, mode } = application.defaults;
     if (defaults !== undefined) this.defaults = this.check(`defaults.${stage}`, defaults);
@@ -101,7 +103,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       ]);
       return this.use(made, own.key, place);
     }
-    const found = this.registry.find(name, place);
+    const found = this.find(name, place);
     const key = options.key ?? this.givenOf(found).key;
     return this.use(
       key === undefined ? this.shared(found, place) : this.byKey(found, place),
@@ -112,6 +114,17 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
 
   names(): string[] {
     return this.registry.names();
+  }
+
+  /**
+   * What has a name.
+   *
+   * @throws ResilienceConfigurationError where nothing has, and that is a mistake
+   */
+  find(name: string, place: string): Registered<P> {
+    if (this.registersUnknown && !this.registry.isTaken(name))
+      this.define(name, this.merge(this.instances.unregistered, this.defaults), place);
+    return this.registry.find(name, place);
   }
 
   /** Who said the options of what an operation goes through, without what overrides say of it. */
@@ -266,7 +279,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       const layers = [...below.layers, { origin, place, options }];
       if (below.name === undefined) return { name: undefined, layers };
       if (Object.keys(options).length === 0) return below;
-      const named = this.layersBelow(this.registry.find(below.name, place), overrides);
+      const named = this.layersBelow(this.find(below.name, place), overrides);
       return { name: undefined, layers: [...named, ...layers] };
     }, nothing);
   }

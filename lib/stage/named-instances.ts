@@ -32,6 +32,8 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
   instead?(number: number): string;
   /** Later layers win. @default field by field */
   merge?(...layers: (O | undefined)[]): O;
+  /** What a name stands for that nobody has registered, where that is no mistake. @default the defaults */
+  readonly unregistered?: O;
   /** Checks the options of all layers together. @returns those in force */
   resolve(place: string, options: O): object;
   make(name: string, options: O, host: StageHost): P;

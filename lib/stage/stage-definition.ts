@@ -98,6 +98,8 @@ export type InstanceOverrides = (name: string, instance: object) => readonly Lay
 export interface StageApplication extends StageHost {
   /** What the module's `defaults` say, by key. */
   readonly defaults: Readonly<Record<string, unknown>>;
+  /** Whether a name that nobody has registered is one with defaults, as in a test; else it is a mistake. */
+  readonly registersUnknown?: boolean;
   /** What its policies had learnt before a restart, where it is kept. */
   readonly memory?: Memory | undefined;
   /** What it has of another stage. */

@@ -1,5 +1,5 @@
 import { Alarm } from '../common/alarm.js';
-import { now, Since } from '../common/clock.js';
+import { now, Since, wallNow } from '../common/clock.js';
 import type { StateOptions } from './state.options.js';
 import {
   documentOf,
@@ -50,7 +50,7 @@ export class Memory {
     try {
       const loaded = await within(timeoutMs, async () => load());
       const since = new Since(now());
-      for (const each of learntIn(loaded, Date.now()))
+      for (const each of learntIn(loaded, wallNow()))
         this.waiting.set(idOf(each), { ...each, since });
       if (this.waiting.size === 0) this.saved = [];
     } catch (error) {
@@ -114,7 +114,7 @@ export class Memory {
         this.warnOfSave(new Error(`${known.length - learnt.length} policies have no room in it`));
       const at = now();
       if (isOnlyOlder(this.saved, learnt, at - this.savedAt)) return;
-      const document = documentOf(learnt, Date.now());
+      const document = documentOf(learnt, wallNow());
       await within(withinMs, async () => this.options.save(document), false);
       this.saved = learnt;
       this.savedAt = at;

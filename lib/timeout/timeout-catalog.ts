@@ -24,13 +24,22 @@ interface Times {
   readonly mode: Mode | undefined;
 }
 
+/** Of a name that nobody has registered, where that is no mistake: no test should meet them by chance. */
+const UNREGISTERED: TimeoutHierarchy = { client: 10_000, gateway: 20_000, service: 30_000 };
+
 /** The timeouts of an application, which hierarchies give names to. */
 export class TimeoutCatalog implements StageCatalog<TimeoutPolicy | ShadowTimeout> {
-  private readonly hierarchies = new NamedOptions<TimeoutHierarchy>('timeout', 'timeouts');
+  private readonly hierarchies: NamedOptions<TimeoutHierarchy>;
   private readonly defaultMs: number | undefined;
   private readonly defaultMode: Mode | undefined;
 
   constructor(private readonly application: StageApplication) {
+    this.hierarchies = new NamedOptions<TimeoutHierarchy>(
+      'timeout',
+      'timeouts',
+      undefined,
+      application.registersUnknown ? UNREGISTERED : undefined,
+    );
     const { timeoutMs, mode } = application.defaults;
     this.defaultMs = timeoutMs as number | undefined;
     this.defaultMode = mode as Mode | undefined;

@@ -1,0 +1,11 @@
+/**
+ * What `nestjs-bulwark/testing` takes in hand of the library's inside, beside what everybody can use: the one
+ * sub-path that needs more than `index.ts`.
+ */
+
+export { BENCH, type Bench } from './binding/bench.js';
+export type { ResilienceRuntime } from './binding/runtime.js';
+export type { Class } from './common/class.js';
+export { type ClockSource, now, useClock } from './common/clock.js';
+export { runtimeOf } from './dispatch/runtime-slot.js';
+export type { PipelineObserver } from './pipeline/stages.js';

@@ -1,0 +1,16 @@
+import { AssertionError } from 'node:assert';
+
+/**
+ * An assertion as `node:assert` makes it: Jest, Vitest and node:test show its values.
+ *
+ * @throws AssertionError where it does not hold
+ */
+export function check(
+  holds: boolean,
+  message: string,
+  values: { actual: unknown; expected: unknown; operator: string },
+  // biome-ignore lint/complexity/noBannedTypes: whatever is called by a test
+  stackStartFn: Function,
+): void {
+  if (!holds) throw new AssertionError({ message, ...values, stackStartFn });
+}

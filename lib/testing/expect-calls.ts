@@ -1,0 +1,120 @@
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { ResilienceConfigurationError } from '../index.js';
+import { benchOf, type Callee } from './application-bench.js';
+import type { CallOutcome, CallRecord } from './call-records.js';
+import { check } from './check.js';
+
+/** What is expected of calls. Beside `calls`, each of them has to be so. */
+export interface ExpectedCalls {
+  /** So many were made. */
+  calls?: number;
+  attempts?: number;
+  /** Before each retry; exact, so the retries need `jitter: 'none'` or `delayMs`. */
+  delaysMs?: readonly number[];
+  outcome?: CallOutcome;
+  /** Deeply equal. */
+  result?: unknown;
+  /** The class of what it failed by, or the error itself. */
+  error?: unknown;
+  /** The types of its events, in order. */
+  decisions?: readonly string[];
+}
+
+const FIELDS = ['attempts', 'delaysMs', 'outcome', 'result', 'error', 'decisions'] as const;
+
+/** The calls of a method so far. */
+export class CallsExpectation {
+  /** For assertions of one's own, in the order in which they were made. */
+  readonly calls: readonly CallRecord[];
+
+  /** @internal */
+  constructor(
+    private readonly operation: string,
+    calls: readonly CallRecord[],
+  ) {
+    this.calls = calls;
+  }
+
+  /**
+   * Asserts how they went.
+   *
+   * @throws AssertionError with how they went in truth
+   *
+   * @example expectCalls(payments, 'charge').toHave({ calls: 1, attempts: 3, delaysMs: [100, 200], outcome: 'success' })
+   */
+  toHave(expected: ExpectedCalls): void {
+    const { calls, operation } = this;
+    const wrong = Object.keys(expected).find(
+      (field) => field !== 'calls' && !(FIELDS as readonly string[]).includes(field),
+    );
+    if (wrong !== undefined)
+      throw new ResilienceConfigurationError(
+        `toHave().${wrong}`,
+        `there is no such field; known: calls, ${FIELDS.join(', ')}`,
+      );
+    const fields = FIELDS.filter((field) => field in expected);
+    const count = expected.calls ?? Math.max(1, calls.length);
+    const each = Object.fromEntries(fields.map((field) => [field, expected[field]]));
+    const holds =
+      calls.length === count &&
+      calls.every((call) => fields.every((field) => isAsExpected(field, call, expected)));
+    check(
+      holds,
+      `${operation} was to have ${inspect(expected, { breakLength: 100 })}, and had ${calls.length === 1 ? '1 call' : `${calls.length} calls`}${toldOf(calls)}`,
+      {
+        actual: calls.map((call) =>
+          Object.fromEntries(fields.map((field) => [field, call[field]])),
+        ),
+        expected: Array.from({ length: count }, () => each),
+        operator: 'toHave',
+      },
+      this.toHave,
+    );
+  }
+}
+
+/**
+ * The calls of a decorated method so far, also of one in another module; in an application with
+ * `ResilienceTestingModule`.
+ *
+ * @param of an object of the application's, or its class: then of the application that was set up last; the name of
+ * an operation, such as a bundle or a pipeline, is for those that are no methods
+ * @throws ResilienceConfigurationError where the object is of no such application, or the method is not decorated
+ */
+export function expectCalls<T extends object>(
+  of: T | (abstract new (...args: never[]) => T),
+  method: Extract<keyof T, string>,
+): CallsExpectation;
+export function expectCalls(operation: string): CallsExpectation;
+export function expectCalls(of: Callee | string, method?: string): CallsExpectation {
+  const place = 'expectCalls()';
+  const bench = benchOf(of, place);
+  const operation = typeof of === 'string' ? of : bench.operationOf(of, method as string, place);
+  return new CallsExpectation(operation, bench.calls.of(operation));
+}
+
+function isAsExpected(
+  field: (typeof FIELDS)[number],
+  call: CallRecord,
+  expected: ExpectedCalls,
+): boolean {
+  const [actual, wanted] = [call[field], expected[field]];
+  if (field === 'error' && typeof wanted === 'function') return actual instanceof wanted;
+  return isDeepStrictEqual(actual, wanted);
+}
+
+function toldOf(calls: readonly CallRecord[]): string {
+  const told = calls.map(({ attempts, delaysMs, outcome, error, decisions }) =>
+    inspect(
+      {
+        attempts,
+        delaysMs,
+        outcome,
+        decisions,
+        ...(error !== undefined && { error: String(error) }),
+      },
+      { breakLength: Number.POSITIVE_INFINITY },
+    ),
+  );
+  return told.length === 0 ? '' : `:\n  ${told.join('\n  ')}`;
+}

@@ -1,0 +1,132 @@
+import {
+  type BulkheadPolicy,
+  type CircuitBreakerPolicy,
+  CircuitState,
+  type RateLimitPolicy,
+} from '../index.js';
+import { check } from './check.js';
+
+/** A circuit breaker, to be put into a state and to be asked for it. */
+export class BreakerInTest {
+  /** @internal */
+  constructor(readonly policy: CircuitBreakerPolicy) {}
+
+  /** In shadow mode, that in which it would be. */
+  get state(): CircuitState {
+    const { state, wouldBe } = this.policy.getSnapshot();
+    return wouldBe ?? state;
+  }
+
+  /** As if failures had opened it: its open time begins. */
+  open(): void {
+    this.policy.become(CircuitState.OPEN);
+  }
+
+  /** As if its open time was over: the next calls are its probes. */
+  halfOpen(): void {
+    this.policy.become(CircuitState.HALF_OPEN);
+  }
+
+  /** With an empty window. */
+  close(): void {
+    this.policy.become(CircuitState.CLOSED);
+  }
+
+  /** @throws AssertionError */
+  toBeOpen(): void {
+    this.toBe([CircuitState.OPEN, CircuitState.FORCED_OPEN], this.toBeOpen);
+  }
+
+  /** @throws AssertionError */
+  toBeHalfOpen(): void {
+    this.toBe([CircuitState.HALF_OPEN], this.toBeHalfOpen);
+  }
+
+  /** @throws AssertionError */
+  toBeClosed(): void {
+    this.toBe([CircuitState.CLOSED], this.toBeClosed);
+  }
+
+  // biome-ignore lint/complexity/noBannedTypes: whatever is called by a test
+  private toBe(states: readonly CircuitState[], by: Function): void {
+    const { name } = this.policy;
+    const { failures, calls } = this.policy.getSnapshot();
+    const [expected] = states;
+    check(
+      states.includes(this.state),
+      `circuit breaker "${name}" was to be ${expected}, and is ${this.state}, with ${failures} failures in ${calls} calls`,
+      { actual: this.state, expected, operator: by.name },
+      by,
+    );
+  }
+}
+
+/** A bulkhead, to be filled and to be asked how full it is. */
+export class BulkheadInTest {
+  private held: (() => void)[] = [];
+
+  /** @internal */
+  constructor(readonly policy: BulkheadPolicy) {}
+
+  /** Holds all slots that are free, until `free()`. */
+  fill(): void {
+    const { running, maxConcurrent } = this.policy.getSnapshot();
+    for (let left = maxConcurrent - running; left > 0; left--)
+      this.policy
+        .execute(() => new Promise<void>((resolve) => this.held.push(resolve)))
+        .catch(() => undefined);
+  }
+
+  /** Gives back what `fill()` holds. */
+  free(): void {
+    for (const release of this.held.splice(0)) release();
+  }
+
+  /** @throws AssertionError */
+  toBeFull(): void {
+    const { name, running, maxConcurrent, queued } = this.policy.getSnapshot();
+    check(
+      running >= maxConcurrent,
+      `bulkhead "${name}" was to be full, and has ${running} calls in ${maxConcurrent} slots, and ${queued} in its queue`,
+      { actual: running, expected: maxConcurrent, operator: 'toBeFull' },
+      this.toBeFull,
+    );
+  }
+
+  /** That no call holds a slot, or waits for one. @throws AssertionError */
+  toBeIdle(): void {
+    const { name, running, queued } = this.policy.getSnapshot();
+    check(
+      running + queued === 0,
+      `bulkhead "${name}" was to be idle, and has ${running} calls, and ${queued} in its queue`,
+      { actual: { running, queued }, expected: { running: 0, queued: 0 }, operator: 'toBeIdle' },
+      this.toBeIdle,
+    );
+  }
+}
+
+/** A rate limit, to be used up and to be asked what is left of it. */
+export class RateLimitInTest {
+  /** @internal */
+  constructor(readonly policy: RateLimitPolicy) {}
+
+  /**
+   * Lets nobody in for a time, as if the partner had asked for it; then calls begin at the rate of the limit.
+   *
+   * @param forMs @default its interval
+   */
+  exhaust(forMs = this.policy.getSnapshot().intervalMs): void {
+    this.policy.pause(forMs);
+  }
+
+  /** @throws AssertionError */
+  toBeExhausted(): void {
+    const { name, available, limit, intervalMs } = this.policy.getSnapshot();
+    check(
+      available === 0,
+      `rate limit "${name}" was to be exhausted, and lets in ${available} calls more, by ${limit} in ${intervalMs} ms`,
+      { actual: available, expected: 0, operator: 'toBeExhausted' },
+      this.toBeExhausted,
+    );
+  }
+}

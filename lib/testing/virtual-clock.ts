@@ -1,0 +1,157 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setImmediate } from 'node:timers';
+import { type ClockSource, useClock } from '../bench.js';
+import { ResilienceConfigurationError } from '../index.js';
+
+/** So many turns of Node's event loop take the library's promises, and those of code around it, as far as they go. */
+const TURNS = 3;
+
+/** The longest delay that a timer of Node's takes. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/** A timer of the library. In one of Node's, whether it keeps the process alive would make a difference. */
+interface Timer {
+  readonly dueAt: number;
+  /** Of two that are due at once, the one that was set before is first. */
+  readonly order: number;
+  /** Sets it in the async context of who has set it. */
+  readonly ring: () => void;
+}
+
+/** Time for the library, which passes only when a test says so. */
+export interface VirtualClock {
+  /** How far it has gone, in ms; it begins at 0. */
+  readonly nowMs: number;
+  /**
+   * Lets so much time pass: rings each timer of the library that becomes due, in its order, and lets promises run as
+   * far as they go before, between and after. What waits for something real, such as a socket, is not waited for.
+   *
+   * @param ms 0 lets all happen that is due now
+   */
+  advance(ms: number): Promise<void>;
+  /** Puts the library back on the real clock, where what waits goes on. */
+  restore(): void;
+  [Symbol.dispose](): void;
+}
+
+let inForce: Source | undefined;
+
+/**
+ * Puts the library of this process on a clock that stands still until `advance()`: backoffs, open times, windows,
+ * rate limits, queues, timeouts, hedges and ages go by it. Nothing global is faked: timers and dates of other code
+ * stay real.
+ *
+ * @throws ResilienceConfigurationError where one is in force already
+ *
+ * @example
+ * const clock = virtualClock();
+ * const answer = payments.charge(order); // fails, and waits before it tries again
+ * await clock.advance(100);
+ */
+export function virtualClock(): VirtualClock {
+  if (inForce !== undefined)
+    throw new ResilienceConfigurationError(
+      'virtualClock()',
+      'is called while another virtual clock is in force; allowed: one at a time, restore() the one before',
+    );
+  const source = new Source();
+  inForce = source;
+  useClock(source);
+  const restore = () => {
+    if (inForce !== source) return;
+    inForce = undefined;
+    useClock(undefined);
+  };
+  return {
+    get nowMs() {
+      return source.nowMs;
+    },
+    advance: (ms) => source.advance(ms),
+    restore,
+    [Symbol.dispose]: restore,
+  };
+}
+
+/** What the library lives by meanwhile. */
+class Source implements ClockSource {
+  nowMs = 0;
+  private readonly beganAt = Date.now();
+  private readonly timers = new Set<Timer>();
+  private set = 0;
+  private advancing: Promise<void> = Promise.resolve();
+  private isRingingNow = false;
+
+  readonly now = (): number => this.nowMs;
+
+  readonly wallNow = (): number => this.beganAt + Math.floor(this.nowMs);
+
+  readonly setTimeout = (run: () => void, delayMs: number): Timer => {
+    const inContext = AsyncLocalStorage.snapshot();
+    const timer: Timer = {
+      dueAt: this.nowMs + Math.min(Math.max(0, delayMs), MAX_TIMER_MS),
+      order: this.set++,
+      ring: () => inContext(run),
+    };
+    this.timers.add(timer);
+    if (timer.dueAt <= this.nowMs) this.ringSoon();
+    return timer;
+  };
+
+  readonly clearTimeout = (timer: unknown): void => {
+    this.timers.delete(timer as Timer);
+  };
+
+  /** One after the other, where a test does not wait for the one before. */
+  advance(ms: number): Promise<void> {
+    if (!(Number.isFinite(ms) && ms >= 0))
+      throw new ResilienceConfigurationError('advance()', `is given ${ms}; allowed: ms from 0`);
+    const done = this.advancing.then(() => this.run(ms));
+    this.advancing = done.catch(() => undefined);
+    return done;
+  }
+
+  private async run(ms: number): Promise<void> {
+    await turns();
+    const until = this.nowMs + ms;
+    for (let next = this.next(until); next !== undefined; next = this.next(until)) {
+      this.nowMs = Math.max(this.nowMs, next.dueAt);
+      this.ring(next);
+      await turns();
+    }
+    this.nowMs = until;
+  }
+
+  private next(until: number): Timer | undefined {
+    let first: Timer | undefined;
+    for (const timer of this.timers)
+      if (timer.dueAt <= until && (first === undefined || comesBefore(timer, first))) first = timer;
+    return first;
+  }
+
+  private ring(timer: Timer): void {
+    this.timers.delete(timer);
+    timer.ring();
+  }
+
+  /** What waits for no time at all needs nobody to let it pass. */
+  private ringSoon(): void {
+    if (this.isRingingNow) return;
+    this.isRingingNow = true;
+    setImmediate(() => {
+      this.isRingingNow = false;
+      const due = this.next(this.nowMs);
+      if (due === undefined) return;
+      this.ring(due);
+      this.ringSoon();
+    });
+  }
+}
+
+function comesBefore(one: Timer, other: Timer): boolean {
+  return one.dueAt < other.dueAt || (one.dueAt === other.dueAt && one.order < other.order);
+}
+
+async function turns(): Promise<void> {
+  for (let left = TURNS; left > 0; left--)
+    await new Promise<void>((resolve) => setImmediate(resolve));
+}
