@@ -13,7 +13,7 @@ const quotes = byMessage
   .filter((quote) => quote.includes(' '));
 
 const HOLE = '…';
-/** Words that most messages have, by which none is found. */
+/** Words that most messages have, by which none is told apart. */
 const isCommon = (piece: string) =>
   /^(is|has|allowed|an object with|one of the two|\W)*$/.test(piece);
 const partsOf = (quote: string) =>
@@ -33,6 +33,9 @@ function textOf(node: ts.Node): Text {
   return [];
 }
 
+const branchesOf = (node: ts.Expression): ts.Expression[] =>
+  ts.isConditionalExpression(node) ? [node.whenTrue, node.whenFalse] : [node];
+
 const texts: Text[] = [];
 const refusals: { readonly text: Text; readonly place: string }[] = [];
 for (const file of readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })) {
@@ -42,8 +45,8 @@ for (const file of readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: '
     const text = textOf(node);
     if (text.length > 0) texts.push(text);
     if (ts.isNewExpression(node) && node.expression.getText() === 'ResilienceConfigurationError') {
-      const [, message] = node.arguments ?? [];
-      if (message !== undefined) refusals.push({ text: textOf(message), place: file });
+      const messages = node.arguments?.slice(1, 2).flatMap(branchesOf) ?? [];
+      refusals.push(...messages.map((message) => ({ text: textOf(message), place: file })));
     }
     ts.forEachChild(node, visit);
   };
@@ -62,7 +65,7 @@ describe('The page about troubleshooting', () => {
   });
 
   it('knows what to do about each mistake in the configuration', () => {
-    const telling = quotes.flatMap(partsOf).filter((part) => !isCommon(part));
+    const telling = quotes.flatMap(partsOf).filter((part) => part.length >= 10);
     const unsaid = refusals.filter(
       ({ text }) =>
         text.some((piece) => !isCommon(piece)) && !telling.some((part) => has(text, part)),
