@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { DOCS, filesOf, type Page, ROOT } from './pages.js';
+import { generatePrismaClient } from './prisma-client.js';
 
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
 const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
@@ -11,17 +12,23 @@ const MODULE = { ...options, module: ts.ModuleKind.ESNext, noEmit: false };
 /** The page's files as JavaScript, in a folder where `nestjs-bulwark` and all packages are found. */
 export function emitFiles(page: Page): string {
   const folder = emptyFolder('programs', page.name);
-  for (const [name, code] of filesOf(page)) {
-    const { outputText } = ts.transpileModule(code, {
-      compilerOptions: MODULE,
-      fileName: name,
-    });
-    write(join(folder, name.replace(/\.ts$/, '.js')), outputText);
-  }
+  for (const [name, code] of filesOf(page)) emit(folder, name, code);
+  writeOthers(page, folder);
+  for (const name of generatePrismaClient(folder))
+    emit(folder, name, readFileSync(join(folder, name), 'utf8'));
+  return folder;
+}
+
+function emit(folder: string, name: string, code: string): void {
+  const { outputText } = ts.transpileModule(code, { compilerOptions: MODULE, fileName: name });
+  write(join(folder, name.replace(/\.ts$/, '.js')), outputText);
+}
+
+/** The page's files that are no TypeScript. */
+function writeOthers(page: Page, folder: string): void {
   for (const { language, title, code } of page.fences)
     if (title?.includes('.') && !/\s/.test(title) && language !== 'ts')
       write(join(folder, title), code);
-  return folder;
 }
 
 /** What a TypeScript block is called on the disk, and where it stands in its page. */
@@ -37,6 +44,8 @@ export interface Program {
  */
 export function programsOf(page: Page, prelude: string): Program[] {
   const folder = emptyFolder('types', page.name);
+  writeOthers(page, folder);
+  generatePrismaClient(folder);
   const blocks = page.fences.filter(({ language }) => language === 'ts');
   return blocks.map(({ title, code, line }, index) => {
     const isLast = !blocks.slice(index + 1).some((later) => later.title === title);
