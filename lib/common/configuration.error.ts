@@ -1,6 +1,6 @@
-import { maskSecrets } from '../observability/secret-text.js';
 import { classNameOf, isPlainObject } from './plain-object.js';
 import { read } from './read.js';
+import { maskSecrets } from './secret-text.js';
 import { closest, numberMeant } from './spelling.js';
 
 /**

@@ -1,4 +1,5 @@
 import type { ErrorContext } from '../common/error-context.js';
+import { MASK } from '../common/secret-text.js';
 import {
   causeOf,
   cut,
@@ -9,7 +10,6 @@ import {
 } from './error-record.js';
 import { Guard } from './guard.js';
 import { readableCopy } from './readable-copy.js';
-import { MASK } from './secret-text.js';
 
 export type Metadata = Record<string, unknown>;
 

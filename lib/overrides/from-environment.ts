@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { maskSecrets } from '../observability/secret-text.js';
+import { maskSecrets } from '../common/secret-text.js';
 
 /** The variable that overrides are read from. */
 export const VARIABLE = 'RESILIENCE_OVERRIDES';
