@@ -1,44 +1,60 @@
+import { AssertionError } from 'node:assert';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable, type Provider, type Type } from '@nestjs/common';
-import { Test, type TestingModule } from '@nestjs/testing';
+import { Injectable, Module, type Provider, Scope } from '@nestjs/common';
+import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
 import {
   Bulkhead,
   type BulkheadPolicy,
+  BulkheadRejectedError,
   CircuitBreaker,
+  CircuitBreakerOpenError,
   type CircuitBreakerPolicy,
   Fallback,
   getCircuitBreakerToken,
   InjectBulkhead,
   RateLimit,
+  RateLimitedError,
   Resilience,
+  ResilienceModule,
   ResilienceService,
   Retry,
   Timeout,
+  TimeoutError,
 } from '../../lib/index.js';
 import {
+  expectCalls,
   ResilienceTesting,
   ResilienceTestingModule,
   type ResilienceTestingOptions,
+  virtualClock,
 } from '../../lib/testing/index.js';
-import { failure } from '../support/resilience-app.js';
+import { failure, never, watch } from '../support/resilience-app.js';
 
 const open: TestingModule[] = [];
 afterEach(async () => {
   for (const module of open.splice(0)) await module.close();
 });
 
-async function boot(
-  providers: Provider[],
-  given?: ResilienceTestingOptions,
-  imports: Type[] = [],
-): Promise<TestingModule> {
-  const module = await Test.createTestingModule({
-    imports: [...imports, ResilienceTestingModule.forRoot(given)],
-    providers,
-  }).compile();
+async function started(builder: TestingModuleBuilder): Promise<TestingModule> {
+  const module = await builder.compile();
   await module.init();
   open.push(module);
   return module;
+}
+
+function boot(providers: Provider[], given?: ResilienceTestingOptions): Promise<TestingModule> {
+  const imports = [ResilienceTestingModule.forRoot(given)];
+  return started(Test.createTestingModule({ imports, providers }));
+}
+
+function raised(assertion: () => void): AssertionError {
+  try {
+    assertion();
+  } catch (error) {
+    if (error instanceof AssertionError) return error;
+    throw error;
+  }
+  throw new Error('It was expected to fail');
 }
 
 @Injectable()
@@ -64,18 +80,54 @@ class Payments {
     return 'refunded';
   }
 
-  @Retry({ maxAttempts: 3, baseDelayMs: 60_000, jitter: 'none', budget: 'shared' })
+  @Retry({ maxAttempts: 3, baseDelayMs: 5_000, jitter: 'none', budget: 'shared' })
   @Fallback(() => 'queued')
   async later(): Promise<string> {
     this.calls++;
     throw new Error('down');
   }
 
+  @Timeout(50)
+  async hang(): Promise<string> {
+    return never();
+  }
+
   @RateLimit('tenants', { key: (tenant: string) => tenant })
+  @CircuitBreaker('tenants', { key: (tenant: string) => tenant })
   async report(tenant: string): Promise<string> {
     return tenant;
   }
+
+  async bare(): Promise<void> {}
 }
+
+@Injectable({ scope: Scope.REQUEST })
+class Basket {
+  @CircuitBreaker('basket')
+  async total(): Promise<number> {
+    return 1;
+  }
+}
+
+/** Of an application whose breaker opens at the first failure, and which alerts. */
+@Module({
+  imports: [
+    ResilienceModule.forRootAsync({
+      useFactory: () => ({
+        breakers: { payments: { failureThreshold: 1 } },
+        retries: { patient: { maxAttempts: 1 } },
+        bulkheads: { write: {} },
+        rateLimits: { partner: { limit: 10 }, tenants: { limit: 10 } },
+        alerts: { sendCritical: () => never() },
+      }),
+    }),
+    ResilienceModule.forFeature({
+      timeouts: { payments: { client: 1_000, gateway: 2_000, service: 3_000 } },
+    }),
+  ],
+  providers: [Payments],
+})
+class AppModule {}
 
 describe('ResilienceTestingModule', () => {
   it('registers what decorated classes name and nobody has registered', async () => {
@@ -85,9 +137,8 @@ describe('ResilienceTestingModule', () => {
     expect(await payments.refund()).toBe('refunded');
     expect(await payments.report('acme')).toBe('acme');
     expect(payments.slots.name).toBe('write');
-    expect(module.get<CircuitBreakerPolicy>(getCircuitBreakerToken('payments')).name).toBe(
-      'payments',
-    );
+    const token = getCircuitBreakerToken('payments');
+    expect(module.get<CircuitBreakerPolicy>(token).name).toBe('payments');
     expect(await module.get(ResilienceService).execute('unheard', async () => 1)).toBe(1);
   });
 
@@ -101,7 +152,240 @@ describe('ResilienceTestingModule', () => {
     const payments = module.get(Payments);
     payments.failures = 1;
     await failure(payments.charge());
+    const resilience = module.get(ResilienceTesting);
+    resilience.breaker('payments').toBeOpen();
+    expect(() => resilience.breaker('payment')).toThrow('did you mean payments?');
+  });
+
+  it('stands beside an application that has a ResilienceModule of its own', async () => {
+    const testing = ResilienceTestingModule.forApplication({ mode: 'fail-fast' });
+    const module = await started(Test.createTestingModule({ imports: [AppModule, testing] }));
+    const payments = module.get(Payments);
+    payments.failures = 1;
+    await failure(payments.charge());
     module.get(ResilienceTesting).breaker('payments').toBeOpen();
-    expect(() => module.get(ResilienceTesting).breaker('payment')).toThrow('payments');
+    expectCalls(payments, 'charge').toHave({ calls: 1, attempts: 1, outcome: 'failure' });
+  });
+
+  it('takes the place of a ResilienceModule that a test has in its hands', async () => {
+    const resilience = ResilienceModule.forRoot({
+      breakers: { payments: { failureThreshold: 1 } },
+    });
+    @Module({ imports: [resilience], providers: [Payments] })
+    class App {}
+    const module = await started(
+      Test.createTestingModule({ imports: [App] })
+        .overrideModule(resilience as never)
+        .useModule(ResilienceTestingModule.forRoot() as never),
+    );
+    expect(await module.get(Payments).charge()).toBe('charged');
+    expectCalls(Payments, 'charge').toHave({ calls: 1 });
+  });
+
+  it('serves objects of one request each', async () => {
+    const module = await boot([Basket]);
+    const basket = await module.resolve(Basket);
+    expect(await basket.total()).toBe(1);
+    expectCalls(basket, 'total').toHave({ calls: 1, outcome: 'success' });
+  });
+
+  it('says where it has no application, where it is twice, and what is no mode', async () => {
+    const alone = Test.createTestingModule({ imports: [ResilienceTestingModule.forApplication()] });
+    const module = await started(alone);
+    expect(() => module.get(ResilienceTesting).failFast()).toThrow('has no ResilienceModule');
+    const twice = [ResilienceTestingModule.forRoot(), ResilienceTestingModule.forApplication()];
+    await expect(Test.createTestingModule({ imports: twice }).compile()).rejects.toThrow(
+      'is imported 2 times',
+    );
+    expect(() => ResilienceTestingModule.forRoot({ mode: 'bare' as never })).toThrow(
+      'allowed: one of enforce, pass-through, fail-fast',
+    );
+  });
+});
+
+describe('modes', () => {
+  it('pass through: nobody waits, nothing is retried or rejected, and what would have been is told', async () => {
+    const module = await boot([Payments], { mode: 'pass-through' });
+    const [payments, resilience] = [module.get(Payments), module.get(ResilienceTesting)];
+    expect(await failure(payments.later())).toEqual(new Error('down'));
+    expectCalls(payments, 'later').toHave({ calls: 1, attempts: 1, decisions: [] });
+    resilience.breaker('payments').open();
+    resilience.bulkhead('write').fill();
+    resilience.rateLimit('partner').exhaust();
+    expect(await payments.charge()).toBe('charged');
+    const { decisions } = expectCalls(payments, 'charge').calls[0] ?? {};
+    expect(decisions).toEqual(['would-reject', 'would-reject']); // it would have queued for a slot
+    resilience.breaker('payments').toBeOpen();
+  });
+
+  it('fail fast: retries follow at once, and what finds no room is rejected at once', async () => {
+    const clock = virtualClock();
+    const module = await boot([Payments], {
+      options: {
+        rateLimits: { partner: { limit: 1, maxWaitMs: 60_000 } },
+        bulkheads: { write: { maxConcurrent: 1, queueLimit: 10 } },
+        retries: { patient: { maxAttempts: 1 } },
+      },
+    });
+    const [payments, resilience] = [module.get(Payments), module.get(ResilienceTesting)];
+    resilience.failFast();
+    expect(await payments.later()).toBe('queued');
+    expectCalls(payments, 'later').toHave({ attempts: 3, delaysMs: [0, 0], outcome: 'fallback' });
+    resilience.bulkhead('write').fill();
+    resilience.bulkhead('write').toBeFull();
+    expect(await failure(payments.charge())).toBeInstanceOf(BulkheadRejectedError);
+    resilience.bulkhead('write').free();
+    resilience.rateLimit('partner').exhaust();
+    resilience.rateLimit('partner').toBeExhausted();
+    expect(await failure(payments.charge())).toBeInstanceOf(RateLimitedError);
+    const cut = watch(payments.hang());
+    await clock.advance(50);
+    expect(cut.error).toBeInstanceOf(TimeoutError);
+    clock.restore();
+  });
+
+  it('can be changed while the application runs', async () => {
+    const module = await boot([Payments], { mode: 'pass-through' });
+    const [payments, resilience] = [module.get(Payments), module.get(ResilienceTesting)];
+    resilience.breaker('payments').open();
+    expect(await payments.charge()).toBe('charged');
+    resilience.enforce();
+    expect(resilience.mode).toBe('enforce');
+    expect(await failure(payments.charge())).toBeInstanceOf(CircuitBreakerOpenError);
+  });
+});
+
+describe('states of policies', () => {
+  it('are those that a test puts a breaker into, with its open time and its probes', async () => {
+    const clock = virtualClock();
+    const breakers = { payments: { timeoutMs: 10_000, successThreshold: 1 } };
+    const options = { breakers, retries: { patient: { maxAttempts: 1 } } };
+    const module = await boot([Payments], { options });
+    const payments = module.get(Payments);
+    const breaker = module.get(ResilienceTesting).breaker('payments');
+    breaker.toBeClosed();
+    breaker.open();
+    breaker.toBeOpen();
+    await failure(payments.charge());
+    await clock.advance(10_000);
+    expect(await payments.charge()).toBe('charged');
+    breaker.toBeClosed();
+    breaker.halfOpen();
+    breaker.toBeHalfOpen();
+    payments.failures = 1;
+    await failure(payments.charge());
+    breaker.toBeOpen();
+    breaker.close();
+    breaker.toBeClosed();
+    clock.restore();
+  });
+
+  it('are of one key, where policies are kept by key', async () => {
+    const module = await boot([Payments]);
+    const [payments, resilience] = [module.get(Payments), module.get(ResilienceTesting)];
+    resilience.breaker('tenants', 'acme').open();
+    expect(await failure(payments.report('acme'))).toBeInstanceOf(CircuitBreakerOpenError);
+    expect(await payments.report('other')).toBe('other');
+    resilience.breaker('tenants', 'other').toBeClosed();
+  });
+
+  it('are told by assertions that say how it is', async () => {
+    const module = await boot([Payments]);
+    const resilience = module.get(ResilienceTesting);
+    const error = raised(() => resilience.breaker('payments').toBeOpen());
+    expect(error).toMatchObject({
+      message:
+        'circuit breaker "payments" was to be OPEN, and is CLOSED, with 0 failures in 0 calls',
+      actual: 'CLOSED',
+      expected: 'OPEN',
+      operator: 'toBeOpen',
+    });
+    expect(raised(() => resilience.bulkhead('write').toBeFull()).message).toBe(
+      'bulkhead "write" was to be full, and has 0 calls in 10 slots, and 0 in its queue',
+    );
+    resilience.bulkhead('write').toBeIdle();
+  });
+});
+
+describe('expectCalls()', () => {
+  it('tells attempts, waits, outcome and decisions of each call', async () => {
+    const clock = virtualClock();
+    const module = await boot([Payments]);
+    const payments = module.get(Payments);
+    const pending = payments.later();
+    await clock.advance(0);
+    expectCalls(payments, 'later').toHave({ calls: 1, attempts: 1, outcome: 'pending' });
+    await clock.advance(10_000);
+    expect(await pending).toBe('queued');
+    expectCalls(payments, 'later').toHave({
+      calls: 1,
+      attempts: 3,
+      delaysMs: [5_000, 5_000],
+      outcome: 'fallback',
+      result: 'queued',
+      error: Error,
+      decisions: ['retry', 'retry', 'fallback'],
+    });
+    expect(expectCalls(payments, 'later').calls[0]).toMatchObject({
+      operation: 'Payments.later',
+      durationMs: 10_000,
+      error: { message: 'down' },
+    });
+    clock.restore();
+  });
+
+  it('keeps calls apart that are made at once, and those inside others', async () => {
+    @Injectable()
+    class Shop {
+      @Retry({ maxAttempts: 2, delayMs: [0] })
+      async outer(name: string): Promise<string> {
+        return this.inner(name);
+      }
+      @Retry({ maxAttempts: 3, delayMs: [0] })
+      async inner(name: string): Promise<string> {
+        if (name === 'bad') throw new Error(name);
+        return name;
+      }
+    }
+    const shop = (await boot([Shop])).get(Shop);
+    await Promise.allSettled([shop.outer('good'), shop.outer('bad'), shop.outer('good')]);
+    const outer = expectCalls(Shop, 'outer').calls;
+    expect(outer.map(({ outcome, attempts }) => [outcome, attempts])).toEqual([
+      ['success', 1],
+      ['failure', 1],
+      ['success', 1],
+    ]);
+    expect(outer[1]?.decisions).toEqual(['retry-suppressed']);
+    expect(expectCalls(shop, 'inner').calls.map(({ attempts }) => attempts)).toEqual([1, 3, 1]);
+  });
+
+  it('fails with what calls were like', async () => {
+    const module = await boot([Payments]);
+    const payments = module.get(Payments);
+    await payments.charge();
+    const error = raised(() => expectCalls(payments, 'charge').toHave({ calls: 2, attempts: 3 }));
+    expect(error.message).toBe(
+      "Payments.charge was to have { calls: 2, attempts: 3 }, and had 1 call:\n  { attempts: 1, delaysMs: [], outcome: 'success', decisions: [] }",
+    );
+    expect(error).toMatchObject({
+      actual: [{ attempts: 1 }],
+      expected: [{ attempts: 3 }, { attempts: 3 }],
+    });
+    expect(
+      raised(() => expectCalls(payments, 'refund').toHave({ outcome: 'success' })).message,
+    ).toBe("Payments.refund was to have { outcome: 'success' }, and had 0 calls");
+    module.get(ResilienceTesting).clearCalls();
+    expectCalls(payments, 'charge').toHave({ calls: 0 });
+  });
+
+  it('says what it cannot look at', async () => {
+    const payments = (await boot([Payments])).get(Payments);
+    expect(() => expectCalls(payments, 'bare')).toThrow('Payments.bare has no decorator');
+    expect(() => expectCalls(new Payments(payments.slots), 'charge')).toThrow(
+      'the Payments belongs to no application with ResilienceTestingModule',
+    );
+    expect(() => expectCalls(payments, 'charge').toHave({ attempt: 1 } as never)).toThrow(
+      'there is no such field',
+    );
   });
 });

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { HttpResponseError, Retry, resilientFetch, Timeout } from '../../lib/index.js';
+import {
+  expectCalls,
+  ResilienceTestingModule,
+  type ScriptedUpstream,
+  scriptedUpstream,
+} from '../../lib/testing/index.js';
+import { failure } from '../support/resilience-app.js';
+
+let upstream: ScriptedUpstream;
+beforeEach(async () => {
+  upstream = await scriptedUpstream();
+});
+afterEach(() => upstream.close());
+
+const get = (path: string, init?: RequestInit) => fetch(`${upstream.url}${path}`, init);
+
+describe('scriptedUpstream()', () => {
+  it('answers one request after the other, and all that follow by the last answer', async () => {
+    upstream.reply('GET /products/1', 503, { status: 429, retryAfter: 7 }, { body: { id: 1 } });
+    const answers = [];
+    for (let asked = 0; asked < 4; asked++) answers.push(await get('/products/1?full=1'));
+    expect(answers.map(({ status }) => status)).toEqual([503, 429, 200, 200]);
+    expect(answers[1]?.headers.get('retry-after')).toBe('7');
+    expect(await answers[3]?.json()).toEqual({ id: 1 });
+  });
+
+  it('finds the most exact route, and the one that was said last', async () => {
+    upstream.reply('*', 500);
+    upstream.reply('GET /products/*', { body: 'any' });
+    upstream.reply('GET /products/1', { body: 'first' });
+    expect(await (await get('/products/1')).text()).toBe('first');
+    expect(await (await get('/products/2')).text()).toBe('any');
+    expect((await get('/orders', { method: 'POST' })).status).toBe(500);
+    upstream.reply('GET /products/1', ({ query }) => ({ status: 203, body: query.get('q') }));
+    const asked = await get('/products/1?q=x');
+    expect([asked.status, await asked.text()]).toEqual([203, 'x']);
+  });
+
+  it('answers what nothing is said of by 404, with the known routes', async () => {
+    upstream.reply('GET /a', 200);
+    const answer = await get('/b');
+    expect(answer.status).toBe(404);
+    expect(await answer.text()).toBe('Nothing is scripted for GET /b; known routes: GET /a');
+  });
+
+  it('hangs, resets the connection, and cuts the body', async () => {
+    upstream.reply('GET /a', 'hang', 'reset', { body: 'x'.repeat(1_000), cut: true });
+    const controller = new AbortController();
+    const hanging = failure(get('/a', { signal: controller.signal }));
+    await upstream.received(1, 'GET /a');
+    controller.abort();
+    expect(await hanging).toMatchObject({ name: 'AbortError' });
+    expect(await failure(get('/a'))).toMatchObject({ cause: { code: 'ECONNRESET' } });
+    const cut = await get('/a');
+    expect(cut.status).toBe(200);
+    expect(await failure(cut.text())).toMatchObject({ message: 'terminated' });
+    while (!upstream.requests[0]?.aborted) await new Promise(setImmediate);
+    expect(upstream.requests.map(({ aborted }) => aborted)).toEqual([true, false, false]);
+  });
+
+  it('tells what it has received', async () => {
+    upstream.reply('POST /orders', { status: 201, delayMs: 1 });
+    await get('/orders', { method: 'POST', body: '{"id":1}', headers: { 'x-user': 'ada' } });
+    await get('/elsewhere');
+    expect(upstream.requestsTo('POST *')).toMatchObject([
+      { method: 'POST', path: '/orders', body: '{"id":1}', headers: { 'x-user': 'ada' } },
+    ]);
+    upstream.reset();
+    expect(upstream.requests).toEqual([]);
+  });
+
+  it('is what resilient calls meet: attempts by their headers, and one that is cut', async () => {
+    @Injectable()
+    class Products {
+      @Retry({ maxAttempts: 3, delayMs: [0] })
+      @Timeout(5_000)
+      async find(): Promise<unknown> {
+        return (await resilientFetch(`${upstream.url}/products/1`)).json();
+      }
+    }
+    const module = await Test.createTestingModule({
+      imports: [ResilienceTestingModule.forRoot()],
+      providers: [Products],
+    }).compile();
+    await module.init();
+    upstream.reply('GET /products/1', 503, 'reset', { body: { id: 1 } });
+    expect(await module.get(Products).find()).toEqual({ id: 1 });
+    expectCalls(Products, 'find').toHave({ calls: 1, attempts: 3, outcome: 'success' });
+    const attempts = upstream.requests.map(({ headers }) => headers['x-request-attempt']);
+    expect(attempts).toEqual(['1', '2', '3']);
+    upstream.reply('GET /products/1', 404);
+    expect(await failure(module.get(Products).find())).toBeInstanceOf(HttpResponseError);
+    await module.close();
+  });
+
+  it('refuses what is no answer and no route', () => {
+    expect(() => upstream.reply('GET /a')).toThrow('allowed: at least one');
+    expect(() => upstream.reply('GET /a', 99)).toThrow('a status from 200 to 599');
+    expect(() => upstream.reply('/a', 200)).toThrow('is no method and path');
+  });
+});
