@@ -14,11 +14,12 @@ const TABLES: Record<string, { page: string; options: string[] }> = {
   fallback: { page: 'policies/fallback', options: ['FallbackOptions', 'LastGoodOptions'] },
   critical: { page: 'policies/critical', options: [] },
   bulkhead: { page: 'policies/bulkhead', options: ['BulkheadOptions', 'KeyedOptions'] },
+  rateLimit: { page: 'policies/rate-limit', options: ['RateLimitOptions', 'KeyedOptions'] },
   totalTimeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
 };
 
 /** Stages whose pages have no table yet. */
-const UNWRITTEN = ['coalesce', 'hedge', 'rateLimit'];
+const UNWRITTEN = ['coalesce', 'hedge'];
 
 const ENTRY = join(ROOT, 'lib/index.ts');
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
