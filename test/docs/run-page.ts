@@ -128,7 +128,8 @@ async function listening(
   output: () => string,
 ): Promise<void> {
   for (;;) {
-    if (application.exitCode !== null) throw new Error(`main.ts has ended:\n${output()}`);
+    if (application.exitCode !== null || application.signalCode !== null)
+      throw new Error(`main.ts has ended:\n${output()}`);
     const socket = connect(port, 'localhost');
     try {
       await once(socket, 'connect');
