@@ -122,7 +122,7 @@ async function trials(
   }
 }
 
-async function listening(
+export async function listening(
   port: number,
   application: ChildProcess,
   output: () => string,
@@ -142,7 +142,7 @@ async function listening(
   }
 }
 
-function spawnOne(
+export function spawnOne(
   command: string,
   args: string[],
   environment: Record<string, string>,
@@ -152,7 +152,7 @@ function spawnOne(
   return spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-function collected(child: ChildProcess): () => string {
+export function collected(child: ChildProcess): () => string {
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding('utf8').on('data', (more: string) => {

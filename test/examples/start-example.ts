@@ -1,0 +1,81 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { collected, listening, spawnOne } from '../docs/run-page.js';
+import { freePort } from '../support/free-port.js';
+
+/** How it stands with the service that examples call. */
+export interface UpstreamStatus {
+  readonly fault: string;
+  readonly calls: number;
+  readonly charges: number;
+}
+
+/** An example that runs, as `npm run example <name>` starts it. */
+export interface Example {
+  readonly port: number;
+  readonly url: string;
+  /** What it has written. */
+  output(): string;
+  /** What is wrong with the service that it calls from now on: a fault, `cut/2`, or nothing new. */
+  upstream(fault?: string): Promise<UpstreamStatus>;
+  /** As a crash does. */
+  kill(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Ends those that a test has left running. */
+export async function killExamples(): Promise<void> {
+  await Promise.all([...running].map(kill));
+}
+
+export async function startExample(
+  name: string,
+  environment: Record<string, string> = {},
+): Promise<Example> {
+  const [port, switchPort] = [await freePort(), await freePort()];
+  const child = spawnOne('node', ['sample-app/dist/examples/run.js', name], {
+    ...environment,
+    PORT: `${port}`,
+    SWITCH_PORT: `${switchPort}`,
+  });
+  running.add(child);
+  const output = collected(child);
+  await listening(port, child, output);
+  return {
+    port,
+    url: `http://localhost:${port}`,
+    output,
+    async upstream(fault = '') {
+      const response = await fetch(`http://localhost:${switchPort}/${fault}`);
+      return (await response.json()) as UpstreamStatus;
+    },
+    kill: () => kill(child),
+  };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (!running.delete(child) || child.exitCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+/** What an HTTP service answers, by JSON. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+
+export async function ask(url: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url, init);
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}
+
+/** The request that sends `data` as JSON. */
+export const post = (data: unknown): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(data),
+});
