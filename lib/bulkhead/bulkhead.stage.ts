@@ -28,7 +28,7 @@ export interface BulkheadTypes {
   };
   defaults: { bulkhead?: Keyable<BulkheadOptions> };
   /** With the `name` that it is shared by; by key the pattern of the names. */
-  described: { name: string };
+  described: { name: string } & Keyable<ResolvedBulkheadOptions>;
   event: {
     type: 'bulkhead-rejected';
     bulkhead: string;

@@ -9,6 +9,7 @@ import { breakerHealth, sumOfBreakers } from './circuit-breaker.health.js';
 import {
   type CircuitBreakerOptions,
   checkCircuitBreakerOptions,
+  type ResolvedCircuitBreakerOptions,
   resolveCircuitBreakerOptions,
 } from './circuit-breaker.options.js';
 import { CircuitBreakerPolicy } from './circuit-breaker.policy.js';
@@ -35,7 +36,7 @@ export interface CircuitBreakerTypes {
   };
   defaults: { circuitBreaker?: Keyable<CircuitBreakerOptions> };
   /** With the `name` that it is shared by; by key the pattern of the names. */
-  described: { name: string };
+  described: { name: string } & Keyable<ResolvedCircuitBreakerOptions>;
   event:
     | ({
         type: 'circuit-state';

@@ -12,7 +12,7 @@ export interface HedgeTypes {
     /** For reads that may be made twice at once; what `observe()` runs is not. @default no hedge */
     hedge?: HedgeOptions;
   };
-  described: object;
+  described: HedgeOptions & { maxHedged: number };
   event: { type: 'hedge'; operation: string; number: number; delayMs: number };
 }
 

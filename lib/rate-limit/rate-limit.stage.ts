@@ -6,6 +6,7 @@ import { rateLimitHealth, sumOfRateLimits } from './rate-limit.health.js';
 import {
   checkRateLimitOptions,
   type RateLimitOptions,
+  type ResolvedRateLimitOptions,
   resolveRateLimitOptions,
 } from './rate-limit.options.js';
 import { RateLimitPolicy, type RateLimitSnapshot } from './rate-limit.policy.js';
@@ -26,7 +27,7 @@ export interface RateLimitTypes {
   };
   defaults: { rateLimit?: Keyable<Partial<RateLimitOptions>> };
   /** With the `name` that it is shared by; by key the pattern of the names. */
-  described: { name: string };
+  described: { name: string } & Keyable<ResolvedRateLimitOptions>;
   event:
     | {
         type: 'rate-limited';

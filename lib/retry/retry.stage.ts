@@ -4,6 +4,7 @@ import type { StageDefinition } from '../stage/stage-definition.js';
 import {
   checkRetryOptions,
   mergeRetryOptions,
+  type ResolvedRetryOptions,
   type RetryOptions,
   retryArgument,
 } from './retry.options.js';
@@ -29,7 +30,10 @@ export interface RetryTypes {
     retryBudgets?: Record<string, RetryBudgetOptions>;
   };
   defaults: { retry?: RetryOptions };
-  described: object;
+  /** With the budget in force, and the `name` that it is shared by. */
+  described: Omit<ResolvedRetryOptions, 'budget'> & {
+    budget: ({ name: string } & RetryBudgetOptions) | false;
+  };
   event:
     | { type: 'retry'; operation: string; error: unknown; attempt: number; delayMs: number }
     | {
@@ -67,7 +71,6 @@ export const retryStage: StageDefinition<RetryTypes> = {
       `is ${display(beforeRetry)}; allowed here, where there is no class: a function`,
     );
   },
-  /** With the budget in force, by the name that it is shared by. */
   describe: ({ options, budget }) => ({
     ...options,
     budget: budget ? { name: budget.name, ...budget.options } : false,
