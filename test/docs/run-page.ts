@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { freePort } from '../support/free-port.js';
 import { startRabbitMq } from '../support/rabbitmq.js';
 import { startRedis } from '../support/redis.js';
+import { startMongoDb } from './mongodb.js';
 import { type Page, ROOT } from './pages.js';
 import { emitFiles } from './programs.js';
 
@@ -33,6 +34,10 @@ const SERVERS: Record<string, () => Promise<Started>> = {
   rabbitmq: async () => {
     const rabbit = await startRabbitMq();
     return { environment: { RABBITMQ_URL: rabbit.url }, stop: () => rabbit.stop() };
+  },
+  mongodb: async () => {
+    const mongo = await startMongoDb();
+    return { environment: { MONGODB_URL: mongo.url }, stop: () => mongo.stop() };
   },
 };
 
