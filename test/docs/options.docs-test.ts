@@ -14,12 +14,11 @@ const TABLES: Record<string, { page: string; options: string[] }> = {
   fallback: { page: 'policies/fallback', options: ['FallbackOptions', 'LastGoodOptions'] },
   critical: { page: 'policies/critical', options: [] },
   bulkhead: { page: 'policies/bulkhead', options: ['BulkheadOptions', 'KeyedOptions'] },
+  coalesce: { page: 'policies/coalesce', options: ['CoalesceOptions'] },
+  hedge: { page: 'policies/hedge', options: ['HedgeOptions'] },
   rateLimit: { page: 'policies/rate-limit', options: ['RateLimitOptions', 'KeyedOptions'] },
   totalTimeout: { page: 'policies/timeout', options: ['TimeoutOptions'] },
 };
-
-/** Stages whose pages have no table yet. */
-const UNWRITTEN = ['coalesce', 'hedge'];
 
 const ENTRY = join(ROOT, 'lib/index.ts');
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
@@ -59,7 +58,6 @@ describe("A policy's page", () => {
   );
 
   it('is there for each stage', () => {
-    const known = [...Object.keys(TABLES), ...UNWRITTEN];
-    expect(STAGES.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
+    expect(STAGES.map(({ name }) => name).sort()).toEqual(Object.keys(TABLES).sort());
   });
 });
