@@ -62,7 +62,7 @@ const CASES: readonly [string, string[], () => RedisClient][] = [
 ];
 
 test.each(CASES)(
-  'The rights of the README suffice for all that is shared: %s',
+  'The rights that the documentation names suffice for all that is shared: %s',
   async (_, more, make) => {
     const admins = (more.length > 0 ? cluster.nodes : [redis]).map(adminOf);
     for (const admin of admins) {

@@ -1,6 +1,6 @@
 /**
  * `npm run simulate` lets every strategy live through every scenario, prints how they fared and which
- * of the library's goals hold, and draws the plots of the README. `-- --seed 7 --scenario hang
+ * of the library's goals hold, and draws the plots of the documentation. `-- --seed 7 --scenario hang
  * --strategy naive` runs a part, and draws nothing.
  */
 import 'reflect-metadata';
