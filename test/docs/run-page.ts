@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { freePort } from '../support/free-port.js';
 import { startRabbitMq } from '../support/rabbitmq.js';
 import { startRedis } from '../support/redis.js';
+import { startKafka } from './kafka.js';
 import { startMongoDb } from './mongodb.js';
 import { type Page, ROOT } from './pages.js';
 import { emitFiles } from './programs.js';
@@ -34,6 +35,10 @@ const SERVERS: Record<string, () => Promise<Started>> = {
   rabbitmq: async () => {
     const rabbit = await startRabbitMq();
     return { environment: { RABBITMQ_URL: rabbit.url }, stop: () => rabbit.stop() };
+  },
+  kafka: async () => {
+    const kafka = await startKafka();
+    return { environment: { KAFKA_BROKER: kafka.broker }, stop: () => kafka.stop() };
   },
   mongodb: async () => {
     const mongo = await startMongoDb();
