@@ -5,10 +5,10 @@ import { ROOT } from '../docs/pages.js';
 const FOLDER = join(ROOT, 'sample-app/examples');
 const examples = readdirSync(FOLDER, { withFileTypes: true }).filter((one) => one.isDirectory());
 
-/** Lines that are neither empty nor a comment. */
+/** Lines that are neither empty nor a comment, of files that are no configuration. */
 function linesOfCode(folder: string): number {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && !/node_modules|dist/.test(entry.parentPath))
+    .filter((entry) => entry.isFile() && /\.(ts|proto)$/.test(entry.name))
     .flatMap((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8').split('\n'))
     .filter((line) => line.trim() !== '' && !/^\s*(\/\*|\*|\/\/)/.test(line)).length;
 }
