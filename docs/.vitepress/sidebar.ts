@@ -71,6 +71,7 @@ export const PAGES: DefaultTheme.SidebarItem[] = [
       page('/recipes/websockets', 'WebSockets'),
       page('/recipes/multi-tenant', 'Multi-tenant'),
       page('/recipes/serverless', 'Serverless'),
+      page('/recipes/monorepo', 'Monorepo and SWC'),
     ],
   },
   {
