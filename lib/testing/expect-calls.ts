@@ -12,7 +12,7 @@ export interface ExpectedCalls {
   /** Before each retry; exact, so the retries need `jitter: 'none'` or `delayMs`. */
   delaysMs?: readonly number[];
   outcome?: CallOutcome;
-  /** Deeply equal. */
+  /** Deeply equal, as data: classes do not matter. */
   result?: unknown;
   /** The class of what it failed by, or the error itself. */
   error?: unknown;
@@ -100,7 +100,16 @@ function isAsExpected(
 ): boolean {
   const [actual, wanted] = [call[field], expected[field]];
   if (field === 'error' && typeof wanted === 'function') return isOfClass(actual, wanted);
-  return isDeepStrictEqual(actual, wanted);
+  return isDeepStrictEqual(actual, wanted) || isCopyOf(actual, wanted);
+}
+
+/** Of plain data from another realm, as what `fetch` reads in Jest, nothing but the prototypes differs. */
+function isCopyOf(actual: unknown, wanted: unknown): boolean {
+  try {
+    return isDeepStrictEqual(structuredClone(actual), structuredClone(wanted));
+  } catch {
+    return false; // functions, for instance, are no data
+  }
 }
 
 /** By its name too: Jest runs tests in a realm of their own, and what Node throws is of no class of that. */

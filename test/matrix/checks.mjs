@@ -85,14 +85,28 @@ export async function boots(node, directory) {
   );
 }
 
-/** Runs the application's own tests. */
+/** Runs the application's own tests, and finds no warning. */
 export async function passes(node, directory) {
-  const jest = '../node_modules/jest/bin/jest.js';
-  const output = await run(node, [jest, '--config', 'jest.config.json', '--ci'], directory);
+  const output = await passesInJest(node, directory);
   await showing(
     () => output,
     () => assertNoWarning(output),
   );
+}
+
+/** Runs the application's own tests, also of ES modules. */
+export function passesInJest(node, directory) {
+  const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
+  const jest = '../node_modules/jest/bin/jest.js';
+  return run(node, [...flags, jest, '--config', 'jest.config.json', '--ci'], directory);
+}
+
+export function passesInVitest(node, directory) {
+  return run(node, ['../node_modules/vitest/vitest.mjs', 'run'], directory);
+}
+
+export function passesInNode(node, directory) {
+  return run(node, ['--test', 'dist/payments.spec.js'], directory);
 }
 
 /** Neither Nest, nor the library, nor Node, but of the failures that the application is asked for, of a fleet that is not there, and of what was done to it. */

@@ -12,13 +12,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
-import { boots, passes, serves } from './checks.mjs';
+import { boots, passes, passesInJest, passesInNode, passesInVitest, serves } from './checks.mjs';
 import { knowsNest } from './facts.mjs';
 import { run } from './processes.mjs';
 
 const NODES = [20, 22, 24, 26];
 
-/** The applications, by what they are installed from. All have the same sources. */
+/** What tests of users run in, by `nestjs-bulwark/testing`. */
+const RUNNERS = {
+  'jest-esm': passesInJest,
+  vitest: passesInVitest,
+  'node-test': passesInNode,
+};
+
+/** The applications, by what they are installed from. All have the same sources, and so have those of `RUNNERS`. */
 const CONSUMERS = {
   'nest-12': { esm: serves, commonjs: serves },
   'nest-11': { commonjs: serves, node16: serves, esm: serves, jest: passes },
@@ -26,6 +33,9 @@ const CONSUMERS = {
   // `@nestjs/axios` takes. (`@nestjs/core` 12.0.0 cannot be installed: it asks for `@nestjs/common` 11.)
   'nest-12-bare': { esm: boots, commonjs: boots },
   'nest-11-bare': { esm: boots, commonjs: boots },
+  // Nest 12 has ES modules only, which Jest cannot load into CommonJS before Node 24.9.
+  'testing-nest-12': RUNNERS,
+  'testing-nest-11': { ...RUNNERS, 'jest-commonjs': passesInJest },
 };
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -53,7 +63,8 @@ async function matrix(prefix) {
   for (const consumer of consumers) {
     const isBare = consumer.endsWith('-bare');
     if (!(await step([consumer, 'install'], () => install(consumer, isBare)))) continue;
-    await step([consumer, 'inside of Nest'], () => knowsNest(join(directory, consumer)));
+    if (!consumer.startsWith('testing-'))
+      await step([consumer, 'inside of Nest'], () => knowsNest(join(directory, consumer)));
     for (const [kind, check] of Object.entries(CONSUMERS[consumer])) {
       const application = join(consumer, kind);
       if (!(await step([application, 'compile'], () => compile(application)))) continue;
@@ -102,7 +113,8 @@ async function install(consumer, isBare = false) {
 
 async function compile(application) {
   const target = join(directory, application);
-  await cp(join(directory, 'src'), join(target, 'src'), { recursive: true });
+  const sources = application.startsWith('testing-') ? 'src-testing' : 'src';
+  await cp(join(directory, sources), join(target, 'src'), { recursive: true });
   await run(process.execPath, ['../node_modules/typescript/bin/tsc', '-p', '.'], target);
 }
 

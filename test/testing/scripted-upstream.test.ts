@@ -89,7 +89,7 @@ describe('scriptedUpstream()', () => {
     await module.init();
     upstream.reply('GET /products/1', 503, 'reset', { body: { id: 1 } });
     expect(await module.get(Products).find()).toEqual({ id: 1 });
-    expectCalls(Products, 'find').toHave({ calls: 1, attempts: 3, outcome: 'success' });
+    expectCalls(Products, 'find').toHave({ calls: 1, attempts: 3, result: { id: 1 } });
     const attempts = upstream.requests.map(({ headers }) => headers['x-request-attempt']);
     expect(attempts).toEqual(['1', '2', '3']);
     upstream.reply('GET /products/1', 404);

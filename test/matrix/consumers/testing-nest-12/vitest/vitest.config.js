@@ -1,0 +1,3 @@
+export default {
+  test: { globals: true, include: ['dist/**/*.spec.js'], exclude: ['**/node_modules/**'] },
+};
