@@ -36,6 +36,7 @@ function find(sku: string, timeoutMs = 20_000): Promise<unknown> {
 
 describe('The example of gRPC', () => {
   it('answers gRPC, and HTTP over that', async () => {
+    await example.upstream('cut/2');
     expect(await find('tea')).toEqual({ sku: 'tea', cents: 450 });
     expect(await ask(`${example.url}/prices/tea`)).toMatchObject({
       status: 200,
