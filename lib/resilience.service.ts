@@ -23,7 +23,7 @@ export interface OverridesInPlace {
   readonly overrides: ResilienceOverrides;
 }
 
-/** Resilient calls of code that no decorator is on, and a view of all operations. Injectable. */
+/** Makes resilient calls of code that no decorator is on, and shows all operations of the application. Injectable. */
 export class ResilienceService {
   private unnamed = 0;
 
@@ -38,7 +38,8 @@ export class ResilienceService {
    * @throws what the last attempt threw; `CircuitBreakerOpenError`, `RateLimitedError`, `TimeoutError`,
    * `BulkheadRejectedError`
    *
-   * @example resilience.execute('payments', ({ signal }) => fetch(url, { signal }))
+   * @example
+   * await resilience.execute('payments', ({ signal }) => fetch('https://payments.test', { signal }));
    */
   async execute<T>(
     service: string,
@@ -53,9 +54,13 @@ export class ResilienceService {
    * once and keep it: the application keeps neither it nor its own breaker and bulkhead, which are
    * registered under its name for as long as somebody holds them, or until `dispose()`.
    *
-   * @param options its `name` is that of its operation. Pipelines without one are all called `pipeline`;
+   * @param given a bundle; its `name` is that of its operation. Pipelines without one are all called `pipeline`;
    * those with a breaker or a bulkhead of their own are numbered, which cannot be shared.
    * @throws ResilienceConfigurationError where options are wrong, a name is unknown or taken
+   *
+   * @example
+   * const checkout = resilience.pipeline({ name: 'checkout', retry: 3, timeout: 800 });
+   * await checkout.execute(({ signal }) => fetch('https://shop.test/checkout', { signal }));
    */
   pipeline<Stages extends readonly AnyStage[] = []>(
     given: ServiceOptions<Stages> & { name?: string },

@@ -10,22 +10,47 @@ import {
 import type { BulkheadOptions } from './bulkhead.options.js';
 
 /**
- * Limits how many calls run at a time.
+ * Limits how many calls of the method run at a time: further ones wait in a queue, or are rejected with a
+ * `BulkheadRejectedError`.
  *
- * @param bulkhead the name of one in `bulkheads`, which is shared, or options for one of the method's
- * own, named `ClassName.method`. Checked when the application boots.
- * @param keyed has one for each key in the place of the one of the name. Equal keys of different operations
- * share one.
+ * @param name of one in `bulkheads` of the module, which is shared by all who name it
+ * @param keyed `{ key }`: each key has one of its own in the place of the one of the name. Equal keys of
+ * different operations share it.
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
- * @example @Bulkhead('partner', { key: (tenant: string) => tenant })
+ * @example
+ * ＠Bulkhead('partner', { key: (tenant: string) => tenant })
+ * async charge(tenant: string): Promise<void> {}
  */
 export function Bulkhead<Key extends KeyFunction = KeyFunction>(
   name: string,
   keyed?: ByKeyOptions<Key>,
 ): KeyedDecorator<Key>;
+/**
+ * Limits how many calls of the method run at a time: further ones wait in a queue, or are rejected with a
+ * `BulkheadRejectedError`.
+ *
+ * @param options of one of the method's own, named `ClassName.method`
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
+ *
+ * @example
+ * ＠Bulkhead({ maxConcurrent: 10, queueLimit: 20 })
+ * async charge(): Promise<void> {}
+ */
 export function Bulkhead<Key extends KeyFunction = KeyFunction>(
   options?: Keyable<BulkheadOptions, Key>,
 ): KeyedDecorator<Key>;
+/**
+ * Limits how many calls of the method run at a time: further ones wait in a queue, or are rejected with a
+ * `BulkheadRejectedError`.
+ *
+ * @param bulkhead the name of one in `bulkheads`, which is shared, or options of one of the method's own
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
+ *
+ * @example
+ * ＠Bulkhead({ maxConcurrent: 10, queueLimit: 20 })
+ * async charge(): Promise<void> {}
+ */
 export function Bulkhead<Key extends KeyFunction = KeyFunction>(
   bulkhead: string | Keyable<BulkheadOptions, Key>,
 ): KeyedDecorator<Key>;

@@ -10,22 +10,47 @@ import {
 import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
 
 /**
- * Stops calling what keeps failing. It sees each attempt of a retry.
+ * Stops calling what keeps failing: an open breaker rejects calls with a `CircuitBreakerOpenError` until a probe
+ * succeeds. It counts each attempt of a retry.
  *
- * @param breaker the name of one in `breakers`, which is shared, or options for one of the method's
- * own, named `ClassName.method`. Checked when the application boots.
- * @param keyed has one for each key in the place of the one of the name. Equal keys of different operations
- * share one.
+ * @param name of one in `breakers` of the module, which is shared by all who name it
+ * @param keyed `{ key }`: each key has one of its own in the place of the one of the name. Equal keys of
+ * different operations share it.
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
- * @example @CircuitBreaker('partner', { key: (tenant: string) => tenant })
+ * @example
+ * ＠CircuitBreaker('partner', { key: (tenant: string) => tenant })
+ * async charge(tenant: string): Promise<void> {}
  */
 export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
   name: string,
   keyed?: ByKeyOptions<Key>,
 ): KeyedDecorator<Key>;
+/**
+ * Stops calling what keeps failing: an open breaker rejects calls with a `CircuitBreakerOpenError` until a probe
+ * succeeds. It counts each attempt of a retry.
+ *
+ * @param options of one of the method's own, named `ClassName.method`
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
+ *
+ * @example
+ * ＠CircuitBreaker({ failureThreshold: 5, timeoutMs: 30_000 })
+ * async charge(): Promise<void> {}
+ */
 export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
   options?: Keyable<CircuitBreakerOptions, Key>,
 ): KeyedDecorator<Key>;
+/**
+ * Stops calling what keeps failing: an open breaker rejects calls with a `CircuitBreakerOpenError` until a probe
+ * succeeds. It counts each attempt of a retry.
+ *
+ * @param breaker the name of one in `breakers`, which is shared, or options of one of the method's own
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
+ *
+ * @example
+ * ＠CircuitBreaker({ failureThreshold: 5, timeoutMs: 30_000 })
+ * async charge(): Promise<void> {}
+ */
 export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
   breaker: string | Keyable<CircuitBreakerOptions, Key>,
 ): KeyedDecorator<Key>;

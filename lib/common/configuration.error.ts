@@ -15,7 +15,10 @@ export class ResilienceConfigurationError extends Error {
   /** That there is no such option, and those that there are. */
   #unknown: { readonly option: string; readonly options: readonly string[] } | undefined;
 
-  /** @param cause of a function among the options: what it threw */
+  /**
+   * @param problem what was found there, and what is allowed instead
+   * @param options its `cause` is what a function among the options threw
+   */
   constructor(
     /** Where the mistake is: a path into the options, or `ClassName.method`. */
     readonly place: string,

@@ -9,11 +9,11 @@ const SIGNALS = Symbol.for('nestjs-bulwark:signal-parameters');
 const RequestSignal = createParamDecorator(() => currentSignal());
 
 /**
- * The attempt's `AbortSignal`, as a parameter of a handler: the same as `currentSignal()`.
+ * Passes the attempt's `AbortSignal` to a handler as a parameter: the same as `currentSignal()`.
  *
  * @example
  * ＠Get()
- * find(＠Signal() signal: AbortSignal) { … }
+ * find(＠Signal() signal: AbortSignal): Promise<Response> { return fetch('https://shop.test', { signal }); }
  */
 export function Signal(): ParameterDecorator {
   return (target, key, index) => {

@@ -87,14 +87,28 @@ export interface FallbackDecorator<Handler, Key extends AnyKey = AnyKey> {
 }
 
 /**
- * Answers in place of a call that failed for good (after retries).
+ * Answers with the last success of an equal call, a copy of it, in place of a call that failed for good, after all retries.
  *
- * @param fallback the name of a method of the same class, called with the call's arguments, then the
- * error; a function, called with the error, then the arguments; or `{ handler, when }`, where `when`
- * says which errors it answers. With `lastGood: { maxAgeMs }` the last success of an equal call answers first, a
- * copy of it, or alone, where there is no handler. Checked when the application boots.
+ * @param options `{ lastGood: { maxAgeMs } }`: how old the last success may be, and what makes calls equal
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong
+ *
+ * @example
+ * ＠Fallback({ lastGood: { maxAgeMs: 60_000 } })
+ * async price(product: string): Promise<number> { return product.length; }
  */
 export function Fallback<Key extends AnyKey>(options: LastGoodFallback<Key>): KeyedDecorator<Key>;
+/**
+ * Answers in place of a call that failed for good, after all retries.
+ *
+ * @param fallback the name of a method of the same class, called with the call's arguments, then the error; a
+ * function, called with the error, then the arguments; or `{ handler, when }`, where `when` says which errors it
+ * answers. With `lastGood: { maxAgeMs }` the last success of an equal call answers first.
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or there is no such method
+ *
+ * @example
+ * ＠Fallback(() => [])
+ * async recommended(): Promise<string[]> { return ['a book']; }
+ */
 export function Fallback<
   const Handler extends PropertyKey | AnyHandler['asFunction'],
   Key extends AnyKey = AnyKey,

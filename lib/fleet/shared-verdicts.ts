@@ -52,7 +52,7 @@ export interface Lease {
 
 /** How a probe went. */
 export type ProbeReport =
-  /** @param successThreshold so many successes, of all instances together, close the breaker */
+  // So many successes, of all instances together, close the breaker.
   | { readonly outcome: 'success'; readonly successThreshold: number }
   | ({ readonly outcome: 'failure' } & OpenSpan)
   /** It says nothing: its permit is free for another. */

@@ -10,24 +10,49 @@ import {
 import type { CallWeight, RateLimitOptions } from './rate-limit.options.js';
 
 /**
- * Limits how many calls begin in a time, as a partner's quota allows.
+ * Limits how many calls begin in a time, as a partner's quota allows: further ones wait for their turn, or are
+ * rejected with a `RateLimitedError`.
  *
- * @param rateLimit the name of one in `rateLimits`, which is shared, or options for one of the method's
- * own, named `ClassName.method`; what they leave out, `defaults.rateLimit` or the class's decorator says.
- * Checked when the application boots.
- * @param keyed has one for each key in the place of the one of the name. Equal keys of different operations
- * share one.
+ * @param name of one in `rateLimits` of the module, which is shared by all who name it
+ * @param keyed `{ key }`: each key has one of its own in the place of the one of the name. Equal keys of
+ * different operations share it.
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
- * @example @RateLimit('partner', { key: (tenant: string) => tenant })
+ * @example
+ * ＠RateLimit('partner', { key: (tenant: string) => tenant })
+ * async charge(tenant: string): Promise<void> {}
  */
 export function RateLimit<Key extends KeyFunction = KeyFunction>(
   name: string,
   keyed?: ByKeyOptions<Key>,
 ): KeyedDecorator<Key>;
+/**
+ * Limits how many calls begin in a time, as a partner's quota allows: further ones wait for their turn, or are
+ * rejected with a `RateLimitedError`.
+ *
+ * @param options of one of the method's own, named `ClassName.method`;
+ * what they leave out, `defaults.rateLimit` or the class's decorator says
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
+ *
+ * @example
+ * ＠RateLimit({ limit: 100, intervalMs: 1_000 })
+ * async charge(): Promise<void> {}
+ */
 export function RateLimit<
   Key extends KeyFunction = KeyFunction,
   Weight extends CallWeight = CallWeight,
 >(options?: Keyable<Partial<RateLimitOptions<Weight>>, Key>): KeyedDecorator<Key, Weight>;
+/**
+ * Limits how many calls begin in a time, as a partner's quota allows: further ones wait for their turn, or are
+ * rejected with a `RateLimitedError`.
+ *
+ * @param rateLimit the name of one in `rateLimits`, which is shared, or options of one of the method's own
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
+ *
+ * @example
+ * ＠RateLimit({ limit: 100, intervalMs: 1_000 })
+ * async charge(): Promise<void> {}
+ */
 export function RateLimit<
   Key extends KeyFunction = KeyFunction,
   Weight extends CallWeight = CallWeight,

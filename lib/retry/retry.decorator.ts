@@ -40,8 +40,12 @@ export interface RetryDecorator<Before = PropertyKey | BeforeRetry> {
 /**
  * Repeats a call that failed, with growing, jittered waits.
  *
- * @param retry `maxAttempts`, the name of options in `retries`, or options. Checked when the
- * application boots.
+ * @param retry `maxAttempts` (3 by default), the name of options in `retries` of the module, or options
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
+ *
+ * @example
+ * ＠Retry({ maxAttempts: 4, baseDelayMs: 200 })
+ * async charge(): Promise<void> {}
  */
 export function Retry<const Before extends PropertyKey | BeforeRetry>(
   retry: number | string | RetryOptions<Before> = {},

@@ -5,16 +5,25 @@ import type { ResilienceOptions } from './resilience.options.js';
 /**
  * Applies a whole bundle, which decorators beside it override field by field; or names the operation.
  *
- * @param resilience the name of a bundle in `services`, or options. Checked when the application boots.
+ * @param resilience the name of a bundle in `services`, or options
+ * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
- * @example ＠Resilience('payments')
- * @example ＠Resilience({ name: 'payments.charge', service: 'payments' })
+ * @example
+ * ＠Resilience({ name: 'payments.charge', service: 'payments' })
+ * async charge(): Promise<void> {}
  */
 export function Resilience(resilience: string | ResilienceOptions): ResilienceDecorator {
   return decorate('resilience', resilience);
 }
 
-/** Labels errors and metrics with the dependency that the method calls. */
+/**
+ * Names the dependency that the method calls: errors and metrics are labelled with it, and all who call it share
+ * a retry budget.
+ *
+ * @example
+ * ＠Upstream('payments')
+ * async charge(): Promise<void> {}
+ */
 export function Upstream(name: string): ResilienceDecorator {
   return decorate('upstream', name);
 }

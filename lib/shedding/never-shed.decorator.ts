@@ -4,13 +4,13 @@ import { refuseStandardDecorator } from '../common/standard-decorators.js';
 const NEVER_SHED = Symbol.for('nestjs-bulwark:never-shed');
 
 /**
- * What handles these requests is reached however overloaded the server is: health probes, and what is looked
- * at then. For a handler, or all of a controller.
+ * Keeps a handler, or all of a controller, reachable however overloaded the server is: for health probes, and
+ * what is looked at then.
  *
  * @example
  * ＠NeverShed()
  * ＠Get('status')
- * status() { … }
+ * status(): string { return 'up'; }
  */
 export function NeverShed(): ClassDecorator & MethodDecorator {
   return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor): void => {

@@ -8,7 +8,12 @@ import type { TimeoutLayerName, TimeoutOptions } from './timeout.options.js';
  * @param timeout ms, or a layer of a hierarchy in `timeouts` such as `'payments.client'`; or
  * `{ attemptMs, totalMs }`, where the total is that of the call with all its attempts and waits, of which a
  * layer is `{ attempt: 'payments.client', total: 'payments.gateway' }`. A fallback still answers a call whose
- * total has run out. Without an attempt's time, `defaults.timeoutMs`. Checked when the application boots.
+ * total has run out. Without an attempt's time, `defaults.timeoutMs`.
+ * @throws ResilienceConfigurationError when the application boots, where a time is wrong or a layer unknown
+ *
+ * @example
+ * ＠Timeout({ attemptMs: 800, totalMs: 3_000 })
+ * async charge(): Promise<void> {}
  */
 export function Timeout(timeout?: number | TimeoutLayerName | TimeoutOptions): ResilienceDecorator {
   const ofAttempt = decorate('timeout', timeout);
