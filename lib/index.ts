@@ -1,3 +1,10 @@
+/**
+ * Retries, circuit breakers, timeouts, bulkheads, rate limits, hedges and fallbacks for the methods and handlers of NestJS
+ * applications: decorators, the module that they need, and what tells of them.
+ *
+ * @packageDocumentation
+ */
+
 export type { Advice, AdviceKind, AdvisorReport, OperationAdvice } from './advisor/advice.js';
 export { ResilienceAdvisor } from './advisor/resilience-advisor.js';
 export type { OperationDescription } from './binding/operation.js';

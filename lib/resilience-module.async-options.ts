@@ -20,14 +20,18 @@ export const OPTIONS = Symbol('ResilienceModuleOptions');
 
 /** How `forRootAsync` gets its options: by exactly one of `useFactory`, `useClass` and `useExisting`. */
 export interface ResilienceModuleAsyncOptions<Stages extends readonly AnyStage[] = []> {
+  /** Modules whose providers are injected. */
   imports?: DynamicModule['imports'];
   /** What is injected into `useFactory`. */
   inject?: (InjectionToken | OptionalFactoryDependency)[];
+  /** Makes the options, of what is injected. */
   useFactory?: (
     // biome-ignore lint/suspicious/noExplicitAny: what is injected is for the user to know
     ...args: any[]
   ) => ResilienceModuleOptions<Stages> | Promise<ResilienceModuleOptions<Stages>>;
+  /** A class that makes the options, of which Nest makes an instance. */
   useClass?: Type<ResilienceOptionsFactory<Stages>>;
+  /** The token of a provider that makes the options. */
   useExisting?: InjectionToken;
   /** Overrides that change while the application runs; see `changes` of `forRoot()`. */
   changes?: Observable<ResilienceOverrides<Stages>>;

@@ -56,6 +56,7 @@ export type ResilienceModuleOptions<Stages extends readonly AnyStage[] = []> =
     ApplicationOptions & {
       /** Stages of your own, made by `defineStage()`. */
       stages?: Stages;
+      /** What decorators, bundles and named options leave out. */
       defaults?: ResilienceDefaults & DefaultsOf<Stages>;
       /**
        * What takes the place of what decorators and the module say, such as
@@ -130,6 +131,7 @@ export interface ApplicationOptions {
 
 /** A class that makes the options, for `forRootAsync({ useClass })` and `useExisting`. */
 export interface ResilienceOptionsFactory<Stages extends readonly AnyStage[] = []> {
+  /** Makes the module's options, once, when the application boots. */
   createResilienceOptions():
     | ResilienceModuleOptions<Stages>
     | Promise<ResilienceModuleOptions<Stages>>;

@@ -1,6 +1,7 @@
 import type { CanActivate, Type } from '@nestjs/common';
 import { type AccessOptions, type Mount, mountOf } from './access.options.js';
 
+/** Who may reach the control API, and where it is. */
 export interface ResilienceAdminOptions extends AccessOptions {
   /** Below which path it answers, itself below the global prefix if there is one. @default '/resilience/api' */
   path?: string;

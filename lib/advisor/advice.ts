@@ -13,6 +13,7 @@ export type AdviceKind =
 
 /** One option that is better off with another value, by what was observed. */
 export interface Advice {
+  /** What the advice is about. */
   kind: AdviceKind;
   /** As overrides of the operation name it, `timeout.attemptMs`, or those of what is shared: `bulkheads.payments.maxConcurrent`. */
   option: string;
@@ -30,9 +31,11 @@ export interface Advice {
 
 /** What is advised for one operation. */
 export interface OperationAdvice {
+  /** The operation's name: `ClassName.method`. */
   operation: string;
   /** So many of its calls were observed. */
   calls: number;
+  /** What it would be better by, the most valuable first; empty where nothing is to be changed. */
   advice: Advice[];
 }
 

@@ -4,10 +4,17 @@ import { currentSignal, outboundHeaders, ResilienceConfigurationError } from '..
 
 /** What is needed of an instance of axios, be it of whichever version. */
 export interface AxiosClient {
+  /** What it does with requests and answers. */
   readonly interceptors: {
-    // biome-ignore lint/suspicious/noExplicitAny: each version of axios has a type of its own
-    readonly request: { use(onRequest: (config: any) => any): unknown };
+    /** What it does with requests. */
+    readonly request: {
+      /** Adds an interceptor of requests. */
+      // biome-ignore lint/suspicious/noExplicitAny: each version of axios has a type of its own
+      use(onRequest: (config: any) => any): unknown;
+    };
+    /** What it does with answers. */
     readonly response: {
+      /** Adds an interceptor of failures. */
       use(onAnswer: undefined, onError: (error: unknown) => unknown): unknown;
     };
   };
@@ -68,9 +75,14 @@ const sent = new WeakSet<object>();
  *   this.http = resilientAxios(http);
  * }
  */
-export function resilientAxios<T extends AxiosClient | { readonly axiosRef: AxiosClient }>(
-  client: T,
-): T {
+export function resilientAxios<
+  T extends
+    | AxiosClient
+    | {
+        /** The client of an `HttpService`. */
+        readonly axiosRef: AxiosClient;
+      },
+>(client: T): T {
   const { axiosRef } = (client ?? {}) as { axiosRef?: AxiosClient };
   const instance = axiosRef ?? (client as AxiosClient);
   if (typeof instance?.interceptors?.request?.use !== 'function')

@@ -15,7 +15,9 @@ export interface OperationDescription {
   operation: string;
   /** A provider's method, a handler that a transport calls, or a programmatic pipeline. */
   kind: OperationKind;
+  /** What `@Critical()` says of it; missing where nothing does. */
   critical?: boolean;
+  /** The dependency that it calls, by `@Upstream()`; missing where none is named. */
   upstream?: string;
   /** The options in force, and the name of what is shared by one. */
   stages: DescriptionsOf<OurTypes>;

@@ -25,11 +25,15 @@ const MESSAGES: Record<BulkheadRejectionReason, string> = {
 
 /** The bulkhead had no room for the call, or not in time. */
 export class BulkheadRejectedError extends ResilienceError {
+  /** The class's name, by which logs show it. */
   override readonly name = 'BulkheadRejectedError';
+  /** Tells the error apart from the library's others. */
   readonly code = 'BULKHEAD_FULL';
 
   constructor(
+    /** The name of the bulkhead. */
     readonly bulkhead: string,
+    /** Why the call was rejected. */
     readonly reason: BulkheadRejectionReason,
     captureStackTrace?: boolean,
     override readonly byClient = false,

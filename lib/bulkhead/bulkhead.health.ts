@@ -1,11 +1,17 @@
 import type { HealthLevel } from '../stage/stage-instances.js';
 import type { BulkheadSnapshot } from './bulkhead.policy.js';
 
+/** How a bulkhead stands, for health checks. */
 export interface BulkheadHealth {
+  /** `degraded` while it rejects calls, and otherwise `up`. */
   status: HealthLevel;
+  /** How many calls run. */
   running: number;
+  /** How many calls wait for a slot. */
   queued: number;
+  /** How many calls may run at a time. */
   maxConcurrent: number;
+  /** How many calls may wait. */
   queueLimit: number;
   /** The following only where it is not `up`. */
   critical?: boolean;

@@ -31,11 +31,15 @@ import { evenShareOf, leasedSlotsOf } from './slots-of.js';
 
 /** A bulkhead at this moment. */
 export interface BulkheadSnapshot {
+  /** The name by which it is registered. */
   name: string;
+  /** How many calls run. */
   running: number;
+  /** How many calls wait for a slot. */
   queued: number;
   /** So many may run; with `adaptive`, at this moment; with `shared`, of all instances. */
   maxConcurrent: number;
+  /** How many calls may wait. */
   queueLimit: number;
   /** Since the bulkhead was made. */
   rejected: number;
@@ -77,6 +81,7 @@ export class BulkheadPolicy implements AttemptStage {
    */
   constructor(name: string, options?: BulkheadOptions, host?: StageHost);
   constructor(
+    /** The name by which it is registered. */
     readonly name: string,
     options: BulkheadOptions = {},
     private readonly host?: StageHost,
@@ -88,6 +93,7 @@ export class BulkheadPolicy implements AttemptStage {
     this.apply();
   }
 
+  /** The options in force, with defaults filled in. */
   get options(): Readonly<ResolvedBulkheadOptions> {
     return this.inForce.options;
   }
@@ -109,6 +115,7 @@ export class BulkheadPolicy implements AttemptStage {
     return this.alone.run(fn);
   }
 
+  /** How it stands at this moment. */
   getSnapshot(): BulkheadSnapshot {
     const { name, slots, options, shadow } = this;
     const { running, queued, rejected, limit, leased } = slots;

@@ -26,7 +26,10 @@ export interface BulkheadTypes {
     /** Bulkheads, for `@Bulkhead(name)` and `@InjectBulkhead(name)`. */
     bulkheads?: Record<string, Keyable<BulkheadOptions>>;
   };
-  defaults: { bulkhead?: Keyable<BulkheadOptions> };
+  defaults: {
+    /** What bulkheads leave out. */
+    bulkhead?: Keyable<BulkheadOptions>;
+  };
   /** With the `name` that it is shared by; by key the pattern of the names. */
   described: { name: string } & Keyable<ResolvedBulkheadOptions>;
   event: {

@@ -6,14 +6,17 @@ import { matcherOf } from './operation-pattern.js';
 
 /** A rule as `Chaos.list()` shows it. */
 export interface ChaosRuleView {
+  /** What `add()` returned, and `remove()` takes. */
   id: string;
   /** The pattern, a RegExp as `/…/`. */
   operations?: string;
+  /** The dependency whose operations it is for. */
   upstream?: string;
   /** 0 to 1. */
   rate: number;
   /** What it does in the place of the work; `latency` where that is only delayed. */
   effect: ChaosEffect;
+  /** How much longer calls take, in ms. */
   latencyMs?: ChaosLatency;
   /** When it ends by itself, ISO 8601. */
   endsAt?: string;

@@ -18,7 +18,12 @@ export type ChaosTarget =
       /** Those that call this dependency, by `@Upstream(name)` or the bundle's `upstream`. */
       upstream?: string;
     }
-  | { operations?: never; upstream: string };
+  | {
+      /** Not together with `upstream`. */
+      operations?: never;
+      /** All operations of this dependency, by `@Upstream()`. */
+      upstream: string;
+    };
 
 /** How long the work is delayed, in ms: always as long, or evenly spread between two bounds. */
 export type ChaosLatency = number | readonly [min: number, max: number];
@@ -28,8 +33,11 @@ export type ChaosFault =
   | {
       /** Before the method's work, which is done then; or before the error or the result. */
       latencyMs: ChaosLatency;
+      /** Not together with another fault. */
       error?: never;
+      /** Not together with another fault. */
       hang?: never;
+      /** Not together with another fault. */
       result?: never;
     }
   | {
@@ -39,8 +47,11 @@ export type ChaosFault =
        * the `cause` of a `ChaosError`.
        */
       error: true | (() => unknown);
+      /** How much longer calls take, in ms. */
       latencyMs?: ChaosLatency;
+      /** Not together with another fault. */
       hang?: never;
+      /** Not together with another fault. */
       result?: never;
     }
   | {
@@ -49,8 +60,11 @@ export type ChaosFault =
        * work; where the application closes, it fails by a `ChaosError`.
        */
       hang: true;
+      /** Not where calls hang: these never end by themselves. */
       latencyMs?: never;
+      /** Not together with another fault. */
       error?: never;
+      /** Not together with another fault. */
       result?: never;
     }
   | {
@@ -59,8 +73,11 @@ export type ChaosFault =
        * arguments of the call; it may be async.
        */
       result: unknown;
+      /** How much longer calls take, in ms. */
       latencyMs?: ChaosLatency;
+      /** Not together with another fault. */
       error?: never;
+      /** Not together with another fault. */
       hang?: never;
     };
 
@@ -69,9 +86,15 @@ export type ChaosEnd =
   | {
       /** So many ms after it was added. */
       forMs?: number;
+      /** Not together with `forMs`. */
       until?: never;
     }
-  | { until?: Date; forMs?: never };
+  | {
+      /** When the rule ends. */
+      until?: Date;
+      /** Not together with `until`. */
+      forMs?: never;
+    };
 
 /** Something that goes wrong on purpose. */
 export type ChaosRule = ChaosTarget &

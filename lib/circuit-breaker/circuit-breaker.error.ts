@@ -9,10 +9,13 @@ import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
  * that share it.
  */
 export class CircuitBreakerOpenError extends ResilienceError {
+  /** The class's name, by which logs show it. */
   override readonly name = 'CircuitBreakerOpenError';
+  /** Tells the error apart from the library's others. */
   readonly code = 'CIRCUIT_OPEN';
 
   constructor(
+    /** The name of the breaker. */
     readonly breaker: string,
     /** After this many ms it is worth trying again. */
     readonly retryAfterMs: number,

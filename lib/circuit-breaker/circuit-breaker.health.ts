@@ -1,8 +1,13 @@
 import type { HealthLevel } from '../stage/stage-instances.js';
 import { type CircuitBreakerSnapshot, CircuitState } from './circuit-state.js';
 
+/** How a circuit breaker stands, for health checks. */
 export interface BreakerHealth {
+  /**
+   * `down` where the instance is of no use while it is open, `degraded` while it is open or half-open, else `up`.
+   */
   status: HealthLevel;
+  /** Whether it lets calls through. */
   state: CircuitState;
   /** The following only where it is not `up`. */
   critical?: boolean;

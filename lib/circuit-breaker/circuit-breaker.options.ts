@@ -68,7 +68,12 @@ export interface CircuitBreakerOptions {
    * it, each goes on as if it was not shared.
    * @default false; the quorum is the fleet's, which is 2
    */
-  shared?: boolean | { quorum?: number };
+  shared?:
+    | boolean
+    | {
+        /** So many instances have to be open until all are. */
+        quorum?: number;
+      };
   /**
    * In `shadow` it goes through its states by what really happens and tells what it would do, by `would-open`
    * and `would-reject`, and lets everybody in; with a fleet it goes by its own calls alone. Only what somebody

@@ -34,7 +34,10 @@ export interface CircuitBreakerTypes {
     /** Circuit breakers, for `@CircuitBreaker(name)` and `@InjectCircuitBreaker(name)`. */
     breakers?: Record<string, Keyable<CircuitBreakerOptions>>;
   };
-  defaults: { circuitBreaker?: Keyable<CircuitBreakerOptions> };
+  defaults: {
+    /** What circuit breakers leave out. */
+    circuitBreaker?: Keyable<CircuitBreakerOptions>;
+  };
   /** With the `name` that it is shared by; by key the pattern of the names. */
   described: { name: string } & Keyable<ResolvedCircuitBreakerOptions>;
   event:

@@ -1,7 +1,10 @@
 /** What a breaker does with calls. */
 export enum CircuitState {
+  /** Calls go through, and are counted. */
   CLOSED = 'CLOSED',
+  /** Calls are rejected. */
   OPEN = 'OPEN',
+  /** A few calls go through as probes, which decide whether it closes. */
   HALF_OPEN = 'HALF_OPEN',
   /** By `forceOpen()`: rejects everything until `reset()`. */
   FORCED_OPEN = 'FORCED_OPEN',
@@ -16,11 +19,15 @@ export function isForced(state: CircuitState): boolean {
 
 /** A breaker at this moment. */
 export interface CircuitBreakerSnapshot {
+  /** The name by which it is registered. */
   name: string;
+  /** Whether it lets calls through. */
   state: CircuitState;
   /** Over the window, like the following. */
   failures: number;
+  /** Calls that succeeded. */
   successes: number;
+  /** All calls that were counted. */
   calls: number;
   /** 0 to 100. */
   failureRate: number;
@@ -74,6 +81,7 @@ export interface CircuitTransitionDetails {
   error?: unknown;
   /** Over the window, like the following; half-open, those of the probes. */
   calls: number;
+  /** Those of them that failed. */
   failures: number;
   /** 0 to 100. */
   failureRate: number;

@@ -38,6 +38,7 @@ const UNCOUNTED: Permit = 0;
  */
 export abstract class Circuit {
   private inForce: OptionsInForce;
+  /** @internal */
   protected state = CircuitState.CLOSED;
   private sequence: Permit = UNCOUNTED;
   /** While it is closed, the first permit of this time; no permit is as late while it is not. */
@@ -46,6 +47,7 @@ export abstract class Circuit {
   protected recovery: Recovery | undefined = undefined;
   /** While it is half-open. */
   private probes: Probes | undefined = undefined;
+  /** @internal */
   // Made when they are first needed, and dropped when they have to be empty: an idle breaker is small.
   protected outcomes: Outcomes | undefined = undefined;
   private knownFailures: KnownFailures | undefined = undefined;
@@ -58,8 +60,10 @@ export abstract class Circuit {
   private usualState: CircuitState | undefined = undefined;
 
   constructor(
+    /** The name by which it is registered. */
     readonly name: string,
     options: CircuitBreakerOptions,
+    /** @internal */
     protected readonly host?: StageHost,
   ) {
     this.inForce = this.resolved(options);
@@ -67,6 +71,7 @@ export abstract class Circuit {
     if (this.options.shared) this.shared = SharedBreaker.of(this.local, this.place, host?.fleet);
   }
 
+  /** The options in force, with defaults filled in. */
   get options(): Readonly<ResolvedCircuitBreakerOptions> {
     return this.inForce.options;
   }
@@ -90,6 +95,7 @@ export abstract class Circuit {
     return this.isShadow && !isForced(this.state) ? CircuitState.CLOSED : this.state;
   }
 
+  /** How it stands at this moment: its state, and what its window counts. */
   getSnapshot(): CircuitBreakerSnapshot {
     const at = now();
     const counts = this.outcomes?.counts(at) ?? NO_CALLS;
@@ -258,6 +264,7 @@ export abstract class Circuit {
     this.shared?.release(permit);
   }
 
+  /** @internal */
   protected enter(transition: Transition, at = now()): void {
     const { to, reason, probe } = transition;
     const from = this.state;
@@ -281,6 +288,7 @@ export abstract class Circuit {
     return isForced(this.state) ? this.state : undefined;
   }
 
+  /** @internal */
   protected get isShadow(): boolean {
     return this.inForce.options.mode === 'shadow';
   }

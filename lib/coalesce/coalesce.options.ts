@@ -1,7 +1,11 @@
 import type { PolicyKey } from '../common/keyed-policies.js';
 import { checkerOf, predicate } from '../common/options.js';
 
-/** By what calls are equal, and so share one execution. */
+/**
+ * By what calls are equal, and so share one execution.
+ *
+ * @typeParam Key what answers which calls are equal
+ */
 export interface CoalesceOptions<Key = (...args: never[]) => PolicyKey> {
   /**
    * Gets the call's arguments; `this` is the object whose method was called. Where it throws, or answers neither

@@ -11,6 +11,7 @@ import { closest, numberMeant } from './spelling.js';
  * value found there and what is allowed instead.
  */
 export class ResilienceConfigurationError extends Error {
+  /** The class's name, by which logs show it. */
   override readonly name = 'ResilienceConfigurationError';
   /** That there is no such option, and those that there are. */
   #unknown: { readonly option: string; readonly options: readonly string[] } | undefined;

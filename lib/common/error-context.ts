@@ -4,9 +4,12 @@ export interface ErrorContext {
   service: string;
   /** `ClassName.method`, or the name of the bundle or pipeline. */
   operation: string;
+  /** The user that the call was for. */
   userId?: string;
+  /** The request that the call was part of. */
   requestId?: string;
   /** The dependency that the operation calls, from `@Upstream(name)`. */
   upstream?: string;
+  /** Whatever else is worth knowing with the error. */
   metadata?: Record<string, unknown>;
 }

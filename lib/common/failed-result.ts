@@ -20,6 +20,7 @@ export interface Verdict {
  * made the call gets the result itself, where nothing replaces it.
  */
 export class FailedResult extends Error {
+  /** The class's name, by which logs show it. */
   override readonly name = 'FailedResult';
   /** What was returned; of a stream its first value. Not enumerable: it is not for logs. */
   declare readonly result: unknown;

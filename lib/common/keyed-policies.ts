@@ -11,6 +11,7 @@ export interface KeyedPolicies<P> {
   keys(): string[];
   /** Those that are there. */
   list(): P[];
+  /** Whether there is one of the key at this moment. */
   has(key: PolicyKey): boolean;
   /**
    * The one of a key, which is made where there is none. To be asked for each time: it may be forgotten

@@ -36,6 +36,7 @@ export class LatencySketch {
   private first = 0;
   private counts = NOTHING;
 
+  /** Counts a duration, in ms. */
   record(durationMs: number): void {
     const bucket = bucketOf(durationMs);
     let place = bucket - this.first;
@@ -47,6 +48,7 @@ export class LatencySketch {
     this.total++;
   }
 
+  /** Counts all that another has counted. */
   add(other: LatencySketch): void {
     if (other.total === 0) return;
     this.makeRoom(other.first, other.first + other.counts.length - 1);
@@ -58,6 +60,7 @@ export class LatencySketch {
     this.total += other.total;
   }
 
+  /** Forgets all that was counted. */
   clear(): void {
     this.counts.fill(0);
     this.total = 0;
@@ -87,7 +90,12 @@ export class LatencySketch {
   }
 
   /** The buckets that are not empty, in ascending order, each by the longest duration that it holds. */
-  *buckets(): Generator<{ ms: number; count: number }> {
+  *buckets(): Generator<{
+    /** The longest duration that the bucket counts. */
+    ms: number;
+    /** How many durations it has counted. */
+    count: number;
+  }> {
     for (const [place, count] of this.counts.entries())
       if (count > 0) yield { ms: upperEdgeOf(this.first + place), count };
   }

@@ -34,7 +34,9 @@ export type BoundMetric = (value: number) => void;
 
 /** What a metric tells, for who exports it. Histograms are durations in ms. */
 export interface MetricDefinition {
+  /** What is recorded of it: counts, levels or durations. */
   readonly kind: MetricKind;
+  /** What it tells, in a sentence. */
   readonly help: string;
   /** The one that the metric is about comes first; where there are too many, the last is given up first. */
   readonly labels: readonly string[];
@@ -57,13 +59,18 @@ export type Metrics = Readonly<Record<string, MetricDefinition>>;
 
 /** One series of a metric: a name with one set of tags. */
 export interface MetricSeries {
+  /** The metric's name. */
   name: string;
+  /** What is recorded of it: counts, levels or durations. */
   kind: MetricKind;
+  /** What tells the series apart from others of the metric. */
   tags: Record<string, string>;
   /** A counter's sum, a gauge's last value, a histogram's number of observations. */
   value: number;
   /** Of a histogram: all observations added up. */
   sum?: number;
+  /** The least that was observed. */
   min?: number;
+  /** The most that was observed. */
   max?: number;
 }

@@ -270,12 +270,20 @@ function numberRule(allows: (value: number) => boolean, allowed: string): Rule<n
 
 /** Rules for the options of stages of one's own. */
 export const rules = {
+  /** `true` or `false`. */
   boolean,
+  /** A whole number from 1. */
   count: positiveCount,
+  /** A whole number from 0. */
   countOrZero,
+  /** A time in ms, above 0, that timers can wait for. */
   duration,
+  /** A time in ms, or 0. */
   durationOrZero,
+  /** One of the given texts: `rules.oneOf('none', 'full')`. */
   oneOf,
+  /** A percentage, above 0 and at most 100. */
   percentage,
+  /** A text that is not empty. */
   text,
 };

@@ -24,6 +24,7 @@ export interface ErrorMeaning {
  * unless asked to (`forRoot({ captureStackTrace: true })`).
  */
 export abstract class ResilienceError extends Error {
+  /** Tells the error apart from the library's others: `CIRCUIT_OPEN`, `TIMEOUT`. */
   abstract readonly code: string;
   /**
    * Whether it was for want of the client's time: by the deadline that a request brought along, where

@@ -1,6 +1,7 @@
 import type { CanActivate, Type } from '@nestjs/common';
 import { type AccessOptions, type Mount, mountOf } from '../admin/access.options.js';
 
+/** Who may see the dashboard, and where it is. */
 export interface ResilienceDashboardOptions extends AccessOptions {
   /**
    * Where the page is, below the global prefix if there is one; what it asks for and does is below that, at

@@ -29,6 +29,7 @@ export function headersOfMessage(host: ArgumentsHost): unknown {
 
 /** What is needed of a deserializer of `@nestjs/microservices`. */
 export interface MessageDeserializer {
+  /** Reads a message that came in, as Nest asks it to. */
   // biome-ignore lint/suspicious/noExplicitAny: as Nest declares it
   deserialize(value: any, options?: Record<string, any>): any;
 }

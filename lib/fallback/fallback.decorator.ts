@@ -104,6 +104,7 @@ export function Fallback<Key extends AnyKey>(options: LastGoodFallback<Key>): Ke
  * function, called with the error, then the arguments; or `{ handler, when }`, where `when` says which errors it
  * answers. With `lastGood: { maxAgeMs }` the last success of an equal call answers first.
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or there is no such method
+ * @typeParam Handler what answers
  *
  * @example
  * ＠Fallback(() => [])

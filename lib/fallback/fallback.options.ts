@@ -22,6 +22,7 @@ export type FallbackOptions<Handler = AnyHandler, Key = AnyKey> =
 
 /** The last success alone answers, and where there is none, nobody. */
 export type LastGoodFallback<Key = AnyKey> = FallbackConditions & {
+  /** Without one: where there is no last success, the call fails. */
   handler?: never;
   /** For how long the last success of an equal call stands in for one that fails. */
   lastGood: LastGoodOptions<Key>;

@@ -2,7 +2,11 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { PolicyKey } from '../common/keyed-policies.js';
 import { checkOptions, duration, positiveCount, predicate, type Rules } from '../common/options.js';
 
-/** For how long the last success stands in for calls that fail. */
+/**
+ * For how long the last success stands in for calls that fail.
+ *
+ * @typeParam Key what answers which calls are equal
+ */
 export interface LastGoodOptions<Key = (...args: never[]) => PolicyKey> {
   /** Older ones are not given, in ms. */
   maxAgeMs: number;

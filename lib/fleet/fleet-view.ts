@@ -9,6 +9,7 @@ const GONE_MS = 30_000;
 
 /** An instance of the fleet, as it was when it has told. */
 export interface FleetInstance extends InstanceSnapshot {
+  /** The name of the instance. */
   readonly instance: string;
   /** How long ago it has told that, in ms: more than a few seconds where it is not reached, or gone. */
   readonly ageMs: number;

@@ -25,6 +25,7 @@ export interface FleetOptions {
  * Another store takes part by this contract.
  */
 export interface Fleet {
+  /** What all instances agree on: times and the quorum. */
   readonly options?: FleetOptions;
   /** Makes the link of one application, which is not connected yet. */
   link(member: FleetMember): FleetLink;
@@ -56,10 +57,15 @@ export interface FleetLink {
   readonly isUp: boolean;
   /** So many instances there were when they were last heard of, with this one; at least 1. */
   readonly instances: number;
+  /** The circuit breakers that instances share. */
   readonly verdicts: SharedVerdicts;
+  /** The rate limits that instances share. */
   readonly tokens: SharedTokens;
+  /** The bulkheads that instances share. */
   readonly slots: SharedSlots;
+  /** What was ordered for all instances at run time. */
   readonly register: SharedRegister;
+  /** What instances show each other of how they stand. */
   readonly snapshots: SharedSnapshots;
   /** Connects, and from then on again and again. */
   open(): void;

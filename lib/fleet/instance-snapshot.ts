@@ -4,9 +4,11 @@ import type { HealthLevel, InstanceView, StageInstances } from '../stage/stage-i
 export interface FleetPolicy {
   /** The module's option in which it is named: `breakers`. */
   readonly section: string;
+  /** The name by which it is registered. */
   readonly name: string;
   /** In a word: the state of a breaker, `3 of 10` of a bulkhead. */
   readonly state: string;
+  /** How it is, for health checks. */
   readonly status: HealthLevel;
 }
 

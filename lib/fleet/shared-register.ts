@@ -42,6 +42,7 @@ export interface RegisterListener {
 
 /** The last order of each subject. */
 export interface SharedRegister {
+  /** Tells the listener of orders from now on. */
   listen(listener: RegisterListener): void;
   /**
    * As one step: puts each order where there is none of its subject, or only an older one, tells all

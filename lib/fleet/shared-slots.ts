@@ -34,6 +34,7 @@ export interface SlotLease {
  * over all. Nobody gets what another holds, so all together never have more than there are.
  */
 export interface SharedSlots {
+  /** Asks for slots of a bulkhead, and keeps or gives back those that it has; `undefined` without an answer. */
   lease(bulkhead: string, request: SlotRequest): Promise<SlotLease | undefined>;
   /** Told that slots have become free where somebody wants them. @returns ends that: it is told no more */
   listen(bulkhead: string, freed: () => void): () => void;

@@ -1,5 +1,6 @@
 /** What an instance has shown of itself. */
 export interface ShownSnapshot {
+  /** The name of the instance. */
   readonly instance: string;
   /** How long ago, in ms. */
   readonly ageMs: number;
@@ -11,6 +12,7 @@ export interface ShownSnapshot {
 export interface SharedSnapshots {
   /** Told when somebody looks, every two seconds at most, however many do. Nobody asks where nobody looks. */
   listen(asked: () => void): void;
+  /** Shows the others how this instance stands. */
   show(snapshot: object): Promise<void>;
   /** The instance is there no more. */
   remove(): Promise<void>;

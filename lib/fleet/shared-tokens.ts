@@ -1,7 +1,10 @@
 /** How many calls a rate limit lets begin, as the instance has it that asks. */
 export interface TokenRate {
+  /** So many calls begin in an interval. */
   readonly limit: number;
+  /** How long an interval is, in ms. */
   readonly intervalMs: number;
+  /** So many may begin at once after a pause. */
   readonly burst: number;
 }
 
@@ -20,6 +23,7 @@ export interface TokenRequest {
 
 /** What it got. */
 export interface TokenLease {
+  /** How many tokens it gets. */
   readonly granted: number;
   /** So many whole ones are left. Below 0 where instances have let in more than there were. */
   readonly left: number;
@@ -34,6 +38,7 @@ export interface TokenLease {
  * asks; a full one is there wherever nobody has asked for long.
  */
 export interface SharedTokens {
+  /** Asks for tokens of a rate limit; `undefined` without an answer. */
   lease(rateLimit: string, rate: TokenRate, request: TokenRequest): Promise<TokenLease | undefined>;
   /** Nobody gets any for so long, and one is there after that. All instances are told. */
   pause(rateLimit: string, rate: TokenRate, pauseMs: number): Promise<void>;

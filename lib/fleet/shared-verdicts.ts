@@ -2,6 +2,7 @@
 export interface Verdict {
   /** Greater than that of every verdict before it; 0 where nothing has been decided. */
   readonly generation: number;
+  /** Whether the breaker is open for all instances. */
   readonly isOpen: boolean;
   /** How long it stays open from now on, in ms; 0 when it is time for probes, and while it is closed. */
   readonly leftMs: number;
@@ -27,6 +28,7 @@ export interface Vote extends OpenSpan {
 
 /** Which probe: of which verdict, and which of its calls. */
 export interface ProbePermit {
+  /** Which opening of the breaker it is for. */
   readonly generation: number;
   /** Unlike that of any other probe. */
   readonly token: string;
@@ -44,25 +46,38 @@ export interface LeaseRequest extends ProbePermit {
 
 /** Whether it may be one. */
 export interface Lease {
+  /** Whether the instance may probe. */
   readonly isGranted: boolean;
   /** Where it is not: when it is worth asking again, in ms. */
   readonly retryAfterMs: number;
+  /** How the breaker stands after it. */
   readonly verdict: Verdict;
 }
 
 /** How a probe went. */
 export type ProbeReport =
-  // So many successes, of all instances together, close the breaker.
-  | { readonly outcome: 'success'; readonly successThreshold: number }
-  | ({ readonly outcome: 'failure' } & OpenSpan)
+  | {
+      /** How it went. */
+      readonly outcome: 'success';
+      /** So many successes, of all instances together, close the breaker. */
+      readonly successThreshold: number;
+    }
+  | ({
+      /** How it went. */
+      readonly outcome: 'failure';
+    } & OpenSpan)
   /** It says nothing: its permit is free for another. */
-  | { readonly outcome: 'nothing' };
+  | {
+      /** How it went. */
+      readonly outcome: 'nothing';
+    };
 
 /**
  * The circuit breakers that instances share, each by its name. Every step is atomic, and answers with the
  * verdict as it is after it; a new one is told to all instances. Time is the store's alone.
  */
 export interface SharedVerdicts {
+  /** How a breaker stands; `undefined` where nothing is known of it. */
   read(breaker: string): Promise<Verdict | undefined>;
   /**
    * Counts until its `openMs` have passed, once for each instance. Where the breaker is not open, or it is

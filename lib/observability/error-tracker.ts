@@ -24,8 +24,11 @@ export interface ErrorMetrics {
   total: number;
   /** Calls of resilient operations. */
   requests: number;
+  /** How many there were of each class of errors. */
   byType: Map<string, number>;
+  /** How many there were of each operation. */
   byOperation: Map<string, number>;
+  /** How many there were of each dependency. */
   byUpstream: Map<string, number>;
 }
 
@@ -107,6 +110,7 @@ export class ErrorTracker {
     return this.rates.callsOf(operation);
   }
 
+  /** How many errors there were, by class, operation and dependency. */
   getMetrics(): ErrorMetrics {
     return {
       total: this.total,

@@ -6,6 +6,7 @@ import { errorFields } from './error-record.js';
 export class LoggerAlertChannel implements AlertChannel {
   private readonly logger = new Logger('ResilienceAlert');
 
+  /** Writes the alert to the log. */
   sendCritical(message: string, alert: CriticalAlert): void {
     const { context, chaos, suppressed } = alert;
     const fields = { ...errorFields(alert), ...context, ...(chaos && { chaos }), suppressed };

@@ -11,7 +11,10 @@ import type { OurTypes } from '../stages.js';
 import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */
-export type ResilienceEvent = { timestamp: string } & (
+export type ResilienceEvent = {
+  /** When it happened, as an ISO 8601 text. */
+  timestamp: string;
+} & (
   | AnyOf<OurTypes, 'event'>
   | ChaosEvent
   | FleetEvent
@@ -46,6 +49,7 @@ function channelOf(type: string): Channel {
  */
 export class ResilienceEvents {
   private readonly source = new Broadcast<ResilienceEvent>('A subscriber of ResilienceEvents');
+  /** All events from now on. */
   readonly events$: Observable<ResilienceEvent> = this.source.values$;
 
   /** @internal */

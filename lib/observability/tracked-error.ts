@@ -14,6 +14,7 @@ export interface TrackedError {
   message: string;
   /** What the error came from, by its `cause`. */
   cause?: ErrorDescription | undefined;
+  /** What was known of the call. */
   context: ErrorContext;
   /** Whether a fallback or a degradation hid it from the caller. */
   handled: boolean;

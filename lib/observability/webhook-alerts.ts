@@ -76,6 +76,7 @@ export class WebhookAlerts implements AlertChannel {
     this.queueLimit = checked.queueLimit ?? 100;
   }
 
+  /** Posts the alert, and answers at once. */
   sendCritical(message: string, alert: CriticalAlert): void {
     const { context, chaos, suppressed } = alert;
     const text =

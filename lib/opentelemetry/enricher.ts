@@ -8,6 +8,7 @@ export type TracedOutcome = 'success' | 'failure' | 'fallback' | 'degraded';
 /** A call that has ended. */
 export interface TracedCall
   extends Pick<TracedOperation, 'operation' | 'service' | 'upstream' | 'critical'> {
+  /** How the call ended. */
   readonly outcome: TracedOutcome;
   /** What it failed by, hidden from the caller or not; none of a success. */
   readonly error?: unknown;

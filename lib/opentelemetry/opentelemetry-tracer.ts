@@ -18,6 +18,7 @@ import {
 import { Enricher, type TracedCall } from './enricher.js';
 import { hiddenFrom, rememberSpan } from './span-events.js';
 
+/** What spans are made, and what they say. */
 export interface OpenTelemetryTracerOptions {
   /**
    * Attributes of your own for the span of a call, when it has ended: the tenant, the release of what is called.
@@ -57,6 +58,7 @@ export class OpenTelemetryTracer implements OperationTracer {
     this.enricher = attributes && new Enricher(attributes);
   }
 
+  /** Makes the span of an operation's call, and runs the call in it. */
   trace<T>(operation: TracedOperation, call: () => Promise<T>): void {
     const options = { kind: SpanKind.INTERNAL, attributes: attributesOf(operation) };
     const span = this.tracer.startSpan(operation.operation, options);

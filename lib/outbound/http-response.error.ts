@@ -1,7 +1,10 @@
 /** What is left of an answer whose body was read already. */
 export interface HttpAnswer {
+  /** The status of HTTP. */
   readonly status: number;
+  /** What the server called the status. */
   readonly statusText: string;
+  /** The headers of the answer. */
   readonly headers: Headers;
   /** Where it came from; an empty string where nothing tells. */
   readonly url: string;
@@ -13,6 +16,7 @@ export interface HttpAnswer {
  * What it sent is not enumerable, so that it does not end up in logs by accident.
  */
 export class HttpResponseError extends Error {
+  /** The class's name, by which logs show it. */
   override readonly name = 'HttpResponseError';
   /** The status of the answer. Below 500 it is a client error, which is not retried. */
   readonly status: number;

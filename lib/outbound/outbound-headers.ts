@@ -47,7 +47,10 @@ export function outboundHeaders(): Record<string, string> {
  * The options of a call by a client of gRPC (`@grpc/grpc-js`): the deadline of the calls around, which
  * goes over the wire as `grpc-timeout`. Without one, and outside, no options.
  */
-export function outboundCallOptions(): { deadline?: Date } {
+export function outboundCallOptions(): {
+  /** When the caller stops waiting; missing where there is no deadline. */
+  deadline?: Date;
+} {
   const leftMs = timeLeft(enclosingScope());
   return leftMs === undefined ? {} : { deadline: new Date(Date.now() + leftMs) };
 }

@@ -6,8 +6,10 @@ import { outboundHeaders } from './outbound-headers.js';
 
 /** What is needed of a `ClientProxy` of `@nestjs/microservices`. */
 export interface MessageClient {
+  /** Sends a message, and gives its answers. */
   // biome-ignore lint/suspicious/noExplicitAny: as Nest declares it
   send(pattern: any, data: any): Observable<any>;
+  /** Sends an event, which nobody answers. */
   // biome-ignore lint/suspicious/noExplicitAny: as Nest declares it
   emit(pattern: any, data: any): Observable<any>;
 }

@@ -9,8 +9,11 @@ export type UndiciRequest = (url: any, options?: any) => Promise<UndiciAnswer>;
 
 /** The same of what it resolves to. */
 export interface UndiciAnswer {
+  /** The status of HTTP. */
   readonly statusCode: number;
+  /** The headers of the answer. */
   readonly headers: Record<string, string | string[] | undefined> | readonly string[];
+  /** The body of the answer, which has to be read or ended. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 

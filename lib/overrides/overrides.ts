@@ -29,6 +29,7 @@ export interface TimeoutOverrides extends Switch {
   attemptMs?: number | null;
   /** In ms. */
   totalMs?: number | null;
+  /** Whether it ends attempts, or only tells that it would. */
   mode?: Mode | null;
 }
 

@@ -67,6 +67,7 @@ export class Pipeline {
     this.onDisposed = undefined;
   }
 
+  /** Does the same as `dispose()`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

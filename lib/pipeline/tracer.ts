@@ -4,10 +4,17 @@ export interface TracedOperation {
   readonly operation: string;
   /** The bundle's name under `@Resilience(name)`, else the class's. */
   readonly service: string;
+  /** The dependency that it calls, by `@Upstream()`; `undefined` where none is named. */
   readonly upstream: string | undefined;
+  /** What `@Critical()` says of it. */
   readonly critical: boolean | undefined;
   /** What may be told of an error of its calls: cut at 2 kB, and without what looks like a secret. */
-  describe(error: unknown): { type: string; message: string };
+  describe(error: unknown): {
+    /** The name of the error's class. */
+    type: string;
+    /** The error's message. */
+    message: string;
+  };
 }
 
 /**
@@ -17,5 +24,6 @@ export interface TracedOperation {
  * is ignored, and where it throws, the call goes on without it. A stream is traced until it ends.
  */
 export interface OperationTracer {
+  /** Calls `call` at once, in the async context that it is to have. */
   trace<T>(operation: TracedOperation, call: () => Promise<T>): unknown;
 }

@@ -7,6 +7,7 @@ import {
   type Rules,
 } from '../index.js';
 
+/** Where metrics are registered, and how they are exported. */
 export interface PrometheusMetricsOptions<
   Format extends RegistryContentType = PrometheusContentType,
 > {

@@ -50,6 +50,7 @@ interface Exported<M> {
 export class PrometheusMetrics<Format extends RegistryContentType = PrometheusContentType>
   implements MetricsRecorder
 {
+  /** What a scrape is answered from: `await registry.metrics()`. */
   readonly registry: Registry<Format>;
   private readonly counters = new Map<string, Exported<Counter>>();
   private readonly gauges = new Map<string, Exported<GaugeStates>>();

@@ -18,11 +18,15 @@ const MESSAGES: Record<RateLimitReason, string> = {
 
 /** The rate limit did not let the call in: no more may begin at the moment. */
 export class RateLimitedError extends ResilienceError {
+  /** The class's name, by which logs show it. */
   override readonly name = 'RateLimitedError';
+  /** Tells the error apart from the library's others. */
   readonly code = 'RATE_LIMITED';
 
   constructor(
+    /** The name of the rate limit. */
     readonly rateLimit: string,
+    /** Why the call was refused. */
     readonly reason: RateLimitReason,
     /** After this many ms it would have been its turn. It is retried no sooner. */
     readonly retryAfterMs: number,

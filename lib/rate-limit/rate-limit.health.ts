@@ -1,10 +1,15 @@
 import type { HealthLevel } from '../stage/stage-instances.js';
 import type { RateLimitSnapshot } from './rate-limit.policy.js';
 
+/** How a rate limit stands, for health checks. */
 export interface RateLimitHealth {
+  /** `degraded` while it refuses calls or is paused by its partner, and otherwise `up`. */
   status: HealthLevel;
+  /** So many calls begin in an interval. */
   limit: number;
+  /** So many could begin at once. */
   available: number;
+  /** How many calls wait for their turn. */
   queued: number;
   /** The following only where it is not `up`. */
   critical?: boolean;

@@ -35,12 +35,15 @@ import { weightOf } from './weight.js';
 
 /** A rate limit at this moment. */
 export interface RateLimitSnapshot {
+  /** The name by which it is registered. */
   name: string;
   /** So many may begin in an interval. */
   limit: number;
+  /** How long an interval is, in ms. */
   intervalMs: number;
   /** So many could begin at once. */
   available: number;
+  /** How many calls wait for their turn. */
   queued: number;
   /** 0 where calls do not wait. */
   queueLimit: number;
@@ -94,6 +97,7 @@ export class RateLimitPolicy implements AttemptStage {
    */
   constructor(name: string, options: Partial<RateLimitOptions>, host: StageHost);
   constructor(
+    /** The name by which it is registered. */
     readonly name: string,
     options: Partial<RateLimitOptions>,
     private readonly host?: StageHost,
@@ -110,6 +114,7 @@ export class RateLimitPolicy implements AttemptStage {
     this.telemetry?.limited(limit);
   }
 
+  /** The options in force, with defaults filled in. */
   get options(): Readonly<ResolvedRateLimitOptions> {
     return this.inForce.options;
   }
@@ -130,6 +135,7 @@ export class RateLimitPolicy implements AttemptStage {
     return this.alone.run(fn);
   }
 
+  /** How it stands at this moment. */
   getSnapshot(): RateLimitSnapshot {
     const at = now();
     const { name, limit, turns, options, shadow } = this;

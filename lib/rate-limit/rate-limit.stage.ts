@@ -25,7 +25,10 @@ export interface RateLimitTypes {
     /** Rate limits, for `@RateLimit(name)` and `@InjectRateLimit(name)`. */
     rateLimits?: Record<string, Keyable<Partial<RateLimitOptions>>>;
   };
-  defaults: { rateLimit?: Keyable<Partial<RateLimitOptions>> };
+  defaults: {
+    /** What rate limits leave out. */
+    rateLimit?: Keyable<Partial<RateLimitOptions>>;
+  };
   /** With the `name` that it is shared by; by key the pattern of the names. */
   described: { name: string } & Keyable<ResolvedRateLimitOptions>;
   event:

@@ -70,6 +70,7 @@ export interface RetryBudgetSnapshot {
   name: string;
   /** Retries that the window allows, and those that were made in it. */
   allowed: number;
+  /** How many retries were made in the window. */
   spent: number;
   /** Retries and hedges that it has refused since it was made; by key, all together. */
   refused: number;

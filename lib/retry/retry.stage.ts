@@ -29,7 +29,10 @@ export interface RetryTypes {
      */
     retryBudgets?: Record<string, RetryBudgetOptions>;
   };
-  defaults: { retry?: RetryOptions };
+  defaults: {
+    /** What retries leave out. */
+    retry?: RetryOptions;
+  };
   /** With the budget in force, and the `name` that it is shared by. */
   described: Omit<ResolvedRetryOptions, 'budget'> & {
     budget: ({ name: string } & RetryBudgetOptions) | false;

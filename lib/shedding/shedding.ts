@@ -19,6 +19,7 @@ import { TurnBudget } from './turn-budget.js';
 
 /** How a server sheds at this moment. */
 export interface SheddingSnapshot {
+  /** Whether it sheds, or only tells what it would. */
   mode: Mode;
   /** Requests that it is answering. */
   inFlight: number;

@@ -15,15 +15,26 @@ export interface Stage<
   Short = unknown,
   Instance extends StageInstance = StageInstance,
 > {
+  /** What bundles and `defaults` call it. */
   readonly name: Name;
   /** The class of its errors. */
   readonly Error: StageErrorClass;
   /** Of types only: what the module's options, decorators and injection are inferred from. */
-  readonly types?: { section: Section; options: Options; short: Short; instance: Instance };
+  readonly types?: {
+    /** The module's option in which its instances have names. */
+    section: Section;
+    /** Its options. */
+    options: Options;
+    /** What stands for options in short. */
+    short: Short;
+    /** What its `make` makes. */
+    instance: Instance;
+  };
   /** @internal */
   readonly definition: StageDefinition;
 }
 
+/** A stage of your own, whatever its options are. */
 // biome-ignore lint/suspicious/noExplicitAny: whatever its options are
 export type AnyStage = Stage<string, any, any, any, any>;
 

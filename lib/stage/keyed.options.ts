@@ -50,6 +50,7 @@ export type ByKeyOptions<Key extends KeyFunction = KeyFunction> = Required<
 
 /** What has a name, by key. */
 export interface KeyedReference extends ByKeyOptions {
+  /** The name of what each key has one of. */
   name: string;
 }
 

@@ -7,11 +7,13 @@ export interface StageInstances {
   readonly stage: string;
   /** The module's option in which they get names: `breakers`. */
   readonly section: string;
+  /** Each instance, as it stands. */
   readonly instances: readonly InstanceView[];
 }
 
 /** One of them, as health checks and dashboards see it. */
 export interface InstanceView {
+  /** The name by which it is registered. */
   readonly name: string;
   /**
    * Of one that is kept by key (`partner[acme]`): the name of all of those (`partner[*]`), which have a
@@ -25,5 +27,8 @@ export interface InstanceView {
    *
    * @param isDecisive whether the application is of no use while it lets nothing through. @default false
    */
-  health(isDecisive?: boolean): { status: HealthLevel };
+  health(isDecisive?: boolean): {
+    /** How it is: `up`, `degraded` or `down`. */
+    status: HealthLevel;
+  };
 }

@@ -22,7 +22,9 @@ export interface StageInstance extends AttemptStage {
 export interface StageReporter {
   /** Goes to `ResilienceEvents`, to diagnostics channels and to traces. */
   report(event: StageEvent): void;
+  /** Counts one more, or `by`, of a counter of the stage's `metrics`. */
   count(metric: string, tags?: MetricTags, by?: number): void;
+  /** Says what a gauge of the stage's `metrics` stands at. */
   gauge(metric: string, value: number, tags?: MetricTags): void;
   /** A duration, in ms. */
   observe(metric: string, durationMs: number, tags?: MetricTags): void;

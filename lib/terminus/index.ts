@@ -1,3 +1,9 @@
+/**
+ * Health of breakers, bulkheads and rate limits for `@nestjs/terminus`.
+ *
+ * @packageDocumentation
+ */
+
 export type {
   BreakerHealth,
   BulkheadHealth,

@@ -13,6 +13,7 @@ import { type PolicyUsage, UNUSED, usageOf } from './policy-usage.js';
 /** By the module's option, and the name in it. */
 type Healths = Record<string, Record<string, { status: HealthLevel }>>;
 
+/** What makes the application unhealthy. */
 export interface ResilienceHealthOptions {
   /**
    * Whether the open breaker of a `@Critical()` operation takes the instance down, until it is time for

@@ -8,9 +8,11 @@ import { check } from './check.js';
 export interface ExpectedCalls {
   /** So many were made. */
   calls?: number;
+  /** How many attempts each of them made. */
   attempts?: number;
   /** Before each retry; exact, so the retries need `jitter: 'none'` or `delayMs`. */
   delaysMs?: readonly number[];
+  /** How each of them ended. */
   outcome?: CallOutcome;
   /** Deeply equal, as data: classes do not matter. */
   result?: unknown;

@@ -1,3 +1,9 @@
+/**
+ * Tests of code that uses the library: a virtual clock, states to set, calls to count, and an upstream that answers as told.
+ *
+ * @packageDocumentation
+ */
+
 export type { CallOutcome, CallRecord } from './call-records.js';
 export { type CallsExpectation, type ExpectedCalls, expectCalls } from './expect-calls.js';
 export type { TestingMode } from './modes.js';

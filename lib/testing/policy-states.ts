@@ -9,7 +9,10 @@ import { check } from './check.js';
 /** A circuit breaker, to be put into a state and to be asked for it. */
 export class BreakerInTest {
   /** @internal */
-  constructor(readonly policy: CircuitBreakerPolicy) {}
+  constructor(
+    /** The breaker itself. */
+    readonly policy: CircuitBreakerPolicy,
+  ) {}
 
   /** In shadow mode, that in which it would be. */
   get state(): CircuitState {
@@ -66,7 +69,10 @@ export class BulkheadInTest {
   private held: (() => void)[] = [];
 
   /** @internal */
-  constructor(readonly policy: BulkheadPolicy) {}
+  constructor(
+    /** The bulkhead itself. */
+    readonly policy: BulkheadPolicy,
+  ) {}
 
   /** Holds all slots that are free, until `free()`. */
   fill(): void {
@@ -108,7 +114,10 @@ export class BulkheadInTest {
 /** A rate limit, to be used up and to be asked what is left of it. */
 export class RateLimitInTest {
   /** @internal */
-  constructor(readonly policy: RateLimitPolicy) {}
+  constructor(
+    /** The rate limit itself. */
+    readonly policy: RateLimitPolicy,
+  ) {}
 
   /**
    * Lets nobody in for a time, as if the partner had asked for it; then calls begin at the rate of the limit.

@@ -15,6 +15,7 @@ export class ResilienceTesting {
   /** @internal */
   constructor(private readonly bench: ApplicationBench) {}
 
+  /** What calls go through. */
   get mode(): TestingMode {
     return this.bench.mode;
   }

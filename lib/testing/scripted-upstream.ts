@@ -111,6 +111,7 @@ export class ScriptedUpstream {
     });
   }
 
+  /** Does the same as `close()`, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

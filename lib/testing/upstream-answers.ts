@@ -8,9 +8,11 @@ import { ResilienceConfigurationError } from '../index.js';
 
 /** A request as the upstream got it. */
 export interface ReceivedRequest {
+  /** The method of HTTP: `GET`. */
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** What stands behind the `?` of the URL. */
   readonly query: URLSearchParams;
   /** In lower case, as Node has them: `x-request-attempt`, `x-request-deadline`, `traceparent`. */
   readonly headers: IncomingHttpHeaders;
@@ -24,6 +26,7 @@ export interface ReceivedRequest {
 export interface UpstreamAnswer {
   /** @default 200 */
   status?: number;
+  /** The headers of the answer. */
   headers?: OutgoingHttpHeaders;
   /** A text or a `Buffer` as it is, all else as JSON. @default none */
   body?: unknown;

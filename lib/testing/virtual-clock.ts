@@ -31,6 +31,7 @@ export interface VirtualClock {
   advance(ms: number): Promise<void>;
   /** Puts the library back on the real clock, where what waits goes on. */
   restore(): void;
+  /** Gives the real time back, at the end of a `using` block. */
   [Symbol.dispose](): void;
 }
 

@@ -2,7 +2,9 @@ import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
 
 /** The attempt, or a call around it, ran out of time. */
 export class TimeoutError extends ResilienceError {
+  /** The class's name, by which logs show it. */
   override readonly name = 'TimeoutError';
+  /** Tells the error apart from the library's others. */
   readonly code = 'TIMEOUT';
 
   constructor(
