@@ -10,7 +10,7 @@ import { errorFields, errorInWords, type ToldError } from './error-record.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
 import { Guard } from './guard.js';
 import { Redaction } from './redaction.js';
-import { Repeats } from './repeats.js';
+import { moreTimes, Repeats } from './repeats.js';
 
 /** A breaker that has changed its state. */
 export interface CircuitTransition extends CircuitTransitionDetails {
@@ -111,7 +111,7 @@ export class CircuitLog {
     const isReal = event === 'circuit_state';
     const changed = isReal ? 'changed its state' : 'in shadow mode would have changed its state';
     const stands = isReal ? ` and is ${to} now` : '';
-    const message = `Circuit breaker "${breaker}" ${changed} ${repeated} more times (${what.join('; ')})${stands}. The latest: ${last}`;
+    const message = `Circuit breaker "${breaker}" ${changed} ${moreTimes(repeated)} (${what.join('; ')})${stands}. The latest: ${last}`;
     this.record('warn', { ...latest, message, repeated });
   }
 

@@ -4,7 +4,7 @@ import { errorFields, errorInWords, stackOf } from './error-record.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
 import { Guard } from './guard.js';
 import type { Redaction } from './redaction.js';
-import { Repeats } from './repeats.js';
+import { moreTimes, Repeats } from './repeats.js';
 import type { TrackedError } from './tracked-error.js';
 
 type Options = Pick<ResolvedErrorTrackerOptions, 'includeStack' | 'logIntervalMs' | 'maxKeys'>;
@@ -90,7 +90,7 @@ const ANSWERS: Partial<Record<FailureOutcome, string>> = {
 function inWords(tracked: TrackedError, repeated: number | undefined): string {
   const { context, handled, outcome = 'failure', chaos, timestamp } = tracked;
   const times =
-    repeated === undefined ? '' : ` ${repeated} more times (the latest at ${timestamp})`;
+    repeated === undefined ? '' : ` ${moreTimes(repeated)} (the latest at ${timestamp})`;
   const answer = ANSWERS[outcome] ?? (handled ? ' and was handled' : '');
   const why = chaos ? ' by chaos' : '';
   return `${context.operation} failed${why}${times}${answer}: ${errorInWords(tracked)}`;

@@ -84,3 +84,8 @@ export class Repeats<E> {
     return timer;
   }
 }
+
+/** How often something was repeated, in a sentence: `once more`, `2 more times`. */
+export function moreTimes(repeated: number): string {
+  return repeated === 1 ? 'once more' : `${repeated} more times`;
+}

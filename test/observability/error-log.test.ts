@@ -48,7 +48,7 @@ describe('The records of errors', () => {
     const cause = new Error('no route');
     const fails = () => Promise.reject(new TypeError('down', { cause }));
     for (let n = 0; n < 3; n++) await failure(pipeline({ name: 'seen' }).execute(fails));
-    for (let n = 0; n < 3; n++) await pipeline({ name: 'hidden', fallback: () => 1 }).execute(down);
+    for (let n = 0; n < 2; n++) await pipeline({ name: 'hidden', fallback: () => 1 }).execute(down);
     await pipeline({ name: 'degraded', critical: false }).execute(down);
     tracker.track('text', { service: 'Shop', operation: 'by hand' }, true);
     await elapse(60_000);
@@ -62,7 +62,7 @@ describe('The records of errors', () => {
       'hidden failed and was answered by its fallback: Error: down',
       'degraded failed and was answered by null: Error: down',
       'by hand failed and was handled: NonError: text',
-      expect.stringMatching(/^hidden failed 2 more times .* and was answered by its fallback: /),
+      expect.stringMatching(/^hidden failed once more .* and was answered by its fallback: /),
     ]);
   });
 
