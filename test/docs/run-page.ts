@@ -126,11 +126,20 @@ async function trials(
     }
     return shown;
   } finally {
-    const exit = once(application, 'exit');
-    application.kill('SIGKILL');
-    await exit;
+    await kill(application);
   }
 }
+
+/** Whether it still runs or not. */
+export async function kill(application: ChildProcess): Promise<void> {
+  if (hasEnded(application)) return;
+  const exit = once(application, 'exit');
+  application.kill('SIGKILL');
+  await exit;
+}
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) =>
+  exitCode !== null || signalCode !== null;
 
 export async function listening(
   port: number,
@@ -138,8 +147,7 @@ export async function listening(
   output: () => string,
 ): Promise<void> {
   for (;;) {
-    if (application.exitCode !== null || application.signalCode !== null)
-      throw new Error(`main.ts has ended:\n${output()}`);
+    if (hasEnded(application)) throw new Error(`main.ts has ended:\n${output()}`);
     const socket = connect(port, 'localhost');
     try {
       await once(socket, 'connect');

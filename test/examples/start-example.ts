@@ -1,6 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { collected, listening, spawnOne } from '../docs/run-page.js';
+import { collected, kill, listening, spawnOne } from '../docs/run-page.js';
 import { freePort } from '../support/free-port.js';
 
 /** How it stands with the service that examples call. */
@@ -27,6 +26,7 @@ const running = new Set<ChildProcess>();
 /** Ends those that a test has left running. */
 export async function killExamples(): Promise<void> {
   await Promise.all([...running].map(kill));
+  running.clear();
 }
 
 export async function startExample(
@@ -52,13 +52,6 @@ export async function startExample(
     },
     kill: () => kill(child),
   };
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (!running.delete(child) || child.exitCode !== null) return;
-  const exit = once(child, 'exit');
-  child.kill('SIGKILL');
-  await exit;
 }
 
 /** What an HTTP service answers, by JSON. */
