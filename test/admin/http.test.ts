@@ -1,7 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BadGatewayException, type DynamicModule, VersioningType } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -11,7 +7,6 @@ import { ResilienceDashboardModule } from '../../lib/dashboard/index.js';
 import {
   type Advice,
   Chaos,
-  CircuitBreakerRegistry,
   ResilienceAdvisor,
   ResilienceConfigurationError,
   ResilienceModule,
@@ -20,9 +15,6 @@ import { closeAll } from '../binding/support.js';
 import { type Adapter, AdminApp } from './support.js';
 
 afterEach(closeAll);
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
 const NAMES = [
   'a/b & c?',
@@ -229,46 +221,5 @@ describe.each<Adapter>(['express', 'fastify'])('The API on %s', (adapter) => {
     expect(options.status).toBeLessThan(300);
     expect((await admin.fetch('/resilience/api/nothing')).status).toBe(404);
     expect((await admin.fetch('/resilience/api/breakers/%E0%A4%A/open')).status).toBe(400);
-  });
-});
-
-describe('The commands of the README', () => {
-  const [, section = ''] = /### Control from outside\n([\s\S]*?)\n### /.exec(readme) ?? [];
-  const commands = section.match(/^curl .*$/gm) ?? [];
-
-  /** As a shell and curl would send it. */
-  async function run(command: string, admin: AdminApp, variables: Record<string, string>) {
-    const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(
-      ([, quoted, word]) => quoted ?? word,
-    );
-    const { values, positionals } = parseArgs({
-      args: words.slice(1) as string[],
-      allowPositionals: true,
-      options: {
-        request: { type: 'string', short: 'X', default: 'GET' },
-        header: { type: 'string', short: 'H', multiple: true, default: [] },
-        data: { type: 'string', short: 'd' },
-      },
-    });
-    const [url = ''] = positionals;
-    const path = url
-      .replace('http://localhost:3000/resilience/api', '')
-      .replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? '');
-    const headers = values.header.map((header) => header.split(': ') as [string, string]);
-    const body = values.data;
-    return admin.send(values.request, path, { headers, ...(body !== undefined && { body }) });
-  }
-
-  it('do what they say', async () => {
-    const admin = await start('express');
-    const { body: events } = await admin.get('/events');
-    expect(commands.length).toBeGreaterThan(4);
-    for (const command of commands) {
-      const { status } = await run(command, admin, { NEXT: events.next });
-      expect([command, status < 300]).toEqual([command, true]);
-    }
-    const payments = admin.app.get(CircuitBreakerRegistry).get('payments');
-    expect([payments.getState(), payments.options.timeoutMs]).toEqual(['FORCED_OPEN', 5_000]);
-    expect(admin.app.get(Chaos).isOn).toBe(true);
   });
 });

@@ -16,7 +16,7 @@ const boot = booting();
 /** What the work inside sees of the calls around it. */
 const seen = () => ({ headers: outboundHeaders(), aborted: currentSignal().aborted });
 
-describe('The single flight of the README', () => {
+describe('The single flight by detached()', () => {
   @Injectable()
   class Tokens {
     private token: Promise<string> | undefined;

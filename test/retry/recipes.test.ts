@@ -13,16 +13,16 @@ afterEach(() => {
 });
 
 const here = dirname(fileURLToPath(import.meta.url));
-const readme = readFileSync(join(here, '../../README.md'), 'utf8');
+const page = readFileSync(join(here, '../../docs/policies/retry.md'), 'utf8');
 
 /** What a recipe uses, but for the `fetch` of a test. */
 const USED = { Injectable, currentAttempt, currentSignal, detached, Hedge, Retry };
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** A class as it stands in the README. */
+/** A class as it stands on the page. */
 function recipe<T>(name: string, fetch: Fetch): new () => T {
-  const snippets = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string);
+  const snippets = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string);
   const snippet = snippets.find((code) => code.includes(`class ${name} `)) ?? '';
   const { outputText } = ts.transpileModule(snippet, {
     compilerOptions: {
@@ -37,7 +37,7 @@ function recipe<T>(name: string, fetch: Fetch): new () => T {
   return given.exports[name] as new () => T;
 }
 
-describe('By the recipes of the README', () => {
+describe('By the recipes on the page of @Retry', () => {
   it('a token is refreshed after a 401, once for all calls that have met the old one', async () => {
     let valid = 'first';
     let issued = 0;
