@@ -73,6 +73,7 @@ export type ResilienceModuleOptions<Stages extends readonly AnyStage[] = []> =
 
 /** What is said of the whole application. */
 export interface ApplicationOptions {
+  /** How the final failures of calls are counted, kept and logged. */
   errorTracker?: ErrorTrackerOptions;
   /** Adds to every error's context, e.g. `requestId` and `userId` from nestjs-cls. Called at the failure. */
   errorContext?: () => Partial<ErrorContext>;

@@ -74,7 +74,17 @@ export class ResilienceModule {
     }
   }
 
-  /** With options that are known now; without any, decorators carry everything inline. */
+  /**
+   * Makes decorators act, by options that are known now; without any, decorators carry everything inline.
+   *
+   * @throws ResilienceConfigurationError when the application boots, where options are wrong: it names each place
+   *
+   * @example
+   * ResilienceModule.forRoot({
+   *   defaults: { timeoutMs: 2_000 },
+   *   breakers: { payments: { failureThreshold: 5 } },
+   * });
+   */
   static forRoot<const Stages extends readonly AnyStage[] = []>(
     options: ResilienceModuleOptions<Stages> = {} as ResilienceModuleOptions<Stages>,
   ): DynamicModule {
@@ -87,7 +97,16 @@ export class ResilienceModule {
     return rootModule([given, ready], [], options?.isGlobal, options);
   }
 
-  /** With options that other providers are needed for. */
+  /**
+   * Makes decorators act, by options that other providers are needed for.
+   *
+   * @throws ResilienceConfigurationError when the application boots, where options are wrong: it names each place
+   *
+   * @example
+   * ResilienceModule.forRootAsync({
+   *   useFactory: async () => ({ defaults: { timeoutMs: Number(process.env['TIMEOUT_MS'] ?? 2_000) } }),
+   * });
+   */
   static forRootAsync<const Stages extends readonly AnyStage[] = []>(
     options: ResilienceModuleAsyncOptions<Stages>,
   ): DynamicModule {
@@ -104,7 +123,14 @@ export class ResilienceModule {
     );
   }
 
-  /** More named policies, options and bundles, next to the feature that uses them. */
+  /**
+   * Adds named policies, options and bundles, next to the feature that uses them.
+   *
+   * @throws ResilienceConfigurationError when the application boots, where options are wrong or a name is taken
+   *
+   * @example
+   * ResilienceModule.forFeature({ breakers: { payments: { failureThreshold: 5 } } });
+   */
   static forFeature<const Stages extends readonly AnyStage[] = []>(
     options: ResilienceFeatureOptions<Stages>,
   ): DynamicModule {

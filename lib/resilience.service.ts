@@ -59,7 +59,7 @@ export class ResilienceService {
    * @throws ResilienceConfigurationError where options are wrong, a name is unknown or taken
    *
    * @example
-   * const checkout = resilience.pipeline({ name: 'checkout', retry: 3, timeout: 800 });
+   * const checkout = resilience.pipeline({ name: 'checkout', retry: { maxAttempts: 3 }, timeoutMs: 800 });
    * await checkout.execute(({ signal }) => fetch('https://shop.test/checkout', { signal }));
    */
   pipeline<Stages extends readonly AnyStage[] = []>(
@@ -80,7 +80,12 @@ export class ResilienceService {
     return own.length > 0 ? `pipeline-${++this.unnamed}` : 'pipeline';
   }
 
-  /** Every resilient operation of the application, with the options in force. */
+  /**
+   * Every resilient operation of the application, with the options in force.
+   *
+   * @example
+   * const names = resilience.describe().map(({ operation }) => operation);
+   */
   describe(): OperationDescription[] {
     const { catalog, live } = this.runtime;
     const operations = this.runtime.operations();
@@ -98,7 +103,7 @@ export class ResilienceService {
    * @throws ResilienceConfigurationError having changed nothing, with the place and what is allowed
    *
    * @example
-   * resilience.reconfigure({ operations: { 'PaymentsClient.charge': { timeout: 800, retry: { maxAttempts: 1 } } } })
+   * resilience.reconfigure({ operations: { 'PaymentsClient.charge': { timeout: 800, retry: { maxAttempts: 1 } } } });
    */
   reconfigure<Stages extends readonly AnyStage[] = []>(
     overrides: ResilienceOverrides<Stages>,
@@ -133,6 +138,9 @@ export class ResilienceService {
    * Saves now what the policies have learnt, where the module has `state`: for a serverless function that is
    * about to be frozen, and may not be thawed again. It never rejects, and takes as long as `state.timeoutMs`
    * at most; what fails is logged once.
+   *
+   * @example
+   * await resilience.saveState(); // at the end of each invocation of a function
    */
   async saveState(): Promise<void> {
     await this.runtime.memory?.save();

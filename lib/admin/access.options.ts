@@ -23,7 +23,8 @@ export interface AccessOptions {
    * for is done.
    *
    * @default none: everybody is `unknown`
-   * @example whoIs: (request: { user: { email: string } }) => request.user.email
+   * @example
+   * const whoIs = (request: { user: { email: string } }) => request.user.email;
    */
   whoIs?: WhoIs;
   /**

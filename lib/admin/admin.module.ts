@@ -10,12 +10,13 @@ import { AdminService } from './admin.service.js';
 @Module({})
 export class ResilienceAdminModule {
   /**
-   * Imported once, beside `ResilienceModule.forRoot()`.
+   * Adds the control API to the application; imported once, beside `ResilienceModule.forRoot()`.
    *
-   * @example ResilienceAdminModule.forRoot({ guard: AdminGuard, controls: true })
+   * @throws ResilienceConfigurationError when the application boots, where options are wrong, or there is neither
+   * a guard nor `public: true`
    *
-   * The boot fails with a `ResilienceConfigurationError` on wrong options, and where there is neither a
-   * guard nor `public: true`.
+   * @example
+   * ResilienceAdminModule.forRoot({ guard: AdminGuard, controls: true });
    */
   static forRoot(options: ResilienceAdminOptions): DynamicModule {
     const module = ResilienceAdminModule;

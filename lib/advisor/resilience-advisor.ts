@@ -40,6 +40,10 @@ const OF_SHARED: [of: (stages: Stages) => unknown, advise: (all: Summary[]) => A
  * It observes from the start with `advisor: true` in `forRoot()`, else from the first time that it is asked.
  * What it has observed is kept in memory, a few kB for each operation, and is gone with the process. Where there
  * was too little to tell, it says nothing: each kind of advice has the least that it takes.
+ *
+ * @example
+ * for (const { operation, advice } of advisor.report().operations)
+ *   for (const { option, proposed, because } of advice) console.log(operation, option, proposed, because);
  */
 export class ResilienceAdvisor {
   /** @internal */

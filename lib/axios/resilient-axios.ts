@@ -71,6 +71,7 @@ const sent = new WeakSet<object>();
  * @throws ResilienceConfigurationError where it is neither
  * @example const partner = resilientAxios(axios.create({ baseURL: 'https://partner.example' }));
  * @example
+ * private readonly http: HttpService;
  * constructor(http: HttpService) {
  *   this.http = resilientAxios(http);
  * }

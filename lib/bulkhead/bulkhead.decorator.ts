@@ -69,6 +69,9 @@ export function getBulkheadToken(name: string): string {
 /**
  * Injects the named bulkhead, a `BulkheadPolicy`; of one that is kept by key all of them, a
  * `KeyedPolicies<BulkheadPolicy>`. An unknown name fails the boot.
+ *
+ * @example
+ * constructor(＠InjectBulkhead('reports') readonly policy: BulkheadPolicy) {}
  */
 export function InjectBulkhead(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getBulkheadToken(name), '@InjectBulkhead()');

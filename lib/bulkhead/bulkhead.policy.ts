@@ -108,6 +108,9 @@ export class BulkheadPolicy implements AttemptStage {
    *
    * @throws BulkheadRejectedError without calling
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
+   *
+   * @example
+   * await bulkhead.execute(({ signal }) => fetch('https://shop.test', { signal }));
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     // What is made inside of such a call, nobody can tell before.

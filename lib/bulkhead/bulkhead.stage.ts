@@ -40,7 +40,12 @@ export interface BulkheadTypes {
   };
 }
 
-/** The bulkheads of an application: the named ones, and those that decorators made inline. */
+/**
+ * The bulkheads of an application: the named ones, and those that decorators made inline.
+ *
+ * @example
+ * bulkheads.get('reports').getSnapshot().running; // how many calls run
+ */
 export class BulkheadRegistry extends Registry<BulkheadPolicy> {}
 
 /** Limits how many calls run at a time. */

@@ -33,7 +33,7 @@ export interface ChaosHeaderOptions {
 export interface ChaosOptions {
   /** In force from the start. Of several that fit, the first that happens to hit is the one. @default none */
   rules?: ChaosRule[];
-  /** @default none: no request can bring chaos along */
+  /** Which requests can bring chaos along by a header. @default none */
   header?: ChaosHeaderOptions;
   /** Without it, an application with `chaos` does not start where `NODE_ENV` is `production`. @default false */
   allowInProduction?: boolean;

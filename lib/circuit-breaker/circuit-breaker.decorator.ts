@@ -69,6 +69,9 @@ export function getCircuitBreakerToken(name: string): string {
 /**
  * Injects the named breaker, a `CircuitBreakerPolicy`; of one that is kept by key all of them, a
  * `KeyedPolicies<CircuitBreakerPolicy>`. An unknown name fails the boot.
+ *
+ * @example
+ * constructor(＠InjectCircuitBreaker('payments') readonly policy: CircuitBreakerPolicy) {}
  */
 export function InjectCircuitBreaker(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getCircuitBreakerToken(name), '@InjectCircuitBreaker()');

@@ -7,6 +7,14 @@ import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
  * the last failure that counted towards the opening, or that of the probe by which recovery failed.
  * There is none where slow answers opened it, or somebody by `forceOpen()`, or the calls of other instances
  * that share it.
+ *
+ * @example
+ * try {
+ *   await payments.charge(order);
+ * } catch (error) {
+ *   if (!(error instanceof CircuitBreakerOpenError)) throw error;
+ *   console.log(`${error.breaker} is open; again in ${error.retryAfterMs} ms`);
+ * }
  */
 export class CircuitBreakerOpenError extends ResilienceError {
   /** The class's name, by which logs show it. */

@@ -37,6 +37,9 @@ export class CircuitBreakerPolicy extends Circuit implements AttemptStage {
    *
    * @throws CircuitBreakerOpenError without calling
    * @throws what `fn` throws, untouched
+   *
+   * @example
+   * await breaker.execute(({ signal }) => fetch('https://shop.test', { signal }));
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     this.alone ??= new Alone(this, this.name, this.host?.inFlight, { start: 'in a scope' });
@@ -59,6 +62,9 @@ export class CircuitBreakerPolicy extends Circuit implements AttemptStage {
    * said to this instance only, which goes by that until something newer is said to the fleet.
    *
    * @throws ResilienceConfigurationError with `{ fleet: true }` in an application that has no fleet
+   *
+   * @example
+   * breaker.forceOpen({ by: 'alice', fleet: true }); // and breaker.reset({ fleet: true }) ends it
    */
   forceOpen(scope?: ControlScope): void {
     this.control(CircuitState.FORCED_OPEN, scope);

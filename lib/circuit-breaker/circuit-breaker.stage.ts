@@ -60,7 +60,12 @@ export interface CircuitBreakerTypes {
     | WouldRejectEvent;
 }
 
-/** The circuit breakers of an application: the named ones, and those that decorators made inline. */
+/**
+ * The circuit breakers of an application: the named ones, and those that decorators made inline.
+ *
+ * @example
+ * breakers.get('payments').getSnapshot().state; // 'CLOSED'
+ */
 export class CircuitBreakerRegistry extends Registry<CircuitBreakerPolicy> {}
 
 /** Stops calling what keeps failing. */

@@ -126,7 +126,8 @@ function scopeOfPlain(): PolicyScope | undefined {
  * times out, and with the caller's reason when the caller gives up. Outside a resilient call, and in
  * what outlives it, a signal that never aborts.
  *
- * @example const response = await fetch(url, { signal: currentSignal() });
+ * @example
+ * const response = await fetch('https://shop.test', { signal: currentSignal() });
  */
 export function currentSignal(): AbortSignal {
   // A new one each time: listeners on one that lives as long as the process would pile up.
@@ -146,7 +147,9 @@ export interface CurrentAttempt {
  * it is part of: to go elsewhere when it is made again. In a call that is not repeated, and outside of any,
  * it is `{ attempt: 1, hedge: 0 }`; in `beforeRetry` the attempt that is to come.
  *
- * @example const url = replicas[(currentAttempt().attempt - 1) % replicas.length];
+ * @example
+ * const replicas = ['https://a.test', 'https://b.test'];
+ * const url = replicas[(currentAttempt().attempt - 1) % replicas.length];
  */
 export function currentAttempt(): CurrentAttempt {
   const scope = enclosingScope();

@@ -13,12 +13,13 @@ import { DashboardService } from './dashboard.service.js';
 @Module({})
 export class ResilienceDashboardModule {
   /**
-   * Imported once, beside `ResilienceModule.forRoot()`.
+   * Adds the page to the application; imported once, beside `ResilienceModule.forRoot()`.
    *
-   * @example ResilienceDashboardModule.forRoot({ guard: AdminGuard, controls: true })
+   * @throws ResilienceConfigurationError when the application boots, where options are wrong, or there is neither
+   * a guard nor `public: true`
    *
-   * The boot fails with a `ResilienceConfigurationError` on wrong options, and where there is neither a
-   * guard nor `public: true`.
+   * @example
+   * ResilienceDashboardModule.forRoot({ guard: AdminGuard, controls: true });
    */
   static forRoot(options: ResilienceDashboardOptions): DynamicModule {
     const module = ResilienceDashboardModule;

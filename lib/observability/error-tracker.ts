@@ -37,6 +37,9 @@ export interface ErrorMetrics {
  * and then how many there were (`logIntervalMs`).
  *
  * What a client did wrong is not a failure and is not here, nor are attempts that were retried.
+ *
+ * @example
+ * tracker.getMetrics().byOperation.get('PaymentsClient.charge'); // how often it failed for good
  */
 export class ErrorTracker {
   private readonly options;

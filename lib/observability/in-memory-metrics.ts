@@ -17,7 +17,12 @@ const ADD: Record<MetricKind, (series: KeptSeries, value: number) => void> = {
   histogram: (series, value) => series.observe(value),
 };
 
-/** Keeps counters, gauges and summed-up histograms in memory, to be read by a controller or a test. */
+/**
+ * Keeps counters, gauges and summed-up histograms in memory, to be read by a controller or a test.
+ *
+ * @example
+ * ResilienceModule.forRoot({ metrics: new InMemoryMetrics() });
+ */
 export class InMemoryMetrics implements MetricsRecorder {
   private series = new Map<string, KeptSeries>();
 

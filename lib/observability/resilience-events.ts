@@ -46,6 +46,9 @@ function channelOf(type: string): Channel {
  * applications in the process. (What a subscriber there throws, Node makes an uncaught exception.)
  *
  * Events of an application's own stages come here as well, of whatever types these report.
+ *
+ * @example
+ * events.events$.subscribe((event) => console.log(event.type, event.timestamp));
  */
 export class ResilienceEvents {
   private readonly source = new Broadcast<ResilienceEvent>('A subscriber of ResilienceEvents');

@@ -56,6 +56,11 @@ const given = unshown((value) =>
  * `cause_message`, `suppressed`, `breaker`, `operations`, `dropped`, `timestamp`.
  *
  * One post is under way at a time, and no call waits for it.
+ *
+ * @example
+ * ResilienceModule.forRoot({
+ *   alerts: new WebhookAlerts({ url: 'https://hooks.test/alerts' }),
+ * });
  */
 export class WebhookAlerts implements AlertChannel {
   private readonly logger = new Logger(WebhookAlerts.name);

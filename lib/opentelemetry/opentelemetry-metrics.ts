@@ -22,6 +22,9 @@ interface GaugeState {
  *
  * Each instrument is made once, when it is first recorded to. Gauges are observable: each collection
  * is told what they stand at, whatever its temporality. Without an SDK they do nothing.
+ *
+ * @example
+ * ResilienceModule.forRoot({ metrics: new OpenTelemetryMetrics() });
  */
 export class OpenTelemetryMetrics implements MetricsRecorder {
   private readonly counters = new Map<string, Counter>();

@@ -40,6 +40,9 @@ const RULES: Rules<OpenTelemetryTracerOptions> = {
  * Attributes follow OpenTelemetry's semantic conventions where there are any (`code.function.name`,
  * `service.peer.name`, `error.type`); the others begin with `resilience.`. Without an SDK no span is
  * made.
+ *
+ * @example
+ * ResilienceModule.forRoot({ tracer: new OpenTelemetryTracer() });
  */
 export class OpenTelemetryTracer implements OperationTracer {
   private readonly enricher: Enricher | undefined;

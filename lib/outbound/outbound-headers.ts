@@ -26,10 +26,11 @@ import type { Scope } from '../context/scope.js';
  *
  * Outside a resilient call or a request, nothing. A service with this library reads them by itself.
  *
- * @example await got(url, { headers: outboundHeaders(), signal: currentSignal() });
+ * @example
+ * await got('https://shop.test', { headers: outboundHeaders(), signal: currentSignal() });
  * @example
  * // of gRPC, where service is what Nest's ClientGrpc makes
- * service.find(query, Metadata.fromHttp2Headers(outboundHeaders()), outboundCallOptions());
+ * service.find({ id: 1 }, Metadata.fromHttp2Headers(outboundHeaders()), outboundCallOptions());
  */
 export function outboundHeaders(): Record<string, string> {
   const scope = enclosingScope();

@@ -55,6 +55,7 @@ const resilient = new WeakSet<object>();
  * @returns `client` itself
  * @throws ResilienceConfigurationError where it is none
  * @example
+ * private readonly billing: ClientProxy;
  * constructor(＠Inject('BILLING') billing: ClientProxy) {
  *   this.billing = resilientClient(billing);
  * }

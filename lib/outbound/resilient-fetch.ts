@@ -15,9 +15,9 @@ import { outboundHeaders } from './outbound-headers.js';
  * @example
  * ＠Retry()
  * ＠Timeout(1_000)
- * async find(id: string): Promise<Item> {
+ * async find(id: string): Promise<{ id: string }> {
  *   const response = await resilientFetch(`http://inventory/items/${id}`);
- *   return response.json();
+ *   return (await response.json()) as { id: string };
  * }
  */
 export async function resilientFetch(

@@ -36,7 +36,9 @@ type Headers = Record<string, unknown> | string[] | Iterable<[string, unknown]>;
  * @returns a function like the one given, which throws an `HttpResponseError`, the signal's reason, and what
  * undici throws where there is no answer
  * @example
+ * import { resilientRequest } from 'nestjs-bulwark';
  * import { request as undiciRequest } from 'undici';
+ *
  * export const request = resilientRequest(undiciRequest);
  */
 export function resilientRequest<F extends UndiciRequest>(request: F): F {

@@ -72,6 +72,9 @@ export function getRateLimitToken(name: string): string {
 /**
  * Injects the named rate limit, a `RateLimitPolicy`; of one that is kept by key all of them, a
  * `KeyedPolicies<RateLimitPolicy>`. An unknown name fails the boot.
+ *
+ * @example
+ * constructor(＠InjectRateLimit('partner') readonly policy: RateLimitPolicy) {}
  */
 export function InjectRateLimit(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getRateLimitToken(name), '@InjectRateLimit()');

@@ -129,6 +129,9 @@ export class RateLimitPolicy implements AttemptStage {
    *
    * @throws RateLimitedError without calling
    * @throws what `fn` throws, untouched; the reason of a caller that gave up before it began
+   *
+   * @example
+   * await rateLimit.execute(({ signal }) => fetch('https://shop.test', { signal }));
    */
   execute<T>(fn: (attempt: AttemptContext) => PromiseLike<T>): Promise<T> {
     this.alone ??= new Alone(this, this.name, this.host?.inFlight, { start: 'never' });

@@ -50,7 +50,12 @@ export interface RateLimitTypes {
       };
 }
 
-/** The rate limits of an application: the named ones, and those that decorators made inline. */
+/**
+ * The rate limits of an application: the named ones, and those that decorators made inline.
+ *
+ * @example
+ * rateLimits.get('partner').getSnapshot().available; // so many calls could begin at once
+ */
 export class RateLimitRegistry extends Registry<RateLimitPolicy> {}
 
 /** Limits how many calls begin in a time. */

@@ -108,7 +108,8 @@ const alone = new WeakMap<AttemptStage, Alone>();
  * @throws what refuses the call, or what `fn` throws, untouched; the reason of a caller that gave up before
  * it began
  *
- * @example executeThrough(this.quota, () => fetch(url, { signal: currentSignal() }))
+ * @example
+ * await executeThrough(breaker, () => fetch('https://shop.test', { signal: currentSignal() }));
  */
 export function executeThrough<T>(
   stage: AttemptStage,

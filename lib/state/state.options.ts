@@ -9,6 +9,7 @@ export interface StateStore {
   save(document: string): unknown;
 }
 
+/** Where what policies have learnt is kept over a restart, and how often. */
 export interface StateOptions extends StateStore {
   /** How often is saved what has changed, in ms. @default 10000 */
   intervalMs?: number;

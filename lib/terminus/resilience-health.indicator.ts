@@ -39,7 +39,7 @@ const RULES: Rules<ResilienceHealthOptions> = { downOnCritical: rules.boolean };
  * `degraded` says what is not.
  *
  * @example
- * this.health.check([() => this.resilience.isHealthy('resilience')])
+ * await health.check([() => indicator.isHealthy('resilience')]);
  */
 @Injectable()
 export class ResilienceHealthIndicator {

@@ -42,7 +42,8 @@ export class CallsExpectation {
    *
    * @throws AssertionError with how they went in truth
    *
-   * @example expectCalls(payments, 'charge').toHave({ calls: 1, attempts: 3, delaysMs: [100, 200], outcome: 'success' })
+   * @example
+   * expectCalls(payments, 'charge').toHave({ calls: 1, attempts: 3, delaysMs: [100, 200], outcome: 'success' })
    */
   toHave(expected: ExpectedCalls): void {
     const { calls, operation } = this;
@@ -79,14 +80,19 @@ export class CallsExpectation {
  * The calls of a decorated method so far, also of one in another module; in an application with
  * `ResilienceTestingModule`.
  *
- * @param of an object of the application's, or its class: then of the application that was set up last; the name of
- * an operation, such as a bundle or a pipeline, is for those that are no methods
+ * @param of an object of the application's, or its class: then of the application that was set up last
  * @throws ResilienceConfigurationError where the object is of no such application, or the method is not decorated
  */
 export function expectCalls<T extends object>(
   of: T | (abstract new (...args: never[]) => T),
   method: Extract<keyof T, string>,
 ): CallsExpectation;
+/**
+ * The calls of an operation so far that is no method: a bundle, or a pipeline.
+ *
+ * @param operation its name
+ * @throws ResilienceConfigurationError where there is no such operation
+ */
 export function expectCalls(operation: string): CallsExpectation;
 export function expectCalls(of: Callee | string, method?: string): CallsExpectation {
   const place = 'expectCalls()';

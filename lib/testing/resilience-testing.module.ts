@@ -38,9 +38,12 @@ const RULES: Rules<ResilienceTestingOptions> = {
 @Module({})
 export class ResilienceTestingModule {
   /**
-   * In the place of `ResilienceModule.forRoot()`.
+   * Stands in a test's imports in the place of `ResilienceModule.forRoot()`.
    *
-   * @throws ResilienceConfigurationError
+   * @throws ResilienceConfigurationError where an option is wrong
+   *
+   * @example
+   * ResilienceTestingModule.forRoot({ options: { defaults: { timeoutMs: 800 } } });
    */
   static forRoot<const Stages extends readonly AnyStage[] = []>(
     given: ResilienceTestingOptions<Stages> = {},
@@ -49,7 +52,7 @@ export class ResilienceTestingModule {
   }
 
   /**
-   * Beside an application that has a `ResilienceModule` of its own: `imports: [AppModule,
+   * Stands in a test's imports beside an application that has a `ResilienceModule` of its own: `imports: [AppModule,
    * ResilienceTestingModule.forApplication()]`. Its `options` take the place of those that the application gives
    * itself, one by one.
    *

@@ -26,6 +26,9 @@ export const checkTimeoutLayers = checkerOf<TimeoutHierarchy>(RULES);
  * Checks that client < gateway < service.
  *
  * @throws ResilienceConfigurationError
+ *
+ * @example
+ * validateTimeouts({ client: 800, gateway: 2_000, service: 5_000 });
  */
 export function validateTimeouts(hierarchy: TimeoutHierarchy, place = 'timeouts'): void {
   const { client, gateway, service } = checkOptions<TimeoutHierarchy>(place, hierarchy, RULES);

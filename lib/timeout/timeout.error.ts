@@ -1,6 +1,14 @@
 import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
 
-/** The attempt, or a call around it, ran out of time. */
+/**
+ * The attempt, or a call around it, ran out of time.
+ *
+ * @example
+ * await payments.charge(order).catch((error) => {
+ *   if (error instanceof TimeoutError) console.log(`${error.operation} took more than ${error.timeoutMs} ms`);
+ *   throw error;
+ * });
+ */
 export class TimeoutError extends ResilienceError {
   /** The class's name, by which logs show it. */
   override readonly name = 'TimeoutError';
