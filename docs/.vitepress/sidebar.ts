@@ -97,4 +97,7 @@ export const PAGES: DefaultTheme.SidebarItem[] = [
   },
 ];
 
-export const REFERENCE: DefaultTheme.SidebarItem[] = reference;
+export const REFERENCE: DefaultTheme.SidebarItem[] = reference.map((module) => ({
+  ...module,
+  text: module.text === 'index' ? 'nestjs-bulwark' : `nestjs-bulwark/${module.text}`,
+}));

@@ -69,6 +69,23 @@ export type DefaultsOf<Stages extends readonly AnyStage[]> = {
  * are exported, its snapshot is part of health and of the dashboard.
  *
  * What is wrong with it fails the boot of applications that have it in `forRoot({ stages })`.
+ *
+ * @example
+ * const quota = defineStage({
+ *   name: 'quota',
+ *   options: { perDay: rules.count },
+ *   defaults: { perDay: 1_000 },
+ *   make(_name, { perDay }, host) {
+ *     let used = 0;
+ *     return {
+ *       admit() {
+ *         if (++used > perDay) throw host.refusal({ message: 'The quota is used up' });
+ *       },
+ *     };
+ *   },
+ * });
+ * ResilienceModule.forRoot({ stages: [quota] });
+ * const Quota = decoratorOf(quota);
  */
 export function defineStage<
   const Name extends string,

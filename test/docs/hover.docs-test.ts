@@ -36,7 +36,7 @@ import {
   InjectCircuitBreaker, InjectRateLimit, InMemoryMetrics, NeverShed, outboundCallOptions, outboundHeaders, RateLimit,
   RateLimitPolicy, type RateLimitRegistry, Resilience, type ResilienceAdvisor, type ResilienceEvents, ResilienceModule,
   type ResilienceService, resilientClient, resilientDeserializer, resilientFetch, resilientRequest, Retry, Signal,
-  Timeout, TimeoutError, Upstream, validateTimeouts, WebhookAlerts,
+  rules, Timeout, TimeoutError, Upstream, validateTimeouts, WebhookAlerts,
 } from 'nestjs-bulwark';
 import { ResilienceAdminModule } from 'nestjs-bulwark/admin';
 import { resilientAxios } from 'nestjs-bulwark/axios';
