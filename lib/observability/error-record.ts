@@ -91,11 +91,12 @@ export function causeOf(error: unknown): unknown {
   return cause ?? undefined;
 }
 
-/** The text of a list would be made of all that is in it. */
+/** The text of a list would be made of all that is in it; a message that failed is answered by a plain object. */
 function textOf(thrown: unknown): string {
   if (Array.isArray(thrown)) return `Array(${thrown.length})`;
   if (ArrayBuffer.isView(thrown)) return `${thrown.constructor.name}(${thrown.byteLength} bytes)`;
-  return String(thrown);
+  const message = read(thrown, 'message');
+  return String(typeof message === 'string' ? message : thrown);
 }
 
 /** Node's own `AggregateError` of a connection that failed has a code, and no message. */

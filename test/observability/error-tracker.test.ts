@@ -84,6 +84,11 @@ describe('ErrorTracker.track()', () => {
     ['a number', 42, '42'],
     ['a symbol', Symbol('s'), 'Symbol(s)'],
     ['an object', { a: 1 }, '[object Object]'],
+    [
+      'the failed answer of a message, by what it says',
+      { status: 'error', message: 'Sold out' },
+      'Sold out',
+    ],
     ['a list, however long, by its length', Array(1_000_000).fill('x'), 'Array(1000000)'],
     ['bytes by their number', Buffer.alloc(10_000_000), 'Buffer(10000000 bytes)'],
     ['an object without a prototype', Object.create(null), expect.any(String)],
