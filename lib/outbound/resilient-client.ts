@@ -66,7 +66,7 @@ export function resilientClient<C extends MessageClient>(client: C): C {
   if (typeof serializer?.serialize !== 'function' || typeof internals?.publish !== 'function')
     throw new ResilienceConfigurationError(
       'resilientClient()',
-      'what it is given is no ClientProxy that serializes messages; with gRPC, pass outboundHeaders() and outboundCallOptions() to each call',
+      'what it is given is no ClientProxy that serializes messages; with gRPC, pass outboundHeaders() and outboundCallOptions() to each call; in a test, stub send() of a real one, ClientProxyFactory.create({})',
     );
   if (resilient.has(internals)) return client;
   resilient.add(internals);
