@@ -56,10 +56,14 @@ export class ScriptedUpstream {
     });
   }
 
-  /** Where it is: `http://127.0.0.1:54321`. */
+  /** Where it is: `http://127.0.0.1:54321`. @throws ResilienceConfigurationError once it is closed */
   get url(): string {
-    const { port } = this.server.address() as AddressInfo;
-    return `http://127.0.0.1:${port}`;
+    const address = this.server.address() as AddressInfo | null;
+    if (address !== null) return `http://127.0.0.1:${address.port}`;
+    throw new ResilienceConfigurationError(
+      'scriptedUpstream().url',
+      'is asked for after close(); allowed: before, or of another scriptedUpstream()',
+    );
   }
 
   /**
@@ -118,7 +122,7 @@ export class ScriptedUpstream {
 
   private async receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', headers } = request;
-    const { pathname: path, searchParams: query } = new URL(request.url ?? '/', this.url);
+    const { pathname: path, searchParams: query } = urlOf(request.url);
     const received = { method, path, query, headers, body: '', aborted: false };
     const script = this.scriptFor(method, path);
     const reply = script?.replies[Math.min(script.used++, script.replies.length - 1)];
@@ -155,6 +159,11 @@ export class ScriptedUpstream {
       return false;
     });
   }
+}
+
+/** Two slashes at the beginning of a path, as of a base URL that ends in one, begin no host. */
+function urlOf(target = '/'): URL {
+  return new URL(target.startsWith('/') ? `http://upstream${target}` : target, 'http://upstream');
 }
 
 function isCut(reply: UpstreamReply | undefined): boolean {

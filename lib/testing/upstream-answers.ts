@@ -1,10 +1,15 @@
-import type {
-  IncomingHttpHeaders,
-  IncomingMessage,
-  OutgoingHttpHeaders,
-  ServerResponse,
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  validateHeaderName,
+  validateHeaderValue,
 } from 'node:http';
-import { ResilienceConfigurationError } from '../index.js';
+import { types } from 'node:util';
+import { checkOptions, ResilienceConfigurationError, type Rules } from '../index.js';
+
+const { isDate, isPromise } = types;
 
 /** A request as the upstream got it. */
 export interface ReceivedRequest {
@@ -49,30 +54,86 @@ export type UpstreamReply =
   | UpstreamAnswer
   | ((request: ReceivedRequest) => UpstreamReply);
 
+/** What is left when functions have said what they say. */
+type Said = Exclude<UpstreamReply, (request: ReceivedRequest) => UpstreamReply>;
+
+const RULES: Rules<UpstreamAnswer> = {
+  status: (value) => (isStatus(value) ? undefined : 'a status from 200 to 599'),
+  headers: (value) => (areHeaders(value) ? undefined : 'headers as node:http takes them'),
+  body: (value) => (canBeSent(value) ? undefined : 'a text, a Buffer, or what can become JSON'),
+  delayMs: (value) => (isFromZero(value) ? undefined : 'ms from 0'),
+  retryAfter: (value) =>
+    isFromZero(value) || isDate(value) ? undefined : 'seconds from 0, or a date',
+  cut: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+};
+
 /** @throws ResilienceConfigurationError on what is no answer */
 export function checkReply(route: string, reply: unknown): void {
-  const isStatus =
-    typeof reply === 'number' && Number.isInteger(reply) && reply >= 200 && reply < 600;
-  const isFault = reply === 'hang' || reply === 'reset';
-  const isOther = typeof reply === 'function' || (typeof reply === 'object' && reply !== null);
-  if (isStatus || isFault || isOther) return;
+  const place = `reply(${JSON.stringify(route)})`;
+  if (isStatus(reply) || reply === 'hang' || reply === 'reset' || typeof reply === 'function')
+    return;
+  if (typeof reply === 'object' && reply !== null && !isPromise(reply)) {
+    checkOptions(place, reply, RULES);
+    return;
+  }
+  const given = isPromise(reply) ? 'a promise' : String(reply);
   throw new ResilienceConfigurationError(
-    `reply(${JSON.stringify(route)})`,
-    `is given ${String(reply)}; allowed: a status from 200 to 599, 'hang', 'reset', { status, headers, body, delayMs, retryAfter, cut }, or a function that returns one of these`,
+    place,
+    `is given ${given}; allowed: a status from 200 to 599, 'hang', 'reset', { status, headers, body, delayMs, retryAfter, cut }, or a function that returns one of these`,
   );
 }
 
-/** Answers a request. */
+/** Answers a request; by 500 and the reason, where a function of the script does not know what to answer. */
 export function answer(
   reply: UpstreamReply,
   received: ReceivedRequest,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  if (typeof reply === 'function') answer(reply(received), received, request, response);
-  else if (reply === 'reset') request.socket.resetAndDestroy();
-  else if (reply !== 'hang')
-    sendLater(typeof reply === 'number' ? { status: reply } : reply, response);
+  const said = saidBy(reply, received);
+  if (said === 'reset') request.socket.resetAndDestroy();
+  else if (said !== 'hang') sendLater(typeof said === 'number' ? { status: said } : said, response);
+}
+
+function saidBy(reply: UpstreamReply, received: ReceivedRequest): Said {
+  if (typeof reply !== 'function') return reply;
+  const { method, path } = received;
+  try {
+    const said = reply(received);
+    checkReply(`${method} ${path}`, said);
+    return saidBy(said, received);
+  } catch (error) {
+    return { status: 500, body: `The script failed at ${method} ${path}: ${String(error)}` };
+  }
+}
+
+function isStatus(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 200 && (value as number) < 600;
+}
+
+function isFromZero(value: unknown): boolean {
+  return Number.isFinite(value) && (value as number) >= 0;
+}
+
+function areHeaders(value: unknown): boolean {
+  try {
+    for (const [name, said] of Object.entries(value as object)) {
+      validateHeaderName(name);
+      for (const each of [said].flat()) validateHeaderValue(name, each as string);
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function canBeSent(body: unknown): boolean {
+  try {
+    contentOf(body);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function sendLater(reply: UpstreamAnswer, response: ServerResponse): void {
@@ -94,8 +155,9 @@ function send(reply: UpstreamAnswer, response: ServerResponse): void {
       'retry-after',
       typeof retryAfter === 'number' ? retryAfter : retryAfter.toUTCString(),
     );
-  // Also of a part of it: by what is missing the client knows that it was cut.
-  response.writeHead(status, { 'content-length': content.length, ...headers });
+  // Also of a part of it: by what is missing the client knows that it was cut, and so something has to be.
+  const length = cut ? Math.max(1, content.length) : content.length;
+  response.writeHead(status, { 'content-length': length, ...headers });
   if (!cut) {
     response.end(content);
     return;

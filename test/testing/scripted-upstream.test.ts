@@ -40,6 +40,53 @@ describe('scriptedUpstream()', () => {
     expect([asked.status, await asked.text()]).toEqual([203, 'x']);
   });
 
+  it.each([
+    ['a field that there is not', { statis: 503 }, /statis/],
+    ['a status that is none', { status: 99 }, /status: is 99; allowed: a status from 200 to 599/],
+    ['a delay before now', { delayMs: -1 }, /delayMs: is -1; allowed: ms from 0/],
+    ['a time that is none', { retryAfter: 'soon' }, /retryAfter: .* seconds from 0, or a date/],
+    ['a body that nothing can send', { body: 1n }, /body: .* what can become JSON/],
+    ['a header that is none', { headers: { 'a b': 'c' } }, /headers: .* as node:http takes them/],
+    ['a list', [503], /allowed: an object with status/],
+    ['a promise', Promise.resolve(503), /is given a promise/],
+  ])('refuses %s in an answer at once', (_what, reply, message) => {
+    expect(() => upstream.reply('GET /products/1', reply as never)).toThrow(message);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no such order');
+      },
+      'The script failed at GET /orders/1: Error: no such order',
+    ],
+    ['returns no answer', () => undefined, 'is given undefined; allowed: a status'],
+    ['is async', async () => 503, 'is given a promise; allowed: a status'],
+  ])('answers by 500 and the reason where a function %s', async (_what, reply, reason) => {
+    upstream.reply('GET /orders/1', reply as never);
+    const answer = await get('/orders/1');
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).toContain(reason);
+  });
+
+  it('takes a path that begins with two slashes, as a base URL that ends in one makes it', async () => {
+    upstream.reply('GET //', 204);
+    upstream.reply('GET //orders', 202);
+    expect([(await get('//')).status, (await get('//orders')).status]).toEqual([204, 202]);
+  });
+
+  it('cuts the connection also where there is no body to cut', async () => {
+    upstream.reply('GET /orders/1', { cut: true });
+    const answer = await get('/orders/1');
+    await expect(answer.text()).rejects.toThrow();
+  });
+
+  it('says that it is closed to who asks where it is', async () => {
+    await upstream.close();
+    expect(() => upstream.url).toThrow(/is asked for after close\(\)/);
+  });
+
   it('answers what nothing is said of by 404, with the known routes', async () => {
     upstream.reply('GET /a', 200);
     const answer = await get('/b');
