@@ -78,9 +78,19 @@ export class ApplicationBench implements Bench {
     );
   }
 
+  /** @throws ResilienceConfigurationError where nothing is called so: a mistyped name has no calls either */
+  checkOperation(name: string, place: string): void {
+    const known = this.runtime.operations().map(({ pipeline }) => pipeline.plan.operation);
+    if (known.includes(name) || this.calls.of(name).length > 0) return;
+    throw new ResilienceConfigurationError(
+      place,
+      `is given ${JSON.stringify(name)}, and nothing is called so; known: ${known.join(', ') || 'none'}; a bundle that nobody has registered is there from its first call`,
+    );
+  }
+
   /** @throws ResilienceConfigurationError where the method is not decorated */
   operationOf(of: Callee, method: string, place: string): string {
-    const type = typeof of === 'function' ? (of as Class) : classOf(of);
+    const type = typeof of === 'function' ? (of as Class) : (classOf(of) as Class);
     const operation = this.runtime.classes.named(type, method);
     if (operation !== undefined) return operation.pipeline.plan.operation;
     throw new ResilienceConfigurationError(
@@ -96,6 +106,11 @@ export class ApplicationBench implements Bench {
  * @throws ResilienceConfigurationError where there is none
  */
 export function benchOf(of: Callee | string, place: string): ApplicationBench {
+  if (!['object', 'function', 'string'].includes(typeof of) || of === null)
+    throw new ResilienceConfigurationError(
+      place,
+      `is given ${String(of)}; allowed: an object of the application, its class, or the name of a bundle or a pipeline`,
+    );
   const isObject = typeof of === 'object';
   const runtime = isObject ? runtimeOf(of) : undefined;
   const bench = isObject ? runtime && benches.get(runtime) : latest;
@@ -103,11 +118,12 @@ export function benchOf(of: Callee | string, place: string): ApplicationBench {
   throw new ResilienceConfigurationError(
     place,
     isObject
-      ? `the ${classOf(of).name} belongs to no application with ResilienceTestingModule; allowed: an object that Nest has made in one, and no stand-in`
+      ? `the ${classOf(of)?.name ?? 'object'} belongs to no application with ResilienceTestingModule; allowed: an object that Nest has made in one, and no stand-in`
       : 'there is no application with ResilienceTestingModule; import it by forRoot(), or beside the root module by forApplication()',
   );
 }
 
-function classOf(object: object): Class {
-  return object.constructor as Class;
+/** `undefined` of an object without a prototype. */
+function classOf(object: object): Class | undefined {
+  return object.constructor as Class | undefined;
 }

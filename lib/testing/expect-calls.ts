@@ -97,6 +97,7 @@ export function expectCalls(operation: string): CallsExpectation;
 export function expectCalls(of: Callee | string, method?: string): CallsExpectation {
   const place = 'expectCalls()';
   const bench = benchOf(of, place);
+  if (typeof of === 'string') bench.checkOperation(of, place);
   const operation = typeof of === 'string' ? of : bench.operationOf(of, method as string, place);
   return new CallsExpectation(operation, bench.calls.of(operation));
 }

@@ -359,6 +359,14 @@ describe('expectCalls()', () => {
     expect(expectCalls(shop, 'inner').calls.map(({ attempts }) => attempts)).toEqual([1, 3, 1]);
   });
 
+  it('tells of calls through a bundle by its name', async () => {
+    const module = await boot([Payments]);
+    await module.get(ResilienceService).execute('checkout', async () => 'done');
+    expectCalls('checkout').toHave({ calls: 1, outcome: 'success', result: 'done' });
+    module.get(ResilienceTesting).clearCalls();
+    expectCalls('checkout').toHave({ calls: 0 });
+  });
+
   it('fails with what calls were like', async () => {
     const module = await boot([Payments]);
     const payments = module.get(Payments);
@@ -383,6 +391,16 @@ describe('expectCalls()', () => {
     expect(() => expectCalls(payments, 'bare')).toThrow('Payments.bare has no decorator');
     expect(() => expectCalls(new Payments(payments.slots), 'charge')).toThrow(
       'the Payments belongs to no application with ResilienceTestingModule',
+    );
+    expect(() => expectCalls('chekout')).toThrow(
+      /is given "chekout", and nothing is called so; known: .*Payments.charge/,
+    );
+    for (const nothing of [null, undefined, 5])
+      expect(() => expectCalls(nothing as never, 'charge' as never)).toThrow(
+        `is given ${nothing}; allowed: an object of the application, its class`,
+      );
+    expect(() => expectCalls(Object.create(null) as never, 'charge' as never)).toThrow(
+      'the object belongs to no application',
     );
     expect(() => expectCalls(payments, 'charge').toHave({ attempt: 1 } as never)).toThrow(
       'there is no such field',
