@@ -16,6 +16,7 @@ export default withMermaid({
     theme: { light: 'github-light', dark: 'github-dark' },
     config: (md) => void md.use(groupIconMdPlugin), // shows the names of files
   },
+  mermaid: { sequence: { width: 120, actorMargin: 24, diagramMarginX: 8 } }, // large enough to be read in a column
   themeConfig: {
     logo: '/logo.svg',
     nav: [

@@ -1,4 +1,5 @@
 import DefaultTheme from 'vitepress/theme';
 import 'virtual:group-icons.css';
+import './style.css';
 
 export default DefaultTheme;
