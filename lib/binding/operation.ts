@@ -70,7 +70,11 @@ export function summarize(
   const { operation, stages } = pipeline.plan;
   const parts = definitions
     .filter(({ name }) => stages[name] !== undefined)
-    .map((definition) => definition.summarize(stages[definition.name]));
+    .map((definition) => {
+      const policy = stages[definition.name];
+      const { mode } = { mode: undefined, ...definition.describe?.(policy) };
+      return `${definition.summarize(policy)}${mode === 'shadow' ? ' (shadow)' : ''}`;
+    });
   if (upstream !== undefined) parts.unshift(`upstream ${upstream}`);
   return `${operation} (${kind}): ${parts.join(', ') || 'observed only'}`;
 }

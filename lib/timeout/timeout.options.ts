@@ -124,6 +124,6 @@ export function describeTime({ delayMs, mode }: InForce): { timeoutMs: number; m
 }
 
 /** @param of which time it is */
-export function summarizeTime({ delayMs, mode }: InForce, of = ''): string {
-  return `timeout ${delayMs} ms${of}${mode === undefined ? '' : ' (shadow)'}`;
+export function summarizeTime({ delayMs }: InForce, of = ''): string {
+  return `timeout ${delayMs} ms${of}`;
 }

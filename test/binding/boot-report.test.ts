@@ -81,6 +81,15 @@ describe('Boot logs', () => {
     expect(lines(logger, 'debug')).toEqual([]);
   });
 
+  it('which stages are in shadow mode, beside those that act', async () => {
+    const { logger } = await booted('operations', {
+      breakers: { stock: { mode: 'shadow' } },
+    });
+    expect(lines(logger, 'log')).toContain(
+      'Stock.find (provider): at most 2 attempts, circuit breaker stock (shadow), timeout 50 ms',
+    );
+  });
+
   it("nothing but warnings with bootLog: 'none'", async () => {
     const { logger } = await booted('none');
     expect([...lines(logger, 'log'), ...lines(logger, 'debug')]).toEqual([]);
