@@ -1,2 +1,2 @@
 /** Of the library, as its package tells it. */
-export const VERSION = '0.1.0';
+export const VERSION = '0.2.0';
