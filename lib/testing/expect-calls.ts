@@ -77,16 +77,22 @@ export class CallsExpectation {
 }
 
 /**
+ * The name of a method of an object, or of the objects of a class. `T` stands alone among the parameters of
+ * `expectCalls()`, so that it is known of `moduleRef.get(PaymentsService)` too.
+ */
+export type MethodOf<T> = Extract<
+  keyof (T extends abstract new (...args: never[]) => infer Instance ? Instance : T),
+  string
+>;
+
+/**
  * The calls of a decorated method so far, also of one in another module; in an application with
  * `ResilienceTestingModule`.
  *
  * @param of an object of the application's, or its class: then of the application that was set up last
  * @throws ResilienceConfigurationError where the object is of no such application, or the method is not decorated
  */
-export function expectCalls<T extends object>(
-  of: T | (abstract new (...args: never[]) => T),
-  method: Extract<keyof T, string>,
-): CallsExpectation;
+export function expectCalls<T>(of: T, method: MethodOf<T>): CallsExpectation;
 /**
  * The calls of an operation so far that is no method: a bundle, or a pipeline.
  *

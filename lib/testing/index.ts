@@ -5,7 +5,12 @@
  */
 
 export type { CallOutcome, CallRecord } from './call-records.js';
-export { type CallsExpectation, type ExpectedCalls, expectCalls } from './expect-calls.js';
+export {
+  type CallsExpectation,
+  type ExpectedCalls,
+  expectCalls,
+  type MethodOf,
+} from './expect-calls.js';
 export type { TestingMode } from './modes.js';
 export type { BreakerInTest, BulkheadInTest, RateLimitInTest } from './policy-states.js';
 export { ResilienceTesting } from './resilience-testing.js';

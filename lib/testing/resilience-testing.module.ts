@@ -1,8 +1,9 @@
-import { type DynamicModule, Module } from '@nestjs/common';
-import { BENCH } from '../bench.js';
+import { type DynamicModule, Inject, Module, Optional } from '@nestjs/common';
+import { BENCH, type Bench } from '../bench.js';
 import {
   type AnyStage,
   checkOptions,
+  ResilienceConfigurationError,
   ResilienceModule,
   type ResilienceModuleOptions,
   type Rules,
@@ -37,6 +38,15 @@ const RULES: Rules<ResilienceTestingOptions> = {
  */
 @Module({})
 export class ResilienceTestingModule {
+  /** @internal */
+  constructor(@Optional() @Inject(BENCH) bench?: Bench) {
+    if (bench === undefined)
+      throw new ResilienceConfigurationError(
+        'ResilienceTestingModule',
+        'is imported as it is, and so does nothing; allowed: ResilienceTestingModule.forRoot(), or .forApplication() beside an application',
+      );
+  }
+
   /**
    * Stands in a test's imports in the place of `ResilienceModule.forRoot()`.
    *

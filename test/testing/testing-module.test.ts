@@ -130,6 +130,14 @@ class Basket {
 class AppModule {}
 
 describe('ResilienceTestingModule', () => {
+  it('refuses to be imported as it is, which would do nothing', async () => {
+    const builder = Test.createTestingModule({ imports: [ResilienceTestingModule] });
+    expect(await failure(builder.compile())).toMatchObject({
+      name: 'ResilienceConfigurationError',
+      message: expect.stringContaining('allowed: ResilienceTestingModule.forRoot()'),
+    });
+  });
+
   it('registers what decorated classes name and nobody has registered', async () => {
     const module = await boot([Payments]);
     const payments = module.get(Payments);
