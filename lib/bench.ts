@@ -7,5 +7,6 @@ export { BENCH, type Bench } from './binding/bench.js';
 export type { ResilienceRuntime } from './binding/runtime.js';
 export type { Class } from './common/class.js';
 export { type ClockSource, now, useClock } from './common/clock.js';
+export { matchesWildcard } from './common/wildcard.js';
 export { runtimeOf } from './dispatch/runtime-slot.js';
 export type { PipelineObserver } from './pipeline/stages.js';

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { matchesWildcard } from '../bench.js';
 import { ResilienceConfigurationError } from '../index.js';
 import {
   answer,
@@ -179,11 +180,5 @@ function matcherOf(route: string): Script['matches'] {
       `the route ${JSON.stringify(route)}`,
       "is no method and path; allowed: 'GET /products/1', 'POST /orders/*', '* /health', or '*' for all",
     );
-  const pattern = new RegExp(
-    `^${(path as string)
-      .split('*')
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.*')}$`,
-  );
-  return (asked, at) => (method === '*' || method === asked) && pattern.test(at);
+  return (asked, at) => (method === '*' || method === asked) && matchesWildcard(path as string, at);
 }

@@ -19,7 +19,7 @@ export interface ReceivedRequest {
   readonly path: string;
   /** What stands behind the `?` of the URL. */
   readonly query: URLSearchParams;
-  /** In lower case, as Node has them: `x-request-attempt`, `x-request-deadline`, `traceparent`. */
+  /** In lower case, as Node has them: `x-request-attempt`, `x-request-timeout-ms`, `traceparent`. */
   readonly headers: IncomingHttpHeaders;
   /** As text. */
   readonly body: string;
