@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { examplePages } from './examples.js';
 import { DOCS, ROOT } from './pages.js';
-import { programsOf, typeErrors } from './programs.js';
+import { COMPILER_OPTIONS, programsOf, typeErrors } from './programs.js';
 
 const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 
@@ -118,11 +118,9 @@ export class Payments {
 
 /** The language service of an editor in which a user has the file open. */
 function editorOf(program: string): ts.LanguageService {
-  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
   const textOf = (path: string) => (path === FILE ? program : ts.sys.readFile(path));
   return ts.createLanguageService({
-    getCompilationSettings: () => options,
+    getCompilationSettings: () => COMPILER_OPTIONS,
     getScriptFileNames: () => [FILE],
     getScriptVersion: () => '0',
     getScriptSnapshot: (path) => {

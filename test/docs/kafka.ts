@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { startFramedServer } from './framed-server.js';
 
 const [PRODUCE, METADATA, API_VERSIONS] = [0, 3, 18];
 const HOST = '127.0.0.1';
@@ -10,24 +10,10 @@ const HOST = '127.0.0.1';
  * `orders.error-6.times-2` answers two of them by the error code 6, and `orders.hangs.times-1` does not answer one.
  */
 export async function startKafka(): Promise<{ broker: string; stop(): Promise<void> }> {
-  const sockets = new Set<Socket>();
   const asked = new Map<string, number>();
 
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
-    let received = Buffer.alloc(0);
-    socket.on('data', (more: Buffer) => {
-      received = Buffer.concat([received, more]);
-      while (received.length >= 4 && received.length >= 4 + received.readInt32BE(0)) {
-        const size = received.readInt32BE(0);
-        handle(socket, received.subarray(4, 4 + size));
-        received = received.subarray(4 + size);
-      }
-    });
-  });
-
-  function handle(socket: Socket, request: Buffer): void {
+  function handle(socket: Socket, message: Buffer): void {
+    const request = message.subarray(4);
     const [key, version] = [request.readInt16BE(0), request.readInt16BE(2)];
     const body = request.subarray(10 + Math.max(0, request.readInt16BE(8)));
     const answer =
@@ -42,8 +28,7 @@ export async function startKafka(): Promise<{ broker: string; stop(): Promise<vo
     const topics: Buffer[] = [];
     for (let at = 4; at < body.length; at += 2 + body.readInt16BE(at))
       topics.push(body.subarray(at, at + 2 + body.readInt16BE(at)));
-    const { port } = server.address() as AddressInfo;
-    const broker = [int32(0), text(HOST), int32(port)];
+    const broker = [int32(0), text(HOST), int32(server.port)];
     const leader = [int16(0), int32(0), int32(0), int32(1), int32(0), int32(1), int32(0)];
     const each = topics.flatMap((name) => [int16(0), name, int32(1), ...leader]);
     return Buffer.concat([int32(1), ...broker, int32(topics.length), ...each]);
@@ -62,15 +47,8 @@ export async function startKafka(): Promise<{ broker: string; stop(): Promise<vo
     return Buffer.concat([int32(1), name, int32(1), int32(0), int16(code), offset]);
   }
 
-  server.listen(0, HOST);
-  await once(server, 'listening');
-  return {
-    broker: `${HOST}:${(server.address() as AddressInfo).port}`,
-    async stop() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+  const server = await startFramedServer((received) => 4 + received.readInt32BE(0), handle);
+  return { broker: `${HOST}:${server.port}`, stop: server.stop };
 }
 
 /** Of each kind of request the oldest version. */

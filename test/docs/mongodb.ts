@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { startFramedServer } from './framed-server.js';
 import { DOCS } from './pages.js';
 
 type Document = Record<string, unknown>;
@@ -34,22 +34,7 @@ interface FailPoint {
  */
 export async function startMongoDb(): Promise<{ url: string; stop(): Promise<void> }> {
   const documents = new Map<string, Map<string, Document>>();
-  const sockets = new Set<Socket>();
   let failPoint: FailPoint = { mode: 'off', data: { failCommands: [] } };
-
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
-    let received = Buffer.alloc(0);
-    socket.on('data', (more: Buffer) => {
-      received = Buffer.concat([received, more]);
-      while (received.length >= 4 && received.length >= received.readInt32LE(0)) {
-        const size = received.readInt32LE(0);
-        handle(socket, received.subarray(0, size));
-        received = received.subarray(size);
-      }
-    });
-  });
 
   function handle(socket: Socket, message: Buffer): void {
     const isQuery = message.readInt32LE(12) === OP_QUERY;
@@ -109,15 +94,8 @@ export async function startMongoDb(): Promise<{ url: string; stop(): Promise<voi
     }
   }
 
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `mongodb://127.0.0.1:${(server.address() as AddressInfo).port}/shop`,
-    async stop() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+  const server = await startFramedServer((received) => received.readInt32LE(0), handle);
+  return { url: `mongodb://127.0.0.1:${server.port}/shop`, stop: server.stop };
 }
 
 const HELLO = {

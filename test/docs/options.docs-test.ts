@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { STAGES } from '../../lib/stages.js';
 import { pages, ROOT } from './pages.js';
+import { COMPILER_OPTIONS } from './programs.js';
 
 /** Of each stage its page, and the exported types whose options its tables list. */
 const TABLES: Record<string, { page: string; options: string[] }> = {
@@ -21,9 +22,7 @@ const TABLES: Record<string, { page: string; options: string[] }> = {
 };
 
 const ENTRY = join(ROOT, 'lib/index.ts');
-const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
-const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
-const program = ts.createProgram([ENTRY], options);
+const program = ts.createProgram([ENTRY], COMPILER_OPTIONS);
 const checker = program.getTypeChecker();
 const entry = checker.getSymbolAtLocation(program.getSourceFile(ENTRY) as ts.Node) as ts.Symbol;
 const exported = new Map(checker.getExportsOfModule(entry).map((each) => [each.name, each]));

@@ -6,8 +6,13 @@ import { DOCS, filesOf, type Page, ROOT } from './pages.js';
 import { generatePrismaClient } from './prisma-client.js';
 
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
-const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
-const MODULE = { ...options, module: ts.ModuleKind.ESNext, noEmit: false };
+
+/** How the project itself is compiled. */
+export const { options: COMPILER_OPTIONS } = ts.convertCompilerOptionsFromJson(
+  config.compilerOptions,
+  ROOT,
+);
+const MODULE = { ...COMPILER_OPTIONS, module: ts.ModuleKind.ESNext, noEmit: false };
 
 /** The page's files as JavaScript, in a folder where `nestjs-bulwark` and all packages are found. */
 export function emitFiles(page: Page): string {
