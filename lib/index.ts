@@ -7,6 +7,12 @@
 
 export type { Advice, AdviceKind, AdvisorReport, OperationAdvice } from './advisor/advice.js';
 export { ResilienceAdvisor } from './advisor/resilience-advisor.js';
+export type {
+  ResilienceDefaults,
+  ResilienceFeatureOptions,
+  ResilienceModuleOptions,
+  ResilienceOptionsFactory,
+} from './binding/module.options.js';
 export type { OperationDescription } from './binding/operation.js';
 export { Bulkhead, getBulkheadToken, InjectBulkhead } from './bulkhead/bulkhead.decorator.js';
 export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
@@ -48,8 +54,6 @@ export {
 export { Coalesce } from './coalesce/coalesce.decorator.js';
 export type { CoalesceOptions } from './coalesce/coalesce.options.js';
 export { ResilienceConfigurationError } from './common/configuration.error.js';
-export type { ErrorContext } from './common/error-context.js';
-export { FailedResult, NO_RESULT } from './common/failed-result.js';
 export type { KeyedPolicies, PolicyKey } from './common/keyed-policies.js';
 export { LatencySketch } from './common/latency-sketch.js';
 export type {
@@ -63,11 +67,12 @@ export type {
 export type { Mode } from './common/mode.js';
 export { checkOptions, type Rule, type Rules, rules } from './common/options.js';
 export type { Origin, Origins } from './common/origin.js';
-export { ResilienceError } from './common/resilience.error.js';
+export type { HealthLevel, InstanceView, StageInstances } from './common/stage-instances.js';
 export { type CurrentAttempt, currentAttempt, currentSignal } from './context/ambient.js';
 export { isChaos } from './context/chaos-marks.js';
 export { detached } from './context/detached.js';
 export type { AttemptContext } from './context/scope.js';
+export { TimeoutError } from './context/timeout.error.js';
 export type { AlertChannel, CriticalAlert, Recovery } from './criticality/alert-channel.js';
 export { Critical } from './criticality/critical.decorator.js';
 export type { KeyedDecorator, ResilienceDecorator } from './dispatch/decorator-types.js';
@@ -75,6 +80,10 @@ export type { InboundOptions } from './edge/inbound.options.js';
 export { type MessageDeserializer, resilientDeserializer } from './edge/message-headers.js';
 export { ResilienceInterceptor } from './edge/resilience.interceptor.js';
 export { Signal } from './edge/signal.decorator.js';
+export type { ErrorContext } from './errors/error-context.js';
+export { describeError, type ErrorDescription } from './errors/error-record.js';
+export { FailedResult, NO_RESULT } from './errors/failed-result.js';
+export { ResilienceError } from './errors/resilience.error.js';
 export { Fallback, type FallbackDecorator } from './fallback/fallback.decorator.js';
 export type { FallbackOptions, LastGoodFallback } from './fallback/fallback.options.js';
 export type { LastGoodOptions } from './fallback/last-good.options.js';
@@ -109,7 +118,9 @@ export type {
 } from './fleet/shared-verdicts.js';
 export { Hedge } from './hedge/hedge.decorator.js';
 export type { HedgeOptions } from './hedge/hedge.options.js';
-export { describeError, type ErrorDescription } from './observability/error-record.js';
+export type { ResilienceModuleAsyncOptions } from './module/module.async-options.js';
+export { ResilienceModule } from './module/resilience.module.js';
+export { type OverridesInPlace, ResilienceService } from './module/resilience.service.js';
 export {
   type ErrorMetrics,
   ErrorTracker,
@@ -161,15 +172,6 @@ export type {
 } from './rate-limit/rate-limit.options.js';
 export { RateLimitPolicy, type RateLimitSnapshot } from './rate-limit/rate-limit.policy.js';
 export { RateLimitRegistry } from './rate-limit/rate-limit.stage.js';
-export { ResilienceModule } from './resilience.module.js';
-export { type OverridesInPlace, ResilienceService } from './resilience.service.js';
-export type { ResilienceModuleAsyncOptions } from './resilience-module.async-options.js';
-export type {
-  ResilienceDefaults,
-  ResilienceFeatureOptions,
-  ResilienceModuleOptions,
-  ResilienceOptionsFactory,
-} from './resilience-module.options.js';
 export type { BeforeRetry, UpcomingAttempt } from './retry/before-retry.js';
 export { Retry, type RetryDecorator } from './retry/retry.decorator.js';
 export type { RetryDelay, RetryOptions, RetryPredicate } from './retry/retry.options.js';
@@ -202,7 +204,6 @@ export {
   InjectStage,
   type Stage,
 } from './stage/define-stage.js';
-
 export type {
   ByKeyOptions,
   Keyable,
@@ -210,12 +211,10 @@ export type {
   KeyedReference,
   KeyFunction,
 } from './stage/keyed.options.js';
-export type { HealthLevel, InstanceView, StageInstances } from './stage/stage-instances.js';
 export type { StageInstance, StageReporter } from './stage/stage-specification.js';
 export type { ResilienceErrorCode } from './stages.js';
 export { fileState } from './state/file-state.js';
 export type { StateOptions, StateStore } from './state/state.options.js';
 export { Timeout } from './timeout/timeout.decorator.js';
-export { TimeoutError } from './timeout/timeout.error.js';
 export type { TimeoutLayerName, TimeoutOptions } from './timeout/timeout.options.js';
 export { type TimeoutHierarchy, validateTimeouts } from './timeout/timeout-hierarchy.js';

@@ -7,7 +7,6 @@ import { hedgeStage } from './hedge/hedge.stage.js';
 import { rateLimitStage } from './rate-limit/rate-limit.stage.js';
 import { retryStage } from './retry/retry.stage.js';
 import type { OverloadedError } from './shedding/overloaded.error.js';
-import type { AttemptStage } from './stage/attempt-stage.js';
 import type { StageDefinition } from './stage/stage-definition.js';
 import type { AnyOf } from './stage/stage-types.js';
 import { timeoutStage } from './timeout/timeout.stage.js';
@@ -34,15 +33,3 @@ export type OurTypes = NonNullable<(typeof NESTED)[number]['types']>;
 
 /** What tells the library's own errors apart, on every transport. */
 export type ResilienceErrorCode = AnyOf<OurTypes, 'error'>['code'] | OverloadedError['code'];
-
-/**
- * What runs around each attempt of an operation, outermost first.
- *
- * @param stages the operation's policies by name, in the order in which they nest
- */
-export function attemptStagesOf(stages: object): AttemptStage[] {
-  return Object.values(stages).filter(
-    (policy): policy is AttemptStage =>
-      typeof (policy as Partial<AttemptStage> | undefined)?.admit === 'function',
-  );
-}

@@ -1,11 +1,11 @@
-import { isClientError } from '../common/client-error.js';
 import { clock, now } from '../common/clock.js';
 import { LatencySketch } from '../common/latency-sketch.js';
-import { isImpatience, isRejection, isResilienceError } from '../common/resilience.error.js';
 import { isEvidence } from '../context/ambient.js';
-import { errorChain } from '../context/error-chain.js';
+import type { TimeoutError } from '../context/timeout.error.js';
+import { isClientError } from '../errors/client-error.js';
+import { errorChain } from '../errors/error-chain.js';
+import { isImpatience, isRejection, isResilienceError } from '../errors/resilience.error.js';
 import type { EndedAttempt } from '../pipeline/stages.js';
-import type { TimeoutError } from '../timeout/timeout.error.js';
 import { SLICE_MS, Slice } from './slice.js';
 
 /** An hour is as long as the advisor looks back. */

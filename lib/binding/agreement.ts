@@ -1,5 +1,5 @@
+import type { OverridesLog } from '../observability/overrides-log.js';
 import { OverridesInForce } from '../overrides/overrides-in-force.js';
-import type { OverridesLog } from '../overrides/overrides-log.js';
 
 /** Whether the same is said of all operations that share an instance. */
 export class Agreement {

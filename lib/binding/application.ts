@@ -1,11 +1,8 @@
 import type { ModulesContainer } from '@nestjs/core';
-import type {
-  ResilienceFeatureOptions,
-  ResilienceModuleOptions,
-} from '../resilience-module.options.js';
 import type { Bench } from './bench.js';
 import { planClasses } from './explorer.js';
 import { MethodDispatcher } from './method-dispatcher.js';
+import type { ResilienceFeatureOptions, ResilienceModuleOptions } from './module.options.js';
 import { ResilienceRuntime } from './runtime.js';
 import { substitute } from './substitutes.js';
 

@@ -1,5 +1,5 @@
 import type { PipelineObserver } from '../pipeline/stages.js';
-import type { ResilienceModuleOptions } from '../resilience-module.options.js';
+import type { ResilienceModuleOptions } from './module.options.js';
 import type { ResilienceRuntime } from './runtime.js';
 
 /** By which a module of an application provides its bench. */

@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
-import type { BootLog } from '../resilience-module.options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
+import type { BootLog } from './module.options.js';
 import { type Operation, summarize } from './operation.js';
 import type { ResilienceRuntime } from './runtime.js';
 

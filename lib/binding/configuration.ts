@@ -3,6 +3,7 @@ import { Chaos } from '../chaos/chaos.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics, MetricsRecorder } from '../common/metrics.js';
 import { merge } from '../common/options.js';
+import { Guard } from '../errors/guard.js';
 import { Membership } from '../fleet/membership.js';
 import { Alerts } from '../observability/alerts.js';
 import { CircuitLog } from '../observability/circuit-log.js';
@@ -13,22 +14,16 @@ import {
   resolveErrorTrackerOptions,
 } from '../observability/error-tracker.options.js';
 import { FleetLog } from '../observability/fleet-log.js';
-import { Guard } from '../observability/guard.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { LoggerAlertChannel } from '../observability/logger-alert-channel.js';
 import { METRICS } from '../observability/metric-catalogue.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
+import { OverridesLog } from '../observability/overrides-log.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
 import { SheddingLog } from '../observability/shedding-log.js';
 import { stageReports } from '../observability/stage-reports.js';
 import type { Telemetry } from '../observability/telemetry.js';
 import { overridesFromEnv, VARIABLE } from '../overrides/from-environment.js';
-import { OverridesLog } from '../overrides/overrides-log.js';
-import {
-  checkModuleOptions,
-  type ResilienceModuleOptions,
-  stagesOf,
-} from '../resilience-module.options.js';
 import { Shedding } from '../shedding/shedding.js';
 import type { SheddingOptions } from '../shedding/shedding.options.js';
 import { SheddingTelemetry } from '../shedding/shedding.telemetry.js';
@@ -38,6 +33,7 @@ import { Memory } from '../state/memory.js';
 import type { Bench } from './bench.js';
 import { LiveOptions } from './live-options.js';
 import { LiveShedding } from './live-shedding.js';
+import { checkModuleOptions, type ResilienceModuleOptions, stagesOf } from './module.options.js';
 import type { Operation } from './operation.js';
 import { PolicyCatalog } from './policy-catalog.js';
 

@@ -1,8 +1,9 @@
 import type { Observable, Unsubscribable } from 'rxjs';
+import { describeError } from '../errors/error-record.js';
+import { Guard } from '../errors/guard.js';
 import type { Orders } from '../fleet/orders.js';
 import type { Order } from '../fleet/shared-register.js';
-import { describeError } from '../observability/error-record.js';
-import { Guard } from '../observability/guard.js';
+import type { OverridesLog } from '../observability/overrides-log.js';
 import { overridesOf, SETTINGS, settingsOf } from '../overrides/fleet-settings.js';
 import { OverrideRules, type SaidOverrides, withoutNull } from '../overrides/override-rules.js';
 import type { OptionChange } from '../overrides/overrides.telemetry.js';
@@ -11,7 +12,6 @@ import {
   OverridesInForce,
   type Target,
 } from '../overrides/overrides-in-force.js';
-import type { OverridesLog } from '../overrides/overrides-log.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageDefinition } from '../stage/stage-definition.js';

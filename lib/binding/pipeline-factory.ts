@@ -1,6 +1,6 @@
 import { ChaoticPipeline } from '../chaos/chaotic-pipeline.js';
 import { OperationChaos } from '../chaos/operation-chaos.js';
-import { Guard } from '../observability/guard.js';
+import { Guard } from '../errors/guard.js';
 import { type OperationLabels, OperationTelemetry } from '../observability/telemetry.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { Plan, type Trace } from '../pipeline/plan.js';

@@ -1,5 +1,5 @@
 import { NamedOptions } from '../common/named-options.js';
-import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
+import type { StageInstances } from '../common/stage-instances.js';
 import type { ServiceOptions } from '../service/service.options.js';
 import { viewsOf } from '../stage/instance-views.js';
 import { NamedCatalog } from '../stage/named-catalog.js';
@@ -10,8 +10,8 @@ import type {
   StageDefinition,
   StagedOperation,
 } from '../stage/stage-definition.js';
-import type { StageInstances } from '../stage/stage-instances.js';
 import type { Learnt } from '../state/state-document.js';
+import type { ResilienceFeatureOptions } from './module.options.js';
 
 /** What an application's decorators can refer to by name, stage by stage. */
 export class PolicyCatalog {

@@ -5,10 +5,10 @@ import { type RequestedToken, requestedTokens, tokenOf } from '../common/tokens.
 import type { Module } from '../nest/modules.js';
 import { ownFactory } from '../nest/overrides.js';
 import { consumerOf, offer, withdrawEmpty } from '../nest/providers.js';
-import type { ResilienceFeatureOptions } from '../resilience-module.options.js';
 import type { NamedCatalog } from '../stage/named-catalog.js';
 import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
+import type { ResilienceFeatureOptions } from './module.options.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import type { ResilienceRuntime } from './runtime.js';
 

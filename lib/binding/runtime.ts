@@ -5,11 +5,6 @@ import { VERSION } from '../common/version.js';
 import { FleetView } from '../fleet/fleet-view.js';
 import { policiesOf } from '../fleet/instance-snapshot.js';
 import type { Membership } from '../fleet/membership.js';
-import {
-  checkFeatureOptions,
-  type ResilienceFeatureOptions,
-  type ResilienceModuleOptions,
-} from '../resilience-module.options.js';
 import type { Shedding } from '../shedding/shedding.js';
 import { Shutdown } from '../shutdown/shutdown.js';
 import type { Memory } from '../state/memory.js';
@@ -17,6 +12,11 @@ import type { Bench } from './bench.js';
 import { ClassOperations } from './class-operations.js';
 import { type Configuration, configurationOf } from './configuration.js';
 import { MethodDispatcher } from './method-dispatcher.js';
+import {
+  checkFeatureOptions,
+  type ResilienceFeatureOptions,
+  type ResilienceModuleOptions,
+} from './module.options.js';
 import type { Operation } from './operation.js';
 import { PipelineFactory } from './pipeline-factory.js';
 import type { PolicyCatalog } from './policy-catalog.js';

@@ -1,4 +1,4 @@
-import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../errors/resilience.error.js';
 
 export const BULKHEAD_REJECTION_REASONS = [
   'full',

@@ -1,4 +1,4 @@
-import type { HealthLevel } from '../stage/stage-instances.js';
+import type { HealthLevel } from '../common/stage-instances.js';
 import type { BulkheadSnapshot } from './bulkhead.policy.js';
 
 /** How a bulkhead stands, for health checks. */

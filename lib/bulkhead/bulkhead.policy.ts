@@ -1,3 +1,4 @@
+import { AdaptiveLimit } from '../common/adaptive-limit.js';
 import { now } from '../common/clock.js';
 import type { Mode } from '../common/mode.js';
 import { remembering } from '../common/options.js';
@@ -14,7 +15,6 @@ import {
   WAIT,
 } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
-import { AdaptiveLimit } from './adaptive-limit.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
 import {
   type BulkheadOptions,

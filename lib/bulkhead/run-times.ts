@@ -1,7 +1,7 @@
 import { RecentValues } from '../common/recent-values.js';
-import { isImpatience } from '../common/resilience.error.js';
 import { isDeadline } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
+import { isImpatience } from '../errors/resilience.error.js';
 
 /**
  * How a run ended: with an answer, by an error, or (with whatever) after the deadline of who had

@@ -11,7 +11,7 @@ import { firstValueFrom, isObservable, Observable } from 'rxjs';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { currentScope, runInScope } from '../context/ambient.js';
 import { headerOf } from '../edge/inbound.js';
-import { Guard } from '../observability/guard.js';
+import { Guard } from '../errors/guard.js';
 import { ActiveRule } from './active-rule.js';
 import type { Chaos } from './chaos.js';
 import type { ChaosGuard, ChaosHeaderOptions } from './chaos.options.js';

@@ -1,4 +1,4 @@
-import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../errors/resilience.error.js';
 
 /**
  * The breaker did not let the call through: the dependency behind it was failing, or is ramping up.

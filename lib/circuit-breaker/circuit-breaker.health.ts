@@ -1,4 +1,4 @@
-import type { HealthLevel } from '../stage/stage-instances.js';
+import type { HealthLevel } from '../common/stage-instances.js';
 import { type CircuitBreakerSnapshot, CircuitState } from './circuit-state.js';
 
 /** How a circuit breaker stands, for health checks. */

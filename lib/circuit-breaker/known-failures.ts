@@ -1,6 +1,6 @@
-import { identityOf } from '../common/failed-result.js';
-import { errorChain } from '../context/error-chain.js';
 import type { Scope } from '../context/scope.js';
+import { errorChain } from '../errors/error-chain.js';
+import { identityOf } from '../errors/failed-result.js';
 
 /** The errors that calls through a breaker failed by. It keeps none of them alive. */
 export class KnownFailures {

@@ -1,11 +1,11 @@
-import { isClientError } from '../common/client-error.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { FailedResult, NO_RESULT } from '../common/failed-result.js';
 import { isInstance } from '../common/is-error.js';
 import { ask } from '../common/options.js';
-import { isImpatience, isRejection, isResilienceError } from '../common/resilience.error.js';
 import { isAbort, isDeadline } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
+import { isClientError } from '../errors/client-error.js';
+import { FailedResult, NO_RESULT } from '../errors/failed-result.js';
+import { isImpatience, isRejection, isResilienceError } from '../errors/resilience.error.js';
 import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { Failure } from './outcomes.js';
 

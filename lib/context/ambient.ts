@@ -1,6 +1,6 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { read } from '../common/read.js';
-import { isImpatience } from '../common/resilience.error.js';
+import { isImpatience } from '../errors/resilience.error.js';
 import { PolicyScope } from './policy-scope.js';
 import { type AttemptContext, innermost, type Scope } from './scope.js';
 

@@ -1,6 +1,6 @@
 import { read } from '../common/read.js';
-import { isRejection } from '../common/resilience.error.js';
-import { errorChain } from './error-chain.js';
+import { errorChain } from '../errors/error-chain.js';
+import { isRejection } from '../errors/resilience.error.js';
 
 /** So many rejections may have come from each other. */
 const MAX_REJECTIONS = 10;

@@ -1,7 +1,7 @@
 import { areTimersFaked, now } from '../common/clock.js';
-import { identityOf } from '../common/failed-result.js';
 import { onNextTurn } from '../common/next-turn.js';
-import { errorChain } from './error-chain.js';
+import { errorChain } from '../errors/error-chain.js';
+import { identityOf } from '../errors/failed-result.js';
 
 /** Where a test fakes timers, turns of the event loop tell nothing, and so much of its time, in ms, is one. */
 const FAKED_TURN_MS = 5;

@@ -1,16 +1,16 @@
 import { getMaxListeners, setMaxListeners } from 'node:events';
 import { now } from '../common/clock.js';
-import { identityOf } from '../common/failed-result.js';
 import { LinkedList } from '../common/linked-list.js';
 import { onNextTurn } from '../common/next-turn.js';
 import { openStreamOf } from '../common/open-stream.js';
-import { TimeoutError } from '../timeout/timeout.error.js';
+import { errorChain } from '../errors/error-chain.js';
+import { identityOf } from '../errors/failed-result.js';
 import { markIfSlowed } from './chaos-marks.js';
 import type { Caller, Dependent } from './dependent.js';
-import { errorChain } from './error-chain.js';
 import { Flow } from './flow.js';
 import { QueueTime } from './queue-time.js';
 import { RetriedErrors } from './retried-errors.js';
+import { TimeoutError } from './timeout.error.js';
 
 /** What every `execute` hands to its function. */
 export interface AttemptContext {

@@ -1,4 +1,4 @@
-import type { ErrorContext } from '../common/error-context.js';
+import type { ErrorContext } from '../errors/error-context.js';
 
 /** A critical operation failed for good. */
 export interface CriticalAlert {

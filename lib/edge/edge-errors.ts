@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { type ArgumentsHost, HttpException } from '@nestjs/common';
 import { read } from '../common/read.js';
-import { type ErrorMeaning, meaningOf } from '../common/resilience.error.js';
+import { type ErrorMeaning, meaningOf } from '../errors/resilience.error.js';
 import type { Transport } from '../nest/handlers.js';
 import { optionalPeer } from './optional-peer.js';
 import { transportOfCall } from './transport.js';

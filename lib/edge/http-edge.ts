@@ -1,8 +1,8 @@
 import { isObservable } from 'rxjs';
 import type { AnyMethod, Class } from '../common/class.js';
 import { openStreamOf } from '../common/open-stream.js';
-import { isResilienceError } from '../common/resilience.error.js';
 import { currentScope, runInScope } from '../context/ambient.js';
+import { isResilienceError } from '../errors/resilience.error.js';
 import { answersByPromise, sendsEvents } from '../nest/handlers.js';
 import type { RouteEdge } from '../nest/routes.js';
 import { isClientGone } from './client-scope.js';

@@ -8,8 +8,8 @@ import {
   REQUEST_TIMEOUT_ORIGIN,
   SHEDDABLE,
 } from '../common/request-headers.js';
+import { valueIn } from '../errors/error-headers.js';
 import type { Transport } from '../nest/handlers.js';
-import { valueIn } from '../retry/error-headers.js';
 import type { ResolvedInboundOptions } from './inbound.options.js';
 import { headersOfMessage } from './message-headers.js';
 import { grpcCallOf, transportOfCall } from './transport.js';

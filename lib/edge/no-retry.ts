@@ -2,7 +2,7 @@ import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import { lastValueFrom, type Observable } from 'rxjs';
 import { isInstance } from '../common/is-error.js';
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
-import { forbidsRetry } from '../retry/retry-after.js';
+import { forbidsRetry } from '../errors/retry-after.js';
 import type { ClientScope } from './client-scope.js';
 import { originOf, setHeader } from './edge-errors.js';
 import { optionalPeer } from './optional-peer.js';

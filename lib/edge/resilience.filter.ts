@@ -6,7 +6,7 @@ import {
   type ModulesContainer,
 } from '@nestjs/core';
 import { from, mergeMap, type Observable, throwError } from 'rxjs';
-import { isResilienceError } from '../common/resilience.error.js';
+import { isResilienceError } from '../errors/resilience.error.js';
 import { mapInBaseFilter } from '../nest/base-filter.js';
 import { askLast, catchesOf, filterGateways, filtersOf } from '../nest/filters.js';
 import { isGatewayClass } from '../nest/handlers.js';

@@ -2,7 +2,7 @@ import { Observable } from 'rxjs';
 import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
 import { closeStreamOf } from '../common/open-stream.js';
-import type { TimeoutError } from '../timeout/timeout.error.js';
+import type { TimeoutError } from '../context/timeout.error.js';
 import type { ClientScope } from './client-scope.js';
 
 /**

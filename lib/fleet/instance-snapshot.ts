@@ -1,4 +1,4 @@
-import type { HealthLevel, InstanceView, StageInstances } from '../stage/stage-instances.js';
+import type { HealthLevel, InstanceView, StageInstances } from '../common/stage-instances.js';
 
 /** A policy of an instance of the fleet. */
 export interface FleetPolicy {

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { Alarm } from '../common/alarm.js';
 import { now, Since } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { Guard } from '../observability/guard.js';
+import { Guard } from '../errors/guard.js';
 import type { FleetLink, FleetMember } from './fleet.js';
 import { type KnownOrder, ORDER_LIMITS, type Order } from './shared-register.js';
 

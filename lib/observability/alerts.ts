@@ -1,6 +1,6 @@
 import type { AlertChannel, CriticalAlert } from '../criticality/alert-channel.js';
-import { errorInWords } from './error-record.js';
-import { Guard } from './guard.js';
+import { errorInWords } from '../errors/error-record.js';
+import { Guard } from '../errors/guard.js';
 
 /** Sends alerts to every channel, waiting for none. */
 export class Alerts {

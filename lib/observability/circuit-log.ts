@@ -6,9 +6,9 @@ import {
 } from '../circuit-breaker/circuit-state.js';
 import { timestamp as isoTime } from '../common/timestamp.js';
 import { isChaos } from '../context/chaos-marks.js';
-import { errorFields, errorInWords, type ToldError } from './error-record.js';
+import { errorFields, errorInWords, type ToldError } from '../errors/error-record.js';
+import { Guard } from '../errors/guard.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
-import { Guard } from './guard.js';
 import { Redaction } from './redaction.js';
 import { moreTimes, Repeats } from './repeats.js';
 

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { errorFields, errorInWords, stackOf } from '../errors/error-record.js';
+import { Guard } from '../errors/guard.js';
 import type { FailureOutcome } from '../pipeline/stages.js';
-import { errorFields, errorInWords, stackOf } from './error-record.js';
 import type { ResolvedErrorTrackerOptions } from './error-tracker.options.js';
-import { Guard } from './guard.js';
 import type { Redaction } from './redaction.js';
 import { moreTimes, Repeats } from './repeats.js';
 import type { TrackedError } from './tracked-error.js';

@@ -1,11 +1,11 @@
 import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
-import type { ErrorContext } from '../common/error-context.js';
 import { isChaos } from '../context/chaos-marks.js';
+import type { ErrorContext } from '../errors/error-context.js';
+import type { ToldError } from '../errors/error-record.js';
 import type { FailedCall } from '../pipeline/stages.js';
 import { CallRates, type OperationCalls } from './call-rates.js';
 import { ErrorLog } from './error-log.js';
-import type { ToldError } from './error-record.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { timestamp } from '../common/timestamp.js';
+import { Guard } from '../errors/guard.js';
 import type { FleetEvent } from '../fleet/fleet.telemetry.js';
-import { Guard } from './guard.js';
 
 /** When the fleet is reached and when it is not, one record each. */
 export class FleetLog {

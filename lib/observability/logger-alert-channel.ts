@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { AlertChannel, CriticalAlert, Recovery } from '../criticality/alert-channel.js';
-import { errorFields } from './error-record.js';
+import { errorFields } from '../errors/error-record.js';
 
 /** Writes alerts to Nest's log, as one structured record each. */
 export class LoggerAlertChannel implements AlertChannel {

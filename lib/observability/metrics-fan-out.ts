@@ -5,7 +5,7 @@ import type {
   MetricsRecorder,
   MetricTags,
 } from '../common/metrics.js';
-import { Guard } from './guard.js';
+import { Guard } from '../errors/guard.js';
 import { seriesKey } from './in-memory-metrics.js';
 import { SharedSeries } from './shared-series.js';
 

@@ -1,4 +1,4 @@
-import { identityOf } from '../common/failed-result.js';
+import { identityOf } from '../errors/failed-result.js';
 import type { Passage } from '../pipeline/stages.js';
 
 /** The operations that an error has failed since it was counted, and where it went on to. */

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { isError } from '../common/is-error.js';
 import { isSecretName } from '../common/secret-names.js';
 import { MASK, maskSecrets } from '../common/secret-text.js';
-import { cut, describeError, MAX_TEXT } from './error-record.js';
+import { cut, describeError, MAX_TEXT } from '../errors/error-record.js';
 
 const MAX_DEPTH = 5;
 /** Of one object, list or map. */

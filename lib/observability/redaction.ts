@@ -1,5 +1,5 @@
-import type { ErrorContext } from '../common/error-context.js';
 import { MASK } from '../common/secret-text.js';
+import type { ErrorContext } from '../errors/error-context.js';
 import {
   causeOf,
   cut,
@@ -7,8 +7,8 @@ import {
   type ErrorDescription,
   MAX_TEXT,
   type ToldError,
-} from './error-record.js';
-import { Guard } from './guard.js';
+} from '../errors/error-record.js';
+import { Guard } from '../errors/guard.js';
 import { readableCopy } from './readable-copy.js';
 
 export type Metadata = Record<string, unknown>;

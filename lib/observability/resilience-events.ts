@@ -2,13 +2,13 @@ import { type Channel, channel } from 'node:diagnostics_channel';
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import type { ChaosEvent } from '../chaos/chaos.telemetry.js';
 import { timestamp } from '../common/timestamp.js';
+import { Guard } from '../errors/guard.js';
 import type { FleetEvent } from '../fleet/fleet.telemetry.js';
 import type { OverridesEvent } from '../overrides/overrides.telemetry.js';
 import type { ShedEvent } from '../shedding/shedding.telemetry.js';
 import type { WouldRejectEvent } from '../stage/shadow.telemetry.js';
 import type { AnyOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';
-import { Guard } from './guard.js';
 
 /** What the library did about a failure. `timestamp` is an ISO 8601 time. */
 export type ResilienceEvent = {

@@ -2,9 +2,9 @@ import { Logger } from '@nestjs/common';
 import { Alarm } from '../common/alarm.js';
 import { now, Since } from '../common/clock.js';
 import { timestamp } from '../common/timestamp.js';
+import { Guard } from '../errors/guard.js';
 import { REQUEST_CRITICALITIES, type SheddingReason } from '../shedding/overloaded.error.js';
 import type { SheddenRequest, SheddingRecord } from '../shedding/shedding.telemetry.js';
-import { Guard } from './guard.js';
 
 /** It has ended when nothing was refused for so long, in ms. */
 const QUIET_MS = 5_000;

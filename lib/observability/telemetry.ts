@@ -1,10 +1,12 @@
 import type { Observations } from '../advisor/observations.js';
 import type { RecentCalls } from '../advisor/recent-calls.js';
 import { now } from '../common/clock.js';
-import type { ErrorContext } from '../common/error-context.js';
 import type { BoundMetric, MetricTags } from '../common/metrics.js';
 import { isChaos } from '../context/chaos-marks.js';
 import { AlertThrottle } from '../criticality/alert-throttle.js';
+import type { ErrorContext } from '../errors/error-context.js';
+import { errorType } from '../errors/error-record.js';
+import { Guard } from '../errors/guard.js';
 import type {
   EndedAttempt,
   FailedCall,
@@ -15,9 +17,7 @@ import type { RetrySuppression } from '../retry/retry.policy.js';
 import type { Alerts } from './alerts.js';
 import type { OperationCalls } from './call-rates.js';
 import type { CircuitLog } from './circuit-log.js';
-import { errorType } from './error-record.js';
 import type { ErrorTracker } from './error-tracker.js';
-import { Guard } from './guard.js';
 import type { MetricsFanOut } from './metrics-fan-out.js';
 import type { ResilienceEvents } from './resilience-events.js';
 import type { SharedSeries } from './shared-series.js';

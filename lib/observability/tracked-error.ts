@@ -1,8 +1,8 @@
-import type { ErrorContext } from '../common/error-context.js';
 import { timestamp as isoTime } from '../common/timestamp.js';
+import type { ErrorContext } from '../errors/error-context.js';
+import type { ErrorDescription, ToldError } from '../errors/error-record.js';
 import type { FailedCall, FailureOutcome } from '../pipeline/stages.js';
 import type { RetrySuppression } from '../retry/retry.policy.js';
-import type { ErrorDescription, ToldError } from './error-record.js';
 
 /** A failure, as it was tracked. */
 export interface TrackedError {

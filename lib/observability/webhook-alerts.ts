@@ -10,8 +10,8 @@ import {
 } from '../common/options.js';
 import { timestamp } from '../common/timestamp.js';
 import type { AlertChannel, CriticalAlert, Recovery } from '../criticality/alert-channel.js';
+import { describeError, errorFields } from '../errors/error-record.js';
 import { chatText } from './chat-text.js';
-import { describeError, errorFields } from './error-record.js';
 import { WebhookTarget, webhookUrl } from './webhook-target.js';
 
 /** Where alerts are posted to. */

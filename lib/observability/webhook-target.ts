@@ -1,6 +1,6 @@
 import { kindOf, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Rule } from '../common/options.js';
-import { describeError } from './error-record.js';
+import { describeError } from '../errors/error-record.js';
 
 /** Without the URL in the message, which may be the password of whoever mistypes it. */
 export const webhookUrl: Rule = (value, place) => {

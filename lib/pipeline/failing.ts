@@ -1,10 +1,10 @@
 import { now } from '../common/clock.js';
-import type { FailedResult } from '../common/failed-result.js';
 import { openStreamOf } from '../common/open-stream.js';
-import { isImpatience, isRejection } from '../common/resilience.error.js';
 import { isEvidence, runInScope } from '../context/ambient.js';
-import { errorChain } from '../context/error-chain.js';
 import type { Scope } from '../context/scope.js';
+import { errorChain } from '../errors/error-chain.js';
+import type { FailedResult } from '../errors/failed-result.js';
+import { isImpatience, isRejection } from '../errors/resilience.error.js';
 import { type FallbackPolicy, linkCause } from '../fallback/fallback.policy.js';
 import { FallbackScope } from '../fallback/fallback-scope.js';
 import type { Given } from '../fallback/last-good.js';

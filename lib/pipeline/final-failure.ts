@@ -1,5 +1,5 @@
-import { isClientError } from '../common/client-error.js';
-import type { FailedResult } from '../common/failed-result.js';
+import { isClientError } from '../errors/client-error.js';
+import type { FailedResult } from '../errors/failed-result.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { Stages } from './stages.js';
 

@@ -1,6 +1,6 @@
-import { NO_RESULT } from '../common/failed-result.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
+import { NO_RESULT } from '../errors/failed-result.js';
 import type { LastGood, Recorded, Recording } from '../fallback/last-good.js';
 import type { Attempt } from '../stage/attempt.js';
 import type { CallKey } from '../stage/call-keys.js';

@@ -1,7 +1,7 @@
 import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
-import { isRejection } from '../common/resilience.error.js';
 import type { Scope } from '../context/scope.js';
+import { isRejection } from '../errors/resilience.error.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { Wait } from '../shutdown/shutdown.js';
 import { Attempt, type AttemptOwner } from '../stage/attempt.js';

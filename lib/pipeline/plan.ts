@@ -3,8 +3,8 @@ import type { LastGood } from '../fallback/last-good.js';
 import type { BudgetSource } from '../retry/retry-budget.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
 import type { AttemptPlan, ResultJudge } from '../stage/attempt.js';
+import { attemptStagesOf } from '../stage/attempt-stage.js';
 import { type Hooks, hooksOf } from '../stage/hooks.js';
-import { attemptStagesOf } from '../stages.js';
 import { resultJudgeOf } from './result-judge.js';
 import type { PipelineObserver, Stages } from './stages.js';
 

@@ -1,4 +1,4 @@
-import { FailedResult, NO_RESULT } from '../common/failed-result.js';
+import { FailedResult, NO_RESULT } from '../errors/failed-result.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { RetryPolicy } from '../retry/retry.policy.js';
 import type { ResultJudge } from '../stage/attempt.js';

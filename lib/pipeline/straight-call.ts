@@ -1,7 +1,7 @@
 import { now } from '../common/clock.js';
-import type { FailedResult } from '../common/failed-result.js';
 import { AMBIENT, beginPlain, endPlain } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
+import type { FailedResult } from '../errors/failed-result.js';
 import type { Attempt } from '../stage/attempt.js';
 import type { CallKey } from '../stage/call-keys.js';
 import { ADMITTED } from '../stage/hooks.js';

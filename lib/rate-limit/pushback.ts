@@ -1,8 +1,8 @@
-import { statusesOf } from '../common/client-error.js';
 import { read } from '../common/read.js';
-import { errorChain } from '../context/error-chain.js';
-import { headerOf } from '../retry/error-headers.js';
-import { askedBy } from '../retry/retry-after.js';
+import { statusesOf } from '../errors/client-error.js';
+import { errorChain } from '../errors/error-chain.js';
+import { headerOf } from '../errors/error-headers.js';
+import { askedBy } from '../errors/retry-after.js';
 import { firstToHear } from './first-to-hear.js';
 import { isUsedUp, resetMs } from './rate-limit-fields.js';
 

@@ -1,4 +1,4 @@
-import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../errors/resilience.error.js';
 
 export const RATE_LIMIT_REASONS = ['limit', 'queue', 'deadline', 'shutdown'] as const;
 

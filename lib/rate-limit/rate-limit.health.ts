@@ -1,4 +1,4 @@
-import type { HealthLevel } from '../stage/stage-instances.js';
+import type { HealthLevel } from '../common/stage-instances.js';
 import type { RateLimitSnapshot } from './rate-limit.policy.js';
 
 /** How a rate limit stands, for health checks. */

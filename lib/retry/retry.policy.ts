@@ -1,10 +1,11 @@
 import { isObservable } from 'rxjs';
-import { isClientError } from '../common/client-error.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import type { FailedResult } from '../common/failed-result.js';
 import { isInstance } from '../common/is-error.js';
 import { ask } from '../common/options.js';
-import { isResilienceError } from '../common/resilience.error.js';
+import { isClientError } from '../errors/client-error.js';
+import type { FailedResult } from '../errors/failed-result.js';
+import { isResilienceError } from '../errors/resilience.error.js';
+import { forbidsRetry, retryAfterMs } from '../errors/retry-after.js';
 import { type Backoff, backoffOf } from './backoff.js';
 import type { BeforeRetry, UpcomingAttempt } from './before-retry.js';
 import {
@@ -13,7 +14,6 @@ import {
   type RetryOptions,
   resolveRetryOptions,
 } from './retry.options.js';
-import { forbidsRetry, retryAfterMs } from './retry-after.js';
 import type { BudgetedCall, BudgetSource } from './retry-budget.js';
 
 /** A failed attempt, as the retry policy judges it. */

@@ -1,4 +1,4 @@
-import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../errors/resilience.error.js';
 
 /**
  * How much a request matters: by `@Critical()` on what handles it, else by `x-request-criticality`, where

@@ -1,4 +1,4 @@
-import { AdaptiveLimit } from '../bulkhead/adaptive-limit.js';
+import { AdaptiveLimit } from '../common/adaptive-limit.js';
 import { now } from '../common/clock.js';
 import type { Mode } from '../common/mode.js';
 import { LoopDelay } from './loop-delay.js';

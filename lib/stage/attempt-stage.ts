@@ -122,3 +122,15 @@ export interface AttemptStage {
   /** The work behind it has really ended; `answered` with a value that counts. */
   finished?(permit: Permit, attempt: StageAttempt, answered: boolean): void;
 }
+
+/**
+ * What runs around each attempt of an operation, outermost first.
+ *
+ * @param stages the operation's policies by name, in the order in which they nest
+ */
+export function attemptStagesOf(stages: object): AttemptStage[] {
+  return Object.values(stages).filter(
+    (policy): policy is AttemptStage =>
+      typeof (policy as Partial<AttemptStage> | undefined)?.admit === 'function',
+  );
+}

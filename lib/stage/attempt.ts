@@ -1,6 +1,5 @@
 import { now } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { type FailedResult, isFailedResult } from '../common/failed-result.js';
 import { isInstance } from '../common/is-error.js';
 import { markIfAnswered, markIfSlowed } from '../context/chaos-marks.js';
 import {
@@ -10,7 +9,8 @@ import {
   retriedOutside,
 } from '../context/retried-errors.js';
 import { Scope } from '../context/scope.js';
-import { TimeoutError } from '../timeout/timeout.error.js';
+import { TimeoutError } from '../context/timeout.error.js';
+import { type FailedResult, isFailedResult } from '../errors/failed-result.js';
 import type { Admission, AttemptStage, Permit, Settlement, Timed } from './attempt-stage.js';
 import { ADMITTED, type Admitted, type Hooks } from './hooks.js';
 import type { StraightAttempt } from './straight.js';

@@ -1,8 +1,8 @@
 import type { Registry } from '../common/registry.js';
+import type { HealthLevel } from '../common/stage-instances.js';
 import type { Order } from '../fleet/shared-register.js';
 import { isReference } from './keyed.options.js';
 import type { StageHost } from './stage-host.js';
-import type { HealthLevel } from './stage-instances.js';
 
 /** A policy that operations can share by its name. */
 export interface NamedPolicy {

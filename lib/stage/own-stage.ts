@@ -1,13 +1,13 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { checkOptions, type Rule } from '../common/options.js';
 import { Registry } from '../common/registry.js';
-import type { ResilienceError } from '../common/resilience.error.js';
+import type { HealthLevel } from '../common/stage-instances.js';
+import type { ResilienceError } from '../errors/resilience.error.js';
 import type { AttemptStage, Retention } from './attempt-stage.js';
 import type { NamedInstances, NamedPolicy } from './named-instances.js';
 import { namedStage } from './named-stage.js';
 import { errorClassOf, Reporter, type StageErrorClass } from './reporter.js';
 import type { StageDefinition } from './stage-definition.js';
-import type { HealthLevel } from './stage-instances.js';
 import type { AnySpecification, StageInstance } from './stage-specification.js';
 
 /** What an instance of a user's stage is to the library: its hooks, under a name. */

@@ -1,8 +1,8 @@
 import { now } from '../common/clock.js';
-import { isFailedResult } from '../common/failed-result.js';
 import { closeStreamOf } from '../common/open-stream.js';
 import type { PlainCall } from '../context/ambient.js';
 import type { PolicyScope } from '../context/policy-scope.js';
+import { isFailedResult } from '../errors/failed-result.js';
 import { type AttemptStage, NO_ARGS, type Permit, type StageAttempt } from './attempt-stage.js';
 import { permitOf } from './keyed-permit.js';
 

@@ -1,5 +1,5 @@
 import type { MetricTags } from '../common/metrics.js';
-import { giveMeaning, ResilienceError } from '../common/resilience.error.js';
+import { giveMeaning, ResilienceError } from '../errors/resilience.error.js';
 import type { StageEvent, StageHost } from './stage-host.js';
 import type { AnySpecification, RefusalDetails, StageReporter } from './stage-specification.js';
 

@@ -1,4 +1,4 @@
-import type { ResilienceError } from '../common/resilience.error.js';
+import type { ResilienceError } from '../errors/resilience.error.js';
 
 /** What is typed of a stage: from these of all stages the types of options, plans and events are made. */
 export interface StageTypes {

@@ -11,7 +11,6 @@ import type {
   StageApplication,
   StageCatalog,
 } from '../stage/stage-definition.js';
-import type { TotalTimeoutPolicy } from '../total-timeout/total-timeout.policy.js';
 import { ShadowTimeout } from './shadow-timeout.js';
 import { type SaidTimes, timesOf } from './timeout.options.js';
 import { TimeoutPolicy } from './timeout.policy.js';
@@ -53,7 +52,7 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy | ShadowTimeou
   resolve(saidOfIt: Said): TimeoutPolicy | ShadowTimeout | undefined {
     const { place, outer } = saidOfIt;
     const said = this.times(saidOfIt);
-    const totalMs = (outer.totalTimeout as TotalTimeoutPolicy | undefined)?.delayMs;
+    const totalMs = (outer.totalTimeout as { delayMs: number } | undefined)?.delayMs;
     const timeoutMs = said.attempt ?? this.defaultWithin(totalMs);
     if (timeoutMs === undefined) {
       if (totalMs !== undefined) return undefined;

@@ -1,7 +1,7 @@
 import { duration, merge } from '../common/options.js';
+import { TimeoutError } from '../context/timeout.error.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { ShadowTimeout } from './shadow-timeout.js';
-import { TimeoutError } from './timeout.error.js';
 import { checkTimeOverrides, describeTime, summarizeTime } from './timeout.options.js';
 import type { TimeoutPolicy } from './timeout.policy.js';
 import { TimeoutCatalog } from './timeout-catalog.js';

@@ -1,7 +1,7 @@
 import type { Expiring } from '../common/timer-queue.js';
 import { markIfSlowed } from '../context/chaos-marks.js';
 import { Scope } from '../context/scope.js';
-import { TimeoutError } from '../timeout/timeout.error.js';
+import { TimeoutError } from '../context/timeout.error.js';
 
 /** The call whose time it is. */
 export interface TotalOwner {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Injectable } from '@nestjs/common';
 import fc from 'fast-check';
 import { Subject } from 'rxjs';
-import { AdaptiveLimit } from '../../lib/bulkhead/adaptive-limit.js';
+import { AdaptiveLimit } from '../../lib/common/adaptive-limit.js';
 import {
   type AttemptContext,
   Bulkhead,

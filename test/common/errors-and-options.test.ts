@@ -6,7 +6,6 @@ import {
   NotFoundException,
   RequestTimeoutException,
 } from '@nestjs/common';
-import { isClientError } from '../../lib/common/client-error.js';
 import { display, ResilienceConfigurationError } from '../../lib/common/configuration.error.js';
 import { isError } from '../../lib/common/is-error.js';
 import {
@@ -20,7 +19,8 @@ import {
   positiveCount,
   type Rules,
 } from '../../lib/common/options.js';
-import { isResilienceError } from '../../lib/common/resilience.error.js';
+import { isClientError } from '../../lib/errors/client-error.js';
+import { isResilienceError } from '../../lib/errors/resilience.error.js';
 import {
   BulkheadRejectedError,
   CircuitBreakerOpenError,

@@ -8,6 +8,7 @@ import {
   it,
   jest,
 } from '@jest/globals';
+import { retryAfterMs } from '../../lib/errors/retry-after.js';
 import {
   CircuitState,
   RateLimitedError,
@@ -17,7 +18,6 @@ import {
   ResilienceConfigurationError,
   ResilienceError,
 } from '../../lib/index.js';
-import { retryAfterMs } from '../../lib/retry/retry-after.js';
 import {
   Deferred,
   elapse,

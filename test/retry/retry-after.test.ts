@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { BadGatewayException } from '@nestjs/common';
 import fc from 'fast-check';
+import { parseHttpDate } from '../../lib/errors/http-date.js';
+import { forbidsRetry, retryAfterMs } from '../../lib/errors/retry-after.js';
 import { CircuitBreakerOpenError } from '../../lib/index.js';
-import { parseHttpDate } from '../../lib/retry/http-date.js';
-import { forbidsRetry, retryAfterMs } from '../../lib/retry/retry-after.js';
 
 const saying = (value: unknown, name = 'retry-after') =>
   Object.assign(new Error('503'), { response: { headers: { [name]: value } } });

@@ -1,9 +1,9 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from '@jest/globals';
 import { BadGatewayException } from '@nestjs/common';
+import { forbidsRetry } from '../../lib/errors/retry-after.js';
 import { HttpResponseError, type RetryOptions } from '../../lib/index.js';
 import { RetryPolicy } from '../../lib/retry/retry.policy.js';
-import { forbidsRetry } from '../../lib/retry/retry-after.js';
 import { delayAfter as delayOf, failed } from './support.js';
 
 /** @returns the wait before the second attempt; `undefined` where there is none */

@@ -7,6 +7,7 @@ import { Test } from '@nestjs/testing';
 import { lastValueFrom, Observable, of } from 'rxjs';
 import request from 'supertest';
 import { httpError, transportError } from '../../lib/edge/edge-errors.js';
+import { retryAfterMs } from '../../lib/errors/retry-after.js';
 import {
   Bulkhead,
   decoratorOf,
@@ -24,7 +25,6 @@ import {
   WAIT,
 } from '../../lib/index.js';
 import { PrometheusMetrics } from '../../lib/prometheus/index.js';
-import { retryAfterMs } from '../../lib/retry/retry-after.js';
 import { ResilienceHealthIndicator } from '../../lib/terminus/index.js';
 import { bootBare, closeAll, track } from '../binding/support.js';
 import { DashboardApp } from '../dashboard/support.js';

@@ -1,4 +1,4 @@
-import { read } from './read.js';
+import { read } from '../common/read.js';
 
 /** The status codes of gRPC by which a server answers that the request is at fault, as HTTP does by 4xx. */
 const CLIENT_ERRORS = new Map([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { errorChain } from '../../lib/context/error-chain.js';
 import { Scope } from '../../lib/context/scope.js';
+import { errorChain } from '../../lib/errors/error-chain.js';
 import { CircuitBreakerOpenError } from '../../lib/index.js';
 
 const wrap = (cause: unknown) => new Error('outer', { cause });

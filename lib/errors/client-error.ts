@@ -1,5 +1,5 @@
+import { read } from '../common/read.js';
 import { isGrpcAnswer, isGrpcClientError } from './grpc-status.js';
-import { read } from './read.js';
 
 /** By these the dependency pushes back (timeout, too early, too many requests): not the caller's fault. */
 const PUSH_BACK = new Set([408, 425, 429]);

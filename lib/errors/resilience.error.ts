@@ -1,4 +1,4 @@
-import { read } from './read.js';
+import { read } from '../common/read.js';
 
 /** By what it has here, an error of the library's own is known: what it means. */
 const MEANING = Symbol.for('nestjs-bulwark:error');

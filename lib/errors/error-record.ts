@@ -1,7 +1,7 @@
 import { isError } from '../common/is-error.js';
 import { read } from '../common/read.js';
-import { isRejection, isResilienceError } from '../common/resilience.error.js';
 import { maskSecrets } from '../common/secret-text.js';
+import { isRejection, isResilienceError } from './resilience.error.js';
 
 /** Of a message, and of any other text that comes from elsewhere. */
 export const MAX_TEXT = 2_048;

@@ -1,9 +1,8 @@
 import type { Observable } from 'rxjs';
-import { type ChaosOptions, checkChaosOptions } from './chaos/chaos.options.js';
-import { display, ResilienceConfigurationError } from './common/configuration.error.js';
-import type { ErrorContext } from './common/error-context.js';
-import type { MetricsRecorder } from './common/metrics.js';
-import { type ModeDefaults, modeRule } from './common/mode.js';
+import { type ChaosOptions, checkChaosOptions } from '../chaos/chaos.options.js';
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { MetricsRecorder } from '../common/metrics.js';
+import { type ModeDefaults, modeRule } from '../common/mode.js';
 import {
   boolean,
   type Checker,
@@ -15,24 +14,25 @@ import {
   type Rule,
   type Rules,
   unshown,
-} from './common/options.js';
-import type { AlertChannel } from './criticality/alert-channel.js';
-import { checkInboundOptions, type InboundOptions } from './edge/inbound.options.js';
-import type { Fleet } from './fleet/fleet.js';
+} from '../common/options.js';
+import type { AlertChannel } from '../criticality/alert-channel.js';
+import { checkInboundOptions, type InboundOptions } from '../edge/inbound.options.js';
+import type { ErrorContext } from '../errors/error-context.js';
+import type { Fleet } from '../fleet/fleet.js';
 import {
   checkErrorTrackerOptions,
   type ErrorTrackerOptions,
-} from './observability/error-tracker.options.js';
-import type { ResilienceOverrides } from './overrides/overrides.js';
-import type { OperationTracer } from './pipeline/tracer.js';
-import { checkServiceOptions, type ServiceOptions } from './service/service.options.js';
-import { checkShutdownOptions, type ShutdownOptions } from './shutdown/shutdown.options.js';
-import type { AnyStage, DefaultsOf, NamesOf } from './stage/define-stage.js';
-import { nest } from './stage/nesting.js';
-import type { StageDefinition } from './stage/stage-definition.js';
-import type { AllOf } from './stage/stage-types.js';
-import { type OurTypes, STAGES } from './stages.js';
-import { checkStateOptions, type StateOptions } from './state/state.options.js';
+} from '../observability/error-tracker.options.js';
+import type { ResilienceOverrides } from '../overrides/overrides.js';
+import type { OperationTracer } from '../pipeline/tracer.js';
+import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
+import { checkShutdownOptions, type ShutdownOptions } from '../shutdown/shutdown.options.js';
+import type { AnyStage, DefaultsOf, NamesOf } from '../stage/define-stage.js';
+import { nest } from '../stage/nesting.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
+import type { AllOf } from '../stage/stage-types.js';
+import { type OurTypes, STAGES } from '../stages.js';
+import { checkStateOptions, type StateOptions } from '../state/state.options.js';
 
 /** What decorators and services refer to by name, also of stages of your own. */
 export type ResilienceFeatureOptions<Stages extends readonly AnyStage[] = []> = NamesOf<Stages> &

@@ -7,43 +7,43 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ApplicationConfig, LazyModuleLoader, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { ResilienceAdvisor } from './advisor/resilience-advisor.js';
-import { Application } from './binding/application.js';
-import { BENCH, type Bench } from './binding/bench.js';
-import { Explorer } from './binding/explorer.js';
+import { ResilienceAdvisor } from '../advisor/resilience-advisor.js';
+import { Application } from '../binding/application.js';
+import { BENCH, type Bench } from '../binding/bench.js';
+import { Explorer } from '../binding/explorer.js';
+import type {
+  ResilienceFeatureOptions,
+  ResilienceModuleOptions,
+} from '../binding/module.options.js';
 import {
   namedProviders,
   offerPolicies,
   READY,
   requestedProviders,
-} from './binding/policy-providers.js';
-import type { ResilienceRuntime } from './binding/runtime.js';
-import { substitutable } from './binding/substitutes.js';
-import { ChaosInterceptor, type ChaosInterceptorParts } from './chaos/chaos.interceptor.js';
-import { Chaos } from './chaos/chaos.js';
-import { ResilienceConfigurationError } from './common/configuration.error.js';
-import { RUNTIME } from './dispatch/runtime-slot.js';
-import { edgeProviders } from './edge/edge-providers.js';
-import { ResilienceInterceptor } from './edge/resilience.interceptor.js';
-import { takePartInInjection } from './nest/injector.js';
-import { modulesOf, valueIn } from './nest/modules.js';
-import { ownFactory, watchOverrides } from './nest/overrides.js';
-import { ErrorTracker } from './observability/error-tracker.js';
-import { InMemoryMetrics } from './observability/in-memory-metrics.js';
-import { MetricsFanOut } from './observability/metrics-fan-out.js';
-import { ResilienceEvents } from './observability/resilience-events.js';
-import { ResilienceService } from './resilience.service.js';
+} from '../binding/policy-providers.js';
+import type { ResilienceRuntime } from '../binding/runtime.js';
+import { substitutable } from '../binding/substitutes.js';
+import { ChaosInterceptor, type ChaosInterceptorParts } from '../chaos/chaos.interceptor.js';
+import { Chaos } from '../chaos/chaos.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { RUNTIME } from '../dispatch/runtime-slot.js';
+import { edgeProviders } from '../edge/edge-providers.js';
+import { ResilienceInterceptor } from '../edge/resilience.interceptor.js';
+import { takePartInInjection } from '../nest/injector.js';
+import { modulesOf, valueIn } from '../nest/modules.js';
+import { ownFactory, watchOverrides } from '../nest/overrides.js';
+import { ErrorTracker } from '../observability/error-tracker.js';
+import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
+import { MetricsFanOut } from '../observability/metrics-fan-out.js';
+import { ResilienceEvents } from '../observability/resilience-events.js';
+import type { AnyStage } from '../stage/define-stage.js';
+import { STAGES } from '../stages.js';
 import {
   OPTIONS,
   optionsProviders,
   type ResilienceModuleAsyncOptions,
-} from './resilience-module.async-options.js';
-import type {
-  ResilienceFeatureOptions,
-  ResilienceModuleOptions,
-} from './resilience-module.options.js';
-import type { AnyStage } from './stage/define-stage.js';
-import { STAGES } from './stages.js';
+} from './module.async-options.js';
+import { ResilienceService } from './resilience.service.js';
 
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
 /** Injects the interceptor that stands inside of the application's edges. */

@@ -6,14 +6,14 @@ import type {
   Type,
 } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { ResilienceConfigurationError } from './common/configuration.error.js';
-import { anyFunction, boolean, checkOptions, type Rule, type Rules } from './common/options.js';
-import type { ResilienceOverrides } from './overrides/overrides.js';
 import type {
   ResilienceModuleOptions,
   ResilienceOptionsFactory,
-} from './resilience-module.options.js';
-import type { AnyStage } from './stage/define-stage.js';
+} from '../binding/module.options.js';
+import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { anyFunction, boolean, checkOptions, type Rule, type Rules } from '../common/options.js';
+import type { ResilienceOverrides } from '../overrides/overrides.js';
+import type { AnyStage } from '../stage/define-stage.js';
 
 /** Injects the options of `forRootAsync()`. */
 export const OPTIONS = Symbol('ResilienceModuleOptions');

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { RpcException } from '@nestjs/microservices';
 import { WsException } from '@nestjs/websockets';
 import { GraphQLError } from 'graphql';
-import { isClientError } from '../../lib/common/client-error.js';
+import { isClientError } from '../../lib/errors/client-error.js';
 import { CircuitBreakerPolicy, CircuitState } from '../../lib/index.js';
 import { RetryPolicy } from '../../lib/retry/retry.policy.js';
 import { failed } from '../retry/support.js';

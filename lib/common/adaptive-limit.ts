@@ -1,5 +1,5 @@
-import { MAX_TIMER_MS } from '../common/clock.js';
-import { amountIn } from '../common/remembered.js';
+import { MAX_TIMER_MS } from './clock.js';
+import { amountIn } from './remembered.js';
 
 /** So many samples make a round at least; otherwise a round has as many as may run at a time. */
 const MINIMUM_ROUND = 10;

@@ -2,10 +2,10 @@ import { Logger } from '@nestjs/common';
 import { display } from '../common/configuration.error.js';
 import type { MetricsRecorder } from '../common/metrics.js';
 import { timestamp } from '../common/timestamp.js';
-import { describeError } from '../observability/error-record.js';
-import { Guard } from '../observability/guard.js';
-import { readableCopy } from '../observability/readable-copy.js';
-import type { OptionChange, OverridesEvent } from './overrides.telemetry.js';
+import { describeError } from '../errors/error-record.js';
+import { Guard } from '../errors/guard.js';
+import type { OptionChange, OverridesEvent } from '../overrides/overrides.telemetry.js';
+import { readableCopy } from './readable-copy.js';
 
 /** So many changes are in the text of one record, which has all of them beside it. */
 const TOLD = 10;

@@ -1,6 +1,6 @@
-import { isFailedResult } from '../common/failed-result.js';
 import { entriesOf, read } from '../common/read.js';
-import { isResilienceError } from '../common/resilience.error.js';
+import { isFailedResult } from './failed-result.js';
+import { isResilienceError } from './resilience.error.js';
 
 /** What failed elsewhere may have been made of thousands, and decides none of our costs. */
 const MAX_ERRORS = 200;

@@ -1,7 +1,7 @@
-import { kindOf } from './configuration.error.js';
-import { isInstance } from './is-error.js';
-import { constructorNameOf } from './plain-object.js';
-import { read } from './read.js';
+import { kindOf } from '../common/configuration.error.js';
+import { isInstance } from '../common/is-error.js';
+import { constructorNameOf } from '../common/plain-object.js';
+import { read } from '../common/read.js';
 
 /** In place of the result of a stream that ends without a value: there is nothing to judge. */
 export const NO_RESULT: unique symbol = Symbol('no result');

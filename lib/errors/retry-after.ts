@@ -1,9 +1,9 @@
 import { read } from '../common/read.js';
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
-import { meaningOf } from '../common/resilience.error.js';
-import { errorChain } from '../context/error-chain.js';
+import { errorChain } from './error-chain.js';
 import { headerOf, metadataOf } from './error-headers.js';
 import { parseHttpDate } from './http-date.js';
+import { meaningOf } from './resilience.error.js';
 
 const RETRY_AFTER = 'retry-after';
 /** In ms, as Azure and OpenAI have it. */
