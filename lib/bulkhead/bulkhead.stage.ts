@@ -59,7 +59,7 @@ export const bulkheadStage = namedStage<BulkheadTypes, BulkheadOptions>(
     policy: BulkheadPolicy,
     registry: BulkheadRegistry,
     check: checkBulkheadOptions,
-    instead: (number) => `{ maxConcurrent: ${number} }`,
+    main: 'maxConcurrent',
     merge: mergeBulkheadOptions,
     resolve: resolveBulkheadOptions,
     make: (name, options, host) => new BulkheadPolicy(name, options, host),

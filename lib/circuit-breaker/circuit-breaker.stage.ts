@@ -79,7 +79,7 @@ export const circuitBreakerStage = namedStage<CircuitBreakerTypes, CircuitBreake
     policy: CircuitBreakerPolicy,
     registry: CircuitBreakerRegistry,
     check: checkCircuitBreakerOptions,
-    instead: (number) => `{ failureThreshold: ${number} }`,
+    main: 'failureThreshold',
     merge: (...layers) => mergeEither(layers, 'windowCalls', 'windowMs'),
     resolve: resolveCircuitBreakerOptions,
     make: (name, options, host) => new CircuitBreakerPolicy(name, options, host),

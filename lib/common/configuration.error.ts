@@ -105,32 +105,43 @@ export function known(names: Iterable<string>, wanted: string): string {
  * For a name that nothing is registered by: what is, and how to register it.
  *
  * @param section of the module's options: `breakers`
- * @param instead what says here what a number was meant for
  */
 export function unregistered(
   kind: string,
   name: string,
   names: Iterable<string>,
   section: string,
-  instead?: (number: number) => string,
+  words?: NamingWords,
 ): string {
   const list = [...names];
-  return `there is no ${kind} ${display(name)}; ${known(list, name)}; ${remedyFor(name, list, section, instead)}`;
+  return `there is no ${kind} ${display(name)}; ${known(list, name)}; ${remedyFor(name, list, section, words)}`;
+}
+
+/** How messages say what to write for a name that is not registered. */
+export interface NamingWords {
+  /** The least that options by a name have to say, as code. @default `{}` */
+  readonly least?: string | undefined;
+  /** What says in the place of a name what a number was meant for, as code; `undefined` where nothing may. */
+  instead?(number: number): string | undefined;
 }
 
 function remedyFor(
   name: string,
   names: string[],
   section: string,
-  instead: ((number: number) => string) | undefined,
+  { least = '{}', instead }: NamingWords = {},
 ): string {
   if (name.trim() === '') return 'give it the name of one';
   const number = numberMeant(name);
-  if (number !== undefined && instead !== undefined)
-    return `to say it here, pass ${instead(number)}`;
-  const key = /^[A-Za-z_$][\w$]*$/.test(name) ? name : display(name);
+  const meant = number === undefined ? undefined : instead?.(number);
+  if (meant !== undefined) return `to say it here, pass ${meant}`;
   const either = names.length === 0 ? '' : 'or ';
-  return `${either}register it in the module's options, ${section}: { ${key}: {} }`;
+  return `${either}register it in the module's options, ${section}: { ${propertyName(name)}: ${least} }`;
+}
+
+/** A name as code has it between the braces of an object. */
+export function propertyName(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : display(name);
 }
 
 /** Secrets go first: one that is cut cannot be told by its end any more. */

@@ -1,4 +1,8 @@
-import { ResilienceConfigurationError, unregistered } from './configuration.error.js';
+import {
+  type NamingWords,
+  ResilienceConfigurationError,
+  unregistered,
+} from './configuration.error.js';
 
 /** What one of the module's options gives names to, which others refer to. */
 export class NamedOptions<T> {
@@ -7,13 +11,13 @@ export class NamedOptions<T> {
   /**
    * @param kind for messages: `service`
    * @param section the module's option: `services`
-   * @param instead what says what a number in the place of a name was meant for
+   * @param words what messages say to write
    * @param unregistered what a name stands for that nobody has given; without it, that is a mistake
    */
   constructor(
     private readonly kind: string,
     private readonly section: string,
-    private readonly instead?: (number: number) => string,
+    private readonly words?: NamingWords,
     private readonly unregistered?: T,
   ) {}
 
@@ -43,7 +47,7 @@ export class NamedOptions<T> {
     if (entry !== undefined) return entry;
     throw new ResilienceConfigurationError(
       place,
-      unregistered(this.kind, name, this.entries.keys(), this.section, this.instead),
+      unregistered(this.kind, name, this.entries.keys(), this.section, this.words),
     );
   }
 }

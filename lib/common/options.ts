@@ -28,8 +28,9 @@ export function checkOptions<T extends object>(
 ): T {
   if (!isObject(options)) {
     const number = numberMeant(options);
-    const meant =
-      main === undefined || number === undefined ? '' : `; did you mean { ${main}: ${number} }?`;
+    const isMeant =
+      main !== undefined && number !== undefined && rules[main](number, place) === undefined;
+    const meant = isMeant ? `; did you mean { ${main}: ${number} }?` : '';
     throw new ResilienceConfigurationError(
       place,
       `is ${display(options)}; allowed: an object with ${Object.keys(rules).join(', ')}${meant}`,

@@ -1,4 +1,8 @@
-import { ResilienceConfigurationError, unregistered } from './configuration.error.js';
+import {
+  type NamingWords,
+  ResilienceConfigurationError,
+  unregistered,
+} from './configuration.error.js';
 import type { KeyedPolicies } from './keyed-policies.js';
 
 /** Those of one name by key, as a registry knows them. */
@@ -28,14 +32,14 @@ export class Registry<P extends { readonly name: string }> {
   /**
    * @param section of the module's options, in which they are named: `breakers`
    * @param onLeft told of each that the registry has forgotten
-   * @param instead what says what a number in the place of a name was meant for
+   * @param words what messages say to write for a name that there is not
    * @internal
    */
   constructor(
     private readonly kind: string,
     private readonly section: string,
     private readonly onLeft: (name: string) => void = () => undefined,
-    private readonly instead?: (number: number) => string,
+    private readonly words?: NamingWords,
   ) {}
 
   /**
@@ -133,7 +137,7 @@ export class Registry<P extends { readonly name: string }> {
     if (policy === undefined) {
       throw new ResilienceConfigurationError(
         place,
-        unregistered(this.kind, name, this.policies.keys(), this.section, this.instead),
+        unregistered(this.kind, name, this.policies.keys(), this.section, this.words),
       );
     }
     return policy;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { known } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
+import { positiveCount } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { isReference } from '../stage/keyed.options.js';
 import type { PolicyChange } from '../stage/policy-change.js';
@@ -33,7 +34,10 @@ export class RetryCatalog implements StageCatalog<RetryPolicy> {
     this.named = new NamedOptions<RetryOptions>(
       'retry options',
       'retries',
-      (number) => `the number ${number}`,
+      {
+        instead: (number) =>
+          positiveCount(number, 'retries') === undefined ? `the number ${number}` : undefined,
+      },
       application.registersUnknown ? {} : undefined,
     );
     this.defaults = application.defaults.retry as RetryOptions | undefined;

@@ -62,7 +62,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     application: StageApplication,
     metrics: Metrics = {},
   ) {
-    const { stage, title, section = stage, instead } = instances;
+    const { stage, title, section = stage, least } = instances;
     this.registersUnknown = application.registersUnknown ?? false;
     this.check = keyable<O>((place, said) => instances.check(place, said));
     const { [stage]: defaults, mode } = application.defaults;
@@ -70,7 +70,10 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
     if (instances.canShadow && mode !== undefined)
       this.defaults = this.merge({ mode } as Keyable<object> as Keyable<O>, this.defaults);
     const onLeft = (name: string) => instances.left(name, application);
-    this.registry = new instances.registry(title, section, onLeft, instead);
+    this.registry = new instances.registry(title, section, onLeft, {
+      least,
+      instead: (number) => this.meantBy(number),
+    });
     this.memory = new NamedMemory(instances, application.memory);
     this.maker = new NamedMaker(instances, application, this.registry, this.memory, metrics);
     this.changes = new NamedChanges(instances, this.maker);
@@ -303,6 +306,18 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
       `${place}.${option}`,
       'is of instances by key, and there is no key; allowed: with a key, such as key: (tenant) => tenant',
     );
+  }
+
+  /** Options of which a number in the place of a name was meant to be the main one, where that is allowed. */
+  private meantBy(number: number): string | undefined {
+    const { main, stage } = this.instances;
+    if (main === undefined) return undefined;
+    try {
+      this.check(stage, { [main]: number } as Keyable<object>);
+    } catch {
+      return undefined;
+    }
+    return `{ ${main}: ${number} }`;
   }
 
   private neverKeyed(name: string): string[] {

@@ -28,8 +28,10 @@ export interface NamedInstances<P extends NamedPolicy = NamedPolicy, O extends o
     ...args: ConstructorParameters<typeof Registry>
   ) => Registry<P>;
   check(place: string, options: unknown): O;
-  /** What says what a number in the place of a name was meant for: `{ maxConcurrent: 5 }`. */
-  instead?(number: number): string;
+  /** The option that a number in the place of a name was meant for: `maxConcurrent`. */
+  readonly main?: string;
+  /** The least that options by a name have to say, as code. @default `{}` */
+  readonly least?: string;
   /** Later layers win. @default field by field */
   merge?(...layers: (O | undefined)[]): O;
   /** What a name stands for that nobody has registered, where that is no mistake. @default the defaults */

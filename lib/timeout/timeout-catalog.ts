@@ -1,7 +1,7 @@
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Mode } from '../common/mode.js';
 import { NamedOptions } from '../common/named-options.js';
-import { defined, merge } from '../common/options.js';
+import { defined, duration, merge } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { numberMeant } from '../common/spelling.js';
 import type {
@@ -133,7 +133,7 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy | ShadowTimeou
     ]);
     const ms = numberMeant(layer);
     const remedy =
-      ms === undefined
+      ms === undefined || duration(ms, place) !== undefined
         ? "a layer is '<hierarchy>.client', '.gateway' or '.service' of one in the module's timeouts, and a time of one's own a number of ms"
         : `pass the number ${ms}`;
     throw new ResilienceConfigurationError(

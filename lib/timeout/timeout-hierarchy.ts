@@ -1,5 +1,5 @@
-import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { checkerOf, checkOptions, duration, type Rules } from '../common/options.js';
+import { propertyName, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { type Checker, checkerOf, duration, type Rules } from '../common/options.js';
 
 /**
  * The time budgets of nested layers, in ms. Each has to be shorter than the one around it, so that
@@ -19,8 +19,24 @@ export type TimeoutLayer = keyof TimeoutHierarchy;
 
 const RULES: Rules<TimeoutHierarchy> = { client: duration, gateway: duration, service: duration };
 
+const checkLayers = checkerOf<TimeoutHierarchy>(RULES);
+
 /** Some layers of a hierarchy, which take the place of those that it has. */
-export const checkTimeoutLayers = checkerOf<TimeoutHierarchy>(RULES);
+export const checkTimeoutLayers: Checker<TimeoutHierarchy> = (place, said) => {
+  refuseLayerName(place, said, []);
+  return checkLayers(place, said);
+};
+
+/** Decorators say `'payments.client'`, while options nest. */
+function refuseLayerName(place: string, said: unknown, others: readonly TimeoutLayer[]): void {
+  const [, name, layer] = /\btimeouts\.(.+)\.(client|gateway|service)$/.exec(place) ?? [];
+  if (name === undefined || typeof said !== 'number') return;
+  const unsaid = others.filter((other) => other !== layer).map((other) => `, ${other}: …`);
+  throw new ResilienceConfigurationError(
+    place,
+    `is ${said}; allowed: timeouts: { ${propertyName(name)}: { ${layer}: ${said}${unsaid.join('')} } }`,
+  );
+}
 
 /**
  * Checks that client < gateway < service.
@@ -31,7 +47,8 @@ export const checkTimeoutLayers = checkerOf<TimeoutHierarchy>(RULES);
  * validateTimeouts({ client: 800, gateway: 2_000, service: 5_000 });
  */
 export function validateTimeouts(hierarchy: TimeoutHierarchy, place = 'timeouts'): void {
-  const { client, gateway, service } = checkOptions<TimeoutHierarchy>(place, hierarchy, RULES);
+  refuseLayerName(place, hierarchy, ['client', 'gateway', 'service']);
+  const { client, gateway, service } = checkLayers(place, hierarchy);
   for (const [layer, value] of Object.entries({ client, gateway, service })) {
     if (value === undefined) {
       throw new ResilienceConfigurationError(

@@ -9,6 +9,7 @@ import {
   ErrorTracker,
   Fallback,
   Hedge,
+  RateLimit,
   Resilience,
   ResilienceConfigurationError,
   ResilienceModule,
@@ -118,10 +119,79 @@ describe('A misspelt option is answered with the one that was meant', () => {
   });
 });
 
+describe('What a message says to write works as it is written', () => {
+  const code = (written: string): unknown => new Function(`return (${written})`)();
+  type Decorated = (argument: unknown) => unknown;
+
+  it.each<[string, Decorated, string]>([
+    ['@CircuitBreaker', CircuitBreaker as Decorated, 'payments'],
+    ['@CircuitBreaker of a name in quotes', CircuitBreaker as Decorated, 'payments-api'],
+    ['@Bulkhead', Bulkhead as Decorated, 'payments'],
+    ['@RateLimit', RateLimit as Decorated, 'payments'],
+    ['@Retry', Retry as Decorated, 'payments'],
+    ['the budget of @Retry', (budget) => Retry({ budget: budget as string }), 'payments'],
+    ['@Resilience', Resilience as Decorated, 'payments'],
+  ])('for a name that is not registered: %s', async (_what, decorator, name) => {
+    const follow = async (options: ResilienceModuleOptions) => {
+      const said = await message(decorated(decorator(name), options));
+      const [, remedy = ''] = /register it in the module's options, (.+)$/.exec(said) ?? [];
+      const [[section, named] = []] = Object.entries(code(`{ ${remedy} }`) as object);
+      const registered = { ...(options as Record<string, object>)[`${section}`], ...named };
+      await decorated(decorator(name), { [`${section}`]: registered });
+      return { [`${section}`]: { others: named[name] } };
+    };
+    await follow(await follow({})); // also where another name is registered
+  });
+
+  it.each<[string, Decorated, unknown]>([
+    ['@Timeout', Timeout as Decorated, '3s'],
+    ['@Timeout with a fraction', Timeout as Decorated, '0.5'],
+    ['@Retry', Retry as Decorated, '3'],
+    ['@Bulkhead', Bulkhead as Decorated, '10'],
+    ['@Bulkhead with a number', Bulkhead as Decorated, 10],
+    ['@CircuitBreaker', CircuitBreaker as Decorated, '5'],
+    ['@RateLimit', RateLimit as Decorated, '100'],
+    ['@RateLimit with a number', RateLimit as Decorated, 100],
+    ['@Hedge', Hedge as Decorated, '50'],
+  ])('for a number that is not said as one: %s', async (_what, decorator, wrong) => {
+    const said = await message(decorated(decorator(wrong)));
+    const [, remedy = ''] = /(?:pass|did you mean) (?:the number )?(.+?)\??$/.exec(said) ?? [];
+    await decorated(decorator(code(remedy)));
+  });
+
+  it.each<[string, unknown]>([
+    ["@Timeout('0')", Timeout('0' as never)],
+    ["@Retry('2.5')", Retry('2.5')],
+    ["@Bulkhead('0')", Bulkhead('0')],
+    ['@Bulkhead(0)', Bulkhead(0 as never)],
+    ["@CircuitBreaker('0.5')", CircuitBreaker('0.5')],
+    ['@RateLimit(0)', RateLimit(0 as never)],
+    ['@Hedge(-1)', Hedge(-1 as never)],
+  ])(
+    'and no number is proposed that would be refused in its turn: %s',
+    async (_what, decorator) => {
+      expect(await message(decorated(decorator))).not.toMatch(/pass|did you mean/);
+    },
+  );
+
+  it('for a layer that is said as decorators say it', async () => {
+    const timeouts = { payments: { client: 100, gateway: 200, service: 300 } };
+    const flat = { 'payments.client': 150 };
+    const atBoot = await message(booted({ timeouts: flat }));
+    expect(atBoot).toBe(
+      'timeouts.payments.client: is 150; allowed: timeouts: { payments: { client: 150, gateway: …, service: … } }',
+    );
+    const overridden = await message(booted({ timeouts, overrides: { timeouts: flat } }));
+    const [, remedy = ''] = /allowed: (.+)$/.exec(overridden) ?? [];
+    await booted({ timeouts, overrides: code(`{ ${remedy} }`) });
+  });
+});
+
 describe('A name that is not registered is answered with how to register it', () => {
   it.each<[string, unknown, string]>([
     ['a breaker', CircuitBreaker('inventory'), 'breakers: { inventory: {} }'],
     ['a bulkhead', Bulkhead('order-writes'), 'bulkheads: { "order-writes": {} }'],
+    ['a rate limit', RateLimit('partner'), 'rateLimits: { partner: { limit: 100 } }'],
     ['retry options', Retry('gentle'), 'retries: { gentle: {} }'],
     ['a bundle', Resilience('geo'), 'services: { geo: {} }'],
     ['a budget', Retry({ budget: 'tight' }), 'retryBudgets: { tight: {} }'],
