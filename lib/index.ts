@@ -13,7 +13,7 @@ export type {
   ResilienceModuleOptions,
   ResilienceOptionsFactory,
 } from './binding/module.options.js';
-export type { OperationDescription } from './binding/operation.js';
+export type { OperationDescription } from './binding/operation-description.js';
 export { Bulkhead, getBulkheadToken, InjectBulkhead } from './bulkhead/bulkhead.decorator.js';
 export { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead/bulkhead.error.js';
 export type { BulkheadHealth } from './bulkhead/bulkhead.health.js';

@@ -45,6 +45,7 @@ export class Application {
     this.runtime = runtime;
     planClasses(runtime, modules);
     for (const [token, given] of this.substitutes) substitute(token, given, runtime);
+    this.bench?.begin(runtime);
     runtime.begin();
     return runtime;
   }

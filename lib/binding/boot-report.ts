@@ -1,7 +1,8 @@
 import type { LoggerService } from '@nestjs/common';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { BootLog } from './module.options.js';
-import { type Operation, summarize } from './operation.js';
+import type { Operation } from './operation.js';
+import { summarize } from './operation-description.js';
 import type { ResilienceRuntime } from './runtime.js';
 
 /** So many of a lazily loaded module's operations are named in its one line. */

@@ -24,18 +24,26 @@ import { SheddingLog } from '../observability/shedding-log.js';
 import { stageReports } from '../observability/stage-reports.js';
 import type { Telemetry } from '../observability/telemetry.js';
 import { overridesFromEnv, VARIABLE } from '../overrides/from-environment.js';
+import type { PipelineObserver } from '../pipeline/stages.js';
 import { Shedding } from '../shedding/shedding.js';
 import type { SheddingOptions } from '../shedding/shedding.options.js';
 import { SheddingTelemetry } from '../shedding/shedding.telemetry.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { STAGES } from '../stages.js';
 import { Memory } from '../state/memory.js';
-import type { Bench } from './bench.js';
 import { LiveOptions } from './live-options.js';
 import { LiveShedding } from './live-shedding.js';
 import { checkModuleOptions, type ResilienceModuleOptions, stagesOf } from './module.options.js';
 import type { Operation } from './operation.js';
 import { PolicyCatalog } from './policy-catalog.js';
+
+/** What a test puts in the place of what an application would go by. */
+export interface TestSetup {
+  /** What the application goes by, in the place of what it was given. */
+  optionsOf(given: ResilienceModuleOptions): ResilienceModuleOptions;
+  /** Who is told of an operation's calls, in the place of who would be. */
+  observerOf(operation: string, observer: PipelineObserver): PipelineObserver;
+}
 
 /** What an application's options come to: where outcomes go, and what decorators can refer to. */
 export interface Configuration {
@@ -55,8 +63,8 @@ export interface Configuration {
   readonly fleet: Membership | undefined;
   /** Where what its policies have learnt outlives it. */
   readonly memory: Memory | undefined;
-  /** Where it is on one. */
-  readonly bench: Bench | undefined;
+  /** Where it is under test. */
+  readonly testSetup: TestSetup | undefined;
 }
 
 /**
@@ -67,9 +75,9 @@ export function configurationOf(
   given: ResilienceModuleOptions,
   inFlight: InFlight,
   operations: () => readonly Operation[],
-  bench?: Bench,
+  testSetup?: TestSetup,
 ): Configuration {
-  const said = bench?.optionsOf(given) ?? given;
+  const said = testSetup?.optionsOf(given) ?? given;
   const stages = stagesOf(said);
   const options = checkModuleOptions(said, stages);
   const { captureStackTrace = false, defaults = {} } = options;
@@ -86,7 +94,7 @@ export function configurationOf(
     metrics: telemetry.metrics,
     fleet,
     memory,
-    registersUnknown: bench !== undefined,
+    registersUnknown: testSetup !== undefined,
     report,
     warnOf,
   });
@@ -101,7 +109,7 @@ export function configurationOf(
   );
   const liveShedding = new LiveShedding(shedding, sheddingOptions);
   const live = liveOptionsOf(options, catalog, operations, telemetry, liveShedding, fleet);
-  return { options, telemetry, catalog, chaos, live, shedding, fleet, memory, bench };
+  return { options, telemetry, catalog, chaos, live, shedding, fleet, memory, testSetup };
 }
 
 function liveOptionsOf(

@@ -26,7 +26,7 @@ export class PipelineFactory {
     { stages, upstream, onDiscard }: ResolvedOperation,
     blueprint: Blueprint,
   ): Pipeline {
-    const { options, telemetry, chaos, live, bench } = this.configuration;
+    const { options, telemetry, chaos, live, testSetup } = this.configuration;
     const labels = {
       service,
       operation: name,
@@ -39,7 +39,7 @@ export class PipelineFactory {
     const plan = new Plan({
       operation: name,
       stages,
-      observer: bench?.observerOf(name, observer) ?? observer,
+      observer: testSetup?.observerOf(name, observer) ?? observer,
       shutdown: this.shutdown,
       captureStackTrace: options.captureStackTrace ?? false,
       trace: this.tracing(labels),

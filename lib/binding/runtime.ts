@@ -8,9 +8,8 @@ import type { Membership } from '../fleet/membership.js';
 import type { Shedding } from '../shedding/shedding.js';
 import { Shutdown } from '../shutdown/shutdown.js';
 import type { Memory } from '../state/memory.js';
-import type { Bench } from './bench.js';
 import { ClassOperations } from './class-operations.js';
-import { type Configuration, configurationOf } from './configuration.js';
+import { type Configuration, configurationOf, type TestSetup } from './configuration.js';
 import { MethodDispatcher } from './method-dispatcher.js';
 import {
   checkFeatureOptions,
@@ -38,7 +37,7 @@ export class ResilienceRuntime implements Configuration {
   readonly fleet: Membership | undefined;
   readonly fleetView: FleetView | undefined;
   readonly memory: Memory | undefined;
-  readonly bench: Bench | undefined;
+  readonly testSetup: TestSetup | undefined;
   /** The operations of decorated methods. */
   readonly classes: ClassOperations;
   /** Those that no decorator is on. */
@@ -50,16 +49,16 @@ export class ResilienceRuntime implements Configuration {
   /**
    * @param features the options of every `forFeature()` so far
    * @param methods runs the decorated methods
-   * @param bench where a test has put one around it
+   * @param testSetup where it is under test
    * @throws ResilienceConfigurationError
    */
   constructor(
     given: ResilienceModuleOptions,
     features: readonly ResilienceFeatureOptions[] = [],
     readonly methods = new MethodDispatcher(),
-    bench?: Bench,
+    testSetup?: TestSetup,
   ) {
-    const configuration = configurationOf(given, this.shutdown, () => this.operations(), bench);
+    const configuration = configurationOf(given, this.shutdown, () => this.operations(), testSetup);
     const { options, telemetry, catalog, chaos, live, shedding, fleet, memory } = configuration;
     this.options = options;
     this.telemetry = telemetry;
@@ -69,7 +68,7 @@ export class ResilienceRuntime implements Configuration {
     this.shedding = shedding;
     this.fleet = fleet;
     this.memory = memory;
-    this.bench = bench;
+    this.testSetup = testSetup;
     this.fleetView =
       fleet &&
       new FleetView(fleet, () => ({
@@ -103,7 +102,6 @@ export class ResilienceRuntime implements Configuration {
 
   /** All operations are made that there are before anybody waits for them: `changes` may say something of them. */
   begin(): void {
-    this.bench?.begin(this);
     this.live.settle();
     this.changes = this.live.follow(this.options.changes);
   }

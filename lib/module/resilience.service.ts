@@ -1,4 +1,4 @@
-import { describeOperation, type OperationDescription } from '../binding/operation.js';
+import { describeOperation, type OperationDescription } from '../binding/operation-description.js';
 import { OptionOrigins } from '../binding/option-origins.js';
 import type { ResilienceRuntime } from '../binding/runtime.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
