@@ -1,4 +1,3 @@
-import { getMaxListeners, setMaxListeners } from 'node:events';
 import { now } from '../common/clock.js';
 import { LinkedList } from '../common/linked-list.js';
 import { onNextTurn } from '../common/next-turn.js';
@@ -6,6 +5,7 @@ import { openStreamOf } from '../common/open-stream.js';
 import { errorChain } from '../errors/error-chain.js';
 import { identityOf } from '../errors/failed-result.js';
 import { markIfSlowed } from './chaos-marks.js';
+import { controllerForMany } from './controller.js';
 import type { Caller, Dependent } from './dependent.js';
 import { Flow } from './flow.js';
 import { QueueTime } from './queue-time.js';
@@ -202,8 +202,7 @@ export class Scope implements AttemptContext, Caller {
   get signal(): AbortSignal {
     const extras = this.extra();
     if (extras.controller === undefined) {
-      extras.controller = new AbortController();
-      if (WARNS_OF_LISTENERS) allowListeners(extras.controller.signal);
+      extras.controller = controllerForMany();
       if (this.aborted) extras.controller.abort(this.reason);
     }
     return extras.controller.signal;
@@ -297,22 +296,4 @@ export class Scope implements AttemptContext, Caller {
 /** The innermost scope that is not over, from this one outwards. */
 export function innermost(scope: Scope | undefined): Scope | undefined {
   return scope?.over ? scope.caller : scope;
-}
-
-/** Whether this Node warns of more than ten listeners at a signal, as Node 20 does. */
-const WARNS_OF_LISTENERS = warnsOfListeners();
-
-function warnsOfListeners(): boolean {
-  try {
-    return getMaxListeners(new AbortController().signal) > 0;
-  } catch {
-    return false; // a signal that is not Node's, such as jsdom's
-  }
-}
-
-/** One call may well start a dozen requests. */
-function allowListeners(signal: AbortSignal): void {
-  try {
-    setMaxListeners(0, signal);
-  } catch {} // a test has put another kind in place since
 }

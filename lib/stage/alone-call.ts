@@ -7,7 +7,8 @@ import { promised } from '../context/promised.js';
 import { refuseWithout } from '../context/refusal.js';
 import { type AttemptContext, innermost, type Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
-import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js';
+import { Attempt, type AttemptOwner } from './attempt.js';
+import type { AttemptPlan } from './attempt-plan.js';
 import { NO_ARGS } from './attempt-stage.js';
 
 /** What is called, with the attempt around it. */

@@ -4,7 +4,7 @@ import { promised } from '../context/promised.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { InFlight } from '../shutdown/in-flight.js';
 import { AloneCall, type AloneWork } from './alone-call.js';
-import type { AttemptPlan } from './attempt.js';
+import type { AttemptPlan } from './attempt-plan.js';
 import { type AttemptStage, WAIT } from './attempt-stage.js';
 import { hooksOf } from './hooks.js';
 import { PlainAttempt } from './plain-attempt.js';

@@ -11,35 +11,10 @@ import {
 import { Scope } from '../context/scope.js';
 import { TimeoutError } from '../context/timeout.error.js';
 import { type FailedResult, isFailedResult } from '../errors/failed-result.js';
+import type { AttemptPlan, KeptAnswer } from './attempt-plan.js';
 import type { Admission, AttemptStage, Permit, Settlement, Timed } from './attempt-stage.js';
-import { ADMITTED, type Admitted, type Hooks } from './hooks.js';
+import { ADMITTED, type Admitted } from './hooks.js';
 import type { StraightAttempt } from './straight.js';
-
-/** What an attempt has to know about its operation. */
-export interface AttemptPlan {
-  readonly operation: string;
-  readonly hooks: Hooks;
-  /** How much it matters, where the operation says so. */
-  readonly critical: boolean | undefined;
-  /** What one attempt may take, in ms; `Infinity` without a timeout. */
-  readonly timeoutMs: number;
-  readonly captureStackTrace: boolean;
-  /** What says of the results of its attempts that they count as failures, beside the stages. */
-  readonly results?: ResultJudge | undefined;
-}
-
-/** Says which results count as failures. */
-export interface ResultJudge {
-  /** @throws what a predicate throws */
-  judge(result: unknown, attempt: number): FailedResult | undefined;
-}
-
-/** An answer by which an attempt has failed, and which is kept while nothing better is there. */
-export interface KeptAnswer<T> {
-  readonly failure: FailedResult;
-  /** What the call answers with it. */
-  readonly answer: T;
-}
 
 /** Whose attempt it is: told once how it settles, always in the async context of the call. */
 export interface AttemptOwner<T> {
