@@ -6,44 +6,20 @@ import type { Order } from '../fleet/shared-register.js';
 import type { OverridesLog } from '../observability/overrides-log.js';
 import { overridesOf, SETTINGS, settingsOf } from '../overrides/fleet-settings.js';
 import { OverrideRules, type SaidOverrides, withoutNull } from '../overrides/override-rules.js';
-import type { OptionChange } from '../overrides/overrides.telemetry.js';
-import {
-  type OverrideSource,
-  OverridesInForce,
-  type Target,
-} from '../overrides/overrides-in-force.js';
+import { type OverrideSource, OverridesInForce } from '../overrides/overrides-in-force.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
-import type { PolicyChange } from '../stage/policy-change.js';
-import type { StageDefinition } from '../stage/stage-definition.js';
 import { Agreement } from './agreement.js';
-import type { StagesProposal } from './blueprint.js';
-import { differences, optionChanges } from './differences.js';
-import { usersOf } from './instance-users.js';
 import type { LiveShedding } from './live-shedding.js';
 import type { Operation } from './operation.js';
 import { checkReach } from './override-reach.js';
 import type { PolicyCatalog } from './policy-catalog.js';
+import { type Proposal, Proposals } from './proposals.js';
 import { Replanning } from './replanning.js';
 
 /** Where overrides come from, the lowest first. */
 const SOURCES = ['overrides', 'environment', 'changes', 'run time', 'test'] as const;
 
 export type SourceName = (typeof SOURCES)[number];
-
-/** An instance that operations go through would go by other options. */
-interface StageChange {
-  readonly stage: Pick<StageDefinition, 'overriding'>;
-  readonly change: PolicyChange;
-}
-
-/** All that would be another. */
-interface Proposal {
-  readonly instances: readonly StageChange[];
-  readonly operations: readonly {
-    readonly operation: Operation;
-    readonly proposal: StagesProposal;
-  }[];
-}
 
 /**
  * The options of an application that can change while it runs. What is said is checked as a whole, on all that
@@ -61,6 +37,7 @@ export class LiveOptions {
   private readonly replanning = new Replanning();
   private readonly guard = new Guard('change() of a stage, when it was told to take back');
   private readonly agreement: Agreement;
+  private readonly proposals: Proposals;
   inForce = OverridesInForce.NONE;
 
   /** @param operations those that there are */
@@ -68,11 +45,12 @@ export class LiveOptions {
     private readonly catalog: PolicyCatalog,
     private readonly operations: () => readonly Operation[],
     private readonly log: OverridesLog,
-    private readonly shedding: LiveShedding,
+    shedding: LiveShedding,
     orders: Orders | undefined,
   ) {
     this.rules = new OverrideRules(catalog.stages);
     this.agreement = new Agreement(log);
+    this.proposals = new Proposals(catalog, operations, shedding, this.agreement);
     orders?.on(SETTINGS, {
       knows: () => true, // what it says is looked at by what there is to override
       obey: (name, order) => this.obey(name, order),
@@ -102,7 +80,7 @@ export class LiveOptions {
         this.checkReach('changes');
       } catch (error) {
         this.sources.delete('changes');
-        this.apply(this.propose(inForceOf(this.sources)), inForceOf(this.sources));
+        this.apply(this.proposals.by(inForceOf(this.sources)), inForceOf(this.sources));
         this.log.refused('changes', describeError(error).message);
       }
     }
@@ -163,7 +141,7 @@ export class LiveOptions {
       const merged = this.rules.merge(this.sources.get('run time')?.said ?? {}, said);
       checkReach(place, said, this.operations(), this.catalog);
       const source: OverrideSource = { origin: 'run time', place, said: merged };
-      this.propose(inForceOf(new Map(this.sources).set('run time', source)));
+      this.proposals.by(inForceOf(new Map(this.sources).set('run time', source)));
       return true;
     } catch {
       return false;
@@ -178,7 +156,7 @@ export class LiveOptions {
     for (const stage of this.catalog.stages) {
       const own = blueprint.policyOf(stage) as NamedPolicy | undefined;
       if (stage.instances === undefined || own?.name !== blueprint.target.operation) continue;
-      for (const { change } of this.changesOf(stage, this.inForce, own, blueprint.target))
+      for (const { change } of this.proposals.ofStage(stage, this.inForce, own, blueprint.target))
         change.apply();
     }
   }
@@ -189,7 +167,7 @@ export class LiveOptions {
    * @throws ResilienceConfigurationError
    */
   settle(): void {
-    if (!this.inForce.isEmpty) this.apply(this.propose(this.inForce), this.inForce);
+    if (!this.inForce.isEmpty) this.apply(this.proposals.by(this.inForce), this.inForce);
     for (const [name, order] of [...this.pending]) this.obey(name, order);
   }
 
@@ -202,8 +180,8 @@ export class LiveOptions {
   private put(name: SourceName, source: OverrideSource, news: SaidOverrides, by?: string): void {
     const inForce = inForceOf(new Map(this.sources).set(name, source));
     if (this.isBooted) checkReach(source.place, news, this.operations(), this.catalog);
-    const proposal = this.propose(inForce);
-    const changes = this.isBooted ? this.changesIn(proposal) : [];
+    const proposal = this.proposals.by(inForce);
+    const changes = this.isBooted ? this.proposals.changesIn(proposal) : [];
     const [before, sources] = [this.inForce, [...this.sources]];
     this.sources.set(name, source);
     try {
@@ -248,20 +226,6 @@ export class LiveOptions {
       checkReach(source.place, source.said, this.operations(), this.catalog);
   }
 
-  /** @throws ResilienceConfigurationError */
-  private propose(inForce: OverridesInForce): Proposal {
-    return {
-      operations: this.operations().map((operation) => ({
-        operation,
-        proposal: operation.blueprint.propose(inForce),
-      })),
-      instances: [
-        ...this.catalog.stages.flatMap((stage) => this.changesOf(stage, inForce)),
-        ...this.shedding.propose(inForce).map((change) => ({ stage: {}, change })),
-      ],
-    };
-  }
-
   /** Where a change() reconfigures the application itself, what comes of that is newer than all that is left. */
   private apply({ instances, operations }: Proposal, inForce: OverridesInForce): void {
     this.inForce = inForce;
@@ -276,49 +240,12 @@ export class LiveOptions {
 
   /** What an application's own stage refuses, nobody else goes by either. */
   private undo(before: OverridesInForce): void {
-    const { instances, operations } = this.propose(before);
+    const { instances, operations } = this.proposals.by(before);
     const guarded = instances.map(({ stage, change }) => ({
       stage,
       change: { ...change, apply: () => this.guard.run(() => change.apply()) },
     }));
     this.apply({ instances: guarded, operations }, before);
-  }
-
-  private changesIn({ instances, operations }: Proposal): OptionChange[] {
-    return [
-      ...instances.flatMap(({ stage, change: { place, from, to } }) =>
-        optionChanges(place, stage, from, to),
-      ),
-      ...operations.flatMap(({ operation, proposal }) =>
-        differences(operation, proposal.stages, this.catalog.stages),
-      ),
-    ];
-  }
-
-  /**
-   * What the instances of a stage would go by.
-   *
-   * @param only this one, which the operation goes through that is its `user`
-   */
-  private changesOf(
-    stage: StageDefinition,
-    inForce: OverridesInForce,
-    only?: NamedPolicy,
-    user?: Target,
-  ): StageChange[] {
-    const { name, instances } = stage;
-    const section = instances?.section ?? name;
-    const users = user === undefined ? usersOf(stage, this.operations()) : undefined;
-    const changes = this.catalog.of(stage).propose?.(
-      (of, each) => inForce.named(of, each),
-      (each, instance) => {
-        const through = users?.get(instance) ?? (user ? [user] : []);
-        this.agreement.check(inForce, stage, section, each, through);
-        return inForce.ofInstance(stage, section, each, through);
-      },
-      only,
-    );
-    return (changes ?? []).map((change) => ({ stage, change }));
   }
 }
 

@@ -1,13 +1,5 @@
-import {
-  type DynamicModule,
-  Inject,
-  Module,
-  Optional,
-  type Provider,
-  type Type,
-} from '@nestjs/common';
-import { ApplicationConfig, LazyModuleLoader, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { ResilienceAdvisor } from '../advisor/resilience-advisor.js';
+import { type DynamicModule, Inject, Module, Optional, type Provider } from '@nestjs/common';
+import { ApplicationConfig, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { Application } from '../binding/application.js';
 import { BENCH, type Bench } from '../binding/bench.js';
 import { Explorer } from '../binding/explorer.js';
@@ -23,31 +15,22 @@ import {
 } from '../binding/policy-providers.js';
 import type { ResilienceRuntime } from '../binding/runtime.js';
 import { substitutable } from '../binding/substitutes.js';
-import { ChaosInterceptor, type ChaosInterceptorParts } from '../chaos/chaos.interceptor.js';
-import { Chaos } from '../chaos/chaos.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { RUNTIME } from '../dispatch/runtime-slot.js';
 import { edgeProviders } from '../edge/edge-providers.js';
 import { ResilienceInterceptor } from '../edge/resilience.interceptor.js';
 import { takePartInInjection } from '../nest/injector.js';
 import { modulesOf, valueIn } from '../nest/modules.js';
-import { ownFactory, watchOverrides } from '../nest/overrides.js';
-import { ErrorTracker } from '../observability/error-tracker.js';
-import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
-import { MetricsFanOut } from '../observability/metrics-fan-out.js';
-import { ResilienceEvents } from '../observability/resilience-events.js';
+import { watchOverrides } from '../nest/overrides.js';
 import type { AnyStage } from '../stage/define-stage.js';
-import { STAGES } from '../stages.js';
+import { CHAOS_AT_THE_EDGE, INSIDE, injectables } from './injectables.js';
 import {
   OPTIONS,
   optionsProviders,
   type ResilienceModuleAsyncOptions,
 } from './module.async-options.js';
-import { ResilienceService } from './resilience.service.js';
 
 const FEATURE = Symbol.for('nestjs-bulwark:feature');
-/** Injects the interceptor that stands inside of the application's edges. */
-const INSIDE = Symbol.for('nestjs-bulwark:inside-edge');
 /** Waits for what is known of before a restart, and by the fleet. */
 const WARM_START = Symbol.for('nestjs-bulwark:warm-start');
 /** The options of `forRoot()`. */
@@ -187,30 +170,7 @@ function rootModule(
     providers: [runtime, ...runtimeProviders, warmStart, explorer],
     exports: [RUNTIME, READY],
   };
-  const injectables: Provider[] = [
-    fromRuntime(Chaos, (runtime) => runtime.chaos),
-    fromRuntime(ErrorTracker, (runtime) => runtime.telemetry.tracker),
-    fromRuntime(ResilienceEvents, (runtime) => runtime.telemetry.events),
-    fromRuntime(InMemoryMetrics, (runtime) =>
-      runtime.telemetry.recorders.find((recorder) => recorder instanceof InMemoryMetrics),
-    ),
-    fromRuntime(MetricsFanOut, (runtime) => runtime.telemetry.metrics),
-    ...STAGES.flatMap(({ name, instances }) =>
-      instances === undefined
-        ? []
-        : [fromRuntime(instances.registry, (runtime) => runtime.catalog.namedOf(name)?.registry)],
-    ),
-    fromRuntime(
-      ResilienceAdvisor,
-      (runtime) =>
-        new ResilienceAdvisor(
-          runtime.telemetry.observations,
-          () => runtime.operations().map(({ pipeline }) => pipeline.plan),
-          (overrides) => runtime.live.accepts(overrides),
-        ),
-    ),
-    fromRuntime(ResilienceService, (runtime) => new ResilienceService(runtime)),
-  ];
+  const own = injectables();
   const policies = () => [...namedProviders(named ?? {}), ...requestedProviders()];
   return {
     module: ResilienceModule,
@@ -218,37 +178,12 @@ function rootModule(
     imports: [runtimeModule],
     // Read when Nest scans the module: by then every class that has a policy injected is known.
     get providers(): Provider[] {
-      return [...injectables, ...policies(), chaosAtTheEdge, ...edgeProviders(READY, INSIDE)];
+      return [...own, ...policies(), CHAOS_AT_THE_EDGE, ...edgeProviders(READY, INSIDE)];
     },
     get exports() {
-      return [...injectables, ...policies(), ResilienceInterceptor];
+      return [...own, ...policies(), ResilienceInterceptor];
     },
   };
-}
-
-/** Where requests may bring chaos along. */
-const chaosAtTheEdge: Provider = {
-  provide: INSIDE,
-  inject: [READY, ModuleRef],
-  useFactory: (runtime: ResilienceRuntime, modules: ModuleRef): ChaosInterceptor | undefined => {
-    const { header } = runtime.options.chaos ?? {};
-    return header && new ChaosInterceptor(header, partsOf(runtime, modules));
-  },
-};
-
-function partsOf(runtime: ResilienceRuntime, modules: ModuleRef): ChaosInterceptorParts {
-  return {
-    chaos: runtime.chaos,
-    operations: () => runtime.operations().map(({ pipeline }) => pipeline.plan.operation),
-    provided: (type) => modules.get(type, { strict: false }),
-  };
-}
-
-function fromRuntime<T>(
-  provide: abstract new (...args: never[]) => T,
-  get: (runtime: ResilienceRuntime) => T | undefined,
-): Provider {
-  return { provide: provide as Type<T>, inject: [READY], useFactory: ownFactory(get) };
 }
 
 const applications = new WeakMap<ModulesContainer, Application>();

@@ -12,7 +12,7 @@ import {
   splitKeyed,
 } from '../stage/keyed.options.js';
 import { type ChangedParts, KeyedInstances } from '../stage/keyed-instances.js';
-import { KeyedReports } from '../stage/keyed-metrics.js';
+import { KeyedReports } from '../stage/keyed-reports.js';
 import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageApplication } from '../stage/stage-definition.js';
 import type { StageHost } from '../stage/stage-host.js';

@@ -5,7 +5,7 @@ import type { Orders } from '../fleet/orders.js';
 import type { AttemptStage } from './attempt-stage.js';
 import { ALL, keyFrom, nameOf } from './key.js';
 import type { ResolvedKeyedOptions } from './keyed.options.js';
-import type { KeyedHost, KeyedReports } from './keyed-metrics.js';
+import type { KeyedHost, KeyedReports } from './keyed-reports.js';
 
 /** So many of those that have to stay are looked at again for each new key. */
 const LOOKED_AT = 4;

@@ -4,7 +4,7 @@ import { checkSharing } from '../fleet/sharing.js';
 import { ALL, nameOf } from './key.js';
 import { type Keyable, resolveKeyedOptions, splitKeyed } from './keyed.options.js';
 import { type ChangedParts, KeyedInstances } from './keyed-instances.js';
-import { KeyedReports } from './keyed-metrics.js';
+import { KeyedReports } from './keyed-reports.js';
 import type { NamedInstances, NamedPolicy } from './named-instances.js';
 import type { NamedMemory } from './named-memory.js';
 import { NamedOrders } from './named-orders.js';

@@ -12,7 +12,7 @@ import {
   type Retention,
 } from '../../lib/index.js';
 import { KeyedInstances } from '../../lib/stage/keyed-instances.js';
-import { KeyedReports } from '../../lib/stage/keyed-metrics.js';
+import { KeyedReports } from '../../lib/stage/keyed-reports.js';
 import { booting, Deferred, failure, flush, watch } from '../support/resilience-app.js';
 import { stageHost } from '../support/stage-host.js';
 
