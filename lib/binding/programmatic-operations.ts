@@ -13,7 +13,7 @@ import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { blueprintOf } from './blueprint.js';
 import type { ResilienceFeatureOptions } from './module.options.js';
 import type { Operation } from './operation.js';
-import { OperationNames } from './operation-names.js';
+import { type NameHolder, OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { settingsOf } from './service-settings.js';
@@ -48,16 +48,13 @@ export class ProgrammaticOperations {
    * @throws ResilienceConfigurationError
    */
   addServices({ services }: ResilienceFeatureOptions): void {
-    for (const name of Object.keys(services ?? {})) {
-      this.names.claim(name, 'a bundle in services');
-      this.services.set(name, this.operation(name, `services.${name}`, { resilience: name }));
-    }
+    for (const name of Object.keys(services ?? {})) this.addService(name, 'a bundle in services');
   }
 
   /** @throws ResilienceConfigurationError on an unknown name */
   service(name: string): Operation {
     if (this.catalog.registersUnknown && !this.services.has(name))
-      this.addServices({ services: { [name]: {} } });
+      this.addService(name, 'a bundle that was called before it was registered');
     const operation = this.services.get(name);
     if (operation !== undefined) return operation;
     throw new ResilienceConfigurationError(
@@ -83,6 +80,11 @@ export class ProgrammaticOperations {
       forget();
     };
     return operation;
+  }
+
+  private addService(name: string, holder: NameHolder): void {
+    this.names.claim(name, holder);
+    this.services.set(name, this.operation(name, `services.${name}`, { resilience: name }));
   }
 
   private operation(name: string, place: string, settings: Settings): Operation {

@@ -28,6 +28,8 @@ export class Registry<P extends { readonly name: string }> {
     if (!this.isTaken(name)) this.forget(name);
   });
   private readonly substitutes = new Map<string, P>();
+  /** What nobody had registered when it was named, as a test may have it, and where it was. */
+  private readonly madeUp = new Map<string, string>();
 
   /**
    * @param section of the module's options, in which they are named: `breakers`
@@ -154,6 +156,16 @@ export class Registry<P extends { readonly name: string }> {
   }
 
   /**
+   * Nobody has registered what has the name: who registers it later is told so.
+   *
+   * @param place where it was named
+   * @internal
+   */
+  noteMadeUp(name: string, place: string): void {
+    this.madeUp.set(name, place);
+  }
+
+  /**
    * Forgets it.
    *
    * @internal
@@ -181,14 +193,20 @@ export class Registry<P extends { readonly name: string }> {
    * @internal
    */
   add<Policy extends Registered<P>>(policy: Policy, place: string): Policy {
-    if (this.isTaken(policy.name)) {
-      throw new ResilienceConfigurationError(
-        place,
-        `the name ${JSON.stringify(policy.name)} is taken by another ${this.kind}; allowed: a name of its own, or the other's name to share it`,
-      );
-    }
+    if (this.isTaken(policy.name)) throw this.taken(policy.name, place);
     this.policies.set(policy.name, { deref: () => policy });
     return policy;
+  }
+
+  private taken(name: string, place: string): ResilienceConfigurationError {
+    const called = JSON.stringify(name);
+    const namedIn = this.madeUp.get(name);
+    return new ResilienceConfigurationError(
+      place,
+      namedIn === undefined
+        ? `the name ${called} is taken by another ${this.kind}; allowed: a name of its own, or the other's name to share it`
+        : `comes too late: ResilienceTestingModule has made the ${this.kind} ${called} up, as ${namedIn} named it before, where an application without it fails; allowed: to register it in a module that is not loaded lazily`,
+    );
   }
 }
 

@@ -6,7 +6,7 @@ import type { Attempt } from '../stage/attempt.js';
 import type { CallKey } from '../stage/call-keys.js';
 import { Begun } from './begun-generator.js';
 import { Call } from './call.js';
-import type { Plan } from './plan.js';
+import type { Plan, Trace } from './plan.js';
 import type { Work } from './work.js';
 
 /**
@@ -22,11 +22,21 @@ export async function* generate<T>(
 ): AsyncGenerator<T, unknown, unknown> {
   const { plan } = operation; // of the first `next()`
   const call = new GeneratorCall<T>(plan, work, self, args, surroundings());
-  const begin = () => call.run();
-  const begun: Begun<T> | T = await (plan.trace === undefined ? begin() : plan.trace(begin));
+  const begun: Begun<T> | T = await (plan.trace === undefined
+    ? call.run()
+    : traced(plan.trace, call));
   if (begun instanceof Begun) return yield* begun;
   yield begun; // a fallback's answer
   return undefined;
+}
+
+/** A tracer sees that it begins or fails, and nothing of what it emits, as of an Observable. */
+async function traced<T>(trace: Trace, call: GeneratorCall<T>): Promise<Begun<T> | T> {
+  let begun: Begun<T> | T | undefined;
+  await trace(async () => {
+    begun = await call.run();
+  });
+  return begun as Begun<T> | T;
 }
 
 /** An attempt succeeds by the first value. What follows ends with the caller. */

@@ -145,7 +145,10 @@ export class RetryBudgets {
   }
 
   private registered(name: string, place: string): Budgets {
-    if (this.application.registersUnknown && !this.has(name)) this.add(name, {});
+    if (this.application.registersUnknown && !this.has(name)) {
+      this.add(name, {});
+      this.named.noteMadeUp(name, place);
+    }
     return this.named.find(name, place) as Budgets;
   }
 

@@ -125,8 +125,10 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
    * @throws ResilienceConfigurationError where nothing has, and that is a mistake
    */
   find(name: string, place: string): Registered<P> {
-    if (this.registersUnknown && !this.registry.isTaken(name))
+    if (this.registersUnknown && !this.registry.isTaken(name)) {
       this.define(name, this.merge(this.instances.unregistered, this.defaults), place);
+      this.registry.noteMadeUp(name, place);
+    }
     return this.registry.find(name, place);
   }
 

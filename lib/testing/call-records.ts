@@ -15,7 +15,7 @@ export interface CallRecord {
   readonly delaysMs: readonly number[];
   /** `fallback` and `degraded` (to `null`) where its caller sees nothing of the failure. */
   readonly outcome: CallOutcome;
-  /** What its caller got, of a promise: what streams emit is not recorded. */
+  /** What its caller got of a promise; `undefined` of streams, as what they emit is not recorded. */
   readonly result?: unknown;
   /** What it failed by, also where its caller sees nothing of that. */
   readonly error?: unknown;

@@ -1,7 +1,9 @@
 import { AssertionError } from 'node:assert';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider, Scope } from '@nestjs/common';
+import { LazyModuleLoader } from '@nestjs/core';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
+import { lastValueFrom, type Observable, of } from 'rxjs';
 import {
   Bulkhead,
   type BulkheadPolicy,
@@ -148,6 +150,28 @@ describe('ResilienceTestingModule', () => {
     const token = getCircuitBreakerToken('payments');
     expect(module.get<CircuitBreakerPolicy>(token).name).toBe('payments');
     expect(await module.get(ResilienceService).execute('unheard', async () => 1)).toBe(1);
+  });
+
+  it('says of what it has made up that a module which is loaded lazily registers it too late', async () => {
+    const module = await boot([Payments]);
+    await module.get(ResilienceService).execute('unheard', async () => 1);
+    const loading = (features: Parameters<typeof ResilienceModule.forFeature>[0]) => {
+      @Module({ imports: [ResilienceModule.forFeature(features)] })
+      class Late {}
+      return module.get(LazyModuleLoader).load(() => Late);
+    };
+    expect(await failure(loading({ breakers: { payments: {} } }))).toMatchObject({
+      message: expect.stringContaining(
+        'breakers.payments: comes too late: ResilienceTestingModule has made the circuit breaker "payments" up, as Payments.charge',
+      ),
+    });
+    expect(await failure(loading({ retryBudgets: { shared: {} } }))).toMatchObject({
+      message: expect.stringContaining('has made the retry budget "shared" up, as Payments.later'),
+    });
+    expect(await failure(loading({ services: { unheard: {} } }))).toMatchObject({
+      message: expect.stringContaining('a bundle that was called before it was registered'),
+    });
+    await loading({ breakers: { others: {} } });
   });
 
   it('takes the options of what is registered', async () => {
@@ -365,6 +389,32 @@ describe('expectCalls()', () => {
     ]);
     expect(outer[1]?.decisions).toEqual(['retry-suppressed']);
     expect(expectCalls(shop, 'inner').calls.map(({ attempts }) => attempts)).toEqual([1, 3, 1]);
+  });
+
+  it('tells nothing of what streams emit', async () => {
+    @Injectable()
+    class Prices {
+      @Retry({ maxAttempts: 2, delayMs: [0] })
+      async *generated(): AsyncGenerator<number> {
+        yield 1;
+      }
+      @Retry({ maxAttempts: 1 })
+      @Fallback(() => 2)
+      async *fallen(): AsyncGenerator<number> {
+        yield await Promise.reject<number>(new Error('down'));
+      }
+      @Retry({ maxAttempts: 2, delayMs: [0] })
+      observed(): Observable<number> {
+        return of(1);
+      }
+    }
+    const prices = (await boot([Prices])).get(Prices);
+    for await (const _price of prices.generated());
+    for await (const price of prices.fallen()) expect(price).toBe(2);
+    await lastValueFrom(prices.observed());
+    for (const method of ['generated', 'observed'] as const)
+      expectCalls(prices, method).toHave({ calls: 1, outcome: 'success', result: undefined });
+    expectCalls(prices, 'fallen').toHave({ outcome: 'fallback', result: undefined });
   });
 
   it('tells of calls through a bundle by its name', async () => {
