@@ -65,7 +65,8 @@ export type {
   MetricTags,
 } from './common/metrics.js';
 export type { Mode } from './common/mode.js';
-export { checkOptions, type Rule, type Rules, rules } from './common/options.js';
+export { rules } from './common/option-rules.js';
+export { checkOptions, type Rule, type Rules } from './common/options.js';
 export type { Origin, Origins } from './common/origin.js';
 export type { HealthLevel, InstanceView, StageInstances } from './common/stage-instances.js';
 export { type CurrentAttempt, currentAttempt, currentSignal } from './context/ambient.js';

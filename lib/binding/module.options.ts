@@ -3,14 +3,11 @@ import { type ChaosOptions, checkChaosOptions } from '../chaos/chaos.options.js'
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { MetricsRecorder } from '../common/metrics.js';
 import { type ModeDefaults, modeRule } from '../common/mode.js';
+import { boolean, durationOrZero, oneOf, predicate } from '../common/option-rules.js';
 import {
-  boolean,
   type Checker,
   checked,
   checkOptions,
-  durationOrZero,
-  oneOf,
-  predicate,
   type Rule,
   type Rules,
   unshown,

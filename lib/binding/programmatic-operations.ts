@@ -3,7 +3,8 @@ import {
   ResilienceConfigurationError,
   unregistered,
 } from '../common/configuration.error.js';
-import { check, text } from '../common/options.js';
+import { text } from '../common/option-rules.js';
+import { check } from '../common/options.js';
 import { WeakList } from '../common/weak-list.js';
 import type { Settings } from '../dispatch/method-definition.js';
 import type { Pipeline } from '../pipeline/pipeline.js';

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { check, defined, text } from '../common/options.js';
+import { text } from '../common/option-rules.js';
+import { check, defined } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import type { Settings } from '../dispatch/method-definition.js';
 import { overrideKeyOf } from '../overrides/override-rules.js';

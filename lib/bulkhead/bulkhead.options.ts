@@ -1,13 +1,7 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type Mode, modeRule } from '../common/mode.js';
-import {
-  boolean,
-  checkerOf,
-  countOrZero,
-  duration,
-  merge,
-  positiveCount,
-} from '../common/options.js';
+import { boolean, countOrZero, duration, positiveCount } from '../common/option-rules.js';
+import { checkerOf, merge } from '../common/options.js';
 
 /** How many calls run and wait at a time. */
 export interface BulkheadOptions {

@@ -1,14 +1,8 @@
+import { isAsyncFunction, isClass } from '../common/answers.js';
 import { MAX_TIMER_MS } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import {
-  checkOptions,
-  duration,
-  isAsyncFunction,
-  isClass,
-  type Rule,
-  type Rules,
-  text,
-} from '../common/options.js';
+import { duration, text } from '../common/option-rules.js';
+import { checkOptions, type Rule, type Rules } from '../common/options.js';
 
 /** Which operations: at least one of the two, and where both are there, both have to fit. */
 export type ChaosTarget =

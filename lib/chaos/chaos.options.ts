@@ -1,15 +1,8 @@
 import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
+import { isClass } from '../common/answers.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import {
-  anyFunction,
-  boolean,
-  type Checker,
-  checked,
-  checkOptions,
-  isClass,
-  type Rule,
-  type Rules,
-} from '../common/options.js';
+import { anyFunction, boolean } from '../common/option-rules.js';
+import { type Checker, checked, checkOptions, type Rule, type Rules } from '../common/options.js';
 import { type ChaosRule, checkChaosRule } from './chaos-rule.js';
 
 /** Whether a request may bring chaos along: asked for those only that have the header. */

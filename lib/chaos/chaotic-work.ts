@@ -1,6 +1,6 @@
 import { types } from 'node:util';
+import { drop } from '../common/answers.js';
 import { now } from '../common/clock.js';
-import { drop } from '../common/options.js';
 import { markAsChaos, noteAnswered, noteSlowed } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';

@@ -2,17 +2,13 @@ import { MAX_TIMER_MS } from '../common/clock.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type Mode, modeRule } from '../common/mode.js';
 import {
-  checkerOf,
-  checkOptions,
   duration,
   factorRule,
   percentage,
   positiveCount,
   predicate,
-  type Rule,
-  type Rules,
-  remembering,
-} from '../common/options.js';
+} from '../common/option-rules.js';
+import { checkerOf, checkOptions, type Rule, type Rules, remembering } from '../common/options.js';
 
 /** When a breaker opens, for how long, and what closes it. */
 export interface CircuitBreakerOptions {

@@ -1,4 +1,5 @@
-import { fractionDoubt, mergeEither } from '../common/options.js';
+import { fractionDoubt } from '../common/option-rules.js';
+import { mergeEither } from '../common/options.js';
 import { Registry } from '../common/registry.js';
 import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
 import { namedStage } from '../stage/named-stage.js';

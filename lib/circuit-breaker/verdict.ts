@@ -1,6 +1,6 @@
+import { ask } from '../common/answers.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { isInstance } from '../common/is-error.js';
-import { ask } from '../common/options.js';
 import { isAbort, isDeadline } from '../context/ambient.js';
 import type { Scope } from '../context/scope.js';
 import { isClientError } from '../errors/client-error.js';

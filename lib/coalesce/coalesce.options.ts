@@ -1,5 +1,6 @@
 import type { PolicyKey } from '../common/keyed-policies.js';
-import { checkerOf, predicate } from '../common/options.js';
+import { predicate } from '../common/option-rules.js';
+import { checkerOf } from '../common/options.js';
 
 /**
  * By what calls are equal, and so share one execution.

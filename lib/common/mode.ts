@@ -1,4 +1,5 @@
-import { oneOf, type Rule } from './options.js';
+import { oneOf } from './option-rules.js';
+import { type Rule } from './options.js';
 
 /**
  * Whether a policy acts on what it finds. In `shadow` it measures and tells all that it would do

@@ -1,5 +1,6 @@
 import { isObservable, Observable } from 'rxjs';
-import { anyFunction, check } from '../common/options.js';
+import { anyFunction } from '../common/option-rules.js';
+import { check } from '../common/options.js';
 import { runInScope, surroundings } from './ambient.js';
 import { Scope } from './scope.js';
 

@@ -1,4 +1,5 @@
-import { boolean, check } from '../common/options.js';
+import { boolean } from '../common/option-rules.js';
+import { check } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 
 /** What is typed of it. */

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { Observable } from 'rxjs';
+import { isAsyncFunction } from '../common/answers.js';
 import type { AnyMethod, Class } from '../common/class.js';
-import { isAsyncFunction } from '../common/options.js';
 
 /** Nest's calls at start and end: a class decorator that hid their failure would hide a broken start. */
 const LIFECYCLE_HOOKS = [

@@ -1,4 +1,5 @@
-import { boolean, checked, checkerOf, duration, merge } from '../common/options.js';
+import { boolean, duration } from '../common/option-rules.js';
+import { checked, checkerOf, merge } from '../common/options.js';
 import { checkSheddingOptions, type SheddingOptions } from '../shedding/shedding.options.js';
 
 /** What is believed of what callers say about their requests, and which of these are refused. */

@@ -1,12 +1,7 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { PolicyKey } from '../common/keyed-policies.js';
-import {
-  checked,
-  checkOptions,
-  methodOrFunction,
-  predicate,
-  type Rules,
-} from '../common/options.js';
+import { methodOrFunction, predicate } from '../common/option-rules.js';
+import { checked, checkOptions, type Rules } from '../common/options.js';
 import { checkLastGoodOptions, type LastGoodOptions } from './last-good.options.js';
 
 /** Who answers in place of a failed call. */

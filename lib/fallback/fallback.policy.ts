@@ -1,5 +1,5 @@
+import { ask } from '../common/answers.js';
 import { isError } from '../common/is-error.js';
-import { ask } from '../common/options.js';
 import type { LastGood } from './last-good.js';
 
 /** Called with the call's arguments, then the error. */

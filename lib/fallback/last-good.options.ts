@@ -1,6 +1,7 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { PolicyKey } from '../common/keyed-policies.js';
-import { checkOptions, duration, positiveCount, predicate, type Rules } from '../common/options.js';
+import { duration, positiveCount, predicate } from '../common/option-rules.js';
+import { checkOptions, type Rules } from '../common/options.js';
 
 /**
  * For how long the last success stands in for calls that fail.

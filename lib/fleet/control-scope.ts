@@ -1,5 +1,6 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { boolean, checkOptions, type Rules } from '../common/options.js';
+import { boolean } from '../common/option-rules.js';
+import { checkOptions, type Rules } from '../common/options.js';
 import type { Orders } from './orders.js';
 
 /** Whom an action is for. */

@@ -1,4 +1,5 @@
-import { fractionDoubt, mergeEither } from '../common/options.js';
+import { fractionDoubt } from '../common/option-rules.js';
+import { mergeEither } from '../common/options.js';
 import { WeakList } from '../common/weak-list.js';
 import type { RetryPolicy } from '../retry/retry.policy.js';
 import { RetryCatalog } from '../retry/retry-catalog.js';

@@ -1,5 +1,6 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { check, checkerOf, durationOrZero, percentage, positiveCount } from '../common/options.js';
+import { durationOrZero, percentage, positiveCount } from '../common/option-rules.js';
+import { check, checkerOf } from '../common/options.js';
 
 /** When a call that is slow to answer is made a second time, beside the first. */
 export interface HedgeOptions {

@@ -11,7 +11,8 @@ import type {
   ResilienceOptionsFactory,
 } from '../binding/module.options.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { anyFunction, boolean, checkOptions, type Rule, type Rules } from '../common/options.js';
+import { anyFunction, boolean } from '../common/option-rules.js';
+import { checkOptions, type Rule, type Rules } from '../common/options.js';
 import type { ResilienceOverrides } from '../overrides/overrides.js';
 import type { AnyStage } from '../stage/define-stage.js';
 

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
-import { isAsyncFunction } from '../common/options.js';
+import { isAsyncFunction } from '../common/answers.js';
 
 /** How a handler is reached; `grpc` and the other microservice transports report errors differently. */
 export type Transport = 'http' | 'graphql' | 'ws' | 'rpc' | 'grpc';

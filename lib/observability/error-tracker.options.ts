@@ -1,12 +1,12 @@
 import {
   boolean,
-  checkerOf,
   countOrZero,
   duration,
   durationOrZero,
   positiveCount,
   predicate,
-} from '../common/options.js';
+} from '../common/option-rules.js';
+import { checkerOf } from '../common/options.js';
 
 /** What an `ErrorTracker` keeps and writes. */
 export interface ErrorTrackerOptions {

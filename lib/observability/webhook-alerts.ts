@@ -1,13 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Alarm } from '../common/alarm.js';
-import {
-  check,
-  checkOptions,
-  duration,
-  positiveCount,
-  type Rules,
-  unshown,
-} from '../common/options.js';
+import { duration, positiveCount } from '../common/option-rules.js';
+import { check, checkOptions, type Rules, unshown } from '../common/options.js';
 import { timestamp } from '../common/timestamp.js';
 import type { AlertChannel, CriticalAlert, Recovery } from '../criticality/alert-channel.js';
 import { describeError, errorFields } from '../errors/error-record.js';

@@ -1,6 +1,7 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { modeRule } from '../common/mode.js';
-import { boolean, check, isObject, merge } from '../common/options.js';
+import { boolean } from '../common/option-rules.js';
+import { check, isObject, merge } from '../common/options.js';
 import { checkSheddingOverrides } from '../shedding/shedding.options.js';
 import type { StageDefinition, StageOverriding } from '../stage/stage-definition.js';
 

@@ -2,13 +2,13 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type Mode, modeRule } from '../common/mode.js';
 import {
   boolean,
-  checkerOf,
   countOrZero,
   duration,
   durationOrZero,
   positiveCount,
   predicate,
-} from '../common/options.js';
+} from '../common/option-rules.js';
+import { checkerOf } from '../common/options.js';
 
 /** What a call counts for, by its arguments. */
 export type CallWeight = (...args: never[]) => number;

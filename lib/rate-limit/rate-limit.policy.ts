@@ -1,6 +1,7 @@
 import { now } from '../common/clock.js';
 import type { Mode } from '../common/mode.js';
-import { check, positiveCount, remembering } from '../common/options.js';
+import { positiveCount } from '../common/option-rules.js';
+import { check, remembering } from '../common/options.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import type { TokenRate } from '../fleet/shared-tokens.js';
 import { checkSharedStays } from '../fleet/sharing.js';

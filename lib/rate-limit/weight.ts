@@ -1,9 +1,9 @@
+import { drop, isPromise } from '../common/answers.js';
 import {
   display,
   displayThrown,
   ResilienceConfigurationError,
 } from '../common/configuration.error.js';
-import { drop, isPromise } from '../common/options.js';
 import type { StageAttempt } from '../stage/attempt-stage.js';
 import type { RateLimitOptions } from './rate-limit.options.js';
 

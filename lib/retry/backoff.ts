@@ -1,5 +1,5 @@
+import { displayAnswer } from '../common/answers.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { displayAnswer } from '../common/options.js';
 import type { ResolvedRetryOptions, RetryDelay } from './retry.options.js';
 
 /** How long to wait before each retry. */

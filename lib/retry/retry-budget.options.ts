@@ -1,11 +1,11 @@
 import {
   boolean,
-  checkerOf,
   duration,
   nonNegative,
   positiveCount,
   predicate,
-} from '../common/options.js';
+} from '../common/option-rules.js';
+import { checkerOf } from '../common/options.js';
 import type { KeyedReference, KeyFunction } from '../stage/keyed.options.js';
 
 /**

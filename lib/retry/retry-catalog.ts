@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { known } from '../common/configuration.error.js';
 import { NamedOptions } from '../common/named-options.js';
-import { positiveCount } from '../common/options.js';
+import { positiveCount } from '../common/option-rules.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { isReference } from '../stage/keyed.options.js';
 import type { PolicyChange } from '../stage/policy-change.js';

@@ -1,19 +1,16 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import {
   boolean,
-  check,
-  checkerOf,
   duration,
   durationOrZero,
   factorRule,
-  mergeEither,
   methodOrFunction,
   oneOf,
   positiveCount,
   predicate,
-  type Rule,
   text,
-} from '../common/options.js';
+} from '../common/option-rules.js';
+import { check, checkerOf, mergeEither, type Rule } from '../common/options.js';
 import { checkReference, isReference } from '../stage/keyed.options.js';
 import type { BeforeRetry } from './before-retry.js';
 import {

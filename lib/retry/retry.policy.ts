@@ -1,7 +1,7 @@
 import { isObservable } from 'rxjs';
+import { ask } from '../common/answers.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { isInstance } from '../common/is-error.js';
-import { ask } from '../common/options.js';
 import { isClientError } from '../errors/client-error.js';
 import type { FailedResult } from '../errors/failed-result.js';
 import { isResilienceError } from '../errors/resilience.error.js';

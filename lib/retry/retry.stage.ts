@@ -1,5 +1,6 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { checked, merge, nameOr } from '../common/options.js';
+import { nameOr } from '../common/option-rules.js';
+import { checked, merge } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import {
   checkRetryOptions,

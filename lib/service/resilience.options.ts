@@ -1,12 +1,6 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import {
-  anyFunction,
-  check,
-  checkOptions,
-  type Rule,
-  type Rules,
-  text,
-} from '../common/options.js';
+import { anyFunction, text } from '../common/option-rules.js';
+import { check, checkOptions, type Rule, type Rules } from '../common/options.js';
 
 /** What `@Resilience()` says of a method, or of a class. */
 export interface ResilienceOptions {

@@ -1,4 +1,5 @@
-import { anyFunction, checkOptions, type Rules, text } from '../common/options.js';
+import { anyFunction, text } from '../common/option-rules.js';
+import { checkOptions, type Rules } from '../common/options.js';
 import type { AnyStage, ArgumentsOf } from '../stage/define-stage.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { AllOf } from '../stage/stage-types.js';

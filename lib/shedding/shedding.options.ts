@@ -1,14 +1,7 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type Mode, modeRule } from '../common/mode.js';
-import {
-  boolean,
-  checkerOf,
-  checkOptions,
-  duration,
-  positiveCount,
-  type Rule,
-  type Rules,
-} from '../common/options.js';
+import { boolean, duration, positiveCount } from '../common/option-rules.js';
+import { checkerOf, checkOptions, type Rule, type Rules } from '../common/options.js';
 
 /**
  * When the whole server refuses requests, before anything is done for them. It needs a limit at least:

@@ -1,4 +1,5 @@
-import { checkerOf, durationOrZero } from '../common/options.js';
+import { durationOrZero } from '../common/option-rules.js';
+import { checkerOf } from '../common/options.js';
 
 /** How calls end when the application closes. */
 export interface ShutdownOptions {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { displayAnswer } from '../common/answers.js';
 import { displayThrown, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { displayAnswer } from '../common/options.js';
 import type { StageAttempt } from './attempt-stage.js';
 import type { KeyFunction } from './keyed.options.js';
 

@@ -1,16 +1,7 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { PolicyKey } from '../common/keyed-policies.js';
-import {
-  boolean,
-  type Checker,
-  checkOptions,
-  duration,
-  isObject,
-  positiveCount,
-  predicate,
-  type Rules,
-  text,
-} from '../common/options.js';
+import { boolean, duration, positiveCount, predicate, text } from '../common/option-rules.js';
+import { type Checker, checkOptions, isObject, type Rules } from '../common/options.js';
 
 /**
  * Tells whom a call is for, by its arguments: its tenant, host or shard. `this` is the object whose method

@@ -1,4 +1,5 @@
-import { checked, merge, nameOr } from '../common/options.js';
+import { nameOr } from '../common/option-rules.js';
+import { checked, merge } from '../common/options.js';
 import { checkReference, isReference, keyable } from './keyed.options.js';
 import { NamedCatalog } from './named-catalog.js';
 import type { NamedInstances, NamedPolicy } from './named-instances.js';

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { check, text } from '../common/options.js';
+import { text } from '../common/option-rules.js';
+import { check } from '../common/options.js';
 import type { StateStore } from './state.options.js';
 import { MAX_LENGTH } from './state-document.js';
 

@@ -1,5 +1,6 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
-import { anyFunction, checkOptions, duration } from '../common/options.js';
+import { anyFunction, duration } from '../common/option-rules.js';
+import { checkOptions } from '../common/options.js';
 
 /** Where what an application has learnt is kept across restarts. `fileState()` is one for one host. */
 export interface StateStore {

@@ -1,7 +1,8 @@
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Mode } from '../common/mode.js';
 import { NamedOptions } from '../common/named-options.js';
-import { defined, duration, merge } from '../common/options.js';
+import { duration } from '../common/option-rules.js';
+import { defined, merge } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { numberMeant } from '../common/spelling.js';
 import type {

@@ -1,5 +1,6 @@
 import { propertyName, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { type Checker, checkerOf, duration, type Rules } from '../common/options.js';
+import { duration } from '../common/option-rules.js';
+import { type Checker, checkerOf, type Rules } from '../common/options.js';
 
 /**
  * The time budgets of nested layers, in ms. Each has to be shorter than the one around it, so that

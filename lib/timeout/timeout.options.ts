@@ -1,6 +1,7 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { type Mode, modeRule } from '../common/mode.js';
-import { check, checkOptions, defined, duration, type Rules, text } from '../common/options.js';
+import { duration, text } from '../common/option-rules.js';
+import { check, checkOptions, defined, type Rules } from '../common/options.js';
 import type { TimeoutLayer } from './timeout-hierarchy.js';
 
 /** A layer of a hierarchy in `timeouts`: `'payments.client'`. */

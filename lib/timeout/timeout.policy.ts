@@ -1,4 +1,5 @@
-import { check, duration } from '../common/options.js';
+import { duration } from '../common/option-rules.js';
+import { check } from '../common/options.js';
 import { TimerQueue } from '../common/timer-queue.js';
 import type { AttemptStage, Permit, StageAttempt, Timed } from '../stage/attempt-stage.js';
 

@@ -1,4 +1,5 @@
-import { duration, merge } from '../common/options.js';
+import { duration } from '../common/option-rules.js';
+import { merge } from '../common/options.js';
 import { TimeoutError } from '../context/timeout.error.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { ShadowTimeout } from './shadow-timeout.js';

@@ -1,4 +1,5 @@
-import { duration, merge } from '../common/options.js';
+import { duration } from '../common/option-rules.js';
+import { merge } from '../common/options.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import { checkTimeOverrides, describeTime, summarizeTime } from '../timeout/timeout.options.js';
 import type { ShadowTotalTimeout } from './shadow-total-timeout.js';

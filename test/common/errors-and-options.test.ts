@@ -6,19 +6,11 @@ import {
   NotFoundException,
   RequestTimeoutException,
 } from '@nestjs/common';
+import { ask } from '../../lib/common/answers.js';
 import { display, ResilienceConfigurationError } from '../../lib/common/configuration.error.js';
 import { isError } from '../../lib/common/is-error.js';
-import {
-  ask,
-  boolean,
-  checkOptions,
-  countOrZero,
-  defined,
-  merge,
-  percentage,
-  positiveCount,
-  type Rules,
-} from '../../lib/common/options.js';
+import { boolean, countOrZero, percentage, positiveCount } from '../../lib/common/option-rules.js';
+import { checkOptions, defined, merge, type Rules } from '../../lib/common/options.js';
 import { isClientError } from '../../lib/errors/client-error.js';
 import { isResilienceError } from '../../lib/errors/resilience.error.js';
 import {
