@@ -11,7 +11,8 @@ import {
   resolveKeyedOptions,
   splitKeyed,
 } from '../stage/keyed.options.js';
-import { type ChangedParts, KeyedInstances } from '../stage/keyed-instances.js';
+import { KeyedInstances } from '../stage/keyed-instances.js';
+import { type ChangedParts } from '../stage/keyed-parts.js';
 import { KeyedReports } from '../stage/keyed-reports.js';
 import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageApplication } from '../stage/stage-definition.js';

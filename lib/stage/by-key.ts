@@ -10,8 +10,9 @@ import {
 } from './attempt-stage.js';
 import { askKey } from './key.js';
 import type { KeyFunction } from './keyed.options.js';
-import type { Keyed, KeyedInstances } from './keyed-instances.js';
+import type { KeyedInstances } from './keyed-instances.js';
 import { KeyedPermit } from './keyed-permit.js';
+import type { Keyed } from './keyed-places.js';
 import type { NamedPolicy } from './named-instances.js';
 
 type PermitOf<P> = KeyedPermit & { readonly holder: Keyed<P> };

@@ -1,93 +1,22 @@
-import { clock, now } from '../common/clock.js';
+import { now } from '../common/clock.js';
 import type { KeyedPolicies, PolicyKey } from '../common/keyed-policies.js';
-import { type Linked, LinkedList } from '../common/linked-list.js';
-import type { Orders } from '../fleet/orders.js';
 import type { AttemptStage } from './attempt-stage.js';
 import { ALL, keyFrom, nameOf } from './key.js';
-import type { ResolvedKeyedOptions } from './keyed.options.js';
-import type { KeyedHost, KeyedReports } from './keyed-reports.js';
-
-/** So many of those that have to stay are looked at again for each new key. */
-const LOOKED_AT = 4;
-
-/** One of many by key. */
-export class Keyed<P> implements Linked<Keyed<P>> {
-  previous: Keyed<P> | undefined = undefined;
-  next: Keyed<P> | undefined = undefined;
-  /** That it is in: it leaves it late, when something is in it and the list is looked at. */
-  list: LinkedList<Keyed<P>> | undefined = undefined;
-  /** So many attempts are in it, or wait for it. */
-  users = 0;
-  needsScope = false;
-  isGone = false;
-
-  constructor(
-    /** `undefined` of the one for all keys that there is no place for. */
-    readonly key: string | undefined,
-    readonly policy: P & Partial<AttemptStage>,
-    readonly host: KeyedHost,
-    /** When an attempt was in it last, on the monotonic clock. */
-    public usedAt: number,
-  ) {}
-}
-
-/** How the whole fleet is told of the instances of a name. */
-export interface KeyedOrders<P> {
-  readonly orders: Orders;
-  /** Makes one that stands for all, while there is none of which something could be said. */
-  standIn(): P;
-  /** One was made, and what was said of all has been said of it. */
-  made(policy: P): void;
-}
-
-/** How the instances of a name are made and ended. */
-export interface KeyedParts<P> {
-  /** Of all of them. */
-  readonly name: string;
-  /** For messages: `circuit breaker "partner"`. */
-  readonly place: string;
-  /** The options without the defaults, for who builds on them. */
-  readonly given: object;
-  readonly keyed: ResolvedKeyedOptions;
-  /** The options in force of each. */
-  readonly options: object;
-  readonly reports: KeyedReports;
-  make(name: string, host: KeyedHost): P;
-  /** What users get of one. */
-  reveal(policy: P): unknown;
-  dispose(policy: P): void;
-  /** The application begins to close. */
-  shutdown(policy: P): void;
-  /** Where the whole fleet can be told something of them. */
-  readonly fleet?: KeyedOrders<P> | undefined;
-  /** There are more keys than places, and all have to stay. */
-  crowded(): void;
-}
-
-/** What of that can be other at run time. */
-export type ChangedParts<P> = Pick<KeyedParts<P>, 'given' | 'keyed' | 'options' | 'make' | 'fleet'>;
+import type { ChangedParts, KeyedParts } from './keyed-parts.js';
+import { Keyed, KeyedPlaces } from './keyed-places.js';
 
 /**
- * The instances of one name by key. Those that no attempt is in are in one of two lists, the longest idle
- * first: `idle`, of which one goes where there are too many, and `staying`, whose state would be lost. What
- * belongs in which is looked at when an attempt leaves, and again before one is forgotten; so all is O(1)
- * for each call, and nothing needs a timer.
+ * The instances of one name by key: they are made when their key first comes, and what is said of all of them,
+ * or changed, goes for those that are made later too. Which of them stay is told by `KeyedPlaces`.
  */
 export class KeyedInstances<P extends { readonly name: string }> implements KeyedPolicies<P> {
   readonly name: string;
   /** What a key function stands for in names: `partner[*]`. */
   readonly pattern: string;
-  private readonly entries = new Map<string, Keyed<P>>();
-  private readonly idle = new LinkedList<Keyed<P>>();
-  private readonly staying = new LinkedList<Keyed<P>>();
-  /** For all keys that there is no place for. */
-  private overflow: Keyed<P> | undefined = undefined;
-  /** So many need a scope. */
-  private needing = 0;
+  private readonly places = new KeyedPlaces<P>((entry) => this.forgotten(entry));
   /** So many operations have it as a stage. */
   private operations = 0;
   private isClosed = false;
-  private era = clock.era;
   /** What a test has put in the place of all. */
   private replacement: P | undefined = undefined;
   /** What was said of all. */
@@ -119,7 +48,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   }
 
   get size(): number {
-    return this.entries.size;
+    return this.places.size;
   }
 
   keys(): string[] {
@@ -131,7 +60,7 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   }
 
   has(key: PolicyKey): boolean {
-    return this.entries.has(keyFrom(key, this.parts.place));
+    return this.places.get(keyFrom(key, this.parts.place)) !== undefined;
   }
 
   forKey(key: PolicyKey): P {
@@ -146,10 +75,10 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     this.makeBefore = this.parts.make;
     this.changeAfter = undefined;
     this.saying(this.pattern, () => {
-      if (this.entries.size === 0) this.sayOfNone(action);
-      for (const entry of this.all()) {
+      if (this.places.size === 0) this.sayOfNone(action);
+      for (const entry of this.places.all()) {
         this.act(entry.policy);
-        this.settleDown(entry);
+        this.places.settle(entry);
       }
     });
   }
@@ -163,15 +92,15 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     if (this.replacement !== undefined) return;
     if (this.action === undefined) this.makeBefore = parts.make;
     else this.changeAfter = change;
-    for (const entry of this.all()) {
+    for (const entry of this.places.all()) {
       change(entry.policy);
-      this.settleDown(entry);
+      this.places.settle(entry);
     }
   }
 
   forget(key: PolicyKey): boolean {
-    const entry = this.entries.get(keyFrom(key, this.parts.place));
-    if (entry !== undefined) this.drop(entry);
+    const entry = this.places.get(keyFrom(key, this.parts.place));
+    if (entry !== undefined) this.places.drop(entry);
     return entry !== undefined;
   }
 
@@ -185,28 +114,29 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     const { name: all } = this;
     if (!name.startsWith(`${all}[`) || !name.endsWith(']')) return undefined;
     const key = name.slice(all.length + 1, -1);
-    return (key === '' ? this.overflow : this.entries.get(key))?.policy;
+    return (key === '' ? this.places.overflow : this.places.get(key))?.policy;
   }
 
   get needsScope(): boolean {
-    return this.needing > 0 || this.entries.size === 0;
+    return this.places.needScope;
   }
 
   joined(): void {
     this.operations++;
-    for (const { policy } of this.all()) policy.joined?.();
+    for (const { policy } of this.places.all()) policy.joined?.();
   }
 
   /** @throws ResilienceConfigurationError where what a key function answered is no key */
   find(answer: unknown, at: number, place: string): Keyed<P> {
-    this.forgetIdle(at, LOOKED_AT);
-    const known = typeof answer === 'string' ? this.entries.get(answer) : undefined;
+    const { places } = this;
+    places.forgetIdle(at, this.current.keyed.idleMs);
+    const known = typeof answer === 'string' ? places.get(answer) : undefined;
     return known ?? this.findOrMake(keyFrom(answer, place), at);
   }
 
   /** It was used at this moment. */
   touch(entry: Keyed<P>, at: number): void {
-    if (entry.users === 0) this.leave(entry, at);
+    if (entry.users === 0) this.places.leave(entry, at);
   }
 
   /** An attempt is in it, or waits for it, from now on. */
@@ -217,26 +147,23 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
 
   /** An attempt is in it no more. */
   exit(entry: Keyed<P>, at: number): void {
-    if (--entry.users === 0) this.leave(entry, at);
-    else this.judgeScope(entry);
+    if (--entry.users === 0) this.places.leave(entry, at);
+    else this.places.judgeScope(entry);
   }
 
   /** What has been let in may be the last that there is room for. */
   judgeScope(entry: Keyed<P>): void {
-    const needsScope = entry.policy.needsScope === true && !entry.isGone;
-    if (needsScope === entry.needsScope) return;
-    entry.needsScope = needsScope;
-    this.needing += needsScope ? 1 : -1;
+    this.places.judgeScope(entry);
   }
 
   shutdown(): void {
     this.isClosed = true;
-    for (const { policy } of this.all()) this.parts.shutdown(policy);
+    for (const { policy } of this.places.all()) this.parts.shutdown(policy);
   }
 
   /** They are used no more. */
   end(): void {
-    for (const entry of this.all()) this.drop(entry);
+    for (const entry of this.places.all()) this.places.drop(entry);
   }
 
   /** From now on this one has the place of those of all keys. */
@@ -245,15 +172,9 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     this.replacement = policy as P;
   }
 
-  private *all(): Generator<Keyed<P>> {
-    yield* this.entries.values();
-    if (this.overflow !== undefined) yield this.overflow;
-  }
-
   /** Those that were used last come last. */
   private ordered(): Keyed<P>[] {
-    this.forgetIdle(now(), this.entries.size);
-    return [...this.all()].sort((one, other) => one.usedAt - other.usedAt);
+    return this.places.ordered(now(), this.parts.keyed.idleMs);
   }
 
   private revealed(policy: P): P {
@@ -261,22 +182,23 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   }
 
   private findOrMake(key: string, at: number): Keyed<P> {
-    const known = this.entries.get(key);
+    const { places } = this;
+    const known = places.get(key);
     if (known !== undefined) return known;
     const { maxKeys } = this.parts.keyed;
-    if (this.entries.size >= maxKeys && !this.makeRoom()) return this.crowd(at);
+    if (places.size >= maxKeys && !places.makeRoom()) return this.crowd(at);
     const entry = this.make(key, at);
-    this.entries.set(key, entry);
-    this.settleDown(entry);
+    places.add(key, entry);
     return entry;
   }
 
   private crowd(at: number): Keyed<P> {
-    if (this.overflow === undefined) {
-      this.overflow = this.make(undefined, at);
+    const { places } = this;
+    if (places.overflow === undefined) {
+      places.overflow = this.make(undefined, at);
       this.parts.crowded();
     }
-    return this.overflow;
+    return places.overflow;
   }
 
   private make(key: string | undefined, at: number): Keyed<P> {
@@ -315,94 +237,8 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     policy.becameUsual?.();
   }
 
-  /** Nothing is in it any more. */
-  private leave(entry: Keyed<P>, at: number): void {
-    entry.usedAt = at;
-    this.settleDown(entry);
+  private forgotten({ policy, host }: Keyed<P>): void {
+    this.parts.dispose(policy);
+    host.end();
   }
-
-  /** To the end of the list that it belongs in; to none while something is in it. */
-  private settleDown(entry: Keyed<P>): void {
-    this.judgeScope(entry);
-    if (entry.key === undefined || entry.isGone) return;
-    const list = mayGo(entry) ? this.idle : this.staying;
-    if (entry.users === 0 && entry.list === list && list.last === entry) return;
-    this.unlist(entry);
-    if (entry.users > 0) return;
-    entry.list = list;
-    list.append(entry);
-  }
-
-  private unlist(entry: Keyed<P>): void {
-    entry.list?.remove(entry);
-    entry.list = undefined;
-  }
-
-  /** @returns whether one was forgotten */
-  private makeRoom(): boolean {
-    let longest = this.longestIdle();
-    // Those that had to stay and need not any more are where they were put then.
-    for (let looks = Math.min(LOOKED_AT, this.entries.size); looks > 0; looks--) {
-      const { first } = this.staying;
-      if (first === undefined) break;
-      this.staying.remove(first);
-      this.staying.append(first);
-      if (mayGo(first) && first.usedAt < (longest?.usedAt ?? Number.POSITIVE_INFINITY))
-        longest = first;
-    }
-    return longest !== undefined && this.drop(longest);
-  }
-
-  private longestIdle(): Keyed<P> | undefined {
-    for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
-      if (mayGo(first)) return first;
-      this.settleDown(first);
-    }
-    return undefined;
-  }
-
-  /** @param looks at so many of those that have to stay */
-  private forgetIdle(at: number, looks: number): void {
-    if (this.era !== clock.era) this.followClock();
-    const before = at - this.parts.keyed.idleMs;
-    for (let { first } = this.idle; first !== undefined; first = this.idle.first) {
-      if (first.users === 0 && first.usedAt > before) break;
-      if (isKept(first)) this.settleDown(first);
-      else this.drop(first);
-    }
-    for (let look = 0; look < looks; look++) {
-      const { first } = this.staying;
-      if (first === undefined || (first.users === 0 && first.usedAt > before)) break;
-      if (isKept(first)) this.settleDown(first);
-      else this.drop(first);
-    }
-    const { overflow } = this;
-    if (overflow !== undefined && overflow.usedAt <= before && !isKept(overflow))
-      this.drop(overflow);
-  }
-
-  /** All of them count as used when the new clock began. */
-  private followClock(): void {
-    this.era = clock.era;
-    for (const entry of this.all()) entry.usedAt = clock.eraBeganAt;
-  }
-
-  private drop(entry: Keyed<P>): true {
-    if (entry.key === undefined) this.overflow = undefined;
-    else this.entries.delete(entry.key);
-    this.unlist(entry);
-    entry.isGone = true;
-    this.judgeScope(entry);
-    this.parts.dispose(entry.policy);
-    entry.host.end();
-    return true;
-  }
-}
-
-function mayGo({ policy, users }: Keyed<object>): boolean {
-  return users === 0 && (policy.retention ?? 'none') === 'none';
-}
-
-function isKept({ policy, users }: Keyed<object>): boolean {
-  return users > 0 || policy.retention === 'kept';
 }
