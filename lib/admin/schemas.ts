@@ -40,7 +40,7 @@ export function said(schema: Schema, description: string): Schema {
   return { ...schema, description };
 }
 
-export function oneOf(...values: string[]): Schema {
+function oneOf(...values: string[]): Schema {
   return { type: 'string', enum: values };
 }
 

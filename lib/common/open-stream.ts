@@ -33,7 +33,7 @@ export function openStreamOf(answer: unknown): OpenStream | undefined {
 }
 
 /** Frees what a stream reads from, as nobody will read it. */
-export function closeStream(stream: OpenStream): void {
+function closeStream(stream: OpenStream): void {
   try {
     if (isNodeStream(stream)) {
       stream.on('error', ignore); // nobody else listens

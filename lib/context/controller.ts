@@ -11,7 +11,7 @@ function warnsOfListeners(): boolean {
   }
 }
 
-/** Its signal may have any number of listeners: one call may well start a dozen requests. */
+/** A controller whose signal may have any number of listeners: one call may well start a dozen requests. */
 export function controllerForMany(): AbortController {
   const controller = new AbortController();
   if (WARNS_OF_LISTENERS) allowListeners(controller.signal);

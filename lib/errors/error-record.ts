@@ -9,7 +9,7 @@ const MAX_STACK = 16_384;
 const MAX_TYPE = 100;
 
 /** The type of what is thrown without being an `Error`. */
-export const NON_ERROR = 'NonError';
+const NON_ERROR = 'NonError';
 
 /** What can be said about anything thrown. */
 export interface ErrorDescription {

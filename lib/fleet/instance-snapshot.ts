@@ -26,11 +26,10 @@ export interface InstanceSnapshot {
   readonly policies: readonly FleetPolicy[];
 }
 
-export const MAX_POLICIES = 500;
+const MAX_POLICIES = 500;
 const MAX_NAME_LENGTH = 300;
 const MAX_WORD_LENGTH = 100;
-/** In characters of JSON, of which the form around the policies takes a little. */
-export const MAX_SNAPSHOT_LENGTH = 65_536;
+/** In characters of JSON: a store takes 65,536, of which the form around the policies needs a little. */
 const MAX_POLICIES_LENGTH = 60_000;
 const LEVELS: readonly HealthLevel[] = ['up', 'degraded', 'down'];
 

@@ -17,11 +17,14 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
   /** So many operations have it as a stage. */
   private operations = 0;
   private isClosed = false;
-  /** What a test has put in the place of all. */
+  /** What a test has put in the place of all of them. */
   private replacement: P | undefined = undefined;
-  /** What was said of all. */
+  /** What `forAll()` was called with last. */
   private action: ((policy: P) => void) | undefined = undefined;
-  /** How one is made that this is then said of, and what was changed after it. */
+  /**
+   * A new instance goes through what the others have: it is made as instances were when that was said, hears it,
+   * and is then changed as they were since.
+   */
   private makeBefore: KeyedParts<P>['make'];
   private changeAfter: ((policy: P) => void) | undefined = undefined;
   private current: KeyedParts<P>;
@@ -215,14 +218,14 @@ export class KeyedInstances<P extends { readonly name: string }> implements Keye
     return new Keyed(key, policy, host, at);
   }
 
-  /** @param name of what is told to the other instances in the place of single ones */
+  /** @param name under which the other instances of the fleet are told once, rather than of each key */
   private saying(name: string | undefined, action: () => void): void {
     const { fleet } = this.parts;
     if (fleet === undefined) action();
     else fleet.orders.together(`${this.name}[`, name, action);
   }
 
-  /** The other instances may have some of those of which there is none here. */
+  /** The other instances of the fleet may have keys where this one has none yet, and have to be told. */
   private sayOfNone(action: (policy: P) => void): void {
     const { fleet } = this.parts;
     if (fleet === undefined) return;

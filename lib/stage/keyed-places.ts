@@ -3,18 +3,23 @@ import { type Linked, LinkedList } from '../common/linked-list.js';
 import type { AttemptStage } from './attempt-stage.js';
 import type { KeyedHost } from './keyed-reports.js';
 
-/** So many of those that have to stay are looked at again for each new key. */
+/** So many of those that had to stay are looked at again by each call: some may go by now. */
 const LOOKED_AT = 4;
 
-/** One of many by key. */
+/** One of many instances by key, and what is known of its use. */
 export class Keyed<P> implements Linked<Keyed<P>> {
   previous: Keyed<P> | undefined = undefined;
   next: Keyed<P> | undefined = undefined;
-  /** That it is in: it leaves it late, when something is in it and the list is looked at. */
+  /**
+   * The list of idle ones that it stands in. Where an attempt comes, it is left there until the list is looked at:
+   * a key that is used all the time moves seldom.
+   */
   list: LinkedList<Keyed<P>> | undefined = undefined;
   /** So many attempts are in it, or wait for it. */
   users = 0;
+  /** What its policy has said of that last: it is counted among those that need one. */
   needsScope = false;
+  /** It is forgotten: nobody finds it any more, though attempts may still be in it. */
   isGone = false;
 
   constructor(
@@ -39,7 +44,7 @@ export class KeyedPlaces<P extends object> {
   private readonly staying = new LinkedList<Keyed<P>>();
   /** For all keys that there is no place for. */
   overflow: Keyed<P> | undefined = undefined;
-  /** So many need a scope. */
+  /** So many policies need a scope for the next attempt. */
   private needing = 0;
   private era = clock.era;
 
@@ -90,7 +95,7 @@ export class KeyedPlaces<P extends object> {
     this.settle(entry);
   }
 
-  /** To the end of the list that it belongs in; to none while something is in it. */
+  /** Puts it at the end of the list that it belongs in; in none while an attempt is in it. */
   settle(entry: Keyed<P>): void {
     this.judgeScope(entry);
     if (entry.key === undefined || entry.isGone) return;

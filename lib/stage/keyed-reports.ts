@@ -3,7 +3,7 @@ import { type AllTogether, CommonSeries, idOf, OwnSeries } from './keyed-series.
 import { SharedGauge } from './shared-gauge.js';
 import type { StageEvent, StageHost, StageMetrics } from './stage-host.js';
 
-/** Where the instances of one name report to, each under its key. */
+/** Where the instances of one name report to: events tell the key, measurements are of all or of each. */
 export class KeyedReports implements AllTogether {
   private readonly gauges = new Map<string, SharedGauge>();
 

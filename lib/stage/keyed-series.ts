@@ -10,7 +10,7 @@ export interface AllTogether {
   gauge(name: string, instance: string, given: MetricTags): SharedGauge;
 }
 
-/** The measurements of an instance as those of all. */
+/** Measurements of one instance that go into the series of all: keys may be many, and each series costs. */
 export class CommonSeries implements StageMetrics {
   private readonly shares: Share[] = [];
 
@@ -63,7 +63,7 @@ export class CommonSeries implements StageMetrics {
   }
 }
 
-/** Those of an instance that has series of its own, which go with it. */
+/** Measurements of an instance that has series of its own (`keyLabel`). They end when the instance does. */
 export class OwnSeries implements StageMetrics {
   private isOver = false;
   private readonly used = new Map<string, { name: string; tags: MetricTags }>();

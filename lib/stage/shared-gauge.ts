@@ -2,7 +2,7 @@ import { type Linked, LinkedList } from '../common/linked-list.js';
 import type { MetricTags } from '../common/metrics.js';
 import type { StageMetrics } from './stage-host.js';
 
-/** What one of several says of a gauge that all of them have in common. */
+/** The part of one instance in a gauge that all instances of a name have in common. */
 export class Share implements Linked<Share> {
   previous: Share | undefined = undefined;
   next: Share | undefined = undefined;
@@ -33,7 +33,7 @@ export class Share implements Linked<Share> {
 export class SharedGauge {
   private readonly shares = new LinkedList<Share>();
   private value = 0;
-  /** So many say the greatest value, where that is the gauge's: it holds until the last of them says another one. */
+  /** With `max`: so many say the greatest value. Only when none is left that does, the others are looked through. */
   private atGreatest = 0;
   private readonly series: { changed(): void };
 
