@@ -17,10 +17,10 @@ const GRAPHQL_CODES = new Set([
 /**
  * Whether an error is an answer about the request rather than a failure of the one who answers:
  *
- * - an `HttpException` below 500;
+ * - an `HttpException` below 500, except 408, 425 and 429, by which the dependency pushes back;
  * - a numeric `status`, `statusCode`, `response.status`, `response.statusCode` (got),
- *   `$metadata.httpStatusCode` (AWS) or `extensions.http.status` (GraphQL) of 400 to 499, except 408,
- *   425 and 429, by which the dependency pushes back;
+ *   `$metadata.httpStatusCode` (AWS) or `extensions.http.status` (GraphQL) of 400 to 499, except
+ *   the same;
  * - of gRPC, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION,
  *   OUT_OF_RANGE, UNIMPLEMENTED and UNAUTHENTICATED: as the `code` of a client's error that has the
  *   metadata or details of an answer, or of an `RpcException`. CANCELLED is none: nobody has answered;

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** What is installed for the benchmarks only, out of the library's sight. */
-const PACKAGES = new URL('../packages/', import.meta.url);
+/** What is installed for the benchmarks and the migration guides only, out of the library's sight. Scripts of npm run in the project. */
+const PACKAGES = pathToFileURL(`${resolve('test/benchmarks/packages')}/`);
 const require = createRequire(new URL('package.json', PACKAGES));
 
 /** Installs them where that has not been done since the list of them has changed. */

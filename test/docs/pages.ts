@@ -23,6 +23,8 @@ export interface Page {
   readonly fences: readonly Fence[];
   /** The servers that its programs talk to, by the line `needs: redis, rabbitmq` at its beginning. */
   readonly needs: readonly string[];
+  /** The packages with whose newest release its programs run once more, by the line `newest: opossum` there. */
+  readonly newest: readonly string[];
   /** What its snippets use without showing it, in a comment that begins with `<!-- prelude`. */
   readonly prelude: string;
 }
@@ -48,13 +50,15 @@ export function readPage(name: string, text: string): Page {
     name,
     text,
     fences: fencesOf(text),
-    needs: /^needs: (.*)$/m.exec(frontmatterOf(text))?.[1]?.split(/\s*,\s*/) ?? [],
+    needs: listOf('needs', text),
+    newest: listOf('newest', text),
     prelude: /<!-- prelude\n([\s\S]*?)-->/.exec(text)?.[1] ?? '',
   };
 }
 
-function frontmatterOf(text: string): string {
-  return /^---\n([\s\S]*?)\n---\n/.exec(text)?.[1] ?? '';
+function listOf(key: string, text: string): string[] {
+  const [, frontmatter = ''] = /^---\n([\s\S]*?)\n---\n/.exec(text) ?? [];
+  return new RegExp(`^${key}: (.*)$`, 'm').exec(frontmatter)?.[1]?.split(/\s*,\s*/) ?? [];
 }
 
 function fencesOf(text: string): Fence[] {

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { installedPath, type Runtime } from '../benchmarks/packages.js';
 import { freePort } from '../support/free-port.js';
 import { startRabbitMq } from '../support/rabbitmq.js';
 import { startRedis } from '../support/redis.js';
@@ -77,17 +79,27 @@ export async function runPage(page: Page): Promise<Shown[]> {
   }
 }
 
+/** Runs them again on a newer Node, with the newest release of what the page says so of. */
+export async function runWithNewest(page: Page, { executable }: Runtime): Promise<Shown[]> {
+  const folder = emitFiles(page);
+  mkdirSync(join(folder, 'node_modules'));
+  for (const name of page.newest)
+    symlinkSync(installedPath(name), join(folder, 'node_modules', name)); // is found before that of the documentation
+  return outputs(page, folder, {}, executable);
+}
+
 async function outputs(
   page: Page,
   folder: string,
   environment: Record<string, string>,
+  node = 'node',
 ): Promise<Shown[]> {
   const shown: Shown[] = [];
   for (const { title, code, line } of page.fences) {
     const [, file] = /^output of (\S+)\.ts$/.exec(title ?? '') ?? [];
     if (file === undefined) continue;
     const PORT = `${await freePort()}`;
-    const { printed, code: ended } = await run('node', [join(folder, `${file}.js`)], {
+    const { printed, code: ended } = await run(node, [join(folder, `${file}.js`)], {
       ...environment,
       PORT,
     });

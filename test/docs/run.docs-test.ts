@@ -1,20 +1,45 @@
-import { filesOf, pages } from './pages.js';
-import { agrees, isRun, runPage } from './run-page.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { install, runtime, versionOf } from '../benchmarks/packages.js';
+import { DOCS, filesOf, pages } from './pages.js';
+import { agrees, isRun, runPage, runWithNewest, type Shown } from './run-page.js';
 
 const all = pages();
 const run = all.filter(isRun);
+
+/** The Node that the newest releases of the peers run on. */
+const NEWER_NODE = 24;
+
+function installedVersion(name: string): string {
+  const path = join(DOCS, 'node_modules', name, 'package.json');
+  return JSON.parse(readFileSync(path, 'utf8')).version;
+}
+
+function expectAgreement(shown: readonly Shown[]): void {
+  expect(shown.length).toBeGreaterThan(0);
+  for (const one of shown)
+    if (!agrees(one))
+      expect(`${one.place}:\n${one.printed}`).toBe(`${one.place}:\n${one.expected}`);
+}
 
 describe('What the documentation shows', () => {
   it.each(run.map((page) => [page.name, page] as const))(
     'comes out of the programs of %s',
     async (_name, page) => {
-      const shown = await runPage(page);
-      expect(shown.length).toBeGreaterThan(0);
-      for (const one of shown)
-        if (!agrees(one))
-          expect(`${one.place}:\n${one.printed}`).toBe(`${one.place}:\n${one.expected}`);
+      expectAgreement(await runPage(page));
     },
     120_000,
+  );
+
+  it.each(all.filter(({ newest }) => newest.length > 0).map((page) => [page.name, page] as const))(
+    'comes out of the programs of %s with the newest peers too, and the page names both versions',
+    async (_name, page) => {
+      install();
+      expectAgreement(await runWithNewest(page, runtime(NEWER_NODE)));
+      const run = page.newest.flatMap((name) => [installedVersion(name), versionOf(name)]);
+      expect(run.filter((version) => !page.text.includes(version))).toEqual([]);
+    },
+    240_000,
   );
 
   it('is run on each page of recipes and of migrations', () => {
