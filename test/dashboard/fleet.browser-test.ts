@@ -11,7 +11,7 @@ import {
 import { RecordingLogger, track } from '../binding/support.js';
 import { MemoryFleet } from '../support/memory-fleet.js';
 import { DashboardApp } from './support.js';
-import { lowContrast, Visit } from './visit.js';
+import { eventually, lowContrast, Visit } from './visit.js';
 
 const OPTIONS: ResilienceDashboardOptions = { public: true, controls: true, instance: 'here' };
 const POLICIES: ResilienceModuleOptions = {
@@ -68,13 +68,13 @@ describe('The fleet in a browser', () => {
     for (const each of told) expect(each).toMatch(/ · nestjs-bulwark [\d.]+ · since /);
     await fleetOf(visit).getByText('2 instances are there').waitFor();
     const row = visit.row('payments', 'Fleet');
-    expect(await row.getByRole('cell').first().textContent()).toBe('● Closedall 2');
+    const sum = row.getByRole('cell').first();
+    await eventually(async () => expect(await sum.textContent()).toBe('● Closedall 2'));
     second.breakers.get('payments').forceOpen();
-    await row.getByText('1 of 2').waitFor();
-    expect(await row.getByRole('cell').first().textContent()).toBe('■ Forced open1 of 2');
+    await eventually(async () => expect(await sum.textContent()).toBe('■ Forced open1 of 2'));
     expect(await visit.row('write', 'Fleet').textContent()).toContain('0 of 5');
     second.link.crash();
-    await instances.filter({ hasText: 'not heard of any more' }).waitFor({ timeout: 15_000 });
+    await instances.filter({ hasText: 'not heard of any more' }).waitFor();
     expect(visit.complaints).toEqual([]);
   });
 
@@ -84,8 +84,10 @@ describe('The fleet in a browser', () => {
     await fleetOf(visit).getByText('1 instance is there').waitFor();
     hub.links[0]?.cut();
     await fleetOf(visit).getByText('The other instances are not reached').waitFor();
-    expect(await visit.page.getByRole('status').textContent()).toBe(
-      'The other instances are not reached',
+    await eventually(async () =>
+      expect(await visit.page.getByRole('status').textContent()).toBe(
+        'The other instances are not reached',
+      ),
     );
     await hub.links[0]?.mend();
     await fleetOf(visit).getByText('1 instance is there').waitFor();
@@ -96,17 +98,16 @@ describe('The fleet in a browser', () => {
     const breaker = app.app.get(CircuitBreakerRegistry).get('payments');
     const second = (await other()).breakers.get('payments');
     const visit = await Visit.to(app);
-    const dialog = visit.page.getByRole('dialog');
     await visit.press('Force open payments');
     await visit.sees('payments', 'Forced open');
     expect(second.getState()).toBe('CLOSED');
-    await visit.page.getByRole('button', { name: 'Disable payments' }).click();
+    const dialog = await visit.ask('Disable payments');
     expect(await dialog.getByRole('radio', { name: 'This instance' }).isChecked()).toBe(true);
     await dialog.getByRole('radio', { name: 'All instances' }).check();
     await dialog.getByRole('button', { name: 'Disable' }).click();
     await visit.sees('payments', 'Disabled');
     expect([breaker.getState(), second.getState()]).toEqual(['DISABLED', 'DISABLED']);
-    await visit.page.getByRole('button', { name: 'Close payments' }).click();
+    await visit.ask('Close payments');
     expect(await dialog.getByRole('radio', { name: 'This instance' }).isChecked()).toBe(true);
     await dialog.getByRole('button', { name: 'Close' }).click();
     await visit.sees('payments', 'Closed');
@@ -122,12 +123,11 @@ describe('The fleet in a browser', () => {
     });
     const visit = await Visit.to(app);
     const banner = visit.page.getByRole('region', { name: 'Chaos is on' });
-    await banner.getByText('In other instances').waitFor({ timeout: 10_000 });
-    await visit.page.getByRole('button', { name: 'Stop the chaos' }).click();
-    const dialog = visit.page.getByRole('dialog');
+    await banner.getByText('In other instances').waitFor();
+    const dialog = await visit.ask('Stop the chaos');
     await dialog.getByRole('radio', { name: 'All instances' }).check();
     await dialog.getByRole('button', { name: 'Stop', exact: true }).click();
-    await banner.waitFor({ state: 'hidden', timeout: 10_000 });
+    await banner.waitFor({ state: 'hidden' });
     expect(chaos.isOn).toBe(false);
   });
 
@@ -153,10 +153,10 @@ describe('The fleet in a browser', () => {
 
   it('is not there where there is no fleet', async () => {
     const app = await DashboardApp.start(OPTIONS, { resilience: POLICIES });
-    const { page } = await Visit.to(app);
-    expect(await page.getByRole('heading', { name: 'Fleet' }).count()).toBe(0);
-    await page.getByRole('button', { name: 'Force open payments' }).click();
-    expect(await page.getByRole('radio').count()).toBe(0);
+    const visit = await Visit.to(app);
+    expect(await visit.page.getByRole('heading', { name: 'Fleet' }).count()).toBe(0);
+    const dialog = await visit.ask('Force open payments');
+    expect(await dialog.getByRole('radio').count()).toBe(0);
   });
 
   describe('of 20 instances with 50 policies', () => {
@@ -181,7 +181,9 @@ describe('The fleet in a browser', () => {
       expect(await table.getByRole('row').count()).toBe(51);
       expect(await table.getByRole('columnheader').count()).toBe(22);
       const first = table.getByRole('row').nth(1);
-      expect(await first.getByRole('rowheader').textContent()).toBe('breaker-7breakers');
+      await eventually(async () =>
+        expect(await first.getByRole('rowheader').textContent()).toBe('breaker-7breakers'),
+      );
       const cells = await first.getByRole('cell').allTextContents();
       expect(cells[0]).toBe('■ Forced open1 of 20');
       expect(cells.filter((text) => text === '■ Forced open')).toHaveLength(1);

@@ -1,5 +1,4 @@
 /// <reference lib="dom" />
-import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { MetricsFanOut } from '../../lib/index.js';
 import { DashboardApp } from './support.js';
@@ -14,8 +13,8 @@ async function shop(): Promise<DashboardApp> {
     { public: true },
     {
       resilience: {
-        rateLimits: { partner: { limit: 2, intervalMs: 60_000 } },
-        retryBudgets: { bank: { ratio: 0.1, minRetriesPerSecond: 0.1, windowMs: 10_000 } },
+        rateLimits: { partner: { limit: 2, intervalMs: 3_600_000 } },
+        retryBudgets: { bank: { ratio: 0.1, minRetriesPerSecond: 0.1, windowMs: 60_000 } },
         bulkheads: { crowd: { maxConcurrent: 20, adaptive: true } },
       },
     },
@@ -23,7 +22,7 @@ async function shop(): Promise<DashboardApp> {
   const { resilience } = app;
   const read = resilience.pipeline({ name: 'Catalogue.read', hedge: { delayMs: 1 } });
   let calls = 0;
-  await read.execute(() => (++calls === 1 ? wait(1_000, 'slow') : up()));
+  await read.execute(() => (++calls === 1 ? new Promise<string>(() => {}) : up()));
   const limited = resilience.pipeline({ name: 'Partner.send', rateLimit: 'partner' });
   for (let n = 0; n < 3; n++) await limited.execute(up).catch(() => undefined);
   const retry = { maxAttempts: 3, delayMs: [0], budget: 'bank' };
@@ -59,7 +58,7 @@ describe('The panels in a browser', () => {
       'Catalogue.read|1|1|–|–',
     );
     expect(await text('Rates.get', 'Hedges and shared answers')).toMatch(
-      /^Rates.get\|–\|–\|–\|2lately [\d.]+ ms old$/,
+      /^Rates.get\|–\|–\|–\|2lately [\d.]+ m?s old$/,
     );
     expect(await text('crowd', 'Shadow mode')).toBe('crowdbulkhead|4|0|0');
     expect(await text('Bank.pay', 'Shadow mode')).toBe('Bank.paytimeout|0|1|0');
@@ -114,7 +113,7 @@ describe('The configuration in a browser', () => {
       { by: 'anna' },
     );
     await cell('maxAttempts').getByText('1', { exact: true }).waitFor();
-    expect(await visit.row('maxAttempts', 'Configuration').textContent()).toMatch(/run time$/);
+    await visit.row('maxAttempts', 'Configuration').getByText('run time').waitFor();
     expect(await visit.row('jitter', 'Configuration').textContent()).toMatch(/default$/);
     const change = page.locator('#actions').getByRole('listitem');
     expect(await change.innerText()).toMatch(

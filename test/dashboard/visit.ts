@@ -1,17 +1,32 @@
 /// <reference lib="dom" />
 import { existsSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll } from '@jest/globals';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, jest } from '@jest/globals';
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { closeAll, type DashboardApp } from './support.js';
 
 const CHROMIUM = '/usr/bin/chromium';
+/** Far more than anything takes, in ms: a busy machine can stand still for seconds. */
+const PATIENCE_MS = 60_000;
+// What was waited for in vain is told by the browser, long before the test itself is out of time.
+jest.setTimeout(5 * PATIENCE_MS);
 
 let browser: Browser;
 beforeAll(async () => {
   if (!existsSync(CHROMIUM))
     throw new Error(`There is no ${CHROMIUM}: install the system package "chromium"`);
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
-}, 30_000);
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox'],
+    timeout: PATIENCE_MS,
+  });
+});
 afterAll(async () => {
   await browser?.close();
 });
@@ -22,6 +37,19 @@ afterEach(async () => {
   await closeAll();
 });
 
+/** Tries again until it holds: what the page shows can be a frame, or a drawing, behind. */
+export async function eventually(check: () => Promise<void>): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await sleep(50);
+    }
+  }
+}
+
 /** Somebody on call who looks at the page, and what the browser complained of. */
 export class Visit {
   private constructor(
@@ -31,11 +59,11 @@ export class Visit {
   ) {}
 
   static async to(
-    { url }: DashboardApp,
+    { url }: Pick<DashboardApp, 'url'>,
     options: BrowserContextOptions = { viewport: { width: 1200, height: 900 } },
   ): Promise<Visit> {
     const context = await browser.newContext({ locale: 'en-GB', ...options });
-    context.setDefaultTimeout(3_000);
+    context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     const complaints: string[] = [];
     const requested = new Set<string>();
@@ -61,12 +89,22 @@ export class Visit {
     return badge.filter({ hasText: new RegExp(`^\\S ${state}$`) }).waitFor();
   }
 
-  async press(button: string): Promise<void> {
-    const opens = this.page.getByRole('button', { name: button, exact: true });
+  /**
+   * Presses a button that asks back. By the keyboard: while the page is being filled it moves, and a
+   * pointer can miss what it points at.
+   *
+   * @returns the dialog
+   */
+  async ask(button: string): Promise<Locator> {
+    await this.page.getByRole('button', { name: button, exact: true }).press('Enter');
     const dialog = this.page.getByRole('dialog');
-    await opens.click();
-    // While the page is being filled it moves, and a click as fast as this can miss.
-    await dialog.waitFor({ timeout: 2_000 }).catch(() => opens.click());
+    await dialog.waitFor();
+    return dialog;
+  }
+
+  /** Presses a button, and confirms it. */
+  async press(button: string): Promise<void> {
+    const dialog = await this.ask(button);
     const action = button.startsWith('Force') ? 'Force open' : (button.split(' ')[0] as string);
     await dialog.getByRole('button', { name: action, exact: true }).click();
   }

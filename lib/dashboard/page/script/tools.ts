@@ -55,7 +55,7 @@ function duration(ms) {
 
 function seconds(s) {
   if (s < 60) return s + ' s';
-  return s < 3600 ? Math.floor(s / 60) + ' min ' + (s % 60) + ' s' : Math.floor(s / 3600) + ' h ' + Math.round(s % 3600 / 60) + ' min';
+  return s < 3600 ? Math.floor(s / 60) + ' min ' + (s % 60) + ' s' : Math.floor(s / 3600) + ' h ' + Math.floor(s % 3600 / 60) + ' min';
 }
 
 var day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
