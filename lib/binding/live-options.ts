@@ -250,5 +250,6 @@ export class LiveOptions {
 }
 
 function inForceOf(sources: ReadonlyMap<SourceName, OverrideSource>): OverridesInForce {
-  return new OverridesInForce(SOURCES.flatMap((name) => sources.get(name) ?? []));
+  const all = SOURCES.flatMap((name) => sources.get(name) ?? []);
+  return new OverridesInForce(all.filter(({ said }) => Object.keys(said).length > 0));
 }

@@ -7,6 +7,8 @@ export interface RememberedCircuit {
   readonly version: 1;
   /** While it is half-open `OPEN`, of which the time is over: probes begin anew. */
   readonly state: CircuitState;
+  /** Who has forced it, where that was said. */
+  readonly by?: string;
   readonly outage?: RememberedOutage;
   /** How long ago probes have closed it, while it ramps up. */
   readonly rampedForMs?: number;
@@ -33,16 +35,17 @@ export type RememberedOutcomes =
 /** As many calls are remembered at most. */
 export const MAX_CALLS = 10_000;
 const MAX_COUNTS = 100;
+const MAX_NAME = 200;
 const MAX_COUNT = 1_000_000_000;
 /** Three years: of what is older, times would not be dates. */
 const MAX_AGE_MS = 100_000_000_000;
 
 /** What is of use of something that was remembered so long ago; nothing of what is not of this version. */
 export function circuitIn(remembered: unknown, agoMs: number): RememberedCircuit | undefined {
-  const { version, state, outage, rampedForMs, outcomes } = recordOf(remembered);
+  const { version, state, by, outage, rampedForMs, outcomes } = recordOf(remembered);
   if (version !== 1 || !isAge(agoMs) || !isState(state)) return undefined;
   const known = outageIn(outage, agoMs);
-  if (isForced(state)) return { version, state, ...(known && { outage: known }) };
+  if (isForced(state)) return { version, state, ...byIn(by), ...(known && { outage: known }) };
   if (state === CircuitState.OPEN)
     return known && { version, state, outage: known, ...outcomesIn(outcomes, agoMs) };
   return {
@@ -62,6 +65,10 @@ export function countsFrom(
   return outcomes
     .filter(([agoMs]) => agoMs < windowMs)
     .map(([agoMs, calls, failures, slow]) => ({ at: at - agoMs, calls, failures, slow }));
+}
+
+function byIn(by: unknown): { by?: string } {
+  return typeof by === 'string' ? { by: by.slice(0, MAX_NAME) } : {};
 }
 
 function outageIn(outage: unknown, agoMs: number): RememberedOutage | undefined {

@@ -40,6 +40,8 @@ export abstract class Circuit {
   private inForce: OptionsInForce;
   /** @internal */
   protected state = CircuitState.CLOSED;
+  /** Who has put it into that state, where that was said. */
+  private orderedBy: string | undefined = undefined;
   private sequence: Permit = UNCOUNTED;
   /** While it is closed, the first permit of this time; no permit is as late while it is not. */
   private closedSince: Permit = UNCOUNTED + 1;
@@ -145,6 +147,7 @@ export abstract class Circuit {
     return {
       version: 1,
       state: this.state === CircuitState.HALF_OPEN ? CircuitState.OPEN : this.state,
+      ...(this.orderedBy !== undefined && { by: this.orderedBy }),
       ...(isRecovering && { outage: openTime?.remember(at) as RememberedOutage }),
       ...(isRecovering && rampUp && { rampedForMs: Math.round(rampUp.elapsedMs(at)) }),
       ...(outcomes !== undefined && { outcomes }),
@@ -162,7 +165,7 @@ export abstract class Circuit {
     const known = circuitIn(remembered, agoMs);
     if (known === undefined) return;
     const at = now();
-    const { state, outage, rampedForMs, outcomes } = known;
+    const { state, by, outage, rampedForMs, outcomes } = known;
     if (outcomes !== undefined) {
       this.outcomes = new Outcomes(this.options);
       this.outcomes.recall(outcomes, at);
@@ -174,7 +177,8 @@ export abstract class Circuit {
     if (state === CircuitState.CLOSED) return;
     this.state = state;
     this.closedSince = Number.POSITIVE_INFINITY;
-    this.tell(CircuitState.CLOSED, { to: state, reason: 'recalled' }, at);
+    this.orderedBy = by;
+    this.tell(CircuitState.CLOSED, { to: state, reason: 'recalled', by }, at);
   }
 
   /** An open one is not forgotten for others, and not at all before its time is over, or by force. */
@@ -266,11 +270,12 @@ export abstract class Circuit {
 
   /** @internal */
   protected enter(transition: Transition, at = now()): void {
-    const { to, reason, probe } = transition;
+    const { to, reason, by, probe } = transition;
     const from = this.state;
     const shown = this.getState();
     const counts = this.outcomes?.counts(at) ?? NO_CALLS;
     this.state = to;
+    this.orderedBy = by;
     this.closedSince = to === CircuitState.CLOSED ? this.sequence + 1 : Number.POSITIVE_INFINITY;
     this.probes = to === CircuitState.HALF_OPEN ? new Probes(this.options) : undefined;
     if (to !== CircuitState.OPEN && to !== CircuitState.FORCED_OPEN) {

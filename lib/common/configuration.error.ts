@@ -90,7 +90,8 @@ function displayItem(item: unknown): string {
 export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'string') return 'a string';
-  return typeof value === 'object' && value !== null ? 'an object' : display(value);
+  if (typeof value !== 'object' || value === null || !isPlainObject(value)) return display(value);
+  return 'an object';
 }
 
 /** `known: a, b; did you mean a?` for messages about an unknown name. */

@@ -1,4 +1,4 @@
-import type { NestInterceptor, Provider } from '@nestjs/common';
+import { Logger, type NestInterceptor, type Provider } from '@nestjs/common';
 import {
   APP_INTERCEPTOR,
   ApplicationConfig,
@@ -7,6 +7,7 @@ import {
   ModulesContainer,
 } from '@nestjs/core';
 import { enterBefore } from '../nest/entrance.js';
+import { watchMicroservices } from '../nest/microservices.js';
 import { RoutedHandlers } from '../nest/routed-handlers.js';
 import { takePartInRoutes } from '../nest/routes.js';
 import type { Shedding } from '../shedding/shedding.js';
@@ -98,9 +99,17 @@ function httpEdge(
     modules,
   );
   const edge = new HttpEdge(inbound, options.mapErrors ?? true, gate);
+  watchMicroservices(modules, interceptor, warnOfMicroservice);
   takePartInRoutes(contexts, config, interceptor, edge, inside);
   enterBefore(host, edge.enter, (adapter) => routes.watch(adapter));
   return edge;
+}
+
+/** Else nothing shows it but calls that go on when nobody waits for them any more. */
+function warnOfMicroservice(handler: string, server = 'a microservice'): void {
+  new Logger('ResilienceModule').warn(
+    `${handler}: ${server} of this hybrid application does not have its interceptors, so no deadline of a message is read, and errors are mapped for decorated handlers only; connect it by app.connectMicroservice(…, { inheritAppConfig: true })`,
+  );
 }
 
 function prefixOf(config: ApplicationConfig): string {

@@ -1,7 +1,8 @@
 import type { NestInterceptor } from '@nestjs/common';
-import type { ApplicationConfig, ExternalContextCreator } from '@nestjs/core';
+import type { ApplicationConfig, ExternalContextCreator, ModulesContainer } from '@nestjs/core';
 import type { AnyMethod, Class } from '../common/class.js';
 import { isRoute, transportOfHandler } from './handlers.js';
+import { noteForeign } from './microservices.js';
 
 /** What is around the handler of a route, and the pipes and interceptors before it. */
 export interface RouteEdge {
@@ -21,6 +22,7 @@ const EDGE = Symbol('nestjs-bulwark:route-edge');
 /** As they are in Nest 11.0 to 12: what comes after is passed on. */
 interface ChainCreator {
   readonly config?: ApplicationConfig;
+  readonly container?: { getModules(): ModulesContainer };
   create(instance: object, handler: AnyMethod, ...context: unknown[]): Chain;
 }
 
@@ -76,7 +78,12 @@ function takeOverCreator(creators: ChainCreator): void {
   creators.create = function (this: ChainCreator, instance, handler, ...context) {
     const created = create.call(this, instance, handler, ...context);
     const served = this.config && routings.get(this.config);
-    if (served === undefined) return created;
+    if (served === undefined) {
+      const { config, container } = this;
+      if (config && container)
+        noteForeign(container.getModules(), config, created, instance, handler);
+      return created;
+    }
     const [routing, interceptor, inside] = served;
     const at = created.indexOf(interceptor) + 1;
     const chain: Chain = inside === undefined ? created : created.toSpliced(at, 0, inside);

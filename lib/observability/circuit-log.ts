@@ -53,10 +53,17 @@ const VERBS: Record<CircuitTransitionReason, string> = {
   'fleet-reset': 'was reset by the fleet and is closed',
 };
 
+/** What only somebody can end is told as such. */
+const RECALLED: Partial<Record<CircuitState, string>> = {
+  [CircuitState.FORCED_OPEN]: 'forced open, until reset()',
+  [CircuitState.DISABLED]: 'disabled, it lets everything through, until reset()',
+};
+
 const SHADOW_VERB = 'would have opened';
 
 function verbOf({ reason, to, isShadow }: Told): string {
   if (isShadow) return SHADOW_VERB;
+  if (reason === 'recalled' && to in RECALLED) return `${VERBS.recalled}: ${RECALLED[to]}`;
   const isPutAside = reason === 'mode-changed' && to === CircuitState.CLOSED;
   return isPutAside ? 'was put into shadow mode, and lets everybody in' : VERBS[reason];
 }

@@ -5,7 +5,13 @@ import {
   metrics,
   type ObservableGauge,
 } from '@opentelemetry/api';
-import type { BoundMetric, MetricKind, MetricsRecorder, MetricTags } from '../index.js';
+import {
+  type BoundMetric,
+  type MetricKind,
+  type MetricsRecorder,
+  type MetricTags,
+  ResilienceConfigurationError,
+} from '../index.js';
 
 /** So many series of a gauge are told apart; what exceeds them is left out. */
 const MAX_SERIES = 10_000;
@@ -31,8 +37,17 @@ export class OpenTelemetryMetrics implements MetricsRecorder {
   private readonly gauges = new Map<string, Map<string, GaugeState>>();
   private readonly histograms = new Map<string, Histogram>();
 
-  /** @param meter is asked of the global provider by default */
-  constructor(private readonly meter: Meter = metrics.getMeter('nestjs-bulwark')) {}
+  /**
+   * @param meter is asked of the global provider by default
+   * @throws ResilienceConfigurationError
+   */
+  constructor(private readonly meter: Meter = metrics.getMeter('nestjs-bulwark')) {
+    if (typeof meter?.createCounter !== 'function')
+      throw new ResilienceConfigurationError(
+        'OpenTelemetryMetrics',
+        'its argument makes no instruments; allowed: a meter of OpenTelemetry, or nothing for that of the global provider',
+      );
+  }
 
   increment(name: string, tags?: MetricTags, by = 1): void {
     const make = () => this.meter.createCounter(`resilience.${name}`);

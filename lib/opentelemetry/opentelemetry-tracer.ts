@@ -12,6 +12,7 @@ import {
   type ErrorDescription,
   isChaos,
   type OperationTracer,
+  ResilienceConfigurationError,
   type Rules,
   type TracedOperation,
 } from '../index.js';
@@ -57,6 +58,11 @@ export class OpenTelemetryTracer implements OperationTracer {
     private readonly tracer: Tracer = trace.getTracer('nestjs-bulwark'),
     options: OpenTelemetryTracerOptions = {},
   ) {
+    if (typeof tracer?.startSpan !== 'function')
+      throw new ResilienceConfigurationError(
+        'OpenTelemetryTracer',
+        'its first argument makes no spans; allowed: a tracer of OpenTelemetry, or undefined for that of the global provider, before the options: new OpenTelemetryTracer(undefined, { attributes })',
+      );
     const { attributes } = checkOptions('OpenTelemetryTracer', options, RULES);
     this.enricher = attributes && new Enricher(attributes);
   }

@@ -83,6 +83,12 @@ describe('A text where a number or a boolean is meant is answered with what to p
     expect(await message(booted(options))).toContain(hint);
   });
 
+  it('a promise of what it is meant to be is called what it is', async () => {
+    expect(await message(booted({ changes: Promise.resolve({}) }))).toContain(
+      'changes: is an instance of Promise; allowed: an Observable of overrides',
+    );
+  });
+
   it('but not with what would be wrong as well', async () => {
     expect(await message(booted({ defaults: { timeoutMs: '-1' } }))).not.toContain('pass');
     expect(await message(booted({ defaults: { timeoutMs: '0' } }))).not.toContain('pass');

@@ -74,6 +74,16 @@ describe('What a circuit breaker has learnt', () => {
     });
   });
 
+  it('is who has forced it', async () => {
+    const breaker = new CircuitBreakerPolicy('payments', OPTIONS);
+    breaker.forceOpen({ by: 'alice' });
+    const { after, events } = restarted(breaker, 200);
+    expect(events).toMatchObject([{ to: 'FORCED_OPEN', reason: 'recalled', by: 'alice' }]);
+    expect(restarted(after, 0).events).toMatchObject([{ by: 'alice' }]); // also after another restart
+    after.reset({ by: 'bob' });
+    expect(after.remember()).toBeUndefined();
+  });
+
   it('is how often recovery has failed, by which the next time is longer', async () => {
     const breaker = await opened({ ...OPTIONS, timeoutFactor: 2 });
     await wait(1_000);

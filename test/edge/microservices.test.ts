@@ -641,6 +641,27 @@ it('A microservice of a hybrid application with inheritAppConfig says what was r
   });
 });
 
+describe('Of a microservice of a hybrid application that is connected without its interceptors', () => {
+  const WARNING =
+    'Plain.slow: ServerTCP of this hybrid application does not have its interceptors, so no deadline of a message is read, and errors are mapped for decorated handlers only; connect it by app.connectMicroservice(…, { inheritAppConfig: true })';
+
+  it('boot warns, once for all its handlers', async () => {
+    const { logger } = await serveHybrid([Plain, Decorated], false, [SecretGateway]);
+    expect(logger.warnings().split('\n')).toEqual([WARNING]);
+  });
+
+  it('but not where it inherits them, is given ours, or has no handler', async () => {
+    const quiet = [
+      await serveHybrid([Plain], true, [SecretGateway]),
+      await serveHybrid([Plain], false, [SecretGateway], {}, true),
+      await serveHybrid([], false),
+    ];
+    expect(quiet.map(({ logger }) => logger.warnings())).toEqual(['', '', '']);
+    const { logger } = await serve([Plain], {}, [SecretGateway]);
+    expect(logger.warnings()).toBe('');
+  });
+});
+
 describe.each([
   ['with inheritAppConfig', true],
   ['without inheritAppConfig', false],

@@ -114,6 +114,15 @@ describe('A circuit breaker that flaps', () => {
     }
   };
 
+  it('by hand before a restart says who has ordered it, and what ends it', async () => {
+    const { breaker } = await app();
+    breaker.recall({ version: 1, state: 'FORCED_OPEN', by: 'alice' }, 1_000);
+    const [{ message } = {}] = written();
+    expect(message).toBe(
+      'Circuit breaker "payments" goes on as before the restart: forced open, until reset(); ordered by alice',
+    );
+  });
+
   it('is said in shadow mode to be one that would have', async () => {
     await flap(await app({}, 'shadow'), 10);
     await elapse(10_000);

@@ -323,6 +323,15 @@ describe('Attributes of a tracer', () => {
   ])('that %s are refused', (_, options, message) => {
     expect(() => new OpenTelemetryTracer(undefined, options as never)).toThrow(message);
   });
+
+  it('in the place of the tracer are refused, and so is what is no meter', () => {
+    const attributes = () => ({});
+    expect(() => new OpenTelemetryTracer({ attributes } as never)).toThrow(
+      'OpenTelemetryTracer: its first argument makes no spans; allowed: a tracer of OpenTelemetry, or undefined',
+    );
+    expect(() => new OpenTelemetryTracer(null as never)).toThrow('makes no spans');
+    expect(() => new OpenTelemetryMetrics({ attributes } as never)).toThrow('makes no instruments');
+  });
 });
 
 describe('The trace of a call', () => {
