@@ -3,15 +3,13 @@ import { PageEvent } from 'typedoc';
 /** Entry points are called as users import them, while their folders keep the names of the source. */
 const entryPoint = (name) => (name === 'index' ? 'nestjs-bulwark' : `nestjs-bulwark/${name}`);
 
-/** Titles the pages of entry points, and shows the examples of decorators as they are written in code. */
+/** Titles the pages of entry points. */
 export function load(app) {
   app.renderer.on(PageEvent.END, (page) => {
-    page.contents = page.contents
-      ?.replaceAll('＠', '@') // at the beginning of a line of a comment, `@` would begin a tag
-      .replace(
-        /^- \[(\w+)\]\(\1\/index\.md\)$/gm,
-        (_, name) => `- [${entryPoint(name)}](${name}/index.md)`,
-      );
+    page.contents = page.contents?.replace(
+      /^- \[(\w+)\]\(\1\/index\.md\)$/gm,
+      (_, name) => `- [${entryPoint(name)}](${name}/index.md)`,
+    );
     if (/^\w+\/index\.md$/.test(page.url))
       page.contents = page.contents.replace(/^# (\w+)$/m, (_, name) => `# ${entryPoint(name)}`);
   });

@@ -71,9 +71,11 @@ const sent = new WeakSet<object>();
  * @throws ResilienceConfigurationError where it is neither
  * @example const partner = resilientAxios(axios.create({ baseURL: 'https://partner.example' }));
  * @example
- * private readonly http: HttpService;
- * constructor(http: HttpService) {
- *   this.http = resilientAxios(http);
+ * class Billing {
+ *   private readonly http: HttpService;
+ *   constructor(http: HttpService) {
+ *     this.http = resilientAxios(http);
+ *   }
  * }
  */
 export function resilientAxios<

@@ -19,8 +19,9 @@ import type { BulkheadOptions } from './bulkhead.options.js';
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠Bulkhead('partner', { key: (tenant: string) => tenant })
- * async charge(tenant: string): Promise<void> {}
+ * class Payments {@Bulkhead('partner', { key: (tenant: string) => tenant })
+ *   async charge(tenant: string): Promise<void> {}
+ * }
  */
 export function Bulkhead<Key extends KeyFunction = KeyFunction>(
   name: string,
@@ -34,8 +35,9 @@ export function Bulkhead<Key extends KeyFunction = KeyFunction>(
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠Bulkhead({ maxConcurrent: 10, queueLimit: 20 })
- * async charge(): Promise<void> {}
+ * class Payments {@Bulkhead({ maxConcurrent: 10, queueLimit: 20 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function Bulkhead<Key extends KeyFunction = KeyFunction>(
   options?: Keyable<BulkheadOptions, Key>,
@@ -48,8 +50,9 @@ export function Bulkhead<Key extends KeyFunction = KeyFunction>(
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠Bulkhead({ maxConcurrent: 10, queueLimit: 20 })
- * async charge(): Promise<void> {}
+ * class Payments {@Bulkhead({ maxConcurrent: 10, queueLimit: 20 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function Bulkhead<Key extends KeyFunction = KeyFunction>(
   bulkhead: string | Keyable<BulkheadOptions, Key>,
@@ -71,7 +74,9 @@ export function getBulkheadToken(name: string): string {
  * `KeyedPolicies<BulkheadPolicy>`. An unknown name fails the boot.
  *
  * @example
- * constructor(＠InjectBulkhead('reports') readonly policy: BulkheadPolicy) {}
+ * class Orders {
+ *   constructor(@InjectBulkhead('reports') readonly policy: BulkheadPolicy) {}
+ * }
  */
 export function InjectBulkhead(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getBulkheadToken(name), '@InjectBulkhead()');

@@ -13,9 +13,9 @@ export interface BulkheadHealth {
   maxConcurrent: number;
   /** How many calls may wait. */
   queueLimit: number;
-  /** The following only where it is not `up`. */
+  /** Whether an operation that is `@Critical()` uses it; only where it is not `up`. */
   critical?: boolean;
-  /** What does not get through. */
+  /** The operations that use it; only where it is not `up`. */
   operations?: string[];
 }
 

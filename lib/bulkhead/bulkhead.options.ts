@@ -6,18 +6,20 @@ import { checkerOf, merge } from '../common/options.js';
 /** How many calls run and wait at a time. */
 export interface BulkheadOptions {
   /**
-   * So many calls run at a time; with `adaptive`, at most so many.
+   * How many calls run at a time, at least 1; with `adaptive`, how many at most.
    * @default 10; 200 with `adaptive`
    */
   maxConcurrent?: number;
   /**
-   * So many wait for a slot; 0 means no queue. Critical calls are served before the rest, those of
-   * `@Critical(false)` after it; first in, first out among equals. In a full queue a critical call
-   * takes the place of the youngest of `@Critical(false)`.
+   * How many calls wait for a slot; 0 means no queue. Critical calls are served before the rest, those of
+   * `@Critical(false)` after it; first in, first out among equals. In a full queue a critical call takes the
+   * place of the youngest of `@Critical(false)`.
    * @default 100
    */
   queueLimit?: number;
-  /** A call that has waited this long, in ms, is rejected. @default as long as its timeout lets it */
+  /**
+   * How long a call may wait for a slot, in ms; then it is rejected. @default as long as its timeout lets it
+   */
   queueTimeoutMs?: number;
   /**
    * Finds out how many calls may run at a time, between `minConcurrent` and `maxConcurrent`, from how
@@ -25,7 +27,7 @@ export interface BulkheadOptions {
    * @default false
    */
   adaptive?: boolean;
-  /** With `adaptive`: at least so many may run at a time. @default 1 */
+  /** With `adaptive`: how many calls may run at a time at least; from 1 to `maxConcurrent`. @default 1 */
   minConcurrent?: number;
   /**
    * Whether `maxConcurrent` is that of all instances together, by its name. Each has a part of the slots leased

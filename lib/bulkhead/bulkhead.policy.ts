@@ -37,19 +37,22 @@ export interface BulkheadSnapshot {
   running: number;
   /** How many calls wait for a slot. */
   queued: number;
-  /** So many may run; with `adaptive`, at this moment; with `shared`, of all instances. */
+  /**
+   * How many calls may run at a time; with `adaptive`, at this moment; with `shared`, of all instances
+   * together.
+   */
   maxConcurrent: number;
   /** How many calls may wait. */
   queueLimit: number;
-  /** Since the bulkhead was made. */
+  /** How many calls it has rejected since it was made. */
   rejected: number;
   /** Of one that is shared: so many of the slots this instance has at this moment. */
   leased?: number;
-  /** Only in shadow mode, as the following. */
+  /** `shadow` where it is in shadow mode; else missing. */
   mode?: Mode;
-  /** So many calls it would have rejected since it is in that mode. */
+  /** How many calls it would have rejected since it is in shadow mode; only there. */
   wouldReject?: number;
-  /** So many would have waited for a slot. */
+  /** How many calls would have waited for a slot since it is in shadow mode; only there. */
   wouldQueue?: number;
 }
 
@@ -59,9 +62,8 @@ const optionsOf = remembering((place, options: BulkheadOptions) => {
 });
 
 /**
- * Limits how many calls run at a time, so that one slow dependency cannot take everything down with
- * it. What has no slot waits in a queue, as long as it can still be in time; enqueue, dequeue and
- * leaving are O(1).
+ * Limits how many calls run at a time, so that one slow dependency cannot take everything down with it. A
+ * call that finds no slot waits in a queue, as long as it can still be in time.
  */
 export class BulkheadPolicy implements AttemptStage {
   private inForce: ReturnType<typeof optionsOf>;

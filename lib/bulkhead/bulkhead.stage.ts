@@ -33,9 +33,13 @@ export interface BulkheadTypes {
   /** With the `name` that it is shared by; by key the pattern of the names. */
   described: { name: string } & Keyable<ResolvedBulkheadOptions>;
   event: {
+    /** Tells the event apart from others. */
     type: 'bulkhead-rejected';
+    /** The name of the bulkhead. */
     bulkhead: string;
+    /** Of one that is kept by key, whose name is `partner[acme]`: the key. */
     key?: string;
+    /** Why the call was rejected. */
     reason: BulkheadRejectionReason;
   };
 }

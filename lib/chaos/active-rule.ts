@@ -12,7 +12,7 @@ export interface ChaosRuleView {
   operations?: string;
   /** The dependency whose operations it is for. */
   upstream?: string;
-  /** 0 to 1. */
+  /** The share of attempts that it happens to, 0 to 1. */
   rate: number;
   /** What it does in the place of the work; `latency` where that is only delayed. */
   effect: ChaosEffect;

@@ -5,10 +5,13 @@ export type ChaosEffect = 'error' | 'hang' | 'latency' | 'result';
 
 /** Something was injected. */
 export interface ChaosEvent {
+  /** Tells the event apart from others. */
   type: 'chaos';
+  /** The operation that it was injected into. */
   operation: string;
   /** The id of the rule; `header` where a request asked for it. */
   rule: string;
+  /** What was done to the attempt. */
   effect: ChaosEffect;
   /** Into which attempt of the call; the first is 1. */
   attempt: number;

@@ -19,8 +19,9 @@ import type { CircuitBreakerOptions } from './circuit-breaker.options.js';
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠CircuitBreaker('partner', { key: (tenant: string) => tenant })
- * async charge(tenant: string): Promise<void> {}
+ * class Payments {@CircuitBreaker('partner', { key: (tenant: string) => tenant })
+ *   async charge(tenant: string): Promise<void> {}
+ * }
  */
 export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
   name: string,
@@ -34,8 +35,9 @@ export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠CircuitBreaker({ failureThreshold: 5, timeoutMs: 30_000 })
- * async charge(): Promise<void> {}
+ * class Payments {@CircuitBreaker({ failureThreshold: 5, timeoutMs: 30_000 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
   options?: Keyable<CircuitBreakerOptions, Key>,
@@ -48,8 +50,9 @@ export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠CircuitBreaker({ failureThreshold: 5, timeoutMs: 30_000 })
- * async charge(): Promise<void> {}
+ * class Payments {@CircuitBreaker({ failureThreshold: 5, timeoutMs: 30_000 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function CircuitBreaker<Key extends KeyFunction = KeyFunction>(
   breaker: string | Keyable<CircuitBreakerOptions, Key>,
@@ -71,7 +74,9 @@ export function getCircuitBreakerToken(name: string): string {
  * `KeyedPolicies<CircuitBreakerPolicy>`. An unknown name fails the boot.
  *
  * @example
- * constructor(＠InjectCircuitBreaker('payments') readonly policy: CircuitBreakerPolicy) {}
+ * class Orders {
+ *   constructor(@InjectCircuitBreaker('payments') readonly policy: CircuitBreakerPolicy) {}
+ * }
  */
 export function InjectCircuitBreaker(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getCircuitBreakerToken(name), '@InjectCircuitBreaker()');

@@ -9,15 +9,15 @@ export interface BreakerHealth {
   status: HealthLevel;
   /** Whether it lets calls through. */
   state: CircuitState;
-  /** The following only where it is not `up`. */
+  /** Whether an operation that is `@Critical()` uses it; only where it is not `up`. */
   critical?: boolean;
-  /** What does not get through. */
+  /** The operations that use it; only where it is not `up`. */
   operations?: string[];
-  /** Failed calls in the window, 0 to 100. */
+  /** The percentage of the window's calls that failed, 0 to 100; only where it is not `up`. */
   failureRate?: number;
-  /** ISO 8601. */
+  /** Since when the dependency has been failing, as an ISO 8601 time; only where it is not `up`. */
   openedAt?: string;
-  /** Until the first probe, in ms. */
+  /** How long it takes until the first probe, in ms; only while it is open. */
   retryAfterMs?: number;
 }
 

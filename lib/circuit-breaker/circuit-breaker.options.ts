@@ -13,26 +13,27 @@ import { checkerOf, checkOptions, type Rule, type Rules, remembering } from '../
 /** When a breaker opens, for how long, and what closes it. */
 export interface CircuitBreakerOptions {
   /**
-   * This many failures within the window open the breaker. Where `failureRateThreshold` is given, it
-   * only counts if it is given too. @default 5, or `windowCalls` where that is less
+   * How many failures within the window open the breaker, at least 1. Where `failureRateThreshold` is given,
+   * it only counts if it is given too. @default 5, or `windowCalls` where that is less
    */
   failureThreshold?: number;
-  /** This many successful probes close it again. @default 2 */
+  /** How many successful probes close the breaker again, at least 1. @default 2 */
   successThreshold?: number;
-  /** How long it stays open before the first probe, in ms. @default 60000 */
+  /** How long the breaker stays open before the first probe, in ms. @default 60000 */
   timeoutMs?: number;
   /**
-   * Spreads that time evenly over this share of it to either side, so that many processes do not probe
-   * at once: 0.1 for ± 10 %, 0 for exactly `timeoutMs`. Below 1. @default 0
+   * Spreads `timeoutMs` evenly over this share of it to either side, so that many processes do not probe at
+   * once: 0.1 for ± 10 %, 0 for exactly `timeoutMs`. From 0 to below 1. @default 0
    */
   timeoutJitter?: number;
   /**
-   * Each time that recovery fails, it stays open this many times as long as before; 2 doubles it. It
-   * begins with `timeoutMs` again once the breaker has closed, and a `rampUpMs` is over. @default 1
+   * Each time that recovery fails, the breaker stays open this many times as long as before; 2 doubles it, 1
+   * is the least. It begins with `timeoutMs` again once the breaker has closed, and a `rampUpMs` is over.
+   * @default 1
    */
   timeoutFactor?: number;
   /**
-   * It never stays open longer than this, in ms, whatever the factor and the jitter; at least
+   * The breaker never stays open longer than this, in ms, whatever the factor and the jitter; at least
    * `timeoutMs`. @default 10 × `timeoutMs`
    */
   maxTimeoutMs?: number;
@@ -42,19 +43,38 @@ export interface CircuitBreakerOptions {
    * @default none: all at once
    */
   rampUpMs?: number;
-  /** The window, as a time in ms. @default 30000 */
+  /** How far back the window of counted calls goes, in ms. @default 30000 */
   windowMs?: number;
-  /** The window, as the last N calls, instead of a time. */
+  /**
+   * How many of the last calls the window has, instead of a time.
+   * @default none: the window is `windowMs`
+   */
   windowCalls?: number;
-  /** Opens when this percentage of the window's calls failed. */
+  /**
+   * Which percentage of the window's calls, above 0 and at most 100, opens the breaker when it failed: 50 for
+   * half.
+   * @default none
+   */
   failureRateThreshold?: number;
-  /** Below this many calls in the window no rate is judged. @default 10, or `windowCalls` where that is less */
+  /**
+   * Below this many calls in the window no rate opens the breaker. @default 10, or `windowCalls` where that
+   * is less
+   */
   minimumCalls?: number;
-  /** A call that takes longer than this, in ms, is slow. */
+  /**
+   * A call that takes longer than this, in ms, is slow; for `slowCallRateThreshold`.
+   * @default none
+   */
   slowCallDurationMs?: number;
-  /** Opens when this percentage of the window's calls was slow. */
+  /**
+   * Which percentage of the window's calls, above 0 and at most 100, opens the breaker when it was slow.
+   * @default none
+   */
   slowCallRateThreshold?: number;
-  /** So many probes run at a time; of all instances together, where it is shared. @default `successThreshold` */
+  /**
+   * How many probes run at a time; of all instances together, where the breaker is shared. @default
+   * `successThreshold`
+   */
   halfOpenMaxCalls?: number;
   /**
    * Whether the instances of the application share it, by its name: needs `fleet` in `forRoot()`. Each opens

@@ -43,19 +43,37 @@ export interface CircuitBreakerTypes {
   described: { name: string } & Keyable<ResolvedCircuitBreakerOptions>;
   event:
     | ({
+        /** Tells the event apart from others. */
         type: 'circuit-state';
+        /** The name of the circuit breaker. */
         breaker: string;
-        /** Of one that is kept by key, whose name is `partner[acme]`. */
+        /** Of one that is kept by key, whose name is `partner[acme]`: the key. */
         key?: string;
+        /** The state that it was in. */
         from: CircuitState;
+        /** The state that it is in from now on. */
         to: CircuitState;
+        /** Why it changed. */
         reason: CircuitTransitionReason;
       } & CircuitTransitionDetails)
-    | { type: 'circuit-rejected'; breaker: string; key?: string; retryAfterMs: number }
-    | ({
-        type: 'would-open';
+    | {
+        /** Tells the event apart from others. */
+        type: 'circuit-rejected';
+        /** The name of the circuit breaker. */
         breaker: string;
+        /** Of one that is kept by key, whose name is `partner[acme]`: the key. */
         key?: string;
+        /** After this many ms it is worth trying again. */
+        retryAfterMs: number;
+      }
+    | ({
+        /** Tells the event apart from others. */
+        type: 'would-open';
+        /** The name of the circuit breaker. */
+        breaker: string;
+        /** Of one that is kept by key, whose name is `partner[acme]`: the key. */
+        key?: string;
+        /** Why it would have opened, if it was not in shadow mode. */
         reason: CircuitTransitionReason;
       } & CircuitTransitionDetails)
     | WouldRejectEvent;

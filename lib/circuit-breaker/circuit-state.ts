@@ -23,28 +23,31 @@ export interface CircuitBreakerSnapshot {
   name: string;
   /** Whether it lets calls through. */
   state: CircuitState;
-  /** Over the window, like the following. */
+  /** How many calls in the window failed. */
   failures: number;
-  /** Calls that succeeded. */
+  /** How many calls in the window succeeded. */
   successes: number;
-  /** All calls that were counted. */
+  /** How many calls in the window were counted. */
   calls: number;
-  /** 0 to 100. */
+  /** The percentage of the counted calls that failed, 0 to 100. */
   failureRate: number;
-  /** 0 to 100. */
+  /** The percentage of the counted calls that were slow, 0 to 100. */
   slowCallRate: number;
   /**
    * Since when the dependency has been failing, as an ISO 8601 time: the first opening, however often
    * recovery has failed since. Only while it is not closed.
    */
   openedAt?: string;
-  /** Until the first probe, in ms; only while it is open. */
+  /** How long it takes until the first probe, in ms; only while it is open. */
   retryAfterMs?: number;
-  /** Of the calls that it lets through, 0 to 1; only while it ramps up after it has closed. */
+  /** Which share of the calls it lets through, 0 to 1; only while it ramps up after it has closed. */
   rampUpShare?: number;
-  /** Only in shadow, where what is said above of openings and the ramp-up is of what it would be. */
+  /**
+   * `shadow` where it is in shadow mode, and else missing. There `openedAt`, `retryAfterMs` and `rampUpShare`
+   * are of what it would be.
+   */
   mode?: 'shadow';
-  /** In which state it would be; only in shadow. */
+  /** The state that it would be in; only in shadow mode. */
   wouldBe?: CircuitState;
 }
 
@@ -79,13 +82,13 @@ export interface CircuitTransitionDetails {
    * where no failure did.
    */
   error?: unknown;
-  /** Over the window, like the following; half-open, those of the probes. */
+  /** How many calls were counted: those of the window, or of the probes where it was half-open. */
   calls: number;
-  /** Those of them that failed. */
+  /** How many of the counted calls failed. */
   failures: number;
-  /** 0 to 100. */
+  /** The percentage of the counted calls that failed, 0 to 100. */
   failureRate: number;
-  /** Until the first probe, in ms; only where it opens by itself. */
+  /** How long it takes until the first probe, in ms; only where it opens by itself. */
   retryAfterMs?: number;
   /**
    * Who has ordered it, where somebody has: the name that the scope of `forceOpen()` says. Of what the whole fleet is

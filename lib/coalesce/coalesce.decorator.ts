@@ -15,8 +15,9 @@ import type { CoalesceOptions } from './coalesce.options.js';
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong
  *
  * @example
- * ＠Coalesce({ key: (product: string) => product })
- * async price(product: string): Promise<number> { return product.length; }
+ * class Prices {@Coalesce({ key: (product: string) => product })
+ *   async price(product: string): Promise<number> { return product.length; }
+ * }
  */
 export function Coalesce<Key extends AnyKey>(
   options: CoalesceOptions<Key> = {},

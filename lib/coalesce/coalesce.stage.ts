@@ -17,7 +17,14 @@ export interface CoalesceTypes {
   /** By what calls are equal. */
   described: { by: 'arguments' | 'key' };
   /** A call has joined one that runs; so many wait for that now. */
-  event: { type: 'coalesced'; operation: string; waiting: number };
+  event: {
+    /** Tells the event apart from others. */
+    type: 'coalesced';
+    /** `ClassName.method`, or the name of the bundle or pipeline. */
+    operation: string;
+    /** How many callers wait for the one execution, with the one that joins. */
+    waiting: number;
+  };
 }
 
 /** Lets equal calls that run at the same time share one execution. */

@@ -19,15 +19,13 @@ const halves = new Uint32Array(double.buffer);
 const HIGH = halves[1] === 0 ? 0 : 1; // which of them comes first
 
 /**
- * Counts of durations in buckets that grow in proportion, as in DDSketch (Masson, Rim and Lee, VLDB 2019):
- * a quantile read from them is within 1 % of the true one, for durations from 0.01 ms to about two hours (a
+ * Counts of durations in buckets that grow in proportion, as in DDSketch (Masson, Rim and Lee, VLDB 2019): a
+ * quantile read from them is within 1 % of the true one, for durations from 0.01 ms to about two hours (a
  * shorter one counts as 0.01 ms). An octave has 64 buckets, which are found without a logarithm: by the
- * exponent and the first bits of the fraction. There is room for the range that was recorded, which is
- * 2 kB where the longest takes a hundred times as long as the shortest, and never more than 8 kB. Sketches
- * add up without loss.
+ * exponent and the first bits of the fraction. There is room for the range that was recorded, which is 2 kB
+ * where the longest takes a hundred times as long as the shortest, and never more than 8 kB. Sketches add up
+ * without loss.
  *
- * Node's own histogram (`perf_hooks.createHistogram`) was the first choice. At three figures it takes
- * 146 kB, and reading 500 operations blocked the event loop for 157 ms; this takes a few.
  */
 export class LatencySketch {
   /** How many there are. */

@@ -45,10 +45,12 @@ export class Registry<P extends { readonly name: string }> {
   ) {}
 
   /**
+   * The one of the name.
+   *
    * @param name of one that is kept by key, with the key: `partner[acme]`, which is there while it is not
    * forgotten
-   * @throws ResilienceConfigurationError on an unknown name, listing the known ones; on one that stands
-   * for many by key
+   * @throws ResilienceConfigurationError on an unknown name, listing the known ones; on one that stands for
+   * many by key
    */
   get(name: string): P {
     const place = `${this.kind} "${name}"`;

@@ -11,7 +11,7 @@ export interface StageInstances {
   readonly instances: readonly InstanceView[];
 }
 
-/** One of them, as health checks and dashboards see it. */
+/** An instance of a stage, such as one circuit breaker, as health checks and dashboards see it. */
 export interface InstanceView {
   /** The name by which it is registered. */
   readonly name: string;

@@ -136,9 +136,9 @@ export function currentSignal(): AbortSignal {
 
 /** Which attempt of a call this is. */
 export interface CurrentAttempt {
-  /** By `@Retry`: the first is 1. */
+  /** Which attempt of the call it is, by `@Retry`: the first is 1. */
   readonly attempt: number;
-  /** By `@Hedge`, of those that are made of this attempt side by side: the first is 0. */
+  /** Which of the calls that `@Hedge` makes side by side of this attempt it is: the first is 0. */
   readonly hedge: number;
 }
 

@@ -20,16 +20,18 @@ import { Scope } from './scope.js';
  * work that has begun already, inside of the caller
  *
  * @example
- * private token: Promise<string> | undefined;
- * // One request for the token, however many wait for it; a failure is forgotten.
- * getToken(): Promise<string> {
- *   this.token ??= detached(() => this.fetchToken()).catch((error) => {
- *     this.token = undefined;
- *     throw error;
- *   });
- *   return this.token;
+ * class Tokens {
+ *   private token: Promise<string> | undefined;
+ *   // One request for the token, however many wait for it; a failure is forgotten.
+ *   getToken(): Promise<string> {
+ *     this.token ??= detached(() => this.fetchToken()).catch((error) => {
+ *       this.token = undefined;
+ *       throw error;
+ *     });
+ *     return this.token;
+ *   }
+ *   private async fetchToken(): Promise<string> { return 'a token'; }
  * }
- * private async fetchToken(): Promise<string> { return 'a token'; }
  */
 export function detached<T>(fn: () => T): T {
   check('detached()', fn, anyFunction);

@@ -6,9 +6,14 @@ export interface CriticalAlert {
   operation: string;
   /** What it failed by. */
   error: unknown;
-  /** What the error is called, as in `TrackedError`; like the following, always there in alerts of the module. */
+  /**
+   * The error's name; `NonError` for what is not an `Error`. Always there in alerts that the module sends.
+   */
   type?: string;
-  /** Without what looks like a secret, unlike that of `error` itself. */
+  /**
+   * The error's message without what looks like a secret, unlike that of `error` itself. Always there in
+   * alerts that the module sends.
+   */
   message?: string;
   /** What the error came from: why a breaker is open, or why a fetch failed. */
   cause?:
@@ -21,13 +26,13 @@ export interface CriticalAlert {
     | undefined;
   /** What was known of the call. */
   context: ErrorContext;
-  /** It was injected by chaos, or came of what was: nobody has to be woken. */
+  /** `true` where the error was injected by chaos, or came of what was: nobody has to be woken. */
   chaos?: true | undefined;
-  /** Alerts of this operation that were held back since the last one. */
+  /** How many alerts of this operation were held back since the last one (`alertIntervalMs`). */
   suppressed: number;
 }
 
-/** A breaker is closed again whose operations had alerted. */
+/** A circuit breaker whose operations had alerted has closed again. */
 export interface Recovery {
   /** The name of the breaker that has closed. */
   breaker: string;
@@ -42,8 +47,8 @@ export interface Recovery {
 export interface AlertChannel {
   /** Alerts somebody of a critical failure. What it throws is logged, and fails no call. */
   sendCritical(message: string, alert: CriticalAlert): void | Promise<void>;
-  /** The other end of an alert, where a breaker was part of it. */
+  /** Tells that what was alerted of is over: the circuit breaker of the operations has closed again. */
   sendRecovered?(message: string, recovery: Recovery): void | Promise<void>;
-  /** Called when the application ends, so that nothing that waits is lost; it has to end soon. */
+  /** Sends what still waits. Called when the application ends, which waits for it. */
   flush?(): Promise<void>;
 }

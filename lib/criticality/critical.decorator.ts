@@ -8,8 +8,9 @@ import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
  * have, and its failure degrades silently to `null`.
  *
  * @example
- * ＠Critical()
- * async charge(): Promise<void> {}
+ * class Payments {@Critical()
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function Critical(critical = true): ResilienceDecorator {
   return decorate('critical', critical);

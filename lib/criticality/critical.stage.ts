@@ -11,8 +11,24 @@ export interface CriticalTypes {
     critical?: boolean;
   };
   event:
-    | { type: 'degraded'; operation: string; error: unknown }
-    | { type: 'alert'; operation: string; error: unknown; suppressed: number };
+    | {
+        /** Tells the event apart from others. */
+        type: 'degraded';
+        /** `ClassName.method`, or the name of the bundle or pipeline. */
+        operation: string;
+        /** What the call failed by, for which its caller gets `null`. */
+        error: unknown;
+      }
+    | {
+        /** Tells the event apart from others. */
+        type: 'alert';
+        /** `ClassName.method`, or the name of the bundle or pipeline. */
+        operation: string;
+        /** What the call failed by. */
+        error: unknown;
+        /** How many alerts of the operation were held back since the last one. */
+        suppressed: number;
+      };
 }
 
 /** What the final failure of a call means. `true`: it alerts; `false`: it degrades to `null`. */

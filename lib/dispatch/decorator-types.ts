@@ -30,7 +30,7 @@ type SubtypesIn<Returned> = 0 extends 1 & Returned
         : Returned
       : never;
 
-/** A decorator of such methods, and of classes. */
+/** A decorator of methods that return a promise, an Observable or an async generator, and of classes. */
 export interface ResilienceDecorator {
   (target: abstract new (...args: never[]) => unknown): void;
   <T extends ResilientMethod>(

@@ -45,10 +45,10 @@ const NEST: MessageDeserializer = {
 
 /**
  * A deserializer for servers whose Nest does not hand on the metadata of packets, by which a
- * `resilientClient()` tells deadlines and criticality: over TCP and Redis those of Nest 11, over MQTT all.
- * It is heeded where the data of the message is an object.
+ * `resilientClient()` tells deadlines and criticality: over TCP and Redis those of Nest 11, over MQTT all. It
+ * is heeded where the data of the message is an object.
  *
- * @param deserializer the one that it does its work by. @default as Nest's own
+ * @param deserializer the one that it does its work by; by default one like Nest's own
  * @example
  * app.connectMicroservice({
  *   transport: Transport.TCP,

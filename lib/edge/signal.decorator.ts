@@ -12,8 +12,9 @@ const RequestSignal = createParamDecorator(() => currentSignal());
  * Passes the attempt's `AbortSignal` to a handler as a parameter: the same as `currentSignal()`.
  *
  * @example
- * ＠Get()
- * find(＠Signal() signal: AbortSignal): Promise<Response> { return fetch('https://shop.test', { signal }); }
+ * class Products {@Get()
+ *   find(@Signal() signal: AbortSignal): Promise<Response> { return fetch('https://shop.test', { signal }); }
+ * }
  */
 export function Signal(): ParameterDecorator {
   return (target, key, index) => {

@@ -93,8 +93,9 @@ export interface FallbackDecorator<Handler, Key extends AnyKey = AnyKey> {
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong
  *
  * @example
- * ＠Fallback({ lastGood: { maxAgeMs: 60_000 } })
- * async price(product: string): Promise<number> { return product.length; }
+ * class Shop {@Fallback({ lastGood: { maxAgeMs: 60_000 } })
+ *   async price(product: string): Promise<number> { return product.length; }
+ * }
  */
 export function Fallback<Key extends AnyKey>(options: LastGoodFallback<Key>): KeyedDecorator<Key>;
 /**
@@ -107,8 +108,9 @@ export function Fallback<Key extends AnyKey>(options: LastGoodFallback<Key>): Ke
  * @typeParam Handler what answers
  *
  * @example
- * ＠Fallback(() => [])
- * async recommended(): Promise<string[]> { return ['a book']; }
+ * class Shop {@Fallback(() => [])
+ *   async recommended(): Promise<string[]> { return ['a book']; }
+ * }
  */
 export function Fallback<
   const Handler extends PropertyKey | AnyHandler['asFunction'],

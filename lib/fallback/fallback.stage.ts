@@ -27,12 +27,17 @@ export interface FallbackTypes {
     lastGood?: { maxAgeMs: number; maxEntries: number; by: 'arguments' | 'key' };
   };
   event: {
+    /** Tells the event apart from others. */
     type: 'fallback';
+    /** `ClassName.method`, or the name of the bundle or pipeline. */
     operation: string;
+    /** What the call failed by. */
     error: unknown;
+    /** Whether the fallback answered; if not, its caller gets `error`. */
     succeeded: boolean;
+    /** What the fallback itself failed by, where it did. */
     fallbackError?: unknown;
-    /** Of the last success, in ms, where that was the answer. */
+    /** How old the last success was, in ms, where that was the answer. */
     ageMs?: number;
   };
 }

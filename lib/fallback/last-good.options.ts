@@ -9,9 +9,12 @@ import { checkOptions, type Rules } from '../common/options.js';
  * @typeParam Key what answers which calls are equal
  */
 export interface LastGoodOptions<Key = (...args: never[]) => PolicyKey> {
-  /** Older ones are not given, in ms. */
+  /** How old a last success may be to be given, in ms. */
   maxAgeMs: number;
-  /** So many are kept, of different arguments; the one that was not used for longest goes first. @default 1000 */
+  /**
+   * How many successes are kept, each of other arguments; at least 1. The one that was not used for longest
+   * goes first. @default 1000
+   */
   maxEntries?: number;
   /**
    * Gets the call's arguments; `this` is the object whose method was called. Where it throws, or answers neither

@@ -2,7 +2,9 @@ import type { Metrics } from '../common/metrics.js';
 
 /** The link of an application to its fleet has come up, or was lost. */
 export interface FleetEvent {
+  /** Tells the event apart from others. */
   type: 'fleet';
+  /** Whether the other instances are reached from now on. */
   up: boolean;
   /** So many there were when they were last heard of, with this one. */
   instances: number;

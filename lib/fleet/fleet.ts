@@ -4,11 +4,17 @@ import type { SharedSnapshots } from './shared-snapshots.js';
 import type { SharedTokens } from './shared-tokens.js';
 import type { SharedVerdicts } from './shared-verdicts.js';
 
-/** What is said of sharing as such. */
+/**
+ * What all instances of a fleet agree on: how many open a breaker for all, and how long they wait for each
+ * other.
+ */
 export interface FleetOptions {
   /** The release of your application, which is shown beside its instances; at most 100 characters. @default none */
   version?: string;
-  /** So many instances have to open a breaker by themselves until all do, unless the breaker says otherwise. @default 2 */
+  /**
+   * How many instances have to open a circuit breaker by themselves until all do, unless the breaker says
+   * otherwise. @default 2
+   */
   quorum?: number;
   /** How long a call may wait to hear whether it may be the probe of a half-open breaker, in ms. @default 100 */
   probeWaitMs?: number;

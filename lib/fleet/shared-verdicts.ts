@@ -93,6 +93,10 @@ export interface SharedVerdicts {
   report(breaker: string, permit: ProbePermit, report: ProbeReport): Promise<Verdict | undefined>;
   /** Closes it for all, because somebody has said so. @param seen the last generation that is known */
   close(breaker: string, seen: number): Promise<Verdict | undefined>;
-  /** @returns ends that: it is told no more */
+  /**
+   * Tells of each new verdict about a breaker.
+   *
+   * @returns ends that: it is told no more
+   */
   listen(breaker: string, told: (verdict: Verdict) => void): () => void;
 }

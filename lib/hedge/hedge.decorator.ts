@@ -10,8 +10,9 @@ import type { HedgeOptions } from './hedge.options.js';
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong
  *
  * @example
- * ＠Hedge(50)
- * async price(product: string): Promise<number> { return product.length; }
+ * class Prices {@Hedge(50)
+ *   async price(product: string): Promise<number> { return product.length; }
+ * }
  */
 export function Hedge(hedge: number | HedgeOptions): ResilienceDecorator {
   return decorate('hedge', hedge);

@@ -4,14 +4,17 @@ import { check, checkerOf } from '../common/options.js';
 
 /** When a call that is slow to answer is made a second time, beside the first. */
 export interface HedgeOptions {
-  /** After this long without an answer, in ms. Give this or `afterPercentile`. */
+  /**
+   * How long the call may be without an answer until it is made a second time, in ms, above 0. Give this or
+   * `afterPercentile`.
+   */
   delayMs?: number;
   /**
-   * After as long as this percentage of the latest 100 answers took, 95 for instance: no hedge before
-   * 10 of them.
+   * The call is made a second time when it takes longer than this percentage of the latest 100 answers did,
+   * above 0 and at most 100; 95 for instance. Before there are 10 of them, there is no second call.
    */
   afterPercentile?: number;
-  /** So many more calls at the most, each after another such delay. @default 1 */
+  /** How many more calls are made at most, each after another such delay; at least 1. @default 1 */
   maxHedged?: number;
 }
 

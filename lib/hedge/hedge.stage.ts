@@ -13,7 +13,16 @@ export interface HedgeTypes {
     hedge?: HedgeOptions;
   };
   described: HedgeOptions & { maxHedged: number };
-  event: { type: 'hedge'; operation: string; number: number; delayMs: number };
+  event: {
+    /** Tells the event apart from others. */
+    type: 'hedge';
+    /** `ClassName.method`, or the name of the bundle or pipeline. */
+    operation: string;
+    /** Which additional call it is, from 1. */
+    number: number;
+    /** After how long without an answer it began, in ms. */
+    delayMs: number;
+  };
 }
 
 /** Makes a call that is slow to answer once more, beside the first. */

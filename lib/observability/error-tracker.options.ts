@@ -10,11 +10,14 @@ import { checkerOf } from '../common/options.js';
 
 /** What an `ErrorTracker` keeps and writes. */
 export interface ErrorTrackerOptions {
-  /** What the error rate covers, in ms. @default 60000 */
+  /** How far back the error rate looks, in ms. @default 60000 */
   windowMs?: number;
-  /** So many types, operations and upstreams are told apart; the rest is `__other__`. @default 1000 */
+  /**
+   * How many types, operations and upstreams are told apart, each; at least 1. The rest is counted as
+   * `__other__`. @default 1000
+   */
   maxKeys?: number;
-  /** Of so many errors it is kept what is known of them. @default 100 */
+  /** How many of the latest errors are kept for `getRecentErrors()`. @default 100 */
   recentErrors?: number;
   /**
    * Whether `getRecentErrors()` has the errors themselves too, with all that they hold: responses,
@@ -32,7 +35,7 @@ export interface ErrorTrackerOptions {
    * there were (`repeated`), in ms; 0 writes each. @default 60000
    */
   logIntervalMs?: number;
-  /** With the stack. @default only where NODE_ENV is `development` */
+  /** Whether records in the log have the error's stack. @default only where NODE_ENV is `development` */
   includeStack?: boolean;
   /**
    * What `metadata` passes before it is logged, kept or sent, after it was made readable (a `Map` as an
@@ -41,8 +44,9 @@ export interface ErrorTrackerOptions {
    */
   redact?: (metadata: Record<string, unknown>) => Record<string, unknown>;
   /**
-   * The same for messages and stacks of errors, after they were cut and what looks like a secret was
-   * masked (credentials and query parameters of URLs, tokens). Where it throws, there is no message.
+   * What messages and stacks of errors pass before they are logged, kept or sent, after they were cut and
+   * what looks like a secret was masked (credentials and query parameters of URLs, tokens). Where it throws,
+   * there is no message.
    * @default as they are
    */
   redactMessage?: (message: string) => string;

@@ -20,9 +20,9 @@ import { shownOf, type TrackedError, withError } from './tracked-error.js';
 
 /** What was counted since the start, or since `reset()`. */
 export interface ErrorMetrics {
-  /** Errors, each counted once however many operations it passed through. */
+  /** How many errors there were, each counted once however many operations it passed through. */
   total: number;
-  /** Calls of resilient operations. */
+  /** How many calls of resilient operations there were. */
   requests: number;
   /** How many there were of each class of errors. */
   byType: Map<string, number>;

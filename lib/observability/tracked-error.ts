@@ -18,17 +18,17 @@ export interface TrackedError {
   context: ErrorContext;
   /** Whether a fallback or a degradation hid it from the caller. */
   handled: boolean;
-  /** Of a call: how it ended for its caller. */
+  /** How the call ended for its caller; only of a call. */
   outcome?: FailureOutcome | undefined;
-  /** Of a call: so many attempts were made, or refused. */
+  /** How many attempts the call made, those that were refused included; only of a call. */
   attempts?: number | undefined;
-  /** Of a call, in ms: with all attempts, waits and the fallback. */
+  /** How long the call took, in ms, with all attempts, waits and the fallback; only of a call. */
   durationMs?: number | undefined;
   /** Why the call was not tried again where that was worth it. */
   retrySuppressed?: RetrySuppression | undefined;
   /** It was injected by chaos, or came of what was. */
   chaos?: true | undefined;
-  /** ISO 8601. */
+  /** When it was tracked, as an ISO 8601 time. */
   timestamp: string;
 }
 

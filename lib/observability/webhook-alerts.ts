@@ -17,9 +17,11 @@ export interface WebhookAlertsOptions {
   url: string;
   /** Sent with each post, beside `content-type`, to the URL alone: a redirect is not followed. */
   headers?: Record<string, string>;
-  /** What one post may take, in ms. @default 5000 */
+  /** How long one post may take, in ms. @default 5000 */
   timeoutMs?: number;
-  /** So many messages wait while one is posted; later ones are dropped and counted. @default 100 */
+  /**
+   * How many messages wait while one is posted, at least 1; later ones are dropped and counted. @default 100
+   */
   queueLimit?: number;
 }
 

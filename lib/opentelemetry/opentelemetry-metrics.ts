@@ -67,7 +67,10 @@ export class OpenTelemetryMetrics implements MetricsRecorder {
     };
   }
 
-  /** Histograms of the library are in milliseconds; OpenTelemetry's unit for durations is the second. */
+  /**
+   * Adds an observation to a histogram: a duration, in ms, which is recorded in seconds, OpenTelemetry's
+   * unit.
+   */
   observe(name: string, value: number, tags?: MetricTags): void {
     const make = () =>
       this.meter.createHistogram(`resilience.${name}`, {
@@ -79,7 +82,10 @@ export class OpenTelemetryMetrics implements MetricsRecorder {
     once(this.histograms, name, make).record(value / 1_000, tags);
   }
 
-  /** Counters and histograms are the SDK's, which bounds their series itself. */
+  /**
+   * Drops a gauge that will not be written to any more. Counters and histograms are the SDK's, which bounds
+   * their series itself.
+   */
   forget(name: string, tags: MetricTags): void {
     this.gauges.get(name)?.delete(keyOf(tags));
   }

@@ -1,6 +1,6 @@
 /** What is left of an answer whose body was read already. */
 export interface HttpAnswer {
-  /** The status of HTTP. */
+  /** The status of the answer. */
   readonly status: number;
   /** What the server called the status. */
   readonly statusText: string;

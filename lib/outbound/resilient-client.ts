@@ -55,9 +55,11 @@ const resilient = new WeakSet<object>();
  * @returns `client` itself
  * @throws ResilienceConfigurationError where it is none
  * @example
- * private readonly billing: ClientProxy;
- * constructor(＠Inject('BILLING') billing: ClientProxy) {
- *   this.billing = resilientClient(billing);
+ * class Billing {
+ *   private readonly billing: ClientProxy;
+ *   constructor(@Inject('BILLING') billing: ClientProxy) {
+ *     this.billing = resilientClient(billing);
+ *   }
  * }
  */
 export function resilientClient<C extends MessageClient>(client: C): C {

@@ -13,11 +13,11 @@ import { outboundHeaders } from './outbound-headers.js';
  *
  * @throws HttpResponseError; the signal's reason; what `fetch` throws where there is no answer
  * @example
- * ＠Retry()
- * ＠Timeout(1_000)
- * async find(id: string): Promise<{ id: string }> {
- *   const response = await resilientFetch(`http://inventory/items/${id}`);
- *   return (await response.json()) as { id: string };
+ * class Inventory {@Retry()@Timeout(1_000)
+ *   async find(id: string): Promise<{ id: string }> {
+ *     const response = await resilientFetch(`http://inventory/items/${id}`);
+ *     return (await response.json()) as { id: string };
+ *   }
  * }
  */
 export async function resilientFetch(

@@ -7,9 +7,9 @@ import { outboundHeaders } from './outbound-headers.js';
 // biome-ignore lint/suspicious/noExplicitAny: each version of undici has types of its own
 export type UndiciRequest = (url: any, options?: any) => Promise<UndiciAnswer>;
 
-/** The same of what it resolves to. */
+/** What is needed of the answer that undici's `request` resolves to, be it of whichever version. */
 export interface UndiciAnswer {
-  /** The status of HTTP. */
+  /** The status of the answer. */
   readonly statusCode: number;
   /** The headers of the answer. */
   readonly headers: Record<string, string | string[] | undefined> | readonly string[];

@@ -16,18 +16,18 @@ export type Overridden<Options extends object> = {
 
 /** Whether a stage is on. One that an operation does not have stays off. */
 export interface Switch {
-  /** @default true */
+  /** Whether the stage acts at all; `false` switches it off. @default true */
   enabled?: boolean | null;
 }
 
-/** The same by name. */
+/** Options by the name of what has them. */
 type ByName<Options extends object> = Record<string, Overridden<Options> | null>;
 
 /** How long an attempt, and a call with all its attempts, may take. */
 export interface TimeoutOverrides extends Switch {
-  /** In ms. */
+  /** What one attempt may take, in ms. */
   attemptMs?: number | null;
-  /** In ms. */
+  /** What the call may take, with all its attempts and waits, in ms. */
   totalMs?: number | null;
   /** Whether it ends attempts, or only tells that it would. */
   mode?: Mode | null;
@@ -35,43 +35,55 @@ export interface TimeoutOverrides extends Switch {
 
 /** What is said of the library's own stages. */
 interface OurStages extends Switch {
-  /** Of all stages that have one, where the stage itself says nothing. */
+  /** The mode of the stages, where a stage itself says none: `shadow` lets everything through. */
   mode?: Mode | null;
-  /** A number is `attemptMs`. */
+  /** How long an attempt and the whole call may take; a number is `attemptMs`. */
   timeout?: number | TimeoutOverrides | null;
-  /** A number is `maxAttempts`. */
+  /** How a failed call is repeated; a number is `maxAttempts`. */
   retry?: number | (Overridden<RetryOptions> & Switch) | null;
-  /** A number is `delayMs`. */
+  /** When a slow call is made once more; a number is `delayMs`. */
   hedge?: number | (Overridden<HedgeOptions> & Switch) | null;
+  /** When the circuit breaker opens, and for how long. */
   circuitBreaker?: (Overridden<CircuitBreakerOptions> & Switch) | null;
+  /** How many calls may begin in a time. */
   rateLimit?: (Overridden<RateLimitOptions> & Switch) | null;
+  /** How many calls may run at a time. */
   bulkhead?: (Overridden<BulkheadOptions> & Switch) | null;
+  /** Whether the fallback answers. */
   fallback?: Switch | null;
+  /** Whether equal calls share one execution. */
   coalesce?: Switch | null;
 }
 
 /** What is said of everything, or by a selector. */
 interface Selectors<Said extends object> extends Switch {
-  /** Of everything that has one, where nothing more particular is said. */
+  /** The mode of all policies, where nothing more particular is said: `shadow` lets everything through. */
   mode?: Mode | null;
+  /** For all operations. */
   all?: Said | null;
-  /** By what `@Upstream()` and bundles say. */
+  /** For the operations that call a dependency, by the name that `@Upstream()` or a bundle gives it. */
   upstreams?: Record<string, Said | null> | null;
-  /** By the names of classes, as operations have them. */
+  /** For the operations of a class, by its name: `PaymentsClient`. */
   classes?: Record<string, Said | null> | null;
-  /** By name: `ClassName.method`, that of a bundle, or of a pipeline. */
+  /** For one operation, by its name: `ClassName.method`, or that of a bundle or pipeline. */
   operations?: Record<string, Said | null> | null;
 }
 
 /** What is said by name, and of the whole server. */
 interface Names {
+  /** The options of circuit breakers, by name. */
   breakers?: ByName<CircuitBreakerOptions> | null;
+  /** The options of bulkheads, by name. */
   bulkheads?: ByName<BulkheadOptions> | null;
+  /** The options of rate limits, by name. */
   rateLimits?: ByName<RateLimitOptions> | null;
+  /** The options of retries, by name. */
   retries?: ByName<RetryOptions> | null;
+  /** The options of retry budgets, by name. */
   retryBudgets?: ByName<RetryBudgetOptions> | null;
+  /** The times of hierarchies of timeouts, in ms, by name. */
   timeouts?: ByName<TimeoutHierarchy> | null;
-  /** Of the whole server. */
+  /** What holds for the whole server: when it sheds requests. */
   inbound?: { shedding?: (Overridden<SheddingOptions> & Switch) | null } | null;
 }
 

@@ -10,9 +10,9 @@ import { observeStream } from './stream.js';
 import { traceStream } from './trace-stream.js';
 import { FunctionWork, type Work } from './work.js';
 
-/** Of one call. */
+/** What is said of one call of a bundle or a pipeline. */
 export interface ExecuteOptions {
-  /** When it aborts, the call ends at once with its reason. */
+  /** Ends the call at once when it aborts, with its reason. */
   signal?: AbortSignal | undefined;
   /**
    * What functions among the options of the stages are given as the call's arguments. The function that
@@ -48,7 +48,8 @@ export class Pipeline {
   }
 
   /**
-   * The same for an Observable: an attempt begins at subscription, and the first value is its success.
+   * Runs an Observable through the stages, as `execute()` runs a Promise: an attempt begins at subscription,
+   * and its first value is its success.
    */
   observe<T>(
     source: (attempt: AttemptContext) => ObservableInput<T>,
@@ -58,9 +59,9 @@ export class Pipeline {
   }
 
   /**
-   * Gives its name free, and that of its own breaker and bulkhead, which the application forgets. Calls
-   * under way end as they would, and later ones can still be made. (What nobody holds any more, the
-   * application forgets by itself.)
+   * Ends the pipeline's registration: its name, and those of its own circuit breaker, bulkhead and rate
+   * limit, are free again. Calls under way end as they would, and later ones can still be made. (What nobody
+   * holds any more, the application forgets by itself.)
    */
   dispose(): void {
     this.onDisposed?.();

@@ -31,7 +31,10 @@ export interface PrometheusMetricsOptions<
    * @default none
    */
   exemplars?: () => Record<string, string> | undefined;
-  /** So many values of a label are kept; later ones are counted under `__other__`. @default 1000 */
+  /**
+   * How many values of a label are kept, from 1 to 100000; later ones are counted under `__other__`. @default
+   * 1000
+   */
   maxLabelValues?: number;
 }
 

@@ -89,7 +89,10 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
     counter?.metric.inc(counter.labels.of(tags), by);
   }
 
-  /** The value of "all others" would be that of any one of them: gauges beyond the bound are left out. */
+  /**
+   * Sets a gauge. One beyond `maxLabelValues` is left out: "all others" would have the value of any one of
+   * them.
+   */
   gauge(name: string, value: number, tags: MetricTags = NO_TAGS): void {
     const gauge = this.gauges.get(name);
     if (gauge === undefined) return;
@@ -98,7 +101,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
     gauge.metric.set(labels, value);
   }
 
-  /** Durations, in ms. */
+  /** Adds an observation to a histogram: a duration, in ms, which is exported in seconds. */
   observe(name: string, value: number, tags: MetricTags = NO_TAGS): void {
     const histogram = this.histograms.get(name);
     if (histogram === undefined) return;
@@ -107,7 +110,7 @@ export class PrometheusMetrics<Format extends RegistryContentType = PrometheusCo
     else observeWith(this.exemplars, histogram.metric, labels, value / 1_000);
   }
 
-  /** What it has announced goes with it. */
+  /** Drops a series that will not be written to any more, with the counters that it announced. */
   forget(name: string, tags: MetricTags): void {
     const counter = this.counters.get(name);
     const ofCounter = counter?.labels.forget(tags);

@@ -19,8 +19,9 @@ import type { CallWeight, RateLimitOptions } from './rate-limit.options.js';
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠RateLimit('partner', { key: (tenant: string) => tenant })
- * async charge(tenant: string): Promise<void> {}
+ * class Payments {@RateLimit('partner', { key: (tenant: string) => tenant })
+ *   async charge(tenant: string): Promise<void> {}
+ * }
  */
 export function RateLimit<Key extends KeyFunction = KeyFunction>(
   name: string,
@@ -35,8 +36,9 @@ export function RateLimit<Key extends KeyFunction = KeyFunction>(
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠RateLimit({ limit: 100, intervalMs: 1_000 })
- * async charge(): Promise<void> {}
+ * class Payments {@RateLimit({ limit: 100, intervalMs: 1_000 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function RateLimit<
   Key extends KeyFunction = KeyFunction,
@@ -50,8 +52,9 @@ export function RateLimit<
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠RateLimit({ limit: 100, intervalMs: 1_000 })
- * async charge(): Promise<void> {}
+ * class Payments {@RateLimit({ limit: 100, intervalMs: 1_000 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function RateLimit<
   Key extends KeyFunction = KeyFunction,
@@ -74,7 +77,9 @@ export function getRateLimitToken(name: string): string {
  * `KeyedPolicies<RateLimitPolicy>`. An unknown name fails the boot.
  *
  * @example
- * constructor(＠InjectRateLimit('partner') readonly policy: RateLimitPolicy) {}
+ * class Orders {
+ *   constructor(@InjectRateLimit('partner') readonly policy: RateLimitPolicy) {}
+ * }
  */
 export function InjectRateLimit(name: string): ParameterDecorator & PropertyDecorator {
   return injectPolicy(getRateLimitToken(name), '@InjectRateLimit()');

@@ -11,9 +11,9 @@ export interface RateLimitHealth {
   available: number;
   /** How many calls wait for their turn. */
   queued: number;
-  /** The following only where it is not `up`. */
+  /** Whether an operation that is `@Critical()` uses it; only where it is not `up`. */
   critical?: boolean;
-  /** What does not get through. */
+  /** The operations that use it; only where it is not `up`. */
   operations?: string[];
   /** How long nobody is let in, because the partner has said so, in ms. */
   pausedMs?: number;

@@ -15,23 +15,26 @@ export type CallWeight = (...args: never[]) => number;
 
 /** How many calls may begin in a time. */
 export interface RateLimitOptions<Weight extends CallWeight = CallWeight> {
-  /** So many calls begin in an interval, spread evenly; see `burst`. */
+  /** How many calls may begin in an interval, at least 1. They are spread evenly; see `burst`. */
   limit: number;
-  /** In ms. @default 1000 */
+  /** How long an interval is, in ms. @default 1000 */
   intervalMs?: number;
   /**
-   * So many may begin at once after a pause. In any time, no more begin than its share of the limit and a
-   * burst; where the partner counts strictly, have the two together make its quota. A burst of 1 spaces calls, and
-   * is too little for some hundred a second: timers are exact to a ms at best.
+   * How many calls may begin at once after a pause, at least 1. In any time, no more begin than its share of
+   * the limit and a burst; where the partner counts strictly, have the two together make its quota. A burst
+   * of 1 spaces calls, and is too little for some hundred a second: timers are exact to a ms at best.
    * @default the limit
    */
   burst?: number;
-  /** So long a call may wait for its turn, in ms; one whose turn comes later is refused at once. @default 0 */
+  /**
+   * How long a call may wait for its turn, in ms; one whose turn comes later is refused at once. 0 lets none
+   * wait. @default 0
+   */
   maxWaitMs?: number;
   /**
-   * So many wait for their turn. Critical calls have theirs before the rest, those of `@Critical(false)`
-   * after it; first in, first out among equals. In a full queue a critical call takes the place of the
-   * youngest of `@Critical(false)`.
+   * How many calls wait for their turn, with `maxWaitMs`. Critical calls have theirs before the rest, those
+   * of `@Critical(false)` after it; first in, first out among equals. In a full queue a critical call takes
+   * the place of the youngest of `@Critical(false)`.
    * @default 100
    */
   queueLimit?: number;

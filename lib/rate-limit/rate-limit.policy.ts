@@ -38,7 +38,7 @@ import { weightOf } from './weight.js';
 export interface RateLimitSnapshot {
   /** The name by which it is registered. */
   name: string;
-  /** So many may begin in an interval. */
+  /** How many calls may begin in an interval. */
   limit: number;
   /** How long an interval is, in ms. */
   intervalMs: number;
@@ -46,19 +46,19 @@ export interface RateLimitSnapshot {
   available: number;
   /** How many calls wait for their turn. */
   queued: number;
-  /** 0 where calls do not wait. */
+  /** How many calls may wait for their turn; 0 where calls do not wait. */
   queueLimit: number;
-  /** Since the rate limit was made. */
+  /** How many calls it has refused since it was made. */
   rejected: number;
   /** How long nobody is let in, because the partner has said so, in ms. */
   pausedMs: number;
   /** Of one that is shared: so many of those available the instance has taken ahead. */
   leased?: number;
-  /** Only in shadow mode, as the following. */
+  /** `shadow` where it is in shadow mode; else missing. */
   mode?: Mode;
-  /** So many calls it would have refused since it is in that mode. */
+  /** How many calls it would have refused since it is in shadow mode; only there. */
   wouldReject?: number;
-  /** So many would have waited for their turn. */
+  /** How many calls would have waited for their turn since it is in shadow mode; only there. */
   wouldQueue?: number;
 }
 
@@ -68,8 +68,8 @@ const optionsOf = remembering((place, options: Partial<RateLimitOptions>) => {
 });
 
 /**
- * Limits how many calls begin in a time. What is too much waits for its turn, where that comes in time, or
- * is refused at once; every step is O(1), and there is a timer only while somebody waits.
+ * Limits how many calls begin in a time. A call that is too much waits for its turn, where that comes in
+ * time, or is refused at once.
  */
 export class RateLimitPolicy implements AttemptStage {
   /**
@@ -163,10 +163,10 @@ export class RateLimitPolicy implements AttemptStage {
   }
 
   /**
-   * From now on so many calls begin in an interval; and at once, where `burst` was not given. Those who
-   * wait have their turns anew, and are refused where these come too late.
+   * Sets how many calls begin in an interval from now on, and how many at once, where `burst` was not given.
+   * Calls that wait get new turns, and are refused where these come later than `maxWaitMs`.
    *
-   * @throws ResilienceConfigurationError
+   * @throws ResilienceConfigurationError where it is no whole number of at least 1
    */
   setLimit(limit: number): void {
     check(`rate limit "${this.name}".setLimit()`, limit, positiveCount);

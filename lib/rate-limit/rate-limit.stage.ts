@@ -33,17 +33,25 @@ export interface RateLimitTypes {
   described: { name: string } & Keyable<ResolvedRateLimitOptions>;
   event:
     | {
+        /** Tells the event apart from others. */
         type: 'rate-limited';
+        /** The name of the rate limit. */
         rateLimit: string;
-        /** Of one that is kept by key, whose name is `partner[acme]`. */
+        /** Of one that is kept by key, whose name is `partner[acme]`: the key. */
         key?: string;
+        /** Why the call was not let in. */
         reason: RateLimitReason;
+        /** After this many ms it would have been its turn. */
         retryAfterMs: number;
       }
     | {
+        /** Tells the event apart from others. */
         type: 'rate-limit-paused';
+        /** The name of the rate limit. */
         rateLimit: string;
+        /** Of one that is kept by key, whose name is `partner[acme]`: the key. */
         key?: string;
+        /** For how long nobody is let in, because the partner has said so, in ms. */
         pauseMs: number;
         /** Of one in shadow mode: nobody is stopped in truth. */
         mode?: 'shadow';

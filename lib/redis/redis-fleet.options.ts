@@ -16,13 +16,16 @@ export interface RedisFleetOptions extends FleetOptions {
    */
   client: RedisClient;
   /**
-   * Of the service: what has the same name is shared by all instances with the same namespace, and by no
-   * others. Environments that use the same Redis need one each (`shop-staging`).
+   * The name of the service: what has the same name is shared by all instances with the same namespace, and
+   * by no others. Environments that use the same Redis need one each (`shop-staging`).
    */
   namespace: string;
   /** How long an answer is waited for, in ms; after that the instance goes on by itself. @default 250 */
   commandTimeoutMs?: number;
-  /** How often an instance says that it is there, in ms; after three times that it is gone. @default 1000 */
+  /**
+   * How often an instance says that it is there, in ms. One that is not heard of for three times as long is
+   * gone. @default 1000
+   */
   heartbeatMs?: number;
 }
 

@@ -31,7 +31,7 @@ const SILENT_HEARTBEATS = 10;
  * });
  */
 export class RedisFleet implements Fleet {
-  /** Nothing of the client, which has credentials. */
+  /** The options that all instances agree on, without the client, which has credentials. */
   readonly options: FleetOptions;
   readonly #link: (member: FleetMember) => FleetLink;
 

@@ -15,11 +15,14 @@ import type { KeyedReference, KeyFunction } from '../stage/keyed.options.js';
  * of its floor) may come at once.
  */
 export interface RetryBudgetOptions {
-  /** Retries for each first attempt. @default 0.2 */
+  /** How many retries are allowed for each first attempt: 0.2 is one for five; at least 0. @default 0.2 */
   ratio?: number;
-  /** So many are allowed however few calls there are, in this process, or in all with `shared`. 0 allows none. @default 10 */
+  /**
+   * How many retries a second are allowed however few calls there are, in this process, or in all with
+   * `shared`; 0 allows none. @default 10
+   */
   minRetriesPerSecond?: number;
-  /** In ms. @default 10000 */
+  /** The window in which first attempts and retries are counted, in ms. @default 10000 */
   windowMs?: number;
   /**
    * Whether `minRetriesPerSecond` is that of all instances together: each has its even share of it, by how many
@@ -30,9 +33,12 @@ export interface RetryBudgetOptions {
   shared?: boolean;
   /** Each key has a budget of its own: one tenant's outage cannot use up the retries of others. @default one for all calls */
   key?: KeyFunction;
-  /** So many are kept; see `KeyedOptions`. @default 1000 */
+  /**
+   * How many budgets are kept, at least 1. Where there are more keys, the one that has been idle longest
+   * goes. @default 1000
+   */
   maxKeys?: number;
-  /** One that has been idle for so long is forgotten, in ms. @default 600000 */
+  /** How long a budget may be idle until it is forgotten, in ms. @default 600000 */
   idleMs?: number;
 }
 

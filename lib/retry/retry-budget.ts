@@ -64,17 +64,20 @@ export interface BudgetSource {
   of(call: BudgetedCall, at: number): RetryBudget;
 }
 
-/** A budget at this moment. */
+/** A retry budget at this moment. */
 export interface RetryBudgetSnapshot {
-  /** Of budgets by key the pattern of their names, as `partner[*]`; the following is that of the fullest of them. */
+  /**
+   * The name of the budget. Of budgets by key it is the pattern of their names, as `partner[*]`, and
+   * `allowed` and `spent` are of the one that is used up most.
+   */
   name: string;
-  /** Retries that the window allows, and those that were made in it. */
+  /** How many retries the window allows. */
   allowed: number;
   /** How many retries were made in the window. */
   spent: number;
   /** Retries and hedges that it has refused since it was made; by key, all together. */
   refused: number;
-  /** Of budgets by key: so many there are. */
+  /** How many budgets there are; only of budgets by key. */
   keys?: number;
 }
 

@@ -44,8 +44,9 @@ export interface RetryDecorator<Before = PropertyKey | BeforeRetry> {
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠Retry({ maxAttempts: 4, baseDelayMs: 200 })
- * async charge(): Promise<void> {}
+ * class Payments {@Retry({ maxAttempts: 4, baseDelayMs: 200 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function Retry<const Before extends PropertyKey | BeforeRetry>(
   retry: number | string | RetryOptions<Before> = {},

@@ -37,13 +37,13 @@ export type ErrorClass = abstract new (...args: never[]) => unknown;
 
 /** How a failed call is repeated. */
 export interface RetryOptions<Before = PropertyKey | BeforeRetry> {
-  /** Calls in all, the first included. @default 3 */
+  /** Calls in all, the first included; at least 1, which repeats nothing. @default 3 */
   maxAttempts?: number;
-  /** The wait before the first retry, in ms. @default 100 */
+  /** The wait before the first retry, in ms; 0 for none. @default 100 */
   baseDelayMs?: number;
   /** No wait is longer than this, in ms. @default 5000 */
   maxDelayMs?: number;
-  /** Each wait is this much longer than the one before. @default 2 */
+  /** How many times as long each wait is as the one before, at least 1. @default 2 */
   factor?: number;
   /**
    * With d = min(maxDelayMs, baseDelayMs · factorⁿ⁻¹) before retry n: `'none'` waits d, `'full'`

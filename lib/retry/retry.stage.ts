@@ -39,12 +39,28 @@ export interface RetryTypes {
     budget: ({ name: string } & RetryBudgetOptions) | false;
   };
   event:
-    | { type: 'retry'; operation: string; error: unknown; attempt: number; delayMs: number }
     | {
-        type: 'retry-suppressed';
+        /** Tells the event apart from others. */
+        type: 'retry';
+        /** `ClassName.method`, or the name of the bundle or pipeline. */
         operation: string;
+        /** What the attempt failed by. */
         error: unknown;
+        /** The attempt that failed, from 1. */
         attempt: number;
+        /** How long the next one waits, in ms. */
+        delayMs: number;
+      }
+    | {
+        /** Tells the event apart from others. */
+        type: 'retry-suppressed';
+        /** `ClassName.method`, or the name of the bundle or pipeline. */
+        operation: string;
+        /** What the attempt failed by. */
+        error: unknown;
+        /** The attempt that failed, from 1, and that no other follows. */
+        attempt: number;
+        /** Why there is no retry, although the failure was worth one. */
         reason: RetrySuppression;
       };
 }

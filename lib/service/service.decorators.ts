@@ -9,8 +9,9 @@ import type { ResilienceOptions } from './resilience.options.js';
  * @throws ResilienceConfigurationError when the application boots, where an option is wrong or a name unknown
  *
  * @example
- * ＠Resilience({ name: 'payments.charge', service: 'payments' })
- * async charge(): Promise<void> {}
+ * class Payments {@Resilience({ name: 'payments.charge', service: 'payments' })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function Resilience(resilience: string | ResilienceOptions): ResilienceDecorator {
   return decorate('resilience', resilience);
@@ -21,8 +22,9 @@ export function Resilience(resilience: string | ResilienceOptions): ResilienceDe
  * a retry budget.
  *
  * @example
- * ＠Upstream('payments')
- * async charge(): Promise<void> {}
+ * class Payments {@Upstream('payments')
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function Upstream(name: string): ResilienceDecorator {
   return decorate('upstream', name);

@@ -8,9 +8,9 @@ const NEVER_SHED = Symbol.for('nestjs-bulwark:never-shed');
  * what is looked at then.
  *
  * @example
- * ＠NeverShed()
- * ＠Get('status')
- * status(): string { return 'up'; }
+ * class Health {@NeverShed()@Get('status')
+ *   status(): string { return 'up'; }
+ * }
  */
 export function NeverShed(): ClassDecorator & MethodDecorator {
   return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor): void => {

@@ -16,7 +16,7 @@ export interface SheddingOptions {
    */
   maxEventLoopDelayMs?: number;
   /**
-   * So many requests may be in flight at a time: critical ones up to all of it, normal ones up to three
+   * How many requests may be in flight at a time: critical ones up to all of it, normal ones up to three
    * quarters, `sheddable` ones up to half. With `adaptive` it is the most that may be found for normal ones.
    * @default no limit; 1000 with `adaptive`
    */
@@ -27,7 +27,7 @@ export interface SheddingOptions {
    * whose requests take about as long as each other. @default false
    */
   adaptive?: boolean;
-  /** With `adaptive`: so many normal requests may be in flight at least. @default 10 */
+  /** With `adaptive`: how many normal requests may be in flight at least. @default 10 */
   minInFlight?: number;
   /** `shadow`: nobody is refused, and `would-reject` tells who would have been. @default 'enforce' */
   mode?: Mode;

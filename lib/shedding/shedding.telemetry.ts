@@ -19,10 +19,15 @@ export interface SheddenRequest {
 
 /** The server refused a request. */
 export interface ShedEvent {
+  /** Tells the event apart from others. */
   type: 'shed';
+  /** Why the request was shed. */
   reason: SheddingReason;
+  /** How much the request matters. */
   criticality: RequestCriticality;
+  /** The method of HTTP: `GET`; missing on other transports. */
   method?: string;
+  /** The route as it was declared: `/orders/:id`; of a message or a call of gRPC, its handler: `Orders.find`. */
   path?: string;
 }
 

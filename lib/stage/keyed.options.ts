@@ -16,12 +16,12 @@ export interface KeyedOptions<Key extends KeyFunction = KeyFunction> {
   /** Each key has an instance of its own, whose state is its own. @default one for all calls */
   key?: Key;
   /**
-   * So many instances are kept. Where there are more keys, the one that has been idle longest goes, but
-   * none that a call is in, and none whose state would be lost: an open breaker, for instance. Where all
-   * have to stay, the keys that are too much share one. @default 1000
+   * How many instances are kept, at least 1. Where there are more keys, the one that has been idle longest
+   * goes, but none that a call is in, and none whose state would be lost: an open breaker, for instance.
+   * Where all have to stay, the keys that are too much share one. @default 1000
    */
   maxKeys?: number;
-  /** One that has been idle for so long is forgotten, in ms. @default 600000 */
+  /** How long an instance may be idle until it is forgotten, in ms. @default 600000 */
   idleMs?: number;
   /**
    * Whether each instance has series of its own in the metrics, under its name with the key

@@ -3,6 +3,7 @@ import type { StageHost } from './stage-host.js';
 
 /** A policy in shadow mode let a call through that it would have rejected. */
 export interface WouldRejectEvent {
+  /** Tells the event apart from others. */
   type: 'would-reject';
   /** `circuitBreaker`, `bulkhead`, `rateLimit`, or `shedding`. */
   stage: string;

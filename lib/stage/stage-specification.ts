@@ -10,11 +10,12 @@ export interface StageInstance extends AttemptStage {
   /** How it stands: for health and the dashboard. Plain values. */
   snapshot?(): object;
   /**
-   * It goes by other options from now on, which have been checked: those of all layers, with the defaults.
-   * Attempts that it has let in end as they began. @default its options cannot be changed at run time
+   * Gives the instance other options from now on, which have been checked: those of all layers, with the
+   * defaults. Attempts that it has let in end as they began. @default its options cannot be changed at run
+   * time
    */
   change?(options: object): void;
-  /** It is used no more. */
+  /** Called when the instance is used no more. */
   dispose?(): void;
 }
 
@@ -26,7 +27,7 @@ export interface StageReporter {
   count(metric: string, tags?: MetricTags, by?: number): void;
   /** Says what a gauge of the stage's `metrics` stands at. */
   gauge(metric: string, value: number, tags?: MetricTags): void;
-  /** A duration, in ms. */
+  /** Adds a duration, in ms, to a histogram of the stage's `metrics`. */
   observe(metric: string, durationMs: number, tags?: MetricTags): void;
   /** The stage's error, to throw where an attempt is refused. */
   refusal(details?: RefusalDetails): ResilienceError;

@@ -12,9 +12,9 @@ export interface StateStore {
 
 /** Where what policies have learnt is kept over a restart, and how often. */
 export interface StateOptions extends StateStore {
-  /** How often is saved what has changed, in ms. @default 10000 */
+  /** How often what has changed is saved, in ms. @default 10000 */
   intervalMs?: number;
-  /** So long the start waits for `load()`, and the end for `save()`, in ms. @default 1000 */
+  /** How long the start waits for `load()`, and the end for `save()`, in ms. @default 1000 */
   timeoutMs?: number;
 }
 

@@ -9,9 +9,9 @@ export type CallOutcome = 'pending' | 'success' | 'failure' | 'fallback' | 'degr
 export interface CallRecord {
   /** `ClassName.method`, or the name of the bundle or pipeline. */
   readonly operation: string;
-  /** So many have been made, or refused; while one is under way, it is not counted yet. */
+  /** How many attempts have ended or were refused. One that is under way is not counted yet. */
   readonly attempts: number;
-  /** How long it has waited before each retry, in ms. */
+  /** How long it waited before each retry, in ms. */
   readonly delaysMs: readonly number[];
   /** `fallback` and `degraded` (to `null`) where its caller sees nothing of the failure. */
   readonly outcome: CallOutcome;
@@ -19,11 +19,13 @@ export interface CallRecord {
   readonly result?: unknown;
   /** What it failed by, also where its caller sees nothing of that. */
   readonly error?: unknown;
-  /** In ms, on the clock in force; so far while it is pending. */
+  /**
+   * How long the call took, in ms, on the clock in force; while it is pending, how long it has taken so far.
+   */
   readonly durationMs: number;
   /** What stages decided about it, in order: the types of its events, such as `retry`, `circuit-rejected`, `fallback`. */
   readonly decisions: readonly ResilienceEvent['type'][];
-  /** The same with all details. */
+  /** The events of what stages decided about it, in order, with all details. */
   readonly events: readonly ResilienceEvent[];
 }
 

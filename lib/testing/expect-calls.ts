@@ -6,19 +6,22 @@ import { check } from './check.js';
 
 /** What is expected of calls. Beside `calls`, each of them has to be so. */
 export interface ExpectedCalls {
-  /** So many were made. */
+  /** How many calls were made. */
   calls?: number;
   /** How many attempts each of them made. */
   attempts?: number;
-  /** Before each retry; exact, so the retries need `jitter: 'none'` or `delayMs`. */
+  /**
+   * How long each of them waited before each retry, in ms. It is compared exactly, so the retries need
+   * `jitter: 'none'` or `delayMs`.
+   */
   delaysMs?: readonly number[];
   /** How each of them ended. */
   outcome?: CallOutcome;
-  /** Deeply equal, as data: classes do not matter. */
+  /** What each of them answered: deeply equal, as data (classes do not matter). */
   result?: unknown;
-  /** The class of what it failed by, or the error itself. */
+  /** What each of them failed by: the class of the error, or the error itself. */
   error?: unknown;
-  /** The types of its events, in order. */
+  /** What stages decided about each of them: the types of its events, in order, such as `retry`. */
   decisions?: readonly string[];
 }
 
@@ -26,7 +29,7 @@ const FIELDS = ['attempts', 'delaysMs', 'outcome', 'result', 'error', 'decisions
 
 /** The calls of a method so far. */
 export class CallsExpectation {
-  /** For assertions of one's own, in the order in which they were made. */
+  /** The calls in the order in which they were made, for assertions of your own. */
   readonly calls: readonly CallRecord[];
 
   /** @internal */

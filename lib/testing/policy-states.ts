@@ -14,38 +14,38 @@ export class BreakerInTest {
     readonly policy: CircuitBreakerPolicy,
   ) {}
 
-  /** In shadow mode, that in which it would be. */
+  /** The state that it is in; in shadow mode, the one that it would be in. */
   get state(): CircuitState {
     const { state, wouldBe } = this.policy.getSnapshot();
     return wouldBe ?? state;
   }
 
-  /** As if failures had opened it: its open time begins. */
+  /** Opens it as failures would: its open time begins. */
   open(): void {
     this.policy.become(CircuitState.OPEN);
   }
 
-  /** As if its open time was over: the next calls are its probes. */
+  /** Makes it half-open, as at the end of its open time: the next calls are its probes. */
   halfOpen(): void {
     this.policy.become(CircuitState.HALF_OPEN);
   }
 
-  /** With an empty window. */
+  /** Closes it, with an empty window. */
   close(): void {
     this.policy.become(CircuitState.CLOSED);
   }
 
-  /** @throws AssertionError */
+  /** Asserts that it is open, by itself or by force. @throws AssertionError */
   toBeOpen(): void {
     this.toBe([CircuitState.OPEN, CircuitState.FORCED_OPEN], this.toBeOpen);
   }
 
-  /** @throws AssertionError */
+  /** Asserts that it is half-open. @throws AssertionError */
   toBeHalfOpen(): void {
     this.toBe([CircuitState.HALF_OPEN], this.toBeHalfOpen);
   }
 
-  /** @throws AssertionError */
+  /** Asserts that it is closed. @throws AssertionError */
   toBeClosed(): void {
     this.toBe([CircuitState.CLOSED], this.toBeClosed);
   }
@@ -88,7 +88,7 @@ export class BulkheadInTest {
     for (const release of this.held.splice(0)) release();
   }
 
-  /** @throws AssertionError */
+  /** Asserts that all slots are taken. @throws AssertionError */
   toBeFull(): void {
     const { name, running, maxConcurrent, queued } = this.policy.getSnapshot();
     check(
@@ -99,7 +99,7 @@ export class BulkheadInTest {
     );
   }
 
-  /** That no call holds a slot, or waits for one. @throws AssertionError */
+  /** Asserts that no call holds a slot, or waits for one. @throws AssertionError */
   toBeIdle(): void {
     const { name, running, queued } = this.policy.getSnapshot();
     check(
@@ -122,13 +122,13 @@ export class RateLimitInTest {
   /**
    * Lets nobody in for a time, as if the partner had asked for it; then calls begin at the rate of the limit.
    *
-   * @param forMs @default its interval
+   * @param forMs how long, in ms; its interval by default
    */
   exhaust(forMs = this.policy.getSnapshot().intervalMs): void {
     this.policy.pause(forMs);
   }
 
-  /** @throws AssertionError */
+  /** Asserts that no call could begin at once. @throws AssertionError */
   toBeExhausted(): void {
     const { name, available, limit, intervalMs } = this.policy.getSnapshot();
     check(

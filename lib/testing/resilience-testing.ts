@@ -45,7 +45,12 @@ export class ResilienceTesting {
     return new BreakerInTest(this.policyOf(CircuitBreakerRegistry, name, key));
   }
 
-  /** @param key as of `breaker()` @throws ResilienceConfigurationError as of `breaker()` */
+  /**
+   * A bulkhead: one of the module's, or that of an operation.
+   *
+   * @param key of one that is kept by key; made where there is none yet
+   * @throws ResilienceConfigurationError on an unknown name, listing the known ones
+   */
   bulkhead(name: string, key?: PolicyKey): BulkheadInTest {
     const policy = this.policyOf(BulkheadRegistry, name, key);
     const known = this.bulkheads.get(policy) ?? new BulkheadInTest(policy);
@@ -53,7 +58,12 @@ export class ResilienceTesting {
     return known;
   }
 
-  /** @param key as of `breaker()` @throws ResilienceConfigurationError as of `breaker()` */
+  /**
+   * A rate limit: one of the module's, or that of an operation.
+   *
+   * @param key of one that is kept by key; made where there is none yet
+   * @throws ResilienceConfigurationError on an unknown name, listing the known ones
+   */
   rateLimit(name: string, key?: PolicyKey): RateLimitInTest {
     return new RateLimitInTest(this.policyOf(RateLimitRegistry, name, key));
   }

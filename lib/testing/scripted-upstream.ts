@@ -41,7 +41,7 @@ export async function scriptedUpstream(): Promise<ScriptedUpstream> {
 
 /** A server that answers by a script. */
 export class ScriptedUpstream {
-  /** All that have come, in order. */
+  /** All requests that have come, in order. */
   readonly requests: ReceivedRequest[] = [];
   private readonly scripts = new Map<string, Script>();
   private waiting: Waiting[] = [];
@@ -57,7 +57,10 @@ export class ScriptedUpstream {
     });
   }
 
-  /** Where it is: `http://127.0.0.1:54321`. @throws ResilienceConfigurationError once it is closed */
+  /**
+   * The address of the server: `http://127.0.0.1:54321`. @throws ResilienceConfigurationError once it is
+   * closed
+   */
   get url(): string {
     const address = this.server.address() as AddressInfo | null;
     if (address !== null) return `http://127.0.0.1:${address.port}`;
@@ -88,7 +91,7 @@ export class ScriptedUpstream {
     return this;
   }
 
-  /** Those that have come for a route. @param route as of `reply()` */
+  /** The requests that have come for a route, in order. @param route as of `reply()` */
   requestsTo(route: string): ReceivedRequest[] {
     const matches = matcherOf(route);
     return this.requests.filter(({ method, path }) => matches(method, path));
@@ -102,13 +105,13 @@ export class ScriptedUpstream {
     });
   }
 
-  /** Forgets what has come, and what was said. */
+  /** Forgets the requests that have come, and what was said that they are answered. */
   reset(): void {
     this.requests.length = 0;
     this.scripts.clear();
   }
 
-  /** Ends it with all its connections. */
+  /** Ends the server with all its connections. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.server.close(() => resolve());

@@ -15,13 +15,16 @@ const { isDate, isPromise } = types;
 export interface ReceivedRequest {
   /** The method of HTTP: `GET`. */
   readonly method: string;
-  /** Without the query. */
+  /** The path of the URL, without the query. */
   readonly path: string;
   /** What stands behind the `?` of the URL. */
   readonly query: URLSearchParams;
-  /** In lower case, as Node has them: `x-request-attempt`, `x-request-timeout-ms`, `traceparent`. */
+  /**
+   * The headers of the request, with names in lower case: `x-request-attempt`, `x-request-timeout-ms`,
+   * `traceparent`.
+   */
   readonly headers: IncomingHttpHeaders;
-  /** As text. */
+  /** The body of the request, as text. */
   readonly body: string;
   /** Whether the client has gone before it had its answer. */
   readonly aborted: boolean;
@@ -29,15 +32,15 @@ export interface ReceivedRequest {
 
 /** An answer in full. */
 export interface UpstreamAnswer {
-  /** @default 200 */
+  /** The status, from 200 to 599. @default 200 */
   status?: number;
   /** The headers of the answer. */
   headers?: OutgoingHttpHeaders;
   /** A text or a `Buffer` as it is, all else as JSON. @default none */
   body?: unknown;
-  /** So long, in real ms, it takes until the answer begins. @default 0 */
+  /** How long it takes until the answer begins, in ms of real time. @default 0 */
   delayMs?: number;
-  /** Of the header `Retry-After`: seconds, or a date. */
+  /** The value of the header `Retry-After`: seconds from 0, or a date. */
   retryAfter?: number | Date;
   /** The connection is cut when half of the body is sent. @default false */
   cut?: boolean;

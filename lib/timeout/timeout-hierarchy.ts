@@ -7,11 +7,11 @@ import { type Checker, checkerOf, type Rules } from '../common/options.js';
  * the inner one gives up first and the outer one can still answer.
  */
 export interface TimeoutHierarchy {
-  /** One call to the dependency. */
+  /** What one call to the dependency may take, in ms. */
   client: number;
-  /** What an API gateway gives the service. */
+  /** What an API gateway gives the service, in ms; more than `client`. */
   gateway: number;
-  /** The whole request. */
+  /** What the whole request may take, in ms; more than `gateway`. */
   service: number;
 }
 
@@ -42,7 +42,7 @@ function refuseLayerName(place: string, said: unknown, others: readonly TimeoutL
 /**
  * Checks that client < gateway < service.
  *
- * @throws ResilienceConfigurationError
+ * @throws ResilienceConfigurationError where one is not shorter than the next, or no number of ms above 0
  *
  * @example
  * validateTimeouts({ client: 800, gateway: 2_000, service: 5_000 });

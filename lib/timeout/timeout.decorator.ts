@@ -12,8 +12,9 @@ import type { TimeoutLayerName, TimeoutOptions } from './timeout.options.js';
  * @throws ResilienceConfigurationError when the application boots, where a time is wrong or a layer unknown
  *
  * @example
- * ＠Timeout({ attemptMs: 800, totalMs: 3_000 })
- * async charge(): Promise<void> {}
+ * class Payments {@Timeout({ attemptMs: 800, totalMs: 3_000 })
+ *   async charge(): Promise<void> {}
+ * }
  */
 export function Timeout(timeout?: number | TimeoutLayerName | TimeoutOptions): ResilienceDecorator {
   const ofAttempt = decorate('timeout', timeout);

@@ -12,11 +12,13 @@ type AttemptTime =
   | {
       /** What one attempt may take, in ms. @default `defaults.timeoutMs`, where that is shorter than the total */
       attemptMs?: number;
+      /** Not together with `attemptMs`. */
       attempt?: never;
     }
   | {
+      /** Not together with `attempt`. */
       attemptMs?: never;
-      /** The same by a layer of a hierarchy. */
+      /** What one attempt may take, by a layer of a hierarchy in `timeouts`: `'payments.client'`. */
       attempt: TimeoutLayerName;
     };
 
@@ -25,11 +27,13 @@ type TotalTime =
   | {
       /** What the call may take, with all its attempts and waits, in ms. @default no limit */
       totalMs?: number;
+      /** Not together with `totalMs`. */
       total?: never;
     }
   | {
+      /** Not together with `total`. */
       totalMs?: never;
-      /** The same by a layer of a hierarchy. */
+      /** What the call may take, with all its attempts and waits, by a layer: `'payments.gateway'`. */
       total: TimeoutLayerName;
     };
 

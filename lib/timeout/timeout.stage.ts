@@ -31,9 +31,23 @@ export interface TimeoutTypes {
   };
   described: { timeoutMs: number; mode?: 'shadow' };
   event:
-    | { type: 'timeout'; operation: string; timeoutMs: number }
+    | {
+        /** Tells the event apart from others. */
+        type: 'timeout';
+        /** `ClassName.method`, or the name of the bundle or pipeline. */
+        operation: string;
+        /** What an attempt may take, in ms. */
+        timeoutMs: number;
+      }
     /** In shadow mode the time of an attempt or a whole call was up, which goes on. */
-    | { type: 'would-time-out'; operation: string; timeoutMs: number };
+    | {
+        /** Tells the event apart from others. */
+        type: 'would-time-out';
+        /** `ClassName.method`, or the name of the bundle or pipeline. */
+        operation: string;
+        /** What it may take, in ms. */
+        timeoutMs: number;
+      };
 }
 
 /** Ends an attempt that takes too long. */

@@ -15,7 +15,14 @@ export interface TotalTimeoutTypes {
     totalTimeoutMs?: number;
   };
   described: { timeoutMs: number; mode?: 'shadow' };
-  event: { type: 'total-timeout'; operation: string; timeoutMs: number };
+  event: {
+    /** Tells the event apart from others. */
+    type: 'total-timeout';
+    /** `ClassName.method`, or the name of the bundle or pipeline. */
+    operation: string;
+    /** What the call may take, with all its attempts and waits, in ms. */
+    timeoutMs: number;
+  };
 }
 
 /** Ends a call whose attempts and waits take too long together. Its fallback may still answer. */

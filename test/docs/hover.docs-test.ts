@@ -1,24 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import ts from 'typescript';
-import { examplePages } from './examples.js';
-import { DOCS, ROOT } from './pages.js';
-import { COMPILER_OPTIONS, programsOf, typeErrors } from './programs.js';
-
-const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-
-/** The entry points of the package, as users name them. */
-const ENTRIES = Object.keys(MANIFEST.exports)
-  .filter((path) => !path.endsWith('.json'))
-  .map((path) => `${MANIFEST.name}${path.slice(1)}`);
-
-/** A user's program that imports all there is, in an editor. */
-const FILE = join(DOCS, '.run/types/hover.ts');
-const PROGRAM = ENTRIES.map((entry, index) => `import * as entry${index} from '${entry}';`).join(
-  '\n',
-);
-const editor = editorOf(PROGRAM);
-const checker = editor.getProgram()?.getTypeChecker() as ts.TypeChecker;
+import { ENTRIES, hoversIn, hoversOf } from './hovers.js';
+import { readPage } from './pages.js';
+import { programsOf, typeErrors } from './programs.js';
 
 /** What examples use without showing where it comes from. */
 const PRELUDE = `
@@ -68,34 +50,25 @@ declare const tracker: ErrorTracker;
 declare function got(url: string, options: { headers: Record<string, string>; signal: AbortSignal }): Promise<unknown>;
 `;
 
+const HOVERS = ENTRIES.flatMap(hoversOf);
+
+/** What a docstring may consist of; any other tag is code that an editor took for one. */
+const TAGS = ['default', 'deprecated', 'example', 'param', 'returns', 'throws', 'typeParam'];
+
 describe('What an editor shows of a public name', () => {
-  it.each(ENTRIES)('says what it is, whatever %s exports', (entry) => {
-    expect(exportsOf(entry).length).toBeGreaterThan(0);
-    expect(
-      exportsOf(entry)
-        .filter(isSilent)
-        .map(({ name }) => name),
-    ).toEqual([]);
-  });
+  it.each(ENTRIES)(
+    'says what it is, whatever %s exports, on each signature and member',
+    (entry) => {
+      const silent = hoversOf(entry).filter(({ text }) => text.trim() === '');
+      expect(silent.map(({ name }) => name)).toEqual([]);
+      expect(hoversOf(entry).length).toBeGreaterThan(0);
+    },
+  );
 
-  it.each(ENTRIES)('says what it is on each signature of the functions of %s', (entry) => {
-    const silent = exportsOf(entry).filter((symbol) =>
-      typeOf(symbol)
-        .getCallSignatures()
-        .some((signature) => signature.getDocumentationComment(checker).length === 0),
-    );
-    expect(silent.map(({ name }) => name)).toEqual([]);
-  });
-
-  it.each(ENTRIES)('says what each option of %s is', (entry) => {
-    const options = exportsOf(entry).filter(({ name }) => /(Options|Defaults)$/.test(name));
-    const silent = options.flatMap((symbol) =>
-      checker
-        .getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol))
-        .filter(isSilent)
-        .map(({ name }) => `${symbol.name}.${name}`),
-    );
-    expect(silent).toEqual([]);
+  it('stands by itself, beside none of the names that are declared before it', () => {
+    const leaning =
+      /\b(the following|like the (former|latter)|as above|said above)\b|^(The same|Also|In ms)\b/;
+    expect(HOVERS.filter(({ text }) => leaning.test(text)).map(({ name }) => name)).toEqual([]);
   });
 
   it('stands beside the options of a decorator while they are written', () => {
@@ -104,58 +77,20 @@ export class Payments {
   @Retry({ maxAttempts: 4 })
   async charge(): Promise<void> {}
 }`;
-    const open = editorOf(program);
-    expect(hoverAt(open, program.indexOf('Retry({'))).toMatch(/^Repeats a call that failed/);
-    expect(hoverAt(open, program.indexOf('maxAttempts'))).toMatch(/^Calls in all/);
+    expect(hoversIn(program, 'Retry({', 'maxAttempts')).toEqual([
+      expect.stringMatching(/^Repeats a call that failed/),
+      expect.stringMatching(/^Calls in all/),
+    ]);
   });
 
-  it('has examples that compile as those of the pages do', () => {
-    const examples = examplePages();
-    expect(examples.length).toBeGreaterThan(20);
-    expect(typeErrors(examples.flatMap((page) => programsOf(page, PRELUDE)))).toEqual([]);
+  it('has examples that compile as they are copied, with the decorators that they show', () => {
+    const tags = HOVERS.flatMap(({ name, tags }) => tags.map((tag) => ({ of: name, ...tag })));
+    expect(tags.filter(({ name }) => !TAGS.includes(name))).toEqual([]); // `@` was taken for a tag
+    expect(tags.filter(({ text }) => text.includes('\uff20'))).toEqual([]); // a full-width one is no `@`
+    const examples = tags.filter(({ name }) => name === 'example');
+    expect(examples.length).toBeGreaterThan(60);
+    const fences = examples.map(({ text }) => `\`\`\`ts\n${text}\n\`\`\`\n`);
+    const pages = fences.map((fence, index) => readPage(`hovers/${examples[index]?.of}`, fence));
+    expect(typeErrors(pages.flatMap((page) => programsOf(page, PRELUDE)))).toEqual([]);
   });
 });
-
-/** The language service of an editor in which a user has the file open. */
-function editorOf(program: string): ts.LanguageService {
-  const textOf = (path: string) => (path === FILE ? program : ts.sys.readFile(path));
-  return ts.createLanguageService({
-    getCompilationSettings: () => COMPILER_OPTIONS,
-    getScriptFileNames: () => [FILE],
-    getScriptVersion: () => '0',
-    getScriptSnapshot: (path) => {
-      const text = textOf(path);
-      return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
-    },
-    getCurrentDirectory: () => ROOT,
-    getDefaultLibFileName: ts.getDefaultLibFilePath,
-    fileExists: (path) => path === FILE || ts.sys.fileExists(path),
-    readFile: textOf,
-  });
-}
-
-function hoverAt(open: ts.LanguageService, position: number): string {
-  const { documentation } = open.getQuickInfoAtPosition(FILE, position) ?? {};
-  return ts.displayPartsToString(documentation);
-}
-
-/** What an entry point exports, as the editor finds it in the package that was built. */
-function exportsOf(entry: string): ts.Symbol[] {
-  const source = editor.getProgram()?.getSourceFile(FILE) as ts.SourceFile;
-  const statement = source.statements[ENTRIES.indexOf(entry)] as ts.ImportDeclaration;
-  const module = checker.getSymbolAtLocation(statement.moduleSpecifier) as ts.Symbol;
-  return checker.getExportsOfModule(module).map(declared);
-}
-
-/** What a name that is exported again stands for. */
-function declared(symbol: ts.Symbol): ts.Symbol {
-  return (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
-}
-
-function typeOf(symbol: ts.Symbol): ts.Type {
-  return checker.getTypeOfSymbol(symbol);
-}
-
-function isSilent(symbol: ts.Symbol): boolean {
-  return ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim() === '';
-}

@@ -8,22 +8,31 @@ import { type NodeRedisSentinel, nodeRedisSentinelConnector } from './node-redis
 
 /** A client of ioredis 5 or 6: `new Redis(…)`, also by Sentinel, or `new Cluster(…)`. */
 interface OfIoRedis {
+  /** Whether it is connected, in its own words. */
   readonly status: string;
+  /** What it was made with. */
   readonly options: object;
+  /** Runs a script. */
   evalsha(...args: never[]): unknown;
+  /** Makes another client that connects to the same. */
   duplicate(...args: never[]): unknown;
+  /** Ends its connection. */
   disconnect(...args: never[]): unknown;
 }
 
 /** A client of node-redis 5 or 6: `createClient(…)`, `createCluster(…)` or, of 6, `createSentinel(…)`. */
 interface OfNodeRedis {
+  /** Whether it is connected, or on its way to that. */
   readonly isOpen: boolean;
+  /** Runs a script. */
   evalSha(...args: never[]): unknown;
+  /** Makes another client that connects to the same. */
   duplicate(...args: never[]): unknown;
+  /** Ends its connection. */
   destroy(...args: never[]): unknown;
 }
 
-/** A client of Redis or Valkey, be it connected or not. */
+/** A client of Redis or Valkey by ioredis or node-redis, version 5 or 6; it need not be connected. */
 export type RedisClient = OfIoRedis | OfNodeRedis;
 
 /**
