@@ -7,6 +7,13 @@
 
 export type { Advice, AdviceKind, AdvisorReport, OperationAdvice } from './advisor/advice.js';
 export { ResilienceAdvisor } from './advisor/resilience-advisor.js';
+export { executeThrough } from './attempt/alone.js';
+export {
+  type AttemptStage,
+  type Retention,
+  type StageAttempt,
+  WAIT,
+} from './attempt/attempt-stage.js';
 export type {
   ResilienceDefaults,
   ResilienceFeatureOptions,
@@ -157,6 +164,15 @@ export type {
   ReconfiguredEvent,
   ReconfigureRefusedEvent,
 } from './overrides/overrides.telemetry.js';
+export {
+  type AnyStage,
+  decoratorOf,
+  defineStage,
+  getStageToken,
+  InjectStage,
+  type Stage,
+} from './own-stage/define-stage.js';
+export type { StageInstance, StageReporter } from './own-stage/stage-specification.js';
 export type { ExecuteOptions, Pipeline } from './pipeline/pipeline.js';
 export type { OperationTracer, TracedOperation } from './pipeline/tracer.js';
 export {
@@ -190,21 +206,6 @@ export {
 export type { SheddingSnapshot } from './shedding/shedding.js';
 export type { SheddingOptions } from './shedding/shedding.options.js';
 export type { ShutdownOptions } from './shutdown/shutdown.options.js';
-export { executeThrough } from './stage/alone.js';
-export {
-  type AttemptStage,
-  type Retention,
-  type StageAttempt,
-  WAIT,
-} from './stage/attempt-stage.js';
-export {
-  type AnyStage,
-  decoratorOf,
-  defineStage,
-  getStageToken,
-  InjectStage,
-  type Stage,
-} from './stage/define-stage.js';
 export type {
   ByKeyOptions,
   Keyable,
@@ -212,7 +213,6 @@ export type {
   KeyedReference,
   KeyFunction,
 } from './stage/keyed.options.js';
-export type { StageInstance, StageReporter } from './stage/stage-specification.js';
 export type { ResilienceErrorCode } from './stages.js';
 export { fileState } from './state/file-state.js';
 export type { StateOptions, StateStore } from './state/state.options.js';

@@ -1,5 +1,5 @@
+import { registeredOf } from '../instances/by-key.js';
 import type { Target } from '../overrides/overrides-in-force.js';
-import { registeredOf } from '../stage/by-key.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { Operation } from './operation.js';

@@ -21,11 +21,11 @@ import {
   type ErrorTrackerOptions,
 } from '../observability/error-tracker.options.js';
 import type { ResilienceOverrides } from '../overrides/overrides.js';
+import type { AnyStage, DefaultsOf, NamesOf } from '../own-stage/define-stage.js';
+import { nest } from '../own-stage/nesting.js';
 import type { OperationTracer } from '../pipeline/tracer.js';
 import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
 import { checkShutdownOptions, type ShutdownOptions } from '../shutdown/shutdown.options.js';
-import type { AnyStage, DefaultsOf, NamesOf } from '../stage/define-stage.js';
-import { nest } from '../stage/nesting.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { AllOf } from '../stage/stage-types.js';
 import { type OurTypes, STAGES } from '../stages.js';

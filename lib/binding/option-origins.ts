@@ -1,7 +1,7 @@
 import { type Layer, type Origin, type Origins, originsOf } from '../common/origin.js';
+import { registeredOf } from '../instances/by-key.js';
+import { NamedCatalog } from '../instances/named-catalog.js';
 import type { OverridesInForce, Target } from '../overrides/overrides-in-force.js';
-import { registeredOf } from '../stage/by-key.js';
-import { NamedCatalog } from '../stage/named-catalog.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import { usersOf } from './instance-users.js';

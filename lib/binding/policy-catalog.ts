@@ -1,8 +1,8 @@
 import { NamedOptions } from '../common/named-options.js';
 import type { StageInstances } from '../common/stage-instances.js';
+import { viewsOf } from '../instances/instance-views.js';
+import { NamedCatalog } from '../instances/named-catalog.js';
 import type { ServiceOptions } from '../service/service.options.js';
-import { viewsOf } from '../stage/instance-views.js';
-import { NamedCatalog } from '../stage/named-catalog.js';
 import type {
   NamingOptions,
   StageApplication,

@@ -1,13 +1,13 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { MetricsRecorder } from '../common/metrics.js';
 import { type RequestedToken, requestedTokens } from '../common/tokens.js';
+import { KeyedInstances } from '../instances/keyed-instances.js';
+import type { NamedCatalog } from '../instances/named-catalog.js';
 import { countErrors } from '../observability/error-counters.js';
 import { ErrorTracker } from '../observability/error-tracker.js';
 import { InMemoryMetrics } from '../observability/in-memory-metrics.js';
 import { MetricsFanOut } from '../observability/metrics-fan-out.js';
 import { ResilienceEvents } from '../observability/resilience-events.js';
-import { KeyedInstances } from '../stage/keyed-instances.js';
-import type { NamedCatalog } from '../stage/named-catalog.js';
 import type { NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
 import type { Configuration } from './configuration.js';

@@ -1,10 +1,4 @@
-import { AdaptiveLimit } from '../common/adaptive-limit.js';
-import { now } from '../common/clock.js';
-import type { Mode } from '../common/mode.js';
-import { remembering } from '../common/options.js';
-import type { AttemptContext, Scope } from '../context/scope.js';
-import { checkSharedStays } from '../fleet/sharing.js';
-import { Alone } from '../stage/alone.js';
+import { Alone } from '../attempt/alone.js';
 import {
   type AttemptStage,
   type Permit,
@@ -13,7 +7,13 @@ import {
   type Admission as StageAdmission,
   type StageAttempt,
   WAIT,
-} from '../stage/attempt-stage.js';
+} from '../attempt/attempt-stage.js';
+import { AdaptiveLimit } from '../common/adaptive-limit.js';
+import { now } from '../common/clock.js';
+import type { Mode } from '../common/mode.js';
+import { remembering } from '../common/options.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
+import { checkSharedStays } from '../fleet/sharing.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
 import {

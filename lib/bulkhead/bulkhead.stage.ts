@@ -1,6 +1,6 @@
 import { Registry } from '../common/registry.js';
+import { namedStage } from '../instances/named-stage.js';
 import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
-import { namedStage } from '../stage/named-stage.js';
 import { BulkheadRejectedError, type BulkheadRejectionReason } from './bulkhead.error.js';
 import { bulkheadHealth, sumOfBulkheads } from './bulkhead.health.js';
 import {

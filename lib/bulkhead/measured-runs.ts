@@ -1,6 +1,6 @@
+import type { Permit } from '../attempt/attempt-stage.js';
 import type { AdaptiveLimit } from '../common/adaptive-limit.js';
 import type { Scope } from '../context/scope.js';
-import type { Permit } from '../stage/attempt-stage.js';
 import { endOfRun, RunTimes } from './run-times.js';
 import { UNTIMED } from './slot-permit.js';
 

@@ -1,5 +1,5 @@
+import { Ticket } from '../attempt/ticket.js';
 import type { Scope } from '../context/scope.js';
-import { Ticket } from '../stage/ticket.js';
 import type { BulkheadRejectionReason } from './bulkhead.error.js';
 
 /** How a wait ends: when the slot was handed over, on the monotonic clock, or why there is none. */

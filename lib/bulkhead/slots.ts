@@ -1,7 +1,7 @@
+import { TicketQueue } from '../attempt/ticket-queue.js';
 import { now } from '../common/clock.js';
 import { Turn } from '../common/turn.js';
 import type { Scope } from '../context/scope.js';
-import { TicketQueue } from '../stage/ticket-queue.js';
 import type { BulkheadRejectionReason } from './bulkhead.error.js';
 import type { BulkheadTelemetry } from './bulkhead.telemetry.js';
 import type { LeasedSlots } from './leased-slots.js';

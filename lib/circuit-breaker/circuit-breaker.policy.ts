@@ -1,9 +1,14 @@
+import { Alone } from '../attempt/alone.js';
+import type {
+  Admission,
+  AttemptStage,
+  Settlement,
+  StageAttempt,
+} from '../attempt/attempt-stage.js';
 import { isDeadline } from '../context/ambient.js';
 import { markIfAnswered } from '../context/chaos-marks.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { type ControlScope, ordersFor } from '../fleet/control-scope.js';
-import { Alone } from '../stage/alone.js';
-import type { Admission, AttemptStage, Settlement, StageAttempt } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { BREAKERS, type BreakerOrder, type FleetOrder, obeyed } from './breaker-orders.js';
 import { Circuit } from './circuit.js';

@@ -1,8 +1,8 @@
 import { fractionDoubt } from '../common/option-rules.js';
 import { mergeEither } from '../common/options.js';
 import { Registry } from '../common/registry.js';
+import { namedStage } from '../instances/named-stage.js';
 import type { Keyable, KeyedReference } from '../stage/keyed.options.js';
-import { namedStage } from '../stage/named-stage.js';
 import type { WouldRejectEvent } from '../stage/shadow.telemetry.js';
 import { BREAKERS, type FleetOrder, isBreakerOrder } from './breaker-orders.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';

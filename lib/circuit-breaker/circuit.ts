@@ -1,7 +1,7 @@
+import { type Admission, type Retention, WAIT } from '../attempt/attempt-stage.js';
 import { now } from '../common/clock.js';
 import type { Scope } from '../context/scope.js';
 import { checkSharedStays } from '../fleet/sharing.js';
-import { type Admission, type Retention, WAIT } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
 import { CircuitBreakerOpenError } from './circuit-breaker.error.js';
 import {

@@ -1,5 +1,5 @@
+import type { Retention } from '../attempt/attempt-stage.js';
 import type { OpenSpan } from '../fleet/shared-verdicts.js';
-import type { Retention } from '../stage/attempt-stage.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 import type { RememberedOutage } from './circuit-memory.js';
 import { CircuitState, type CircuitTransitionReason } from './circuit-state.js';

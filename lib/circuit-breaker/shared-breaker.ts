@@ -1,10 +1,10 @@
+import type { Admission } from '../attempt/attempt-stage.js';
 import { now } from '../common/clock.js';
 import type { Scope } from '../context/scope.js';
 import type { Membership } from '../fleet/membership.js';
 import type { OpenSpan, ProbePermit, Verdict } from '../fleet/shared-verdicts.js';
 import { checkSharing } from '../fleet/sharing.js';
 import { type Sharer, takePart } from '../fleet/take-part.js';
-import type { Admission } from '../stage/attempt-stage.js';
 import type { ResolvedCircuitBreakerOptions } from './circuit-breaker.options.js';
 import { CircuitState, type CircuitTransitionReason, isForced } from './circuit-state.js';
 import type { OpenTime } from './open-time.js';

@@ -14,7 +14,7 @@ import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { anyFunction, boolean } from '../common/option-rules.js';
 import { checkOptions, type Rule, type Rules } from '../common/options.js';
 import type { ResilienceOverrides } from '../overrides/overrides.js';
-import type { AnyStage } from '../stage/define-stage.js';
+import type { AnyStage } from '../own-stage/define-stage.js';
 
 /** Injects the options of `forRootAsync()`. */
 export const OPTIONS = Symbol('ResilienceModuleOptions');

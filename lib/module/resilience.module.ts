@@ -22,7 +22,7 @@ import { ResilienceInterceptor } from '../edge/resilience.interceptor.js';
 import { takePartInInjection } from '../nest/injector.js';
 import { modulesOf, valueIn } from '../nest/modules.js';
 import { watchOverrides } from '../nest/overrides.js';
-import type { AnyStage } from '../stage/define-stage.js';
+import type { AnyStage } from '../own-stage/define-stage.js';
 import { CHAOS_AT_THE_EDGE, INSIDE, injectables } from './injectables.js';
 import {
   OPTIONS,

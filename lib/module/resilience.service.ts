@@ -7,12 +7,12 @@ import type { AttemptContext } from '../context/scope.js';
 import { type ControlScope, ordersFor } from '../fleet/control-scope.js';
 import type { FleetView } from '../fleet/fleet-view.js';
 import type { ResilienceOverrides } from '../overrides/overrides.js';
+import type { AnyStage } from '../own-stage/define-stage.js';
 import type { ExecuteOptions, Pipeline } from '../pipeline/pipeline.js';
 import type { RetryBudgetSnapshot } from '../retry/retry-budget.js';
 import { snapshotsOf } from '../retry/retry-budgets.js';
 import type { ServiceOptions } from '../service/service.options.js';
 import type { SheddingSnapshot } from '../shedding/shedding.js';
-import type { AnyStage } from '../stage/define-stage.js';
 import { isInline } from '../stage/named-instances.js';
 
 /** What was said in one place in the place of options. */

@@ -2,11 +2,11 @@ import type { BulkheadOptions } from '../bulkhead/bulkhead.options.js';
 import type { CircuitBreakerOptions } from '../circuit-breaker/circuit-breaker.options.js';
 import type { Mode } from '../common/mode.js';
 import type { HedgeOptions } from '../hedge/hedge.options.js';
+import type { AnyStage, TypesOf } from '../own-stage/define-stage.js';
 import type { RateLimitOptions } from '../rate-limit/rate-limit.options.js';
 import type { RetryOptions } from '../retry/retry.options.js';
 import type { RetryBudgetOptions } from '../retry/retry-budget.options.js';
 import type { SheddingOptions } from '../shedding/shedding.options.js';
-import type { AnyStage, TypesOf } from '../stage/define-stage.js';
 import type { TimeoutHierarchy } from '../timeout/timeout-hierarchy.js';
 
 /** Some of the options; `null` takes one back to what lies below. */

@@ -1,7 +1,7 @@
+import type { Attempt } from '../attempt/attempt.js';
 import { runInScope } from '../context/ambient.js';
 import { isFeigned } from '../context/chaos-marks.js';
 import type { Recording } from '../fallback/last-good.js';
-import type { Attempt } from '../stage/attempt.js';
 
 type Step<T> = Promise<IteratorResult<T, unknown>>;
 

@@ -1,3 +1,6 @@
+import { Attempt, type AttemptOwner } from '../attempt/attempt.js';
+import type { KeptAnswer } from '../attempt/attempt-plan.js';
+import type { StraightAttempt } from '../attempt/straight.js';
 import { now } from '../common/clock.js';
 import { type OpenPromise, openPromise } from '../common/open-promise.js';
 import { closeStreamOf } from '../common/open-stream.js';
@@ -10,10 +13,7 @@ import { innermost, type Scope } from '../context/scope.js';
 import type { TimeoutError } from '../context/timeout.error.js';
 import type { LastGood } from '../fallback/last-good.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
-import { Attempt, type AttemptOwner } from '../stage/attempt.js';
-import type { KeptAnswer } from '../stage/attempt-plan.js';
 import type { CallKey } from '../stage/call-keys.js';
-import type { StraightAttempt } from '../stage/straight.js';
 import type { TotalOwner, TotalScope } from '../total-timeout/total-scope.js';
 import { Failing } from './failing.js';
 import type { FailingCall } from './failing-call.js';

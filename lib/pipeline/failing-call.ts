@@ -1,5 +1,5 @@
+import type { Attempt } from '../attempt/attempt.js';
 import type { Scope } from '../context/scope.js';
-import type { Attempt } from '../stage/attempt.js';
 import type { CallKey } from '../stage/call-keys.js';
 import type { TotalScope } from '../total-timeout/total-scope.js';
 import type { Plan } from './plan.js';

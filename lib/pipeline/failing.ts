@@ -1,3 +1,4 @@
+import type { Attempt } from '../attempt/attempt.js';
 import { now } from '../common/clock.js';
 import { openStreamOf } from '../common/open-stream.js';
 import { isEvidence, runInScope } from '../context/ambient.js';
@@ -10,7 +11,6 @@ import { FallbackScope } from '../fallback/fallback-scope.js';
 import type { Given } from '../fallback/last-good.js';
 import type { UpcomingAttempt } from '../retry/before-retry.js';
 import type { RetryDecision, RetrySuppression } from '../retry/retry.policy.js';
-import type { Attempt } from '../stage/attempt.js';
 import type { FailingCall } from './failing-call.js';
 import { judgeFailure } from './final-failure.js';
 import { Pause } from './pause.js';

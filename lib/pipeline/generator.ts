@@ -1,8 +1,8 @@
+import type { Attempt } from '../attempt/attempt.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isAsyncGenerator } from '../context/detached.js';
 import { NO_RESULT } from '../errors/failed-result.js';
 import type { LastGood, Recorded, Recording } from '../fallback/last-good.js';
-import type { Attempt } from '../stage/attempt.js';
 import type { CallKey } from '../stage/call-keys.js';
 import { Begun } from './begun-generator.js';
 import { Call } from './call.js';

@@ -1,10 +1,10 @@
+import { Attempt, type AttemptOwner } from '../attempt/attempt.js';
 import { Alarm } from '../common/alarm.js';
 import { now } from '../common/clock.js';
 import type { Scope } from '../context/scope.js';
 import { isRejection } from '../errors/resilience.error.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
 import type { Wait } from '../shutdown/shutdown.js';
-import { Attempt, type AttemptOwner } from '../stage/attempt.js';
 import type { Plan } from './plan.js';
 
 /** The call that makes them. */

@@ -1,7 +1,7 @@
 import type { Observable, ObservableInput } from 'rxjs';
+import { NO_ARGS } from '../attempt/attempt-stage.js';
 import { surroundings } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
-import { NO_ARGS } from '../stage/attempt-stage.js';
 import { generate } from './generator.js';
 import type { Plan } from './plan.js';
 import { PromiseCall } from './promise-call.js';

@@ -1,10 +1,10 @@
+import type { AttemptPlan, ResultJudge } from '../attempt/attempt-plan.js';
+import { attemptStagesOf } from '../attempt/attempt-stage.js';
+import { type Hooks, hooksOf } from '../attempt/hooks.js';
 import type { CoalescePolicy } from '../coalesce/coalesce.policy.js';
 import type { LastGood } from '../fallback/last-good.js';
 import type { BudgetSource } from '../retry/retry-budget.js';
 import type { Shutdown } from '../shutdown/shutdown.js';
-import type { AttemptPlan, ResultJudge } from '../stage/attempt-plan.js';
-import { attemptStagesOf } from '../stage/attempt-stage.js';
-import { type Hooks, hooksOf } from '../stage/hooks.js';
 import { resultJudgeOf } from './result-judge.js';
 import type { PipelineObserver, Stages } from './stages.js';
 

@@ -1,6 +1,6 @@
+import type { Attempt } from '../attempt/attempt.js';
 import { promised } from '../context/promised.js';
 import type { HedgePolicy } from '../hedge/hedge.policy.js';
-import type { Attempt } from '../stage/attempt.js';
 import { Call } from './call.js';
 import type { Work } from './work.js';
 

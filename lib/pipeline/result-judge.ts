@@ -1,7 +1,7 @@
+import type { ResultJudge } from '../attempt/attempt-plan.js';
 import { FailedResult, NO_RESULT } from '../errors/failed-result.js';
 import type { FallbackPolicy } from '../fallback/fallback.policy.js';
 import type { RetryPolicy } from '../retry/retry.policy.js';
-import type { ResultJudge } from '../stage/attempt-plan.js';
 
 /** What says of an operation's results whether they are retried or replaced; `undefined` where nothing does. */
 export function resultJudgeOf(

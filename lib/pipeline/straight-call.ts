@@ -1,11 +1,11 @@
+import type { Attempt } from '../attempt/attempt.js';
+import { ADMITTED } from '../attempt/hooks.js';
+import { StraightAttempt } from '../attempt/straight.js';
 import { now } from '../common/clock.js';
 import { AMBIENT, beginPlain, endPlain } from '../context/ambient.js';
 import { promised } from '../context/promised.js';
 import type { FailedResult } from '../errors/failed-result.js';
-import type { Attempt } from '../stage/attempt.js';
 import type { CallKey } from '../stage/call-keys.js';
-import { ADMITTED } from '../stage/hooks.js';
-import { StraightAttempt } from '../stage/straight.js';
 import type { Plan } from './plan.js';
 import { PromiseCall } from './promise-call.js';
 import type { Work } from './work.js';

@@ -8,12 +8,12 @@ import {
   Subscription,
   takeWhile,
 } from 'rxjs';
+import type { Attempt } from '../attempt/attempt.js';
 import { runInScope, surroundings } from '../context/ambient.js';
 import { isFeigned } from '../context/chaos-marks.js';
 import type { Scope } from '../context/scope.js';
 import { NO_RESULT } from '../errors/failed-result.js';
 import type { LastGood, Recorded } from '../fallback/last-good.js';
-import type { Attempt } from '../stage/attempt.js';
 import type { CallKey } from '../stage/call-keys.js';
 import { Call } from './call.js';
 import type { Plan } from './plan.js';

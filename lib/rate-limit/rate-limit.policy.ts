@@ -1,11 +1,4 @@
-import { now } from '../common/clock.js';
-import type { Mode } from '../common/mode.js';
-import { positiveCount } from '../common/option-rules.js';
-import { check, remembering } from '../common/options.js';
-import type { AttemptContext, Scope } from '../context/scope.js';
-import type { TokenRate } from '../fleet/shared-tokens.js';
-import { checkSharedStays } from '../fleet/sharing.js';
-import { Alone } from '../stage/alone.js';
+import { Alone } from '../attempt/alone.js';
 import {
   type Admission,
   type AttemptStage,
@@ -14,9 +7,16 @@ import {
   type Settlement,
   type StageAttempt,
   WAIT,
-} from '../stage/attempt-stage.js';
+} from '../attempt/attempt-stage.js';
+import { Ticket } from '../attempt/ticket.js';
+import { now } from '../common/clock.js';
+import type { Mode } from '../common/mode.js';
+import { positiveCount } from '../common/option-rules.js';
+import { check, remembering } from '../common/options.js';
+import type { AttemptContext, Scope } from '../context/scope.js';
+import type { TokenRate } from '../fleet/shared-tokens.js';
+import { checkSharedStays } from '../fleet/sharing.js';
 import type { StageHost } from '../stage/stage-host.js';
-import { Ticket } from '../stage/ticket.js';
 import type { Bucket } from './bucket.js';
 import { bucketOf, rateOf } from './bucket-of.js';
 import { pauseAskedBy, pauseToldBy } from './pushback.js';

@@ -1,5 +1,5 @@
+import type { Ticket } from '../attempt/ticket.js';
 import type { Scope } from '../context/scope.js';
-import type { Ticket } from '../stage/ticket.js';
 import type { RateLimitReason } from './rate-limit.error.js';
 
 /** Timers are exact to a ms. */

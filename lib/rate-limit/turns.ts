@@ -1,8 +1,8 @@
+import { TicketQueue } from '../attempt/ticket-queue.js';
 import { Alarm } from '../common/alarm.js';
 import { MAX_TIMER_MS, now } from '../common/clock.js';
 import { Turn } from '../common/turn.js';
 import type { Scope } from '../context/scope.js';
-import { TicketQueue } from '../stage/ticket-queue.js';
 import type { Bucket } from './bucket.js';
 import type { RateLimitReason } from './rate-limit.error.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';

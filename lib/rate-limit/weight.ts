@@ -1,10 +1,10 @@
+import type { StageAttempt } from '../attempt/attempt-stage.js';
 import { drop, isPromise } from '../common/answers.js';
 import {
   display,
   displayThrown,
   ResilienceConfigurationError,
 } from '../common/configuration.error.js';
-import type { StageAttempt } from '../stage/attempt-stage.js';
 import type { RateLimitOptions } from './rate-limit.options.js';
 
 /**

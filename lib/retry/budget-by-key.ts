@@ -1,6 +1,6 @@
+import type { KeyedInstances } from '../instances/keyed-instances.js';
 import { askKey } from '../stage/key.js';
 import type { KeyFunction } from '../stage/keyed.options.js';
-import type { KeyedInstances } from '../stage/keyed-instances.js';
 import type { BudgetedCall, BudgetSource, RetryBudget } from './retry-budget.js';
 
 /** The budgets of an operation by key: that of a call is the one of its key. */

@@ -1,3 +1,4 @@
+import type { Retention, StageAttempt } from '../attempt/attempt-stage.js';
 import { now } from '../common/clock.js';
 import { read } from '../common/read.js';
 import { amountIn } from '../common/remembered.js';
@@ -5,7 +6,6 @@ import { TimeWindow } from '../common/time-window.js';
 import type { FleetLink } from '../fleet/fleet.js';
 import type { Membership } from '../fleet/membership.js';
 import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
-import type { Retention, StageAttempt } from '../stage/attempt-stage.js';
 import {
   checkRetryBudgetOptions,
   type ResolvedRetryBudgetOptions,

@@ -5,15 +5,15 @@ import type { Layer } from '../common/origin.js';
 import { Registry } from '../common/registry.js';
 import { WeakList } from '../common/weak-list.js';
 import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
+import { KeyedInstances } from '../instances/keyed-instances.js';
+import { type ChangedParts } from '../instances/keyed-parts.js';
+import { KeyedReports } from '../instances/keyed-reports.js';
 import {
   type KeyFunction,
   needingKey,
   resolveKeyedOptions,
   splitKeyed,
 } from '../stage/keyed.options.js';
-import { KeyedInstances } from '../stage/keyed-instances.js';
-import { type ChangedParts } from '../stage/keyed-parts.js';
-import { KeyedReports } from '../stage/keyed-reports.js';
 import type { PolicyChange } from '../stage/policy-change.js';
 import type { StageApplication } from '../stage/stage-definition.js';
 import type { StageHost } from '../stage/stage-host.js';

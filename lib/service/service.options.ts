@@ -1,6 +1,6 @@
 import { anyFunction, text } from '../common/option-rules.js';
 import { checkOptions, type Rules } from '../common/options.js';
-import type { AnyStage, ArgumentsOf } from '../stage/define-stage.js';
+import type { AnyStage, ArgumentsOf } from '../own-stage/define-stage.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { AllOf } from '../stage/stage-types.js';
 import type { OurTypes } from '../stages.js';

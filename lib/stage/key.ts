@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { StageAttempt } from '../attempt/attempt-stage.js';
 import { displayAnswer } from '../common/answers.js';
 import { displayThrown, ResilienceConfigurationError } from '../common/configuration.error.js';
-import type { StageAttempt } from './attempt-stage.js';
 import type { KeyFunction } from './keyed.options.js';
 
 /** Longer keys stand by a hash: who sends them must fill neither the memory nor the log. */

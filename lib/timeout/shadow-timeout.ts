@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
+import type { AttemptStage, Permit, StageAttempt } from '../attempt/attempt-stage.js';
 import { type Expiring, TimerQueue } from '../common/timer-queue.js';
-import type { AttemptStage, Permit, StageAttempt } from '../stage/attempt-stage.js';
 import type { StageHost } from '../stage/stage-host.js';
 
 /** An attempt or a call in shadow mode: that its time is up is told, and nothing happens to it. */

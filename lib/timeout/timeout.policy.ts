@@ -1,7 +1,7 @@
+import type { AttemptStage, Permit, StageAttempt, Timed } from '../attempt/attempt-stage.js';
 import { duration } from '../common/option-rules.js';
 import { check } from '../common/options.js';
 import { TimerQueue } from '../common/timer-queue.js';
-import type { AttemptStage, Permit, StageAttempt, Timed } from '../stage/attempt-stage.js';
 
 /** The time that one attempt may take, and the one timer of all that are running. */
 export class TimeoutPolicy extends TimerQueue<Timed> implements AttemptStage {

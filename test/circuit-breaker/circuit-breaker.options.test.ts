@@ -8,7 +8,7 @@ import {
   type CircuitBreakerRegistry,
   ResilienceConfigurationError,
 } from '../../lib/index.js';
-import type { NamedCatalog } from '../../lib/stage/named-catalog.js';
+import type { NamedCatalog } from '../../lib/instances/named-catalog.js';
 import type { NamingOptions } from '../../lib/stage/stage-definition.js';
 import { stageHost } from '../support/stage-host.js';
 

@@ -11,8 +11,8 @@ import {
   ResilienceService,
   type Retention,
 } from '../../lib/index.js';
-import { KeyedInstances } from '../../lib/stage/keyed-instances.js';
-import { KeyedReports } from '../../lib/stage/keyed-reports.js';
+import { KeyedInstances } from '../../lib/instances/keyed-instances.js';
+import { KeyedReports } from '../../lib/instances/keyed-reports.js';
 import { booting, Deferred, failure, flush, watch } from '../support/resilience-app.js';
 import { stageHost } from '../support/stage-host.js';
 

@@ -145,13 +145,13 @@ const EQUIVALENT = [
     'who could lend to it has lent to another',
   ],
   [
-    'lib/stage/ticket-queue.ts',
+    'lib/attempt/ticket-queue.ts',
     'if (!ticket.waiting) return false;',
     'true',
     'the owner of the queue is told the same once more',
   ],
   [
-    'lib/stage/ticket-queue.ts',
+    'lib/attempt/ticket-queue.ts',
     'if (ticket.timeout !== undefined) this.timeouts?.remove(ticket.timeout);',
     'this.timeouts.remove',
     'a ticket has a timeout where there are timeouts',

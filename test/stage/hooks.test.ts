@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { ADMITTED, type Admitted, hooksOf } from '../../lib/attempt/hooks.js';
 import { type AttemptStage, WAIT } from '../../lib/index.js';
-import { ADMITTED, type Admitted, hooksOf } from '../../lib/stage/hooks.js';
 
 /** An attempt that no stage has been asked about. */
 const attempt = (): Admitted => ({

@@ -1,6 +1,6 @@
+import type { AttemptStage } from '../attempt/attempt-stage.js';
 import { clock } from '../common/clock.js';
 import { type Linked, LinkedList } from '../common/linked-list.js';
-import type { AttemptStage } from './attempt-stage.js';
 import type { KeyedHost } from './keyed-reports.js';
 
 /** So many of those that had to stay are looked at again by each call: some may go by now. */

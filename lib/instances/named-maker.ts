@@ -1,16 +1,16 @@
 import type { Metrics } from '../common/metrics.js';
 import type { Registered, Registry } from '../common/registry.js';
 import { checkSharing } from '../fleet/sharing.js';
-import { ALL, nameOf } from './key.js';
-import { type Keyable, resolveKeyedOptions, splitKeyed } from './keyed.options.js';
+import { ALL, nameOf } from '../stage/key.js';
+import { type Keyable, resolveKeyedOptions, splitKeyed } from '../stage/keyed.options.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
+import type { StageApplication } from '../stage/stage-definition.js';
+import { unseen } from '../stage/stage-host.js';
 import { KeyedInstances } from './keyed-instances.js';
 import { type ChangedParts } from './keyed-parts.js';
 import { KeyedReports } from './keyed-reports.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
 import type { NamedMemory } from './named-memory.js';
 import { NamedOrders } from './named-orders.js';
-import type { StageApplication } from './stage-definition.js';
-import { unseen } from './stage-host.js';
 
 /**
  * Makes the instances of a stage, one for all calls or one for each key, and registers them. What is known of

@@ -1,6 +1,6 @@
 import type { MetricTags } from '../common/metrics.js';
 import { giveMeaning, ResilienceError } from '../errors/resilience.error.js';
-import type { StageEvent, StageHost } from './stage-host.js';
+import type { StageEvent, StageHost } from '../stage/stage-host.js';
 import type { AnySpecification, RefusalDetails, StageReporter } from './stage-specification.js';
 
 /** The class of a stage's errors. */

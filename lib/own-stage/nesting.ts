@@ -1,6 +1,6 @@
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
 import type { AnyStage } from './define-stage.js';
-import type { StageDefinition } from './stage-definition.js';
 
 const NAME = /^[a-z][a-zA-Z\d]*$/;
 

@@ -1,7 +1,7 @@
 import type { Registry } from '../common/registry.js';
 import type { Orders } from '../fleet/orders.js';
 import type { Order } from '../fleet/shared-register.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
 
 /** What the whole fleet is told of the instances of a stage, which are obeyed here by their names. */
 export class NamedOrders<P extends NamedPolicy> {

@@ -1,10 +1,10 @@
 import { nameOr } from '../common/option-rules.js';
 import { checked, merge } from '../common/options.js';
-import { checkReference, isReference, keyable } from './keyed.options.js';
+import { checkReference, isReference, keyable } from '../stage/keyed.options.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
+import type { StageTypes } from '../stage/stage-types.js';
 import { NamedCatalog } from './named-catalog.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
-import type { StageDefinition } from './stage-definition.js';
-import type { StageTypes } from './stage-types.js';
 
 /** What is to be said of a stage whose instances have names; the rest follows from how these are made. */
 type NamedStage<T extends StageTypes> = Pick<

@@ -1,5 +1,5 @@
 import type { Orders } from '../fleet/orders.js';
-import type { ResolvedKeyedOptions } from './keyed.options.js';
+import type { ResolvedKeyedOptions } from '../stage/keyed.options.js';
 import type { KeyedHost, KeyedReports } from './keyed-reports.js';
 
 /** How the whole fleet is told of the instances of a name. */

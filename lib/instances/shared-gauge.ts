@@ -1,6 +1,6 @@
 import { type Linked, LinkedList } from '../common/linked-list.js';
 import type { MetricTags } from '../common/metrics.js';
-import type { StageMetrics } from './stage-host.js';
+import type { StageMetrics } from '../stage/stage-host.js';
 
 /** The part of one instance in a gauge that all instances of a name have in common. */
 export class Share implements Linked<Share> {

@@ -1,6 +1,6 @@
 import { isKeyed, type KeyedEntry, type Registered } from '../common/registry.js';
 import type { HealthLevel, InstanceView } from '../common/stage-instances.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
 
 /** So many of those by key have views of their own: the worst. */
 const SHOWN = 5;

@@ -1,7 +1,7 @@
 import type { Metrics, MetricTags } from '../common/metrics.js';
+import type { StageEvent, StageHost, StageMetrics } from '../stage/stage-host.js';
 import { type AllTogether, CommonSeries, idOf, OwnSeries } from './keyed-series.js';
 import { SharedGauge } from './shared-gauge.js';
-import type { StageEvent, StageHost, StageMetrics } from './stage-host.js';
 
 /** Where the instances of one name report to: events tell the key, measurements are of all or of each. */
 export class KeyedReports implements AllTogether {

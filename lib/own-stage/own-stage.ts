@@ -1,13 +1,13 @@
+import type { AttemptStage, Retention } from '../attempt/attempt-stage.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { checkOptions, type Rule } from '../common/options.js';
 import { Registry } from '../common/registry.js';
 import type { HealthLevel } from '../common/stage-instances.js';
 import type { ResilienceError } from '../errors/resilience.error.js';
-import type { AttemptStage, Retention } from './attempt-stage.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
-import { namedStage } from './named-stage.js';
+import { namedStage } from '../instances/named-stage.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
 import { errorClassOf, Reporter, type StageErrorClass } from './reporter.js';
-import type { StageDefinition } from './stage-definition.js';
 import type { AnySpecification, StageInstance } from './stage-specification.js';
 
 /** What an instance of a user's stage is to the library: its hooks, under a name. */

@@ -1,9 +1,9 @@
+import type { AttemptStage } from '../attempt/attempt-stage.js';
 import type { Metrics, MetricTags } from '../common/metrics.js';
 import type { Rule } from '../common/options.js';
 import type { HealthLevel } from '../common/stage-instances.js';
 import type { ErrorMeaning, ResilienceError } from '../errors/resilience.error.js';
-import type { AttemptStage } from './attempt-stage.js';
-import type { StageEvent } from './stage-host.js';
+import type { StageEvent } from '../stage/stage-host.js';
 
 /** What a stage of your own does at each attempt, and what it tells of itself. One is shared by a name. */
 export interface StageInstance extends AttemptStage {

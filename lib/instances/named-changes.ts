@@ -3,12 +3,12 @@ import { displayThrown, ResilienceConfigurationError } from '../common/configura
 import type { Layer } from '../common/origin.js';
 import { isKeyed, type Registered } from '../common/registry.js';
 import { checkSharedStays } from '../fleet/sharing.js';
-import { type Keyable, splitKeyed } from './keyed.options.js';
+import { type Keyable, splitKeyed } from '../stage/keyed.options.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
+import type { PolicyChange } from '../stage/policy-change.js';
 import { KeyedInstances } from './keyed-instances.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
 import { mergeKeyed, type NamedLayer } from './named-layers.js';
 import type { NamedMaker } from './named-maker.js';
-import type { PolicyChange } from './policy-change.js';
 
 /** The options of the instances of a stage, as overrides change them at run time. The instances stay the same. */
 export class NamedChanges<P extends NamedPolicy, O extends object> {

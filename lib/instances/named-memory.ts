@@ -1,7 +1,7 @@
 import { isKeyed, type Registered } from '../common/registry.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
 import type { Memory } from '../state/memory.js';
 import type { Learnt } from '../state/state-document.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
 
 /** Of the instances of one name by key, so many are remembered: those that were used last. */
 const REMEMBERED_KEYS = 1_000;

@@ -1,7 +1,7 @@
+import type { AttemptStage } from '../attempt/attempt-stage.js';
 import { now } from '../common/clock.js';
 import type { KeyedPolicies, PolicyKey } from '../common/keyed-policies.js';
-import type { AttemptStage } from './attempt-stage.js';
-import { ALL, keyFrom, nameOf } from './key.js';
+import { ALL, keyFrom, nameOf } from '../stage/key.js';
 import type { ChangedParts, KeyedParts } from './keyed-parts.js';
 import { Keyed, KeyedPlaces } from './keyed-places.js';
 

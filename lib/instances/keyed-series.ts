@@ -1,6 +1,6 @@
 import type { BoundMetric, MetricKind, MetricTags } from '../common/metrics.js';
+import type { StageMetrics } from '../stage/stage-host.js';
 import type { Share, SharedGauge } from './shared-gauge.js';
-import type { StageMetrics } from './stage-host.js';
 
 /** What the instances of one name have in common. */
 export interface AllTogether {

@@ -1,5 +1,3 @@
-import { now } from '../common/clock.js';
-import type { Registered } from '../common/registry.js';
 import {
   type Admission,
   type AttemptStage,
@@ -7,13 +5,15 @@ import {
   type Settlement,
   type StageAttempt,
   WAIT,
-} from './attempt-stage.js';
-import { askKey } from './key.js';
-import type { KeyFunction } from './keyed.options.js';
+} from '../attempt/attempt-stage.js';
+import { KeyedPermit } from '../attempt/keyed-permit.js';
+import { now } from '../common/clock.js';
+import type { Registered } from '../common/registry.js';
+import { askKey } from '../stage/key.js';
+import type { KeyFunction } from '../stage/keyed.options.js';
+import type { NamedPolicy } from '../stage/named-instances.js';
 import type { KeyedInstances } from './keyed-instances.js';
-import { KeyedPermit } from './keyed-permit.js';
 import type { Keyed } from './keyed-places.js';
-import type { NamedPolicy } from './named-instances.js';
 
 type PermitOf<P> = KeyedPermit & { readonly holder: Keyed<P> };
 

@@ -1,11 +1,9 @@
+import type { AttemptStage } from '../attempt/attempt-stage.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { Metrics } from '../common/metrics.js';
 import type { Checker } from '../common/options.js';
 import type { Layer, Origin } from '../common/origin.js';
 import { isKeyed, type Registered, type Registry } from '../common/registry.js';
-import type { Learnt } from '../state/state-document.js';
-import type { AttemptStage } from './attempt-stage.js';
-import { ByKey, registeredOf } from './by-key.js';
 import {
   checkReference,
   isReference,
@@ -14,14 +12,9 @@ import {
   keyable,
   needingKey,
   splitKeyed,
-} from './keyed.options.js';
-import { KeyedInstances } from './keyed-instances.js';
-import { NamedChanges } from './named-changes.js';
-import { isInline, type NamedInstances, type NamedPolicy } from './named-instances.js';
-import { mergeKeyed, type NamedLayer, type Recipe } from './named-layers.js';
-import { NamedMaker } from './named-maker.js';
-import { NamedMemory } from './named-memory.js';
-import type { PolicyChange } from './policy-change.js';
+} from '../stage/keyed.options.js';
+import { isInline, type NamedInstances, type NamedPolicy } from '../stage/named-instances.js';
+import type { PolicyChange } from '../stage/policy-change.js';
 import type {
   InstanceOverrides,
   NamedOverrides,
@@ -29,7 +22,14 @@ import type {
   Said,
   StageApplication,
   StageCatalog,
-} from './stage-definition.js';
+} from '../stage/stage-definition.js';
+import type { Learnt } from '../state/state-document.js';
+import { ByKey, registeredOf } from './by-key.js';
+import { KeyedInstances } from './keyed-instances.js';
+import { NamedChanges } from './named-changes.js';
+import { mergeKeyed, type NamedLayer, type Recipe } from './named-layers.js';
+import { NamedMaker } from './named-maker.js';
+import { NamedMemory } from './named-memory.js';
 
 /** What an operation says: a name, by key where it says so, or the options of something of its own. */
 interface Picked<O extends object> {

@@ -1,10 +1,15 @@
 import { injectPolicy, policyToken } from '../common/tokens.js';
 import { decorate } from '../dispatch/decorate.js';
 import type { ResilienceDecorator } from '../dispatch/decorator-types.js';
-import { type ByKeyOptions, type Keyable, type KeyedReference, named } from './keyed.options.js';
+import {
+  type ByKeyOptions,
+  type Keyable,
+  type KeyedReference,
+  named,
+} from '../stage/keyed.options.js';
+import type { StageDefinition } from '../stage/stage-definition.js';
 import { definitionOf } from './own-stage.js';
 import type { StageErrorClass } from './reporter.js';
-import type { StageDefinition } from './stage-definition.js';
 import type { AnySpecification, StageInstance, StageSpecification } from './stage-specification.js';
 
 /** A stage of your own, for `forRoot({ stages: [...] })`. */

@@ -1,8 +1,8 @@
 import { merge } from '../common/options.js';
 import type { Layer } from '../common/origin.js';
-import { type Keyable, splitKeyed } from './keyed.options.js';
-import type { NamedInstances, NamedPolicy } from './named-instances.js';
-import type { NamedOverrides } from './stage-definition.js';
+import { type Keyable, splitKeyed } from '../stage/keyed.options.js';
+import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
+import type { NamedOverrides } from '../stage/stage-definition.js';
 
 /** Options of an instance that were said together, also those of its keys. */
 export interface NamedLayer<O extends object> extends Layer {
