@@ -29,6 +29,23 @@ function emit(folder: string, name: string, code: string): void {
   write(join(folder, name.replace(/\.ts$/, '.js')), outputText);
 }
 
+/** @returns where the JavaScript of a snippet stands, which is like a file of a program */
+export function emitSnippet(page: Page, line: number, code: string): string {
+  const name = `${page.name.replaceAll('/', '-')}-${line}`;
+  emit(snippetFolder(), `${name}.ts`, code);
+  return join(snippetFolder(), `${name}.js`);
+}
+
+export function snippetFolder(): string {
+  return join(DOCS, '.run/snippets');
+}
+
+export function writeSnippetFile(name: string, text: string): string {
+  const file = join(snippetFolder(), name);
+  write(file, text);
+  return file;
+}
+
 /** The page's files that are no TypeScript. */
 function writeOthers(page: Page, folder: string): void {
   for (const { language, title, code } of page.fences)

@@ -1,4 +1,7 @@
-import { type Page, pages, readPage } from './pages.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bootSnippets } from './boot-snippets.js';
+import { type Page, pages, ROOT, readPage } from './pages.js';
 import { programsOf, typeErrors } from './programs.js';
 
 /** What snippets use without showing where it comes from. */
@@ -31,6 +34,25 @@ describe('The TypeScript of the documentation', () => {
     expect(all.flatMap(({ fences }) => fences).length).toBeGreaterThan(1);
     expect(errorsOf(all)).toEqual([]);
   });
+
+  it('boots, each class of each block', () => {
+    const readme = readPage('../README', readFileSync(join(ROOT, 'README.md'), 'utf8'));
+    const booted = bootSnippets([...pages(), readme], PRELUDE);
+    expect(booted.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(booted.filter(({ classes }) => classes > 0).length).toBeGreaterThan(50);
+  }, 120_000);
+
+  it('would not boot with a stage that is not for its method', () => {
+    const code = '@Injectable()\nclass A {\n  @Hedge(50)\n  async *b() {\n    yield 1;\n  }\n}';
+    const page = readPage('wrong', `# Wrong\n\n\`\`\`ts\n${code}\n\`\`\`\n`);
+    expect(bootSnippets([page], PRELUDE)).toEqual([
+      {
+        place: 'docs/wrong.md:3',
+        classes: 0,
+        error: expect.stringContaining('A.b @Hedge(): is on a method that returns a stream'),
+      },
+    ]);
+  }, 120_000);
 
   it('would not compile with an option that is misspelt', () => {
     const code = 'export class A {\n  @Retry({ maxAttemps: 4 })\n  async b(): Promise<void> {}\n}';
