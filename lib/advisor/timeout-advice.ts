@@ -8,10 +8,14 @@ import { Survival } from './survival.js';
 
 /** So many of the attempts that would have answered may be cut. */
 const CUT_SHARE = 0.005;
-/** A timeout that is longer than the best by less than this factor is left as it is. */
-const LONG = 1.5;
 /** Where the best one cannot be seen, it is looked for so much further. */
 const STEP = 2;
+/**
+ * A timeout that is longer than the best by less than this factor is left as it is. It is more than a step, so that
+ * who follows advice again and again comes to rest: where some hang, the best looks too short once it is in force, and
+ * from what is then advised there must be no way back to it.
+ */
+const LONG = 1.25 * STEP;
 
 /**
  * The best timeout of an attempt is the shortest that cuts no more than one in 200 of the attempts that would have

@@ -32,6 +32,21 @@ async function outage(charge: Pipeline): Promise<void> {
 }
 
 describe('The page in a browser', () => {
+  it('tries again where it was not let in, waits longer each time, and claims nothing before it knows', async () => {
+    const app = await DashboardApp.start(OPTIONS);
+    const { page } = await Visit.to(app);
+    const nothing = page.getByText('There is no circuit breaker.');
+    expect(await nothing.isVisible()).toBe(true);
+    await page.route('**/events', (route) => route.fulfill({ status: 503 }));
+    await page.reload();
+    await page.getByText('Not let in, trying again in 1 s …').waitFor();
+    await page.getByText('Not let in, trying again in 2 s …').waitFor();
+    expect(await nothing.isVisible()).toBe(false);
+    await page.unroute('**/events');
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(await nothing.isVisible()).toBe(true);
+  });
+
   it('shows that chaos is on, and ends it by a button', async () => {
     const app = await DashboardApp.start(OPTIONS, { resilience: { chaos: {} } });
     const chaos = app.app.get(Chaos);

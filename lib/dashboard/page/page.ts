@@ -37,7 +37,7 @@ interface PageOptions {
 /** The whole page. */
 export function page({ controls, instance, hasFleet }: PageOptions): string {
   return `<!doctype html>
-<html lang="en" data-controls="${controls}" data-fleet="${hasFleet}" data-instance="${escaped(instance)}">
+<html lang="en" data-waiting data-controls="${controls}" data-fleet="${hasFleet}" data-instance="${escaped(instance)}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -62,6 +62,7 @@ main > * { grid-column: span 12; }
 .chaos .sub { color: inherit; }
 .chaos[hidden], .panel[hidden] { display: none; }
 .none { padding: 20px 16px; color: var(--quiet); }
+[data-waiting] .none { visibility: hidden; }
 dialog { max-width: 440px; padding: 20px; border: 1px solid var(--line); border-radius: 14px; background: var(--panel); color: var(--text); }
 dialog::backdrop { background: rgb(10 14 24 / .5); }
 dialog p { margin: 8px 0 18px; color: var(--quiet); }

@@ -76,6 +76,8 @@ function receive(event) {
     announce(frame.transitions);
   }
   summarize();
+  document.documentElement.removeAttribute('data-waiting'); // from now on nothing means that there is none
+  retryMs = SHORTEST_RETRY_MS;
   showConnection('live', 'Live');
 }
 
@@ -113,14 +115,27 @@ function send(it, name, path, scope) {
     });
 }
 
-var source = new EventSource(base + '/events');
-source.addEventListener('message', receive);
-source.addEventListener('displaced', function () {
-  source.close();
-  showConnection('lost', 'Too many are watching: somebody else has this place now. Reload the page');
-});
-source.addEventListener('error', function () {
-  if (source.readyState === EventSource.CLOSED) showConnection('lost', 'Not connected: reload the page');
-  else showConnection('lost', 'Connection lost, trying again …');
-});
+var SHORTEST_RETRY_MS = 1000;
+var LONGEST_RETRY_MS = 30000;
+var retryMs = SHORTEST_RETRY_MS;
+
+/** A browser connects again by itself where a connection was lost, and not where it was refused. */
+function connect() {
+  var source = new EventSource(base + '/events');
+  source.addEventListener('message', receive);
+  source.addEventListener('displaced', function () {
+    source.close();
+    showConnection('lost', 'Too many are watching: somebody else has this place now. Reload the page');
+  });
+  source.addEventListener('error', function () {
+    if (source.readyState !== EventSource.CLOSED) {
+      showConnection('lost', 'Connection lost, trying again …');
+      return;
+    }
+    showConnection('lost', 'Not let in, trying again in ' + retryMs / 1000 + ' s …');
+    setTimeout(connect, retryMs);
+    retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+  });
+}
+connect();
 `;
