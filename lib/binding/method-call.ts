@@ -16,10 +16,20 @@ export function callMethod(
   self: object,
   args: unknown[],
 ): unknown {
-  const { pipeline, returns, atEdge } = operation;
+  const { returns } = operation;
   if (returns === 'promise') return callForPromise(operation, work, self, args);
   if (returns === 'observable') return callForStream(operation, work, self, args);
   if (returns === 'undeclared') return callUndeclared(operation, work, self, args);
+  return callForValues(operation, work, self, args);
+}
+
+/** As an async generator. */
+function callForValues(
+  { pipeline, atEdge }: MethodOperation,
+  work: MethodWork,
+  self: object,
+  args: unknown[],
+): AsyncGenerator<unknown> {
   const values = pipeline.generate(work, self, args);
   return atEdge === undefined ? values : mapErrorsOf(values, (error) => atEdge(error, args));
 }
@@ -46,7 +56,7 @@ function promiseOf(
   signal?: AbortSignal,
 ): Promise<unknown> {
   const result = pipeline.call(work, self, args, signal);
-  return atEdge === undefined ? result : mapErrors(result, (error) => atEdge(error, args));
+  return atEdge === undefined ? result : mapErrors(result, atEdge, args);
 }
 
 function callForStream(
@@ -139,11 +149,15 @@ function withSignal(
   return replaced;
 }
 
-async function mapErrors<T>(result: Promise<T>, map: ErrorMapping): Promise<T> {
+async function mapErrors<T>(
+  result: Promise<T>,
+  atEdge: NonNullable<MethodOperation['atEdge']>,
+  args: readonly unknown[],
+): Promise<T> {
   try {
     return await result;
   } catch (error) {
-    throw (await map(error)) ?? error;
+    throw (await atEdge(error, args)) ?? error;
   }
 }
 

@@ -1,9 +1,10 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import { NO_ARGS } from '../attempt/attempt-stage.js';
+import type { CoalescePolicy } from '../coalesce/coalesce.policy.js';
 import { surroundings } from '../context/ambient.js';
 import type { AttemptContext, Scope } from '../context/scope.js';
 import { generate } from './generator.js';
-import type { Plan } from './plan.js';
+import type { Plan, Trace } from './plan.js';
 import { PromiseCall } from './promise-call.js';
 import { StraightCall } from './straight-call.js';
 import { observeStream } from './stream.js';
@@ -78,9 +79,20 @@ export class Pipeline {
     const { coalesce } = this.plan;
     return coalesce === undefined
       ? this.make(work, self, args, signal)
-      : coalesce.promise({ self, args, signal }, (call, madeIn) =>
-          this.make(work, self, call.args, call.signal, madeIn),
-        );
+      : this.share(coalesce, work, self, args, signal);
+  }
+
+  /** What is in a function of its own here would cost every call that has no use for its closure. */
+  private share<T>(
+    coalesce: CoalescePolicy,
+    work: Work,
+    self: unknown,
+    args: unknown[],
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    return coalesce.promise({ self, args, signal }, (call, madeIn) =>
+      this.make(work, self, call.args, call.signal, madeIn),
+    );
   }
 
   private make<T>(
@@ -93,7 +105,18 @@ export class Pipeline {
     const { trace } = this.plan;
     return trace === undefined
       ? this.begin(work, self, args, signal, madeIn)
-      : trace(() => this.begin(work, self, args, signal, madeIn));
+      : this.traced(trace, work, self, args, signal, madeIn);
+  }
+
+  private traced<T>(
+    trace: Trace,
+    work: Work,
+    self: unknown,
+    args: unknown[],
+    signal: AbortSignal | undefined,
+    madeIn: Scope | undefined,
+  ): Promise<T> {
+    return trace(() => this.begin(work, self, args, signal, madeIn));
   }
 
   private begin<T>(

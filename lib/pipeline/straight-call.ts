@@ -39,7 +39,7 @@ export class StraightCall<T> extends StraightAttempt {
     } catch (refusal) {
       return this.handOver((_, attempt) => attempt.refuse(refusal, 'failure'));
     }
-    if (waitsAt !== ADMITTED) return this.handOver((_, attempt) => attempt.goOn(waitsAt));
+    if (waitsAt !== ADMITTED) return this.wait(waitsAt);
     let result: Promise<T>;
     try {
       result = this.begin();
@@ -50,6 +50,10 @@ export class StraightCall<T> extends StraightAttempt {
       (value) => this.succeeded(value),
       (error) => this.failed(error),
     );
+  }
+
+  private wait(waitsAt: number): Promise<T> {
+    return this.handOver((_, attempt) => attempt.goOn(waitsAt));
   }
 
   /** @throws what the method throws without making a promise */
