@@ -11,6 +11,7 @@ import type {
   Said,
   StageApplication,
   StageCatalog,
+  StagedOperation,
 } from '../stage/stage-definition.js';
 import { ShadowTimeout } from './shadow-timeout.js';
 import { type SaidTimes, timesOf } from './timeout.options.js';
@@ -22,6 +23,13 @@ interface Times {
   readonly attempt: number | undefined;
   readonly total: number | undefined;
   readonly mode: Mode | undefined;
+}
+
+/** What a call goes through that may hang, as far as it matters here. */
+interface GuardedStages {
+  readonly timeout?: unknown;
+  readonly totalTimeout?: { readonly mode?: 'shadow' };
+  readonly circuitBreaker?: { readonly options?: { readonly mode?: Mode } };
 }
 
 /** Of a name that nobody has registered, where that is no mistake: no test should meet them by chance. */
@@ -99,6 +107,16 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy | ShadowTimeou
 
   names(): Iterable<string> {
     return this.hierarchies.names();
+  }
+
+  doubts(operations: readonly StagedOperation[]): string[] {
+    return operations.flatMap(({ operation, stages }) => {
+      const { timeout, totalTimeout, circuitBreaker } = stages as GuardedStages;
+      if (!(timeout instanceof ShadowTimeout) || circuitBreaker === undefined) return [];
+      if (circuitBreaker.options?.mode === 'shadow') return [];
+      if (totalTimeout !== undefined && totalTimeout.mode !== 'shadow') return []; // which cuts it
+      return `${operation}: its circuit breaker acts, and its timeout is in shadow mode, so a call that hangs is cut by nobody, and no failure to the breaker; let the timeout act, as @Timeout({ attemptMs: ${timeout.delayMs}, mode: 'enforce' }) does, or put the breaker into shadow mode too`;
+    });
   }
 
   /**

@@ -332,6 +332,28 @@ describe('Boot warns of what is allowed and hardly meant', () => {
     expect(await warningsOf(options, Retry({ budget: 'payment-api' }))).toBe('');
   });
 
+  it('a breaker that acts around a timeout in shadow mode, which cuts nothing that hangs', async () => {
+    const both = applyDecorators(
+      CircuitBreaker({ mode: 'enforce' }) as MethodDecorator,
+      Timeout(200) as MethodDecorator,
+    );
+    const shadow = { defaults: { mode: 'shadow' } } as const;
+    expect(await warningsOf(shadow, both)).toBe(
+      "Service.run: its circuit breaker acts, and its timeout is in shadow mode, so a call that hangs is cut by nobody, and no failure to the breaker; let the timeout act, as @Timeout({ attemptMs: 200, mode: 'enforce' }) does, or put the breaker into shadow mode too",
+    );
+    const cut = applyDecorators(
+      CircuitBreaker({ mode: 'enforce' }) as MethodDecorator,
+      Timeout({ attemptMs: 200, mode: 'enforce' }) as MethodDecorator,
+    );
+    expect(await warningsOf(shadow, cut)).toBe('');
+    const none = applyDecorators(
+      CircuitBreaker() as MethodDecorator,
+      Timeout(200) as MethodDecorator,
+    );
+    expect(await warningsOf(shadow, none)).toBe('');
+    expect(await warningsOf({}, both)).toBe('');
+  });
+
   it('and the application boots, and works', async () => {
     const { app } = await boot({}, { breakers: { db: { failureRateThreshold: 0.5 } } });
     expect(app.get(ErrorTracker).getErrorRate()).toBe(0);
