@@ -25,8 +25,8 @@ interface Waiting {
 }
 
 /**
- * Starts an HTTP server on a free port of this host, whose answers and faults a test scripts. Sockets are real, and
- * so is its time.
+ * Starts an HTTP server on a free port of this host, whose answers and faults a test scripts. Sockets are real; what
+ * it waits by is the clock in force.
  *
  * @example
  * const upstream = await scriptedUpstream();

@@ -7,6 +7,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 import { types } from 'node:util';
+import { Alarm, MAX_TIMER_MS } from '../bench.js';
 import { checkOptions, ResilienceConfigurationError, type Rules } from '../index.js';
 
 const { isDate, isPromise } = types;
@@ -38,7 +39,7 @@ export interface UpstreamAnswer {
   headers?: OutgoingHttpHeaders;
   /** A text or a `Buffer` as it is, all else as JSON. @default none */
   body?: unknown;
-  /** How long it takes until the answer begins, in ms of real time. @default 0 */
+  /** How long it takes until the answer begins, in ms on the clock in force, a virtual one too. @default 0 */
   delayMs?: number;
   /** The value of the header `Retry-After`: seconds from 0, or a date. */
   retryAfter?: number | Date;
@@ -64,7 +65,10 @@ const RULES: Rules<UpstreamAnswer> = {
   status: (value) => (isStatus(value) ? undefined : 'a status from 200 to 599'),
   headers: (value) => (areHeaders(value) ? undefined : 'headers as node:http takes them'),
   body: (value) => (canBeSent(value) ? undefined : 'a text, a Buffer, or what can become JSON'),
-  delayMs: (value) => (isFromZero(value) ? undefined : 'ms from 0'),
+  delayMs: (value) =>
+    isFromZero(value) && (value as number) <= MAX_TIMER_MS
+      ? undefined
+      : `ms from 0 to ${MAX_TIMER_MS}`,
   retryAfter: (value) =>
     isFromZero(value) || isDate(value) ? undefined : 'seconds from 0, or a date',
   cut: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
@@ -145,8 +149,9 @@ function sendLater(reply: UpstreamAnswer, response: ServerResponse): void {
     send(reply, response);
     return;
   }
-  const timer = setTimeout(() => send(reply, response), delayMs);
-  response.once('close', () => clearTimeout(timer));
+  const alarm = new Alarm(() => send(reply, response));
+  alarm.set(delayMs);
+  response.once('close', () => alarm.stop());
 }
 
 function send(reply: UpstreamAnswer, response: ServerResponse): void {

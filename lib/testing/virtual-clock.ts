@@ -1,13 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { setImmediate } from 'node:timers';
-import { type ClockSource, useClock } from '../bench.js';
+import { type ClockSource, MAX_TIMER_MS, nodeSetImmediate, useClock } from '../bench.js';
 import { ResilienceConfigurationError } from '../index.js';
-
-/** So many turns of Node's event loop take the library's promises, and those of code around it, as far as they go. */
-const TURNS = 3;
-
-/** The longest delay that a timer of Node's takes. */
-const MAX_TIMER_MS = 2_147_483_647;
+import { quiet } from './quiet.js';
 
 /** A timer of the library. In one of Node's, whether it keeps the process alive would make a difference. */
 interface Timer {
@@ -23,8 +17,9 @@ export interface VirtualClock {
   /** How far it has gone, in ms; it begins at 0. */
   readonly nowMs: number;
   /**
-   * Lets so much time pass: rings each timer of the library that becomes due, in its order, and lets promises run as
-   * far as they go before, between and after. What waits for something real, such as a socket, is not waited for.
+   * Lets so much time pass: rings each timer of the library that becomes due, in its order. Before, between and after,
+   * all happens that needs no time: promises, immediates, files, and answers of servers in this process, such as
+   * `scriptedUpstream()`. Answers of other hosts, and timers of other code, are not waited for.
    *
    * @param ms 0 lets all happen that is due now
    */
@@ -53,9 +48,9 @@ export function virtualClock(): VirtualClock {
   if (inForce !== undefined)
     throw new ResilienceConfigurationError(
       'virtualClock()',
-      'is called while another virtual clock is in force; allowed: one at a time, restore() the one before',
+      `is called while another is in force, which was made ${inForce.madeAt}; allowed: one at a time in a process, also of tests that run at once: restore() the one before in afterEach(), or make it by \`using clock = virtualClock()\``,
     );
-  const source = new Source();
+  const source = new Source(callerOf(virtualClock));
   inForce = source;
   useClock(source);
   const restore = () => {
@@ -81,6 +76,9 @@ class Source implements ClockSource {
   private set = 0;
   private advancing: Promise<void> = Promise.resolve();
   private isRingingNow = false;
+
+  /** @param madeAt where in the code, for who finds it in force */
+  constructor(readonly madeAt: string) {}
 
   readonly now = (): number => this.nowMs;
 
@@ -112,12 +110,12 @@ class Source implements ClockSource {
   }
 
   private async run(ms: number): Promise<void> {
-    await turns();
+    await quiet();
     const until = this.nowMs + ms;
     for (let next = this.next(until); next !== undefined; next = this.next(until)) {
       this.nowMs = Math.max(this.nowMs, next.dueAt);
       this.ring(next);
-      await turns();
+      await quiet();
     }
     this.nowMs = until;
   }
@@ -138,7 +136,7 @@ class Source implements ClockSource {
   private ringSoon(): void {
     if (this.isRingingNow) return;
     this.isRingingNow = true;
-    setImmediate(() => {
+    nodeSetImmediate(() => {
       this.isRingingNow = false;
       const due = this.next(this.nowMs);
       if (due === undefined) return;
@@ -148,11 +146,14 @@ class Source implements ClockSource {
   }
 }
 
-function comesBefore(one: Timer, other: Timer): boolean {
-  return one.dueAt < other.dueAt || (one.dueAt === other.dueAt && one.order < other.order);
+/** `at payments.test.ts:12:5`, as a stack says it. */
+// biome-ignore lint/complexity/noBannedTypes: whatever is called by a test
+function callerOf(called: Function): string {
+  const at: { stack?: string } = {};
+  Error.captureStackTrace(at, called);
+  return at.stack?.split('\n')[1]?.trim() ?? 'somewhere';
 }
 
-async function turns(): Promise<void> {
-  for (let left = TURNS; left > 0; left--)
-    await new Promise<void>((resolve) => setImmediate(resolve));
+function comesBefore(one: Timer, other: Timer): boolean {
+  return one.dueAt < other.dueAt || (one.dueAt === other.dueAt && one.order < other.order);
 }

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import {
   BulkheadPolicy,
@@ -8,12 +9,14 @@ import {
   type Pipeline,
   RateLimitPolicy,
   ResilienceService,
+  resilientFetch,
   type ServiceOptions,
   type StateStore,
   TimeoutError,
 } from '../../lib/index.js';
 import {
   ResilienceTestingModule,
+  scriptedUpstream,
   type VirtualClock,
   virtualClock,
 } from '../../lib/testing/index.js';
@@ -28,7 +31,7 @@ afterEach(async () => {
 
 /** Names a pipeline of an application that is on the clock. */
 async function pipelineOf(
-  options: ServiceOptions,
+  options: ServiceOptions & { name?: string },
   state?: StateStore & { intervalMs?: number },
 ): Promise<Pipeline> {
   const module = await Test.createTestingModule({
@@ -189,6 +192,68 @@ describe('virtualClock()', () => {
     const pipeline = await pipelineOf({ retry: { maxAttempts: 3, delayMs: [0] } });
     expect(await failure(pipeline.execute(failing))).toEqual(new Error('down'));
     expect(clock.nowMs).toBe(0);
+  });
+
+  it('waits for what takes no time but turns: immediates, files, connections and their answers', async () => {
+    const upstream = await scriptedUpstream();
+    closing.push(() => upstream.close());
+    upstream.reply('GET /', 503, 503, { body: 'at last' });
+    const works: (() => Promise<unknown>)[] = [
+      async () => {
+        for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+        throw new Error('down');
+      },
+      async () => readFile('package.json', 'latin1').then(() => failing()),
+      async () => {
+        const response = await resilientFetch(upstream.url);
+        return response.text();
+      },
+    ];
+    clock = virtualClock();
+    const answers = works.map((_work, at) =>
+      pipelineOf({ name: `work-${at}`, timeoutMs: 900, retry: { delayMs: [1_000, 1_000] } }),
+    );
+    const pipelines = await Promise.all(answers);
+    const calls = works.map((work, at) => watch((pipelines[at] as Pipeline).execute(work)));
+    await clock.advance(1_999);
+    expect(calls.map(({ state }) => state)).toEqual(['pending', 'pending', 'pending']);
+    await clock.advance(1);
+    expect(calls.map(({ state }) => state)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    expect(calls[2]?.value).toBe('at last');
+  });
+
+  it('lets a slow upstream be slow by it', async () => {
+    const upstream = await scriptedUpstream();
+    closing.push(() => upstream.close());
+    upstream.reply('GET /', { delayMs: 500, body: 'slow' });
+    clock = virtualClock();
+    const pipeline = await pipelineOf({ timeoutMs: 600 });
+    const call = watch(pipeline.execute(async () => (await resilientFetch(upstream.url)).text()));
+    await clock.advance(499);
+    expect(call.state).toBe('pending');
+    await clock.advance(1);
+    expect(call.value).toBe('slow');
+  });
+
+  it('goes on beside fake timers, which take the timers of other code', async () => {
+    clock = virtualClock();
+    const { begun, work } = counted();
+    const pipeline = await pipelineOf({ retry: { maxAttempts: 2, delayMs: [100] } });
+    jest.useFakeTimers();
+    try {
+      const call = watch(pipeline.execute(work));
+      await clock.advance(100);
+      expect([begun(), call.state]).toEqual([2, 'rejected']);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('says where the one was made that is in force', () => {
+    clock = virtualClock();
+    expect(() => virtualClock()).toThrow(
+      /which was made at .*virtual-clock\.test\.[\s\S]*using clock = virtualClock\(\)/,
+    );
   });
 
   it('refuses a second one, and a time that is none', async () => {

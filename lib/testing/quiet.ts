@@ -1,0 +1,38 @@
+import { performance } from 'node:perf_hooks';
+import { nodeSetImmediate } from '../bench.js';
+
+/** So many turns of Node's event loop take the library's promises, and those of code around it, as far as they go. */
+const TURNS = 3;
+
+/** And so many what goes to and fro between sockets of this process. */
+const TURNS_OF_SOCKETS = 10;
+
+const SOCKET = /^TCP/;
+
+/** Immediates that follow one another all the time, as of a test that polls, are not waited for longer than that. */
+const MAX_TURNS = 100;
+
+/** So long, in real ms, what the system does is waited for, as it may never end. */
+const MAX_MS = 250;
+
+/** What is not there for long: work of the file system, look-ups of hosts, cryptography, and connections that are made. */
+const ENDS_BY_ITSELF =
+  /^(?:FSReq|FILEHANDLE|GetAddrInfo|GetNameInfo|QueryReq|TCPConnect)|(?:Request|Job)$/;
+
+/** The clock of Node's, also where a test has put a fake in its place later. */
+const realNow = performance.now.bind(performance);
+
+/** Waits until all has happened that time is not needed for. */
+export async function quiet(): Promise<void> {
+  const beganAt = realNow();
+  let wanted = TURNS;
+  for (let still = 0, turns = 0; still < wanted; turns++) {
+    await new Promise<void>((resolve) => nodeSetImmediate(resolve));
+    const others = process.getActiveResourcesInfo();
+    if (others.some((kind) => SOCKET.test(kind))) wanted = TURNS_OF_SOCKETS;
+    const isBusy =
+      (turns < MAX_TURNS && others.includes('Immediate')) ||
+      (others.some((kind) => ENDS_BY_ITSELF.test(kind)) && realNow() - beganAt < MAX_MS);
+    still = isBusy ? 0 : still + 1;
+  }
+}
