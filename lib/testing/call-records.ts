@@ -9,7 +9,7 @@ export type CallOutcome = 'pending' | 'success' | 'failure' | 'fallback' | 'degr
 export interface CallRecord {
   /** `ClassName.method`, or the name of the bundle or pipeline. */
   readonly operation: string;
-  /** How many attempts have ended or were refused. One that is under way is not counted yet. */
+  /** How many attempts have ended or were refused. One that is under way is not counted yet, and hedges belong to theirs. */
   readonly attempts: number;
   /** How long it waited before each retry, in ms. */
   readonly delaysMs: readonly number[];

@@ -1,5 +1,10 @@
 import { AssertionError } from 'node:assert';
 
+/** `1 call`, `2 calls`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /**
  * An assertion as `node:assert` makes it: Jest, Vitest and node:test show its values.
  *

@@ -2,13 +2,13 @@ import { inspect, isDeepStrictEqual } from 'node:util';
 import { ResilienceConfigurationError } from '../index.js';
 import { benchOf, type Callee } from './application-bench.js';
 import type { CallOutcome, CallRecord } from './call-records.js';
-import { check } from './check.js';
+import { check, counted } from './check.js';
 
 /** What is expected of calls. Beside `calls`, each of them has to be so. */
 export interface ExpectedCalls {
   /** How many calls were made. */
   calls?: number;
-  /** How many attempts each of them made. */
+  /** How many attempts each of them made; hedges belong to their attempt. */
   attempts?: number;
   /**
    * How long each of them waited before each retry, in ms. It is compared exactly, so the retries need
@@ -66,7 +66,7 @@ export class CallsExpectation {
       calls.every((call) => fields.every((field) => isAsExpected(field, call, expected)));
     check(
       holds,
-      `${operation} was to have ${inspect(expected, { breakLength: 100 })}, and had ${calls.length === 1 ? '1 call' : `${calls.length} calls`}${toldOf(calls)}`,
+      `${operation} was to have ${inspect(expected, { breakLength: 100 })}, and had ${counted(calls.length, 'call')}${toldOf(calls, fields)}`,
       {
         actual: calls.map((call) =>
           Object.fromEntries(fields.map((field) => [field, call[field]])),
@@ -142,18 +142,25 @@ function isOfClass(
   return at !== null;
 }
 
-function toldOf(calls: readonly CallRecord[]): string {
-  const told = calls.map(({ attempts, delaysMs, outcome, error, decisions }) =>
-    inspect(
+/** What is always told of a call, beside what was asked for. */
+const TOLD = ['attempts', 'delaysMs', 'outcome', 'decisions'] as const;
+
+/** So many calls are told one by one. */
+const MAX_TOLD = 20;
+
+function toldOf(calls: readonly CallRecord[], asked: readonly (typeof FIELDS)[number][]): string {
+  const told = calls.slice(0, MAX_TOLD).map((call) => {
+    const { error } = call;
+    const shown = [...TOLD, ...asked.filter((field) => field === 'result')];
+    return inspect(
       {
-        attempts,
-        delaysMs,
-        outcome,
-        decisions,
+        ...Object.fromEntries(shown.map((field) => [field, call[field]])),
         ...(error !== undefined && { error: String(error) }),
       },
       { breakLength: Number.POSITIVE_INFINITY },
-    ),
-  );
+    );
+  });
+  const left = calls.length - told.length;
+  if (left > 0) told.push(`and ${left} more`);
   return told.length === 0 ? '' : `:\n  ${told.join('\n  ')}`;
 }

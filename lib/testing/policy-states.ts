@@ -1,10 +1,12 @@
+import { inspect } from 'node:util';
 import {
   type BulkheadPolicy,
   type CircuitBreakerPolicy,
   CircuitState,
   type RateLimitPolicy,
+  ResilienceConfigurationError,
 } from '../index.js';
-import { check } from './check.js';
+import { check, counted } from './check.js';
 
 /** A circuit breaker, to be put into a state and to be asked for it. */
 export class BreakerInTest {
@@ -57,7 +59,7 @@ export class BreakerInTest {
     const [expected] = states;
     check(
       states.includes(this.state),
-      `circuit breaker "${name}" was to be ${expected}, and is ${this.state}, with ${failures} failures in ${calls} calls`,
+      `circuit breaker "${name}" was to be ${expected}, and is ${this.state}, with ${counted(failures, 'failure')} in ${counted(calls, 'call')}`,
       { actual: this.state, expected, operator: by.name },
       by,
     );
@@ -93,7 +95,7 @@ export class BulkheadInTest {
     const { name, running, maxConcurrent, queued } = this.policy.getSnapshot();
     check(
       running >= maxConcurrent,
-      `bulkhead "${name}" was to be full, and has ${running} calls in ${maxConcurrent} slots, and ${queued} in its queue`,
+      `bulkhead "${name}" was to be full, and has ${counted(running, 'call')} in ${counted(maxConcurrent, 'slot')}, and ${queued} in its queue`,
       { actual: running, expected: maxConcurrent, operator: 'toBeFull' },
       this.toBeFull,
     );
@@ -104,7 +106,7 @@ export class BulkheadInTest {
     const { name, running, queued } = this.policy.getSnapshot();
     check(
       running + queued === 0,
-      `bulkhead "${name}" was to be idle, and has ${running} calls, and ${queued} in its queue`,
+      `bulkhead "${name}" was to be idle, and has ${counted(running, 'call')}, and ${queued} in its queue`,
       { actual: { running, queued }, expected: { running: 0, queued: 0 }, operator: 'toBeIdle' },
       this.toBeIdle,
     );
@@ -122,9 +124,15 @@ export class RateLimitInTest {
   /**
    * Lets nobody in for a time, as if the partner had asked for it; then calls begin at the rate of the limit.
    *
-   * @param forMs how long, in ms; its interval by default
+   * @param forMs how long, in ms above 0; its interval by default
+   * @throws ResilienceConfigurationError where it is no such time
    */
   exhaust(forMs = this.policy.getSnapshot().intervalMs): void {
+    if (!(Number.isFinite(forMs) && forMs > 0))
+      throw new ResilienceConfigurationError(
+        'exhaust()',
+        `is given ${inspect(forMs)}; allowed: ms above 0`,
+      );
     this.policy.pause(forMs);
   }
 
@@ -133,7 +141,7 @@ export class RateLimitInTest {
     const { name, available, limit, intervalMs } = this.policy.getSnapshot();
     check(
       available === 0,
-      `rate limit "${name}" was to be exhausted, and lets in ${available} calls more, by ${limit} in ${intervalMs} ms`,
+      `rate limit "${name}" was to be exhausted, and lets in ${counted(available, 'call')} more, by ${limit} in ${intervalMs} ms`,
       { actual: available, expected: 0, operator: 'toBeExhausted' },
       this.toBeExhausted,
     );

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { inspect } from 'node:util';
 import { type ClockSource, MAX_TIMER_MS, nodeSetImmediate, useClock } from '../bench.js';
 import { ResilienceConfigurationError } from '../index.js';
-import { quiet } from './quiet.js';
+import { oneTurn, quiet } from './quiet.js';
 
 /** A timer of the library. In one of Node's, whether it keeps the process alive would make a difference. */
 interface Timer {
@@ -103,7 +104,10 @@ class Source implements ClockSource {
   /** One after the other, where a test does not wait for the one before. */
   advance(ms: number): Promise<void> {
     if (!(Number.isFinite(ms) && ms >= 0))
-      throw new ResilienceConfigurationError('advance()', `is given ${ms}; allowed: ms from 0`);
+      throw new ResilienceConfigurationError(
+        'advance()',
+        `is given ${inspect(ms)}; allowed: a number of ms from 0`,
+      );
     const done = this.advancing.then(() => this.run(ms));
     this.advancing = done.catch(() => undefined);
     return done;
@@ -115,7 +119,8 @@ class Source implements ClockSource {
     for (let next = this.next(until); next !== undefined; next = this.next(until)) {
       this.nowMs = Math.max(this.nowMs, next.dueAt);
       this.ring(next);
-      await quiet();
+      // Of many that are due at once, each has the promises of those before behind it, and only the last waits for more.
+      await (this.next(this.nowMs) === undefined ? quiet() : oneTurn());
     }
     this.nowMs = until;
   }

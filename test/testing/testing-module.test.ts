@@ -336,6 +336,10 @@ describe('states of policies', () => {
       'bulkhead "write" was to be full, and has 0 calls in 10 slots, and 0 in its queue',
     );
     resilience.bulkhead('write').toBeIdle();
+    for (const wrong of [-5, 0, Number.NaN])
+      expect(() => resilience.rateLimit('partner').exhaust(wrong)).toThrow(
+        `exhaust(): is given ${wrong}; allowed: ms above 0`,
+      );
   });
 });
 
@@ -442,6 +446,14 @@ describe('expectCalls()', () => {
     ).toBe("Payments.refund was to have { outcome: 'success' }, and had 0 calls");
     module.get(ResilienceTesting).clearCalls();
     expectCalls(payments, 'charge').toHave({ calls: 0 });
+  });
+
+  it('tells the results that were asked for, and of many calls the first', async () => {
+    const payments = (await boot([Payments])).get(Payments);
+    for (let tenant = 0; tenant < 22; tenant++) await payments.report(`tenant ${tenant}`);
+    const { message } = raised(() => expectCalls(payments, 'report').toHave({ result: 'acme' }));
+    expect(message.split('\n')).toHaveLength(22);
+    expect(message).toMatch(/decisions: \[\], result: 'tenant 19' \}\n {2}and 2 more$/);
   });
 
   it('says what it cannot look at', async () => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import {
@@ -235,6 +236,23 @@ describe('virtualClock()', () => {
     expect(call.value).toBe('slow');
   });
 
+  it('may be advanced by what a timer has begun, which goes on when the time before is over', async () => {
+    clock = virtualClock();
+    const told: number[] = [];
+    const pipeline = await pipelineOf({ retry: { maxAttempts: 3, delayMs: [100] } });
+    const call = watch(
+      pipeline.execute(async () => {
+        told.push(clock.nowMs);
+        await clock.advance(50);
+        throw new Error('down');
+      }),
+    );
+    await clock.advance(100);
+    await clock.advance(500);
+    await clock.advance(0);
+    expect([call.state, told]).toEqual(['rejected', [0, 150, 300]]);
+  });
+
   it('goes on beside fake timers, which take the timers of other code', async () => {
     clock = virtualClock();
     const { begun, work } = counted();
@@ -259,7 +277,10 @@ describe('virtualClock()', () => {
   it('refuses a second one, and a time that is none', async () => {
     clock = virtualClock();
     expect(() => virtualClock()).toThrow('restore() the one before');
-    expect(() => clock.advance(-1)).toThrow('allowed: ms from 0');
+    for (const wrong of [-1, Number.NaN, Number.POSITIVE_INFINITY, '5' as never])
+      expect(() => clock.advance(wrong)).toThrow(
+        `is given ${inspect(wrong)}; allowed: a number of ms from 0`,
+      );
     clock.restore();
     virtualClock().restore();
   });
