@@ -13,6 +13,7 @@ export default withMermaid({
   head: [['link', { rel: 'icon', href: '/logo.svg' }]],
   ignoreDeadLinks: false, // a dead link fails the build
   markdown: {
+    languageAlias: { promql: 'sql' }, // the nearest of those that are known
     theme: { light: 'github-light', dark: 'github-dark' },
     config: (md) => void md.use(groupIconMdPlugin), // shows the names of files
   },

@@ -1,5 +1,5 @@
 import type { DefaultTheme } from 'vitepress';
-import reference from '../reference/typedoc-sidebar.json' with { type: 'json' };
+import packageJson from '../../package.json' with { type: 'json' };
 
 const page = (link: string, text: string): DefaultTheme.SidebarItem => ({ link, text });
 
@@ -97,7 +97,14 @@ export const PAGES: DefaultTheme.SidebarItem[] = [
   },
 ];
 
-export const REFERENCE: DefaultTheme.SidebarItem[] = reference.map((module) => ({
-  ...module,
-  text: module.text === 'index' ? 'nestjs-bulwark' : `nestjs-bulwark/${module.text}`,
-}));
+/** The entry points alone: the page of each lists its names, and a menu of all would be in each page's HTML. */
+export const REFERENCE: DefaultTheme.SidebarItem[] = [
+  {
+    text: 'Reference',
+    items: Object.keys(packageJson.exports)
+      .filter((path) => !path.endsWith('.json'))
+      .map((path) =>
+        page(`/reference/${path.slice(2) || 'index'}/`, `${packageJson.name}${path.slice(1)}`),
+      ),
+  },
+];
