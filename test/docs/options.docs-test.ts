@@ -1,6 +1,9 @@
 import { join } from 'node:path';
+import { Test } from '@nestjs/testing';
 import ts from 'typescript';
+import { ResilienceModule, ResilienceService } from '../../lib/index.js';
 import { STAGES } from '../../lib/stages.js';
+import { hoversOf } from './hovers.js';
 import { pages, ROOT } from './pages.js';
 import { COMPILER_OPTIONS } from './programs.js';
 
@@ -60,3 +63,35 @@ describe("A policy's page", () => {
     expect(STAGES.map(({ name }) => name).sort()).toEqual(Object.keys(TABLES).sort());
   });
 });
+
+describe('The docstring of an option', () => {
+  it('tells the default that is in force where nothing is said', async () => {
+    const imports = [ResilienceModule.forRoot({ bootLog: 'none' })];
+    const moduleRef = await Test.createTestingModule({ imports }).compile();
+    const resilience = moduleRef.get(ResilienceService);
+    const protection = { retry: {}, circuitBreaker: {}, bulkhead: {}, rateLimit: { limit: 1 } };
+    const held = resilience.pipeline({ name: 'silent', ...protection });
+    const [operation] = resilience.describe();
+    const stages = operation?.stages;
+    const inForce = Object.entries({ ...stages, retryBudget: stages?.retry?.budget });
+    const differ = inForce.flatMap(([stage, options]) =>
+      Object.entries(options ?? {}).flatMap(([option, value]) => {
+        const told = literalDefaultOf(`${capitalized(stage)}Options.${option}`);
+        return told === undefined || told === String(value) ? [] : [`${stage}.${option}: ${told}`];
+      }),
+    );
+    expect(differ).toEqual([]);
+    expect(inForce).toHaveLength(5);
+    held.dispose();
+    await moduleRef.close();
+  });
+});
+
+/** What `@default` says of an option, where that is a number, `true`, `false` or a text. */
+function literalDefaultOf(name: string): string | undefined {
+  const { tags = [] } = hoversOf('nestjs-bulwark').find((hover) => hover.name === name) ?? {};
+  const text = tags.find((tag) => tag.name === 'default')?.text ?? '';
+  return /^(?:'(\w+)'|(\d[\d.]*|true|false))(?=$|[,;:])/.exec(text)?.slice(1).find(Boolean);
+}
+
+const capitalized = (name: string) => `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
