@@ -52,25 +52,17 @@ function compile(programs: Map<string, string>): string[] {
 }
 
 describe('The README', () => {
-  it('has TypeScript snippets that all compile', () => {
+  it('has TypeScript snippets that all compile, and a misspelt option would be noticed', () => {
     const snippets = blocks('ts');
     expect(snippets.length).toBeGreaterThan(1);
+    const misspelt = 'export class A { @Retry({ maxAttemps: 4 }) async b(): Promise<void> {} }';
     const programs = new Map(
-      snippets.map((snippet, index) => [
+      [...snippets, misspelt].map((snippet, index) => [
         join(root, 'test', `readme-${index}.ts`),
         program(snippet),
       ]),
     );
-    expect(compile(programs)).toEqual([]);
-  });
-
-  it('would notice a snippet with a misspelt option', () => {
-    const wrong = program(
-      'export class A { @Retry({ maxAttemps: 4 }) async b(): Promise<void> {} }',
-    );
-    expect(compile(new Map([[join(root, 'test', 'readme-wrong.ts'), wrong]])).join()).toContain(
-      'maxAttemps',
-    );
+    expect(compile(programs)).toEqual([expect.stringContaining('maxAttemps')]);
   });
 
   it('has no TypeScript snippets by another name, which would not be compiled', () => {
