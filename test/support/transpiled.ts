@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -8,7 +8,7 @@ const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFil
 const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
 const MODULE = { ...options, module: ts.ModuleKind.ESNext };
 
-/** The library and a program of a test as JavaScript, for a process of its own. */
+/** A program of a test, and what it imports of the library, as JavaScript for a process of its own. */
 export interface Transpiled {
   readonly folder: string;
   /** Where the program is. */
@@ -18,16 +18,15 @@ export interface Transpiled {
 
 /**
  * @param program a TypeScript file of a test, from the repository's root
- * @param parts other files that it imports
+ * @param others more such files that have to be there
  */
-export async function transpiled(program: string, ...parts: string[]): Promise<Transpiled> {
+export async function transpiled(program: string, ...others: string[]): Promise<Transpiled> {
   const cache = join(ROOT, 'node_modules/.cache'); // from there, packages are found
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, 'bulwark-'));
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-  const names = await readdir(join(ROOT, 'lib'), { recursive: true });
-  const sources = names.filter((name) => name.endsWith('.ts')).map((name) => join('lib', name));
-  await Promise.all([...sources, program, ...parts].map((source) => emit(source, folder)));
+  const emitted = new Set<string>();
+  await Promise.all([program, ...others].map((source) => emit(source, folder, emitted)));
   return {
     folder,
     program: join(folder, program.replace(/\.ts$/, '.js')),
@@ -35,11 +34,19 @@ export async function transpiled(program: string, ...parts: string[]): Promise<T
   };
 }
 
-async function emit(source: string, folder: string): Promise<void> {
-  const text = await readFile(join(ROOT, source), 'utf8');
+/** Emits a file, and all that it imports. */
+async function emit(source: string, folder: string, emitted: Set<string>): Promise<void> {
+  if (emitted.has(source)) return;
+  emitted.add(source);
   const fileName = join(ROOT, source);
+  const text = await readFile(fileName, 'utf8');
   const { outputText } = ts.transpileModule(text, { compilerOptions: MODULE, fileName });
-  const target = join(folder, relative(ROOT, fileName).replace(/\.ts$/, '.js'));
+  const target = join(folder, source.replace(/\.ts$/, '.js'));
   await mkdir(dirname(target), { recursive: true });
   await writeFile(target, outputText);
+  const imported = ts
+    .preProcessFile(text)
+    .importedFiles.filter(({ fileName }) => /^\..*\.js$/.test(fileName))
+    .map(({ fileName }) => join(dirname(source), fileName.replace(/\.js$/, '.ts')));
+  await Promise.all(imported.map((each) => emit(each, folder, emitted)));
 }
