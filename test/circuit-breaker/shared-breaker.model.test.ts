@@ -284,5 +284,5 @@ describe('Instances that share a circuit breaker', () => {
       ),
       { numRuns: 100 },
     );
-  }, 120_000);
+  });
 });

@@ -28,7 +28,6 @@ describe('What the documentation shows', () => {
     async (_name, page) => {
       expectAgreement(await runPage(page));
     },
-    120_000,
   );
 
   describe('run with the newest peers', () => {
@@ -43,7 +42,6 @@ describe('What the documentation shows', () => {
         const versions = page.newest.flatMap((name) => [installedVersion(name), versionOf(name)]);
         expect(versions.filter((version) => !page.text.includes(version))).toEqual([]);
       },
-      120_000,
     );
   });
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { freePort } from '../support/free-port.js';
 import { DOCS, pages } from './pages.js';
@@ -12,6 +12,10 @@ import { DOCS, pages } from './pages.js';
 /** What `npm run docs:build` has made. */
 const SITE = join(DOCS, '.vitepress/dist');
 const CHROMIUM = '/usr/bin/chromium';
+/** Far more than anything takes, in ms: a busy machine can stand still for seconds. */
+const PATIENCE_MS = 60_000;
+// What was waited for in vain is told by the browser, long before the test itself is out of time.
+jest.setTimeout(10 * PATIENCE_MS);
 
 let browser: Browser;
 let preview: ChildProcess;
@@ -29,8 +33,12 @@ beforeAll(async () => {
   preview = spawn('node', args, { cwd: DOCS, env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: preview.stdout as NodeJS.ReadableStream });
   for await (const line of lines) if (line.includes(String(port))) break;
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
-}, 60_000);
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox'],
+    timeout: PATIENCE_MS,
+  });
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -43,7 +51,7 @@ afterAll(async () => {
 /** The page, and what the browser complained of. */
 async function visit(path: string, options: BrowserContextOptions = {}): Promise<[Page, string[]]> {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {
@@ -53,9 +61,14 @@ async function visit(path: string, options: BrowserContextOptions = {}): Promise
   page.on('request', (request) => {
     if (new URL(request.url()).origin !== address) complaints.push(`asks ${request.url()}`);
   });
-  await page.goto(`${address}${path}`, { waitUntil: 'networkidle' });
+  await page.goto(`${address}${path}`);
+  await alive(page);
   return [page, complaints];
 }
+
+/** The page is there as text before its buttons do anything. */
+const alive = (page: Page) =>
+  page.waitForFunction(() => '__vue_app__' in (document.querySelector('#app') ?? {}));
 
 const isDark = (page: Page) =>
   page.evaluate(() => document.documentElement.classList.contains('dark'));
@@ -66,7 +79,7 @@ describe('The documentation in a browser', () => {
     await page.getByRole('link', { name: 'Get started' }).click();
     await page.getByRole('heading', { name: 'Getting started', level: 1 }).waitFor();
     expect(complaints).toEqual([]);
-  }, 60_000);
+  });
 
   it('finds an option by its name', async () => {
     const [page, complaints] = await visit('/guide/getting-started');
@@ -79,16 +92,16 @@ describe('The documentation in a browser', () => {
     await page.getByRole('option').filter({ hasText: '@Retry' }).first().click();
     await page.waitForURL(/\/policies\/retry/);
     expect(complaints).toEqual([]);
-  }, 60_000);
+  });
 
   it('is light or dark as the reader likes', async () => {
     const [page] = await visit('/policies/retry', { colorScheme: 'light' });
     expect(await isDark(page)).toBe(false);
     await page.getByRole('switch', { name: /dark/i }).first().click();
-    expect(await isDark(page)).toBe(true);
+    await page.waitForFunction(() => document.documentElement.classList.contains('dark'));
     const [other] = await visit('/policies/retry', { colorScheme: 'dark' });
     expect(await isDark(other)).toBe(true);
-  }, 60_000);
+  });
 
   it('draws its diagrams', async () => {
     const drawn = pages().filter(({ fences }) =>
@@ -103,10 +116,11 @@ describe('The documentation in a browser', () => {
       await diagrams.nth(expected - 1).waitFor();
       expect([name, await diagrams.count(), complaints]).toEqual([name, expected, []]);
     }
-  }, 180_000);
+  });
 
   it('fits on a phone, page by page', async () => {
     const context = await browser.newContext({ viewport: { width: 375, height: 740 } });
+    context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     const tooWide: string[] = [];
     for (const { name } of pages()) {
@@ -115,9 +129,10 @@ describe('The documentation in a browser', () => {
       if (width > 375) tooWide.push(`${name}: ${width}`);
     }
     expect(tooWide).toEqual([]);
+    await alive(page);
     await page.getByRole('button', { name: 'mobile navigation' }).click();
     await page.getByRole('link', { name: 'Recipes' }).first().waitFor();
-  }, 180_000);
+  });
 });
 
 describe('The documentation', () => {

@@ -42,6 +42,7 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { boot, closeAll, TWICE } from '../binding/support.js';
+import { soon } from './adapters.support.js';
 
 afterEach(closeAll);
 
@@ -85,15 +86,6 @@ function latch<T = void>() {
     open = resolve;
   });
   return { open, opened };
-}
-
-/** What `promise` gives; fails rather than hangs. */
-function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not come`)), 4_000);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 const BODIES = {

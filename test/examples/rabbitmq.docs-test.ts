@@ -6,7 +6,7 @@ import { ask, killExamples, post, startExample } from './start-example.js';
 let rabbit: RabbitMq;
 beforeAll(async () => {
   rabbit = await startRabbitMq();
-}, 60_000);
+});
 afterEach(killExamples);
 afterAll(() => rabbit?.stop());
 

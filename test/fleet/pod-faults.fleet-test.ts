@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../support/free-port.js';
 import { type Redis, startRedis } from '../support/redis.js';
 import type { Transpiled } from '../support/transpiled.js';
@@ -11,8 +11,6 @@ import { POLICIES } from './harness/policies.js';
 import { otherRelease, podProgram } from './harness/program.js';
 import { tell } from './harness/redis-admin.js';
 import { examine } from './harness/strike.js';
-
-jest.setTimeout(90_000);
 
 const HOUR_MS = 3_600_000;
 

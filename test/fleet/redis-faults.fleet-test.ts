@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { type Redis, startRedis } from '../support/redis.js';
 import type { Transpiled } from '../support/transpiled.js';
 import { Crowd, type Reach } from './harness/crowd.js';
@@ -15,8 +15,6 @@ import {
 } from './harness/proxy.js';
 import { tell } from './harness/redis-admin.js';
 import { type Fault, strike } from './harness/strike.js';
-
-jest.setTimeout(90_000);
 
 let program: Transpiled;
 let redis: Redis;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { afterAll, afterEach, beforeAll, describe, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, it } from '@jest/globals';
 import { startRedis } from '../support/redis.js';
 import { startRedisCluster } from '../support/redis-cluster.js';
 import type { Transpiled } from '../support/transpiled.js';
@@ -11,8 +11,6 @@ import { tell } from './harness/redis-admin.js';
 import { strike } from './harness/strike.js';
 import { note } from './harness/table.js';
 import { MovingSlot, startReplica, startSentinel } from './harness/topologies.js';
-
-jest.setTimeout(90_000);
 
 let program: Transpiled;
 beforeAll(async () => {

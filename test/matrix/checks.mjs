@@ -50,7 +50,8 @@ async function asks(url) {
   const { response, status, body } = await get('/supplier');
   assert.equal(status, 503);
   assert.equal(body.code, 'CIRCUIT_OPEN');
-  assert.equal(response.headers.get('retry-after'), '60');
+  const retryAfter = Number(response.headers.get('retry-after'));
+  assert.ok(retryAfter > 0 && retryAfter <= 60, `Retry-After is ${retryAfter}`);
   const health = await get('/health');
   assert.equal(health.status, 200);
   assert.equal(health.body.supplier, 'OPEN');

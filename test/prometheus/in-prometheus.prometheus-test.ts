@@ -155,7 +155,7 @@ describe('A real Prometheus', () => {
     await new Promise<void>((resolve) => exporter.listen(0, '127.0.0.1', resolve));
     const { port } = exporter.address() as AddressInfo;
     prometheus = await startPrometheus(folder, scrapes, alerts, `127.0.0.1:${port}`);
-  }, 120_000);
+  });
   afterAll(async () => {
     await prometheus?.stop();
     exporter.closeAllConnections();

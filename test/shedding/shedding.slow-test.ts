@@ -103,6 +103,6 @@ describe.each([EXPRESS, FASTIFY])(
       expect(refused('items')).toBeGreaterThan(refused('checkout'));
       expect(refused('hints')).toBeGreaterThan(refused('items'));
       expect(shareOf(answers.items, 200)).toBeGreaterThan(0); // they get what is left
-    }, 60_000);
+    });
   },
 );

@@ -71,7 +71,7 @@ export class Pod {
       }
       return this.bootMs !== undefined;
     };
-    await eventually(`the pod ${this.name} is ready`, isReady, 30_000);
+    await eventually(`the pod ${this.name} is ready`, isReady);
   }
 
   load(perSecond: Partial<Record<Load, number>> = LOADS): void {

@@ -9,7 +9,7 @@ const QUIET_MS = 500;
 /** Late enough that what was written for a Redis which stood still is of a time that is over. */
 const LASTS_MS = 1_200;
 /** Of which 2000 are the goal, in the table; the rest is for a loaded machine. */
-const UP_AGAIN_MS = 6_000;
+const UP_AGAIN_MS = 20_000;
 
 /** Something that happens to Redis or on the way to it. */
 export interface Fault {
