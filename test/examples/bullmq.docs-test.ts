@@ -39,7 +39,7 @@ describe('The example of BullMQ', () => {
   });
 
   it('lets jobs wait while the breaker is open, which costs them no attempt', async () => {
-    const example = await start(500);
+    const example = await start(5_000); // longer than a busy machine takes until the upstream is well
     await example.upstream('unavailable');
     await order(example, '8'); // whose attempts open the breaker
     await inState(example, '8', 'delayed');
