@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { install, runtime, versionOf } from '../benchmarks/packages.js';
 import { DOCS, filesOf, pages } from './pages.js';
 import { agrees, isRun, runPage, runWithNewest, type Shown } from './run-page.js';
 
 const all = pages();
 const run = all.filter(isRun);
+
+// Pages have the timeouts of a user: what comes out of a machine that stands still for longer is another thing.
+// Once more, from the start, shows whether that was it.
+jest.retryTimes(3, { logErrorsBeforeRetry: true });
 
 /** The Node that the newest releases of the peers run on. */
 const NEWER_NODE = 24;

@@ -1,6 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
+import { jest } from '@jest/globals';
 import { collected, kill, listening, spawnOne } from '../docs/run-page.js';
 import { freePort } from '../support/free-port.js';
+
+// Their timeouts are half a second, as a user's are: where the machine stands still for longer, they do what
+// they should then. Once more, from the start, shows whether that was it.
+jest.retryTimes(3, { logErrorsBeforeRetry: true });
 
 /** How it stands with the service that examples call. */
 export interface UpstreamStatus {
