@@ -2,11 +2,13 @@ import { type Redis, startRedis } from '../support/redis.js';
 import { ask, killExamples, startExample } from './start-example.js';
 
 let redis: Redis;
-beforeAll(async () => {
+beforeEach(async () => {
   redis = await startRedis();
 });
-afterEach(killExamples);
-afterAll(() => redis?.stop());
+afterEach(async () => {
+  await killExamples();
+  await redis?.stop();
+});
 
 const start = () => {
   const { host, port } = redis.connection;
