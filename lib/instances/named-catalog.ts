@@ -323,9 +323,7 @@ export class NamedCatalog<P extends NamedPolicy = NamedPolicy, O extends object 
   }
 
   private neverKeyed(name: string): string[] {
-    const given = this.given.get(name);
-    if (given === undefined) return []; // an operation's own, which there may be thousands of
-    const option = needingKey(splitKeyed(given)[0]);
+    const option = needingKey(splitKeyed(this.given.get(name) ?? {})[0]);
     return option === undefined || this.defaults?.[option as keyof O] !== undefined
       ? []
       : [
