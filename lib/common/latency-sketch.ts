@@ -25,7 +25,6 @@ const HIGH = halves[1] === 0 ? 0 : 1; // which of them comes first
  * exponent and the first bits of the fraction. There is room for the range that was recorded, which is 2 kB
  * where the longest takes a hundred times as long as the shortest, and never more than 8 kB. Sketches add up
  * without loss.
- *
  */
 export class LatencySketch {
   /** How many there are. */

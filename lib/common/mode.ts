@@ -1,5 +1,5 @@
 import { oneOf } from './option-rules.js';
-import { type Rule } from './options.js';
+import type { Rule } from './options.js';
 
 /**
  * Whether a policy acts on what it finds. In `shadow` it measures and tells all that it would do

@@ -1,5 +1,5 @@
 import { duration, durationOrZero, positiveCount } from '../common/option-rules.js';
-import { type Rules } from '../common/options.js';
+import type { Rules } from '../common/options.js';
 import type { FleetOptions } from './fleet.js';
 
 /** The rules of what any fleet may be told, for who makes one with options of its own besides. */

@@ -7,7 +7,7 @@ import type { NamedInstances, NamedPolicy } from '../stage/named-instances.js';
 import type { StageApplication } from '../stage/stage-definition.js';
 import { unseen } from '../stage/stage-host.js';
 import { KeyedInstances } from './keyed-instances.js';
-import { type ChangedParts } from './keyed-parts.js';
+import type { ChangedParts } from './keyed-parts.js';
 import { KeyedReports } from './keyed-reports.js';
 import type { NamedMemory } from './named-memory.js';
 import { NamedOrders } from './named-orders.js';

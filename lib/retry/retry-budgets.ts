@@ -6,7 +6,7 @@ import { Registry } from '../common/registry.js';
 import { WeakList } from '../common/weak-list.js';
 import { checkSharedStays, checkSharing } from '../fleet/sharing.js';
 import { KeyedInstances } from '../instances/keyed-instances.js';
-import { type ChangedParts } from '../instances/keyed-parts.js';
+import type { ChangedParts } from '../instances/keyed-parts.js';
 import { KeyedReports } from '../instances/keyed-reports.js';
 import {
   type KeyFunction,

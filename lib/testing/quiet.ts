@@ -4,7 +4,7 @@ import { nodeSetImmediate } from '../bench.js';
 /** So many turns of Node's event loop take the library's promises, and those of code around it, as far as they go. */
 const TURNS = 3;
 
-/** And so many what goes to and fro between sockets of this process. */
+/** And so many turns take what goes to and fro between sockets of this process. */
 const TURNS_OF_SOCKETS = 10;
 
 const SOCKET = /^TCP/;
@@ -12,12 +12,11 @@ const SOCKET = /^TCP/;
 /** Immediates that follow one another all the time, as of a test that polls, are not waited for longer than that. */
 const MAX_TURNS = 100;
 
-/** So long, in real ms, what the system does is waited for, as it may never end. */
+/** What the system does is waited for so long at most, in real ms, as it may never end. */
 const MAX_MS = 1_000;
 
-/** What is not there for long: work of the file system, look-ups of hosts, cryptography, and connections that are made. */
+/** What is not there for long: work of the file system, look-ups of hosts, and connections that are being made. */
 const ENDS_BY_ITSELF = /Req|TCPConnect/;
-/^(?:FSReq|FILEHANDLE|GetAddrInfo|GetNameInfo|QueryReq|TCPConnect)|(?:Request|Job)$/;
 
 /** The clock of Node's, also where a test has put a fake in its place later. */
 const realNow = performance.now.bind(performance);

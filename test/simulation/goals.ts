@@ -1,5 +1,5 @@
 import { sum, windows } from './books.js';
-import { type Scenario } from './scenario.js';
+import type { Scenario } from './scenario.js';
 import type { Result } from './simulation.js';
 
 /** The results of a run: `results.get(scenario)?.get(strategy)`. */
