@@ -15,11 +15,20 @@ const SOCKET = /^TCP/;
 /** Immediates that follow one another all the time, as of a test that polls, are not waited for longer than that. */
 const MAX_TURNS = 100;
 
-/** What the system does is waited for so long at most, in real ms, as it may never end. */
-const MAX_MS = 1_000;
+/** What the system does is waited for so long while nothing comes of it, in real ms, as it may never end. */
+const MAX_STILL_MS = 1_000;
+
+/** And what goes on and on, as of a client that asks again at once, is waited for so long. */
+const MAX_MS = 5_000;
+
+/** In a turn that took longer the machine had no time for this process, nor for what is waited for. */
+const MAX_TURN_MS = 50;
 
 /** What is not there for long: work of the file system, look-ups of hosts, and connections that are being made. */
 const ENDS_BY_ITSELF = /Req|TCPConnect/;
+
+/** What has come of the system so far, of files and sockets alike. */
+const eventsSoFar = (): number => performance.nodeTiming.uvMetricsInfo.events;
 
 /** The clock and the `fetch` of Node's, also where a test has put a fake in their place later. */
 const realNow = performance.now.bind(performance);
@@ -29,9 +38,9 @@ let fetched: Promise<void> | undefined;
 
 /** Waits until all has happened that time is not needed for. */
 export async function quiet(): Promise<void> {
-  const beganAt = realNow();
-  let wanted = TURNS;
+  let [wanted, waitedMs, stillMs] = [TURNS, 0, 0];
   for (let still = 0, turns = 0; still < wanted; turns++) {
+    const [beganAt, events] = [realNow(), eventsSoFar()];
     await oneTurn();
     const others = process.getActiveResourcesInfo();
     if (others.some((kind) => SOCKET.test(kind))) {
@@ -39,9 +48,14 @@ export async function quiet(): Promise<void> {
       await fetched;
       wanted = TURNS_OF_SOCKETS;
     }
+    const hasHappened = eventsSoFar() > events;
+    const turnMs = Math.min(realNow() - beganAt, MAX_TURN_MS);
+    waitedMs += turnMs;
+    stillMs = hasHappened ? 0 : stillMs + turnMs;
+    const isUnderWay = others.some((kind) => ENDS_BY_ITSELF.test(kind)) && stillMs < MAX_STILL_MS;
     const isBusy =
       (turns < MAX_TURNS && others.includes('Immediate')) ||
-      (others.some((kind) => ENDS_BY_ITSELF.test(kind)) && realNow() - beganAt < MAX_MS);
+      ((hasHappened || isUnderWay) && waitedMs < MAX_MS);
     still = isBusy ? 0 : still + 1;
   }
 }

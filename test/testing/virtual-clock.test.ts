@@ -1,4 +1,7 @@
+import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
+import { get } from 'node:http';
+import { connect } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
@@ -195,33 +198,49 @@ describe('virtualClock()', () => {
     expect(clock.nowMs).toBe(0);
   });
 
-  it('waits for what takes no time but turns: immediates, files, connections and their answers', async () => {
+  it.each<[string, (upstream: string) => Promise<unknown>]>([
+    ['immediates', () => new Promise(setImmediate)],
+    ['files', () => readFile('package.json', 'latin1')],
+    ['look-ups of hosts', () => lookup('localhost')],
+    ['connections', connected],
+    ['answers of servers', answered],
+  ])('waits for %s that need no time, one after the other', async (_what, once) => {
     const upstream = await scriptedUpstream();
     closing.push(() => upstream.close());
-    upstream.reply('GET /', 503, 503, { body: 'at last' });
-    const works: (() => Promise<unknown>)[] = [
-      async () => {
-        for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
-        throw new Error('down');
-      },
-      async () => readFile('package.json', 'latin1').then(() => failing()),
-      async () => {
-        const response = await resilientFetch(upstream.url);
-        return response.text();
-      },
-    ];
+    upstream.reply('GET /', { body: 'done' });
     clock = virtualClock();
-    const answers = works.map((_work, at) =>
-      pipelineOf({ name: `work-${at}`, timeoutMs: 900, retry: { delayMs: [1_000, 1_000] } }),
-    );
-    const pipelines = await Promise.all(answers);
-    const calls = works.map((work, at) => watch((pipelines[at] as Pipeline).execute(work)));
-    await clock.advance(1_999);
-    expect(calls.map(({ state }) => state)).toEqual(['pending', 'pending', 'pending']);
-    await clock.advance(1);
-    expect(calls.map(({ state }) => state)).toEqual(['rejected', 'rejected', 'fulfilled']);
-    expect(calls[2]?.value).toBe('at last');
+    const pipeline = await pipelineOf({
+      timeoutMs: 900,
+      retry: { maxAttempts: 2, delayMs: [1_000] },
+    });
+    const { begun, work } = counted(async () => {
+      for (let time = 0; time < 40; time++) await once(upstream.url);
+      throw new Error('down');
+    });
+    const call = watch(pipeline.execute(work));
+    await clock.advance(1_000);
+    expect([begun(), call.state, String(call.error)]).toEqual([2, 'rejected', 'Error: down']);
   });
+
+  it.each(['FSReqCallback', 'FSReqPromise', 'GetAddrInfoReqWrap', 'TCPConnectWrap'])(
+    'waits while there is a %s, however many turns it takes',
+    async (kind) => {
+      const resources = jest.spyOn(process, 'getActiveResourcesInfo');
+      clock = virtualClock();
+      let asked = 0;
+      const call = watch(
+        new Promise<string>((resolve) => {
+          resources.mockImplementation(() => {
+            if (++asked === 50) resolve('ended');
+            return asked < 50 ? [kind] : [];
+          });
+        }),
+      );
+      await clock.advance(0);
+      resources.mockRestore();
+      expect(call.value).toBe('ended');
+    },
+  );
 
   it('lets a slow upstream be slow by it', async () => {
     const upstream = await scriptedUpstream();
@@ -285,6 +304,23 @@ describe('virtualClock()', () => {
     virtualClock().restore();
   });
 });
+
+/** Ends the connection by a reset, as forty that end in peace would leave ports behind. */
+function connected(url: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject).once('connect', () => {
+      socket.resetAndDestroy();
+      resolve();
+    });
+  });
+}
+
+function answered(url: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    get(url, (answer) => answer.resume().once('end', resolve)).once('error', reject);
+  });
+}
 
 function counted(run: () => Promise<never> = failing) {
   let begun = 0;
