@@ -1,8 +1,9 @@
-import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
-import { lastValueFrom, type Observable } from 'rxjs';
+import type { ArgumentsHost } from '@nestjs/common';
+import { lastValueFrom } from 'rxjs';
 import { isInstance } from '../common/is-error.js';
 import { RETRY_PUSHBACK, SHOULD_RETRY } from '../common/request-headers.js';
 import { forbidsRetry } from '../errors/retry-after.js';
+import { adviseInBaseRpcFilter, type BaseRpcFilterClass } from '../nest/base-filter.js';
 import type { ClientScope } from './client-scope.js';
 import { originOf, setHeader } from './edge-errors.js';
 import { optionalPeer } from './optional-peer.js';
@@ -20,6 +21,12 @@ interface RpcAnswer {
   /** Of a message. */
   status?: string;
   headers?: object;
+}
+
+/** What is taken of the optional peer. */
+interface Microservices {
+  readonly RpcException: new (answer: object) => Error;
+  readonly BaseRpcExceptionFilter: BaseRpcFilterClass;
 }
 
 /** What Nest answers on gRPC where an error is none of its own. */
@@ -50,20 +57,19 @@ export function forbidRetry(response: unknown): void {
  * to answer of no other error. Resolves to nothing where the error stays as it is.
  *
  * @param convert whether any other is answered so too: on gRPC as an `RpcException` (code UNKNOWN, as Nest
- * answers it anyway), and of a message by the module's filter, as `tellFinal()` does
+ * answers it anyway), and of a message by Nest's base filter, as the module's and most of an application extend it
  */
 export async function withAdvice(
   error: unknown,
   transport: 'rpc' | 'grpc',
   convert: boolean,
 ): Promise<Error | undefined> {
-  const nest = await optionalPeer<{ RpcException: new (answer: object) => Error }>(
-    '@nestjs/microservices',
-  );
+  const nest = await optionalPeer<Microservices>('@nestjs/microservices');
   if (nest === undefined) return undefined;
   const told = isInstance(error, nest.RpcException);
   if (!told && !convert) return undefined;
   if (!told && transport === 'rpc') {
+    adviseInBaseRpcFilter(nest.BaseRpcExceptionFilter, adviceOn);
     if (typeof error === 'object' && error !== null) final.add(error);
     return undefined;
   }
@@ -81,17 +87,16 @@ export async function withAdvice(
   return exception;
 }
 
-/** Answers a message as Nest does, which logs an error that is none of its own, and says not to retry. */
+/** Answers a message as Nest does, which logs an error that is none of its own. */
 export async function tellFinal(error: unknown, host: ArgumentsHost): Promise<never> {
-  final.delete(error as object); // it may be a constant
-  const nest = await optionalPeer<{ BaseRpcExceptionFilter: new () => ExceptionFilter }>(
-    '@nestjs/microservices',
-  );
+  const nest = await optionalPeer<Microservices>('@nestjs/microservices');
   if (nest === undefined) throw error;
-  const answer: Observable<never> = new nest.BaseRpcExceptionFilter().catch(error, host);
-  return lastValueFrom(answer).catch((told) => {
-    throw withHeader(told);
-  });
+  return lastValueFrom(new nest.BaseRpcExceptionFilter().catch(error, host));
+}
+
+/** What Nest answers for an error that is none of its own, by whichever filter: it says here what is final. */
+function adviceOn(error: unknown, answer: object): object {
+  return final.delete(error as object) ? withHeader(answer as RpcAnswer) : answer; // it may be a constant
 }
 
 async function withPushback(answer: RpcAnswer): Promise<RpcAnswer | undefined> {

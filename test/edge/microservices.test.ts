@@ -1,5 +1,6 @@
 import type { AddressInfo, Server } from 'node:net';
 import {
+  type ArgumentsHost,
   type CanActivate,
   Catch,
   Controller,
@@ -15,6 +16,7 @@ import {
 } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import {
+  BaseRpcExceptionFilter,
   type ClientProxy,
   ClientProxyFactory,
   Ctx,
@@ -639,6 +641,43 @@ it('A microservice of a hybrid application with inheritAppConfig says what was r
     ...UNKNOWN,
     headers: { 'x-should-retry': 'false' },
   });
+});
+
+it('A filter of the application that leaves the answer to Nest says so as well', async () => {
+  const seen: unknown[] = [];
+  @Catch()
+  class DeadLetters extends BaseRpcExceptionFilter {
+    override catch(error: unknown, host: ArgumentsHost) {
+      seen.push(error);
+      return super.catch(error, host);
+    }
+  }
+  const down = new Error('down');
+  @Injectable()
+  class Upstream {
+    @Retry(TWICE)
+    async get(): Promise<never> {
+      throw down;
+    }
+  }
+  @Controller()
+  @UseFilters(DeadLetters)
+  class Service {
+    constructor(@Inject(Upstream) private readonly upstream: Upstream) {}
+    @MessagePattern('retried')
+    get(): Promise<never> {
+      return this.upstream.get();
+    }
+    @MessagePattern('tried')
+    async once(): Promise<never> {
+      throw down;
+    }
+  }
+  const app = await serveHybrid([Service], true, [Upstream]);
+  const told = { ...UNKNOWN, headers: { 'x-should-retry': 'false' } };
+  expect(await app.errorOf('retried')).toEqual(told);
+  expect(await app.errorOf('tried')).toEqual(UNKNOWN);
+  expect(seen).toEqual([down, down]);
 });
 
 describe('Of a microservice of a hybrid application that is connected without its interceptors', () => {
