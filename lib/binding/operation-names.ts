@@ -8,7 +8,6 @@ import type { Operation } from './operation.js';
 export type NameHolder =
   | { readonly type: Class; readonly key: PropertyKey; readonly module?: string }
   | 'a bundle in services'
-  | 'a bundle that was called before it was registered'
   | 'a pipeline';
 
 /** The names that an application's operations have. To metrics, two of one name would be one. */

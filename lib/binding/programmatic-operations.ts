@@ -14,7 +14,7 @@ import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { blueprintOf } from './blueprint.js';
 import type { ResilienceFeatureOptions } from './module.options.js';
 import type { Operation } from './operation.js';
-import { type NameHolder, OperationNames } from './operation-names.js';
+import { OperationNames } from './operation-names.js';
 import type { PipelineFactory } from './pipeline-factory.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import { settingsOf } from './service-settings.js';
@@ -49,17 +49,17 @@ export class ProgrammaticOperations {
    * @throws ResilienceConfigurationError
    */
   addServices({ services }: ResilienceFeatureOptions): void {
-    for (const name of Object.keys(services ?? {})) this.addService(name, 'a bundle in services');
+    for (const name of Object.keys(services ?? {})) this.addService(name, `services.${name}`);
   }
 
   /** @throws ResilienceConfigurationError on an unknown name */
   service(name: string): Operation {
-    if (this.catalog.registersUnknown && !this.services.has(name))
-      this.addService(name, 'a bundle that was called before it was registered');
     const operation = this.services.get(name);
     if (operation !== undefined) return operation;
+    const place = `ResilienceService.execute(${display(name)})`;
+    if (this.catalog.registersUnknown) return this.addService(name, place);
     throw new ResilienceConfigurationError(
-      `ResilienceService.execute(${display(name)})`,
+      place,
       unregistered('service', name, this.services.keys(), 'services'),
     );
   }
@@ -83,9 +83,11 @@ export class ProgrammaticOperations {
     return operation;
   }
 
-  private addService(name: string, holder: NameHolder): void {
-    this.names.claim(name, holder);
-    this.services.set(name, this.operation(name, `services.${name}`, { resilience: name }));
+  private addService(name: string, place: string): Operation {
+    this.names.claim(name, 'a bundle in services');
+    const operation = this.operation(name, place, { resilience: name });
+    this.services.set(name, operation);
+    return operation;
   }
 
   private operation(name: string, place: string, settings: Settings): Operation {

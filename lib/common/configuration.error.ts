@@ -118,6 +118,15 @@ export function unregistered(
   return `there is no ${kind} ${display(name)}; ${known(list, name)}; ${remedyFor(name, list, section, words)}`;
 }
 
+/**
+ * For a name that is registered when it has been made up already, as a test may have it.
+ *
+ * @param namedIn where it was named
+ */
+export function comesTooLate(kind: string, name: string, namedIn: string): string {
+  return `comes too late: ResilienceTestingModule has made the ${kind} ${display(name)} up, as ${namedIn} named it before, where an application without it fails; allowed: to register it in a module that is not loaded lazily`;
+}
+
 /** How messages say what to write for a name that is not registered. */
 export interface NamingWords {
   /** The least that options by a name have to say, as code. @default `{}` */

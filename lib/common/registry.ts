@@ -1,4 +1,5 @@
 import {
+  comesTooLate,
   type NamingWords,
   ResilienceConfigurationError,
   unregistered,
@@ -201,13 +202,12 @@ export class Registry<P extends { readonly name: string }> {
   }
 
   private taken(name: string, place: string): ResilienceConfigurationError {
-    const called = JSON.stringify(name);
     const namedIn = this.madeUp.get(name);
     return new ResilienceConfigurationError(
       place,
       namedIn === undefined
-        ? `the name ${called} is taken by another ${this.kind}; allowed: a name of its own, or the other's name to share it`
-        : `comes too late: ResilienceTestingModule has made the ${this.kind} ${called} up, as ${namedIn} named it before, where an application without it fails; allowed: to register it in a module that is not loaded lazily`,
+        ? `the name ${JSON.stringify(name)} is taken by another ${this.kind}; allowed: a name of its own, or the other's name to share it`
+        : comesTooLate(this.kind, name, namedIn),
     );
   }
 }

@@ -142,7 +142,7 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy | ShadowTimeou
   /** @param layer `'<hierarchy>.<layer>'` */
   private layerMs(layer: string, place: string, overrides: NamedOverrides): number {
     const dot = layer.lastIndexOf('.');
-    const hierarchy = this.hierarchy(layer.slice(0, dot), overrides);
+    const hierarchy = this.hierarchy(layer.slice(0, dot), place, overrides);
     const name = layer.slice(dot + 1) as TimeoutLayer;
     if (hierarchy !== undefined && Object.hasOwn(hierarchy, name)) return hierarchy[name];
     const layers = [...this.hierarchies.names()].flatMap((name) => [
@@ -161,8 +161,12 @@ export class TimeoutCatalog implements StageCatalog<TimeoutPolicy | ShadowTimeou
     );
   }
 
-  private hierarchy(name: string, overrides: NamedOverrides): TimeoutHierarchy | undefined {
-    const given = this.hierarchies.get(name);
+  private hierarchy(
+    name: string,
+    place: string,
+    overrides: NamedOverrides,
+  ): TimeoutHierarchy | undefined {
+    const given = this.hierarchies.get(name, place);
     const said = overrides('timeouts', name);
     if (given === undefined || said.length === 0) return given;
     const hierarchy = merge(given, ...said.map(({ options }) => options as TimeoutHierarchy));

@@ -168,10 +168,22 @@ describe('ResilienceTestingModule', () => {
     expect(await failure(loading({ retryBudgets: { shared: {} } }))).toMatchObject({
       message: expect.stringContaining('has made the retry budget "shared" up, as Payments.later'),
     });
-    expect(await failure(loading({ services: { unheard: {} } }))).toMatchObject({
-      message: expect.stringContaining('a bundle that was called before it was registered'),
+    expect(await failure(loading({ retries: { patient: {} } }))).toMatchObject({
+      message: expect.stringContaining(
+        'retries.patient: comes too late: ResilienceTestingModule has made the retry options "patient" up, as Payments.charge',
+      ),
     });
-    await loading({ breakers: { others: {} } });
+    const times = { client: 1_000, gateway: 2_000, service: 3_000 };
+    expect(await failure(loading({ timeouts: { payments: times } }))).toMatchObject({
+      message: expect.stringContaining('has made the timeout "payments" up, as Payments.charge'),
+    });
+    expect(await failure(loading({ services: { refunds: {} } }))).toMatchObject({
+      message: expect.stringContaining('has made the service "refunds" up, as Payments.refund'),
+    });
+    expect(await failure(loading({ services: { unheard: {} } }))).toMatchObject({
+      message: expect.stringContaining('up, as ResilienceService.execute("unheard") named it'),
+    });
+    await loading({ breakers: { others: {} }, retries: { others: {} }, services: { others: {} } });
   });
 
   it('takes the options of what is registered', async () => {
