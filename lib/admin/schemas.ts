@@ -118,6 +118,7 @@ export const SCHEMAS = {
     'attempts?': count,
     'durationMs?': amount,
     'retrySuppressed?': text,
+    'fallbackError?': objectOf(told),
     'chaos?': flag,
     timestamp: time,
   }),

@@ -54,6 +54,25 @@ interface Fitting<Handler, Method extends ResilientMethod> {
   asMethod(...argsThenError: [...Parameters<Method>, unknown]): AnswerBy<Handler, Method>;
 }
 
+/**
+ * Whether a function takes the error first. That a parameter is narrower is no proof (see `Fitting`), but one that takes
+ * the method's own argument and no error stands in the error's place.
+ */
+type TakesErrorFirst<Handler, Method extends ResilientMethod> = Handler extends (
+  first: infer First,
+  ...rest: never[]
+) => unknown
+  ? unknown extends First | Parameters<Method>[0]
+    ? true
+    : Error extends First
+      ? true
+      : First extends Error
+        ? true
+        : NonNullable<Parameters<Method>[0]> extends First
+          ? false
+          : true
+  : true;
+
 interface AnyHandler {
   asFunction(error: unknown, ...args: never[]): unknown;
 }
@@ -67,7 +86,10 @@ type Fits<Handler, Target, Method extends ResilientMethod> = Handler extends key
       }
   : Handler extends PropertyKey
     ? unknown // a private method, which types do not see; the boot does
-    : Handler extends Fitting<Handler, Method>['asFunction']
+    : [Handler, true] extends [
+          Fitting<Handler, Method>['asFunction'],
+          TakesErrorFirst<Handler, Method>,
+        ]
       ? unknown
       : {
           "the fallback has to take the error, then the method's arguments, and answer alike": never;

@@ -33,7 +33,7 @@ export interface FallbackTypes {
     operation: string;
     /** What the call failed by. */
     error: unknown;
-    /** Whether the fallback answered; if not, its caller gets `error`. */
+    /** Whether the fallback answered; if not, its caller gets `fallbackError`. */
     succeeded: boolean;
     /** What the fallback itself failed by, where it did. */
     fallbackError?: unknown;

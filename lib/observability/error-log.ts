@@ -11,8 +11,9 @@ type Options = Pick<ResolvedErrorTrackerOptions, 'includeStack' | 'logIntervalMs
 
 /**
  * The records of errors in the log: at `error` what the caller of the operation saw, at `warn` what a
- * fallback or a degradation hid. Of each kind (operation, type, outcome) the first is written, and then
- * once an interval the latest, with how many there were (`repeated`): an outage is a handful of records.
+ * fallback or a degradation hid. Of each kind (operation, type, outcome, type of the fallback's own error)
+ * the first is written, and then once an interval the latest, with how many there were (`repeated`): an
+ * outage is a handful of records.
  */
 export class ErrorLog {
   private readonly logger = new Logger('ErrorTracker');
@@ -33,8 +34,8 @@ export class ErrorLog {
 
   /** @param error for its stack; it is not kept */
   write(tracked: TrackedError, error: unknown): void {
-    const { type, handled, outcome, context, chaos } = tracked;
-    const kind = `${context.operation}\0${type}\0${outcome ?? handled}\0${chaos}`;
+    const { type, handled, outcome, context, chaos, fallbackError } = tracked;
+    const kind = `${context.operation}\0${type}\0${outcome ?? handled}\0${chaos}\0${fallbackError?.type}`;
     if (!this.repeats.isFirst(kind, '', tracked)) return;
     const record = recordOf(tracked);
     const stack = this.options.includeStack ? stackOf(error) : undefined;
@@ -55,7 +56,7 @@ export class ErrorLog {
 /** Without what is not known. */
 function recordOf(tracked: TrackedError, repeated?: number): Record<string, unknown> {
   const { context, handled, outcome, attempts, durationMs, retrySuppressed } = tracked;
-  const { chaos, timestamp } = tracked;
+  const { chaos, timestamp, fallbackError } = tracked;
   const { service, operation, userId, requestId, upstream, metadata } = context;
   const record: Record<string, unknown> = {
     event: 'error_occurred',
@@ -70,6 +71,8 @@ function recordOf(tracked: TrackedError, repeated?: number): Record<string, unkn
     attempts,
     duration_ms: durationMs === undefined ? undefined : Math.round(durationMs * 10) / 10,
     retry_suppressed: retrySuppressed,
+    fallback_error_type: fallbackError?.type,
+    fallback_error_message: fallbackError?.message,
     userId,
     requestId,
     upstream,
@@ -88,10 +91,12 @@ const ANSWERS: Partial<Record<FailureOutcome, string>> = {
 
 /** One line for whoever is on call. */
 function inWords(tracked: TrackedError, repeated: number | undefined): string {
-  const { context, handled, outcome = 'failure', chaos, timestamp } = tracked;
+  const { context, handled, outcome = 'failure', chaos, timestamp, fallbackError } = tracked;
   const times =
     repeated === undefined ? '' : ` ${moreTimes(repeated)} (the latest at ${timestamp})`;
   const answer = ANSWERS[outcome] ?? (handled ? ' and was handled' : '');
   const why = chaos ? ' by chaos' : '';
-  return `${context.operation} failed${why}${times}${answer}: ${errorInWords(tracked)}`;
+  const too =
+    fallbackError === undefined ? '' : `; its fallback failed too: ${errorInWords(fallbackError)}`;
+  return `${context.operation} failed${why}${times}${answer}: ${errorInWords(tracked)}${too}`;
 }

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import { now } from '../common/clock.js';
 import { isChaos } from '../context/chaos-marks.js';
 import type { ErrorContext } from '../errors/error-context.js';
-import type { ToldError } from '../errors/error-record.js';
+import type { ErrorDescription, ToldError } from '../errors/error-record.js';
 import type { FailedCall } from '../pipeline/stages.js';
 import { CallRates, type OperationCalls } from './call-rates.js';
 import { ErrorLog } from './error-log.js';
@@ -92,12 +92,20 @@ export class ErrorTracker {
     this.total++;
     this.byType.add(told.type);
     if (context.upstream !== undefined) this.byUpstream.add(context.upstream);
-    const shown = shownOf(told, context, handled, isChaos(error) || undefined, call);
+    const chaos = isChaos(error) || undefined;
+    const shown = shownOf(told, context, handled, chaos, call, this.fallbackErrorOf(call));
     const tracked = withError(shown, error);
     this.recent.add(this.options.keepErrors ? tracked : shown);
     this.log?.write(shown, error);
     this.source.send(tracked);
     return true;
+  }
+
+  /** Without its cause, which is the call's own error. */
+  private fallbackErrorOf(call: FailedCall | undefined): ErrorDescription | undefined {
+    if (call?.fallbackError === undefined) return undefined;
+    const { type, message } = this.redaction.describe(call.fallbackError);
+    return { type, message };
   }
 
   /** Counts a call, for the error rate. */

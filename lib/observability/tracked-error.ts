@@ -26,6 +26,8 @@ export interface TrackedError {
   durationMs?: number | undefined;
   /** Why the call was not tried again where that was worth it. */
   retrySuppressed?: RetrySuppression | undefined;
+  /** What its fallback failed by, where that failed too: which is what its caller got. */
+  fallbackError?: ErrorDescription | undefined;
   /** It was injected by chaos, or came of what was. */
   chaos?: true | undefined;
   /** When it was tracked, as an ISO 8601 time. */
@@ -39,6 +41,7 @@ export function shownOf(
   handled: boolean,
   chaos: true | undefined,
   call: Partial<FailedCall> = {},
+  fallbackError?: ErrorDescription,
 ): TrackedError {
   const { outcome, attempts, durationMs, retrySuppressed } = call;
   const timestamp = isoTime();
@@ -52,6 +55,7 @@ export function shownOf(
     attempts,
     durationMs,
     retrySuppressed,
+    fallbackError,
     chaos,
     timestamp,
   };
@@ -59,7 +63,7 @@ export function shownOf(
 
 export function withError(shown: TrackedError, error: unknown): TrackedError {
   const { type, message, cause, context, handled, timestamp } = shown;
-  const { outcome, attempts, durationMs, retrySuppressed, chaos } = shown;
+  const { outcome, attempts, durationMs, retrySuppressed, fallbackError, chaos } = shown;
   return {
     error,
     type,
@@ -71,6 +75,7 @@ export function withError(shown: TrackedError, error: unknown): TrackedError {
     attempts,
     durationMs,
     retrySuppressed,
+    fallbackError,
     chaos,
     timestamp,
   };

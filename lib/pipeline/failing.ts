@@ -219,7 +219,7 @@ export class Failing<T> {
       this.fallBack(fallback as FallbackPolicy, given, error, critical, observer).catch((broken) =>
         call.broke(broken),
       );
-    else this.fail(error, error, critical, observer);
+    else this.fail(error, critical, observer);
   }
 
   /** Nothing more is made of the result of an attempt. */
@@ -266,7 +266,7 @@ export class Failing<T> {
       this.drop();
       observer.onFallbackFailure(error, fallbackError);
       if (critical !== false) linkCause(fallbackError, error);
-      this.fail(error, fallbackError, critical, observer);
+      this.fail(error, critical, observer, { by: fallbackError });
       return;
     } finally {
       this.answering?.end();
@@ -276,19 +276,19 @@ export class Failing<T> {
     call.answer(value as T);
   }
 
-  /** @param surfaced what the caller sees, unless it is told nothing of the failure */
+  /** @param fallen what the fallback has failed by, which the caller sees, unless it is told nothing of the failure */
   private fail(
     error: unknown,
-    surfaced: unknown,
     critical: boolean | undefined,
     observer: PipelineObserver,
+    fallen?: { readonly by: unknown },
   ): void {
     const { answered, call } = this;
     const outcome = critical === false && answered === undefined ? 'degraded' : 'failure';
-    observer.onFailure(error, this.failedCall(outcome));
+    observer.onFailure(error, this.failedCall(outcome, undefined, fallen?.by));
     if (answered !== undefined) call.concede(answered);
     else if (critical === false) call.answer(null as T);
-    else call.refuse(surfaced);
+    else call.refuse(fallen === undefined ? error : fallen.by);
   }
 
   /** A deadline is a failure; a caller who lost interest, or a client's patience, is nothing at all. */
@@ -302,7 +302,7 @@ export class Failing<T> {
     this.call.refuse(reason);
   }
 
-  private failedCall(outcome: FailureOutcome, ageMs?: number): FailedCall {
+  private failedCall(outcome: FailureOutcome, ageMs?: number, fallbackError?: unknown): FailedCall {
     const { call } = this;
     return {
       outcome,
@@ -311,6 +311,7 @@ export class Failing<T> {
       reached: this.reached,
       retrySuppressed: this.suppressed,
       ageMs,
+      fallbackError,
       inside: this.last,
       around: FallbackScope.callerOf(call.caller),
     };

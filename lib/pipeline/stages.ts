@@ -31,6 +31,8 @@ export interface FailedCall extends Passage {
   readonly retrySuppressed: RetrySuppression | undefined;
   /** Of the last success, in ms, where that was the fallback's answer. */
   readonly ageMs: number | undefined;
+  /** What the fallback itself failed by, where it did. */
+  readonly fallbackError: unknown;
 }
 
 /** An attempt, as who observes calls has to know it. */

@@ -66,6 +66,43 @@ describe('The records of errors', () => {
     ]);
   });
 
+  it('say what a fallback failed by that failed too, and tell another failure of it at once', async () => {
+    const { pipeline } = bound(await app());
+    const broken = new TypeError('a secret: token=abcdef');
+    const fallbacks = [broken, broken, new RangeError('too far')];
+    const fallback = () => {
+      throw fallbacks.shift();
+    };
+    const seen = pipeline({ name: 'seen', fallback });
+    for (let n = 0; n < 3; n++) await failure(seen.execute(down));
+    await pipeline({
+      name: 'degraded',
+      critical: false,
+      fallback: () => Promise.reject('no'),
+    }).execute(down);
+    expect(records('error')).toMatchObject([
+      {
+        message: expect.stringMatching(
+          /^seen failed: Error: down; its fallback failed too: TypeError: a secret: /,
+        ),
+        fallback_error_type: 'TypeError',
+        outcome: 'failure',
+      },
+      {
+        message: 'seen failed: Error: down; its fallback failed too: RangeError: too far',
+        fallback_error_type: 'RangeError',
+        fallback_error_message: 'too far',
+      },
+    ]);
+    expect(JSON.stringify(records('error'))).not.toContain('abcdef');
+    expect(records('warn')).toMatchObject([
+      {
+        message:
+          'degraded failed and was answered by null: Error: down; its fallback failed too: NonError: no',
+      },
+    ]);
+  });
+
   it('say how often it was tried, how long it took, what it came from, and why it was not retried', async () => {
     const { pipeline } = bound(await app());
     const cause = new Error('connect ECONNREFUSED');

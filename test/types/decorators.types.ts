@@ -338,6 +338,45 @@ export class Misuse {
     return '';
   }
 
+  // @ts-expect-error the fallback takes the argument where it gets the error
+  @Fallback((id: string) => id)
+  async argumentInPlaceOfError(_id: string): Promise<string> {
+    return '';
+  }
+
+  // @ts-expect-error the same, of an object
+  @Fallback({ handler: (order: Order) => order.id })
+  async orderInPlaceOfError(_order: Order, _limit?: number): Promise<string> {
+    return '';
+  }
+
+  // @ts-expect-error the same, of an optional argument
+  @Fallback((id: string) => id)
+  async optionalInPlaceOfError(_id?: string): Promise<string> {
+    return '';
+  }
+
+  @Fallback((error: Error, id: string) => error.message + id)
+  async errorFirst(_id: string): Promise<string> {
+    return '';
+  }
+
+  @Fallback((error: TypeError) => error.message)
+  async narrowErrorFirst(_error: TypeError): Promise<string> {
+    return '';
+  }
+
+  @Fallback((error: { status?: number }, id: string) => `${id} ${error.status}`)
+  async shapeFirst(_id: string): Promise<string> {
+    return '';
+  }
+
+  @Fallback((error: { status: number }) => `${error.status}`)
+  // biome-ignore lint/suspicious/noExplicitAny: which says nothing of what it takes
+  async anything(_arg: any): Promise<string> {
+    return '';
+  }
+
   // @ts-expect-error the fallback answers with another type
   @Fallback(() => 42)
   async wrongAnswer(): Promise<string> {
