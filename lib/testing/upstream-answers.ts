@@ -45,6 +45,8 @@ export interface UpstreamAnswer {
   retryAfter?: number | Date;
   /** The connection is cut when half of the body is sent. @default false */
   cut?: boolean;
+  /** Half of the body is sent, and no more, until the client goes. @default false */
+  stall?: boolean;
 }
 
 /**
@@ -72,6 +74,7 @@ const RULES: Rules<UpstreamAnswer> = {
   retryAfter: (value) =>
     isFromZero(value) || isDate(value) ? undefined : 'seconds from 0, or a date',
   cut: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  stall: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
 };
 
 /** @throws ResilienceConfigurationError on what is no answer */
@@ -86,7 +89,7 @@ export function checkReply(route: string, reply: unknown): void {
   const given = isPromise(reply) ? 'a promise' : String(reply);
   throw new ResilienceConfigurationError(
     place,
-    `is given ${given}; allowed: a status from 200 to 599, 'hang', 'reset', { status, headers, body, delayMs, retryAfter, cut }, or a function that returns one of these`,
+    `is given ${given}; allowed: a status from 200 to 599, 'hang', 'reset', { status, headers, body, delayMs, retryAfter, cut, stall }, or a function that returns one of these`,
   );
 }
 
@@ -155,7 +158,8 @@ function sendLater(reply: UpstreamAnswer, response: ServerResponse): void {
 }
 
 function send(reply: UpstreamAnswer, response: ServerResponse): void {
-  const { status = 200, headers = {}, retryAfter, cut = false } = reply;
+  const { status = 200, headers = {}, retryAfter, cut = false, stall = false } = reply;
+  const isWhole = !cut && !stall;
   const { content, type } = contentOf(reply.body);
   if (type !== undefined) response.setHeader('content-type', type);
   if (retryAfter !== undefined)
@@ -164,15 +168,16 @@ function send(reply: UpstreamAnswer, response: ServerResponse): void {
       typeof retryAfter === 'number' ? retryAfter : retryAfter.toUTCString(),
     );
   // Also of a part of it: by what is missing the client knows that it was cut, and so something has to be.
-  const length = cut ? Math.max(1, content.length) : content.length;
+  const length = isWhole ? content.length : Math.max(1, content.length);
   response.writeHead(status, { 'content-length': length, ...headers });
-  if (!cut) {
+  if (isWhole) {
     response.end(content);
     return;
   }
-  response.write(content.subarray(0, Math.floor(content.length / 2)), () =>
-    response.socket?.destroy(),
-  );
+  response.flushHeaders(); // also where half of the body is nothing
+  response.write(content.subarray(0, Math.floor(content.length / 2)), () => {
+    if (cut) response.socket?.destroy();
+  });
 }
 
 function contentOf(body: unknown): { content: Buffer; type?: string } {

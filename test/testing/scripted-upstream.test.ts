@@ -109,6 +109,22 @@ describe('scriptedUpstream()', () => {
     expect(upstream.requests.map(({ aborted }) => aborted)).toEqual([true, false, false]);
   });
 
+  it('stops in the middle of the body until the client goes, and says that it has', async () => {
+    upstream.reply('GET /a', { body: 'half and half', stall: true }, { stall: true });
+    for (const first of ['half a', '']) {
+      const controller = new AbortController();
+      const answer = await get('/a', { signal: controller.signal });
+      const body = (answer.body as ReadableStream<Uint8Array>).getReader();
+      if (first !== '')
+        expect(Buffer.from((await body.read()).value as never).toString()).toBe(first);
+      const rest = failure(body.read());
+      controller.abort();
+      expect(await rest).toMatchObject({ name: 'AbortError' });
+    }
+    while (!upstream.requests.every(({ aborted }) => aborted)) await new Promise(setImmediate);
+    expect(() => upstream.reply('GET /a', { stall: 1 as never })).toThrow(/stall: is 1; allowed/);
+  });
+
   it('tells what it has received', async () => {
     upstream.reply('POST /orders', { status: 201, delayMs: 1 });
     await get('/orders', { method: 'POST', body: '{"id":1}', headers: { 'x-user': 'ada' } });
