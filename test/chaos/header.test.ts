@@ -254,7 +254,7 @@ describe.each([EXPRESS, FASTIFY])('The header of chaos on $name', (platform) => 
 
   it('is why the deadline of its request passed, where that is trusted', async () => {
     const { app, status } = await serve(platform, isTester, { inbound: { trustDeadline: true } });
-    expect(await status('/pay', 'Bank.pay=hang', 'yes', { 'x-request-timeout-ms': '50' })).toBe(
+    expect(await status('/pay', 'Bank.pay=hang', 'yes', { 'x-request-timeout-ms': '1000' })).toBe(
       504,
     );
     expect(app.get(ErrorTracker).getRecentErrors()).toMatchObject([

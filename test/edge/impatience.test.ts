@@ -143,7 +143,7 @@ it('A deadline that a service passes on from a stranger is not trusted further i
   const states = async (options: ResilienceModuleOptions) => {
     const outer = await listen(EXPRESS, { controllers: [Outer] }, { breakers, ...options });
     ends = 0;
-    const headers = { 'x-request-timeout-ms': '200' };
+    const headers = { 'x-request-timeout-ms': '1000' };
     const { status } = await fetch(await outer.app.getUrl(), { headers });
     const breakerOf = ({ app }: Listening, name: string) =>
       app.get(CircuitBreakerRegistry).get(name);
