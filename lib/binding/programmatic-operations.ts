@@ -9,7 +9,7 @@ import { WeakList } from '../common/weak-list.js';
 import type { Settings } from '../dispatch/method-definition.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Stages } from '../pipeline/stages.js';
-import { checkServiceOptions, type ServiceOptions } from '../service/service.options.js';
+import { checkPipelineOptions, type ServiceOptions } from '../service/service.options.js';
 import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { blueprintOf } from './blueprint.js';
 import type { ResilienceFeatureOptions } from './module.options.js';
@@ -70,7 +70,7 @@ export class ProgrammaticOperations {
     const place = `pipeline ${display(name)}`;
     this.names.claim(name, 'a pipeline');
     const { stages } = this.catalog;
-    const settings = settingsOf(checkServiceOptions(place, options, stages), stages);
+    const settings = settingsOf(checkPipelineOptions(place, options, stages), stages);
     const operation = this.operation(name, place, settings);
     const { pipeline } = operation;
     this.pipelines.add(pipeline);

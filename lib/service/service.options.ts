@@ -24,10 +24,29 @@ export function checkServiceOptions(
   options: unknown,
   stages: readonly StageDefinition[],
 ): ServiceOptions {
-  const rules = Object.fromEntries([
+  return checkOptions<ServiceOptions>(place, options, rulesOf(stages));
+}
+
+/**
+ * A pipeline says its name among its options, where a bundle is in `services` under its own.
+ *
+ * @throws ResilienceConfigurationError
+ */
+export function checkPipelineOptions(
+  place: string,
+  options: unknown,
+  stages: readonly StageDefinition[],
+): ServiceOptions {
+  return checkOptions<ServiceOptions & { name?: string }>(place, options, {
+    name: text,
+    ...rulesOf(stages),
+  });
+}
+
+function rulesOf(stages: readonly StageDefinition[]): Rules<ServiceOptions> {
+  return Object.fromEntries([
     ...stages.map(({ name, key = name, rule }) => [key, rule]),
     ['upstream', text],
     ['onDiscard', anyFunction],
   ]) as Rules<ServiceOptions>;
-  return checkOptions<ServiceOptions>(place, options, rules);
 }

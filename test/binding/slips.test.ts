@@ -16,6 +16,7 @@ import {
   type ResilienceModuleOptions,
   ResilienceService,
   Retry,
+  type ServiceOptions,
   Timeout,
   Upstream,
   WebhookAlerts,
@@ -122,6 +123,13 @@ describe('A misspelt option is answered with the one that was meant', () => {
     expect(() => new BulkheadPolicy('db', { queueLimt: 1 } as never)).toThrow('mean queueLimit?');
     expect(() => new WebhookAlerts({ ulr: 'http://a' } as never)).toThrow('did you mean url?');
     expect(await message(booted({ something: {} }))).not.toContain('did you mean');
+  });
+
+  it('of a pipeline, which takes a name, while a bundle has one already', async () => {
+    const pipeline = { nane: 'checkout' } as ServiceOptions;
+    const { app } = await boot({});
+    expect(() => app.get(ResilienceService).pipeline(pipeline)).toThrow('; did you mean name?');
+    expect(await message(booted({ services: { checkout: pipeline } }))).not.toContain('mean name');
   });
 });
 
