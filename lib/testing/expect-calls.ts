@@ -27,6 +27,9 @@ export interface ExpectedCalls {
 
 const FIELDS = ['attempts', 'delaysMs', 'outcome', 'result', 'error', 'decisions'] as const;
 
+const MOCKED =
+  ': a mock stands in the place of the method, and so of its stages; mock instead what the method calls';
+
 /** The calls of a method so far. */
 export class CallsExpectation {
   /** The calls in the order in which they were made, for assertions of your own. */
@@ -36,6 +39,7 @@ export class CallsExpectation {
   constructor(
     private readonly operation: string,
     calls: readonly CallRecord[],
+    private readonly isMocked = false,
   ) {
     this.calls = calls;
   }
@@ -66,7 +70,7 @@ export class CallsExpectation {
       calls.every((call) => fields.every((field) => isAsExpected(field, call, expected)));
     check(
       holds,
-      `${operation} was to have ${inspect(expected, { breakLength: 100 })}, and had ${counted(calls.length, 'call')}${toldOf(calls, fields)}`,
+      `${operation} was to have ${inspect(expected, { breakLength: 100 })}, and had ${counted(calls.length, 'call')}${this.isMocked && calls.length === 0 ? MOCKED : toldOf(calls, fields)}`,
       {
         actual: calls.map((call) =>
           Object.fromEntries(fields.map((field) => [field, call[field]])),
@@ -107,8 +111,18 @@ export function expectCalls(of: Callee | string, method?: string): CallsExpectat
   const place = 'expectCalls()';
   const bench = benchOf(of, place);
   if (typeof of === 'string') bench.checkOperation(of, place);
-  const operation = typeof of === 'string' ? of : bench.operationOf(of, method as string, place);
-  return new CallsExpectation(operation, bench.calls.of(operation));
+  if (typeof of === 'string') return new CallsExpectation(of, bench.calls.of(of));
+  const operation = bench.operationOf(of, method as string, place);
+  return new CallsExpectation(operation, bench.calls.of(operation), isMock(of, method as string));
+}
+
+/** Jest, Vitest and `node:test` keep there what they know of a mock. */
+function isMock(of: Callee, method: string): boolean {
+  const owner = (typeof of === 'function' ? of.prototype : of) as Record<
+    string,
+    object | undefined
+  >;
+  return 'mock' in (owner[method] ?? {});
 }
 
 function isAsExpected(

@@ -1,5 +1,5 @@
 import { AssertionError } from 'node:assert';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module, type Provider, Scope } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
@@ -466,6 +466,23 @@ describe('expectCalls()', () => {
     const { message } = raised(() => expectCalls(payments, 'report').toHave({ result: 'acme' }));
     expect(message.split('\n')).toHaveLength(22);
     expect(message).toMatch(/decisions: \[\], result: 'tenant 19' \}\n {2}and 2 more$/);
+  });
+
+  it('says that a mock in the place of the method lets no stage see its calls', async () => {
+    const payments = (await boot([Payments])).get(Payments);
+    const spy = jest.spyOn(payments, 'charge');
+    const why =
+      ': a mock stands in the place of the method, and so of its stages; mock instead what the method calls';
+    const expected = () => expectCalls(payments, 'charge').toHave({ calls: 1 });
+    spy.mockResolvedValueOnce('mocked');
+    await payments.charge();
+    expect(raised(expected).message).toContain(`and had 0 calls${why}`);
+    await payments.charge(); // looked at, and let through
+    expected();
+    const all = jest.spyOn(Payments.prototype, 'refund');
+    expect(raised(() => expectCalls(Payments, 'refund').toHave({})).message).toContain(why);
+    all.mockRestore();
+    expect(raised(() => expectCalls(Payments, 'refund').toHave({})).message).not.toContain(why);
   });
 
   it('says what it cannot look at', async () => {
