@@ -128,7 +128,7 @@ export class LeasedSlots implements Sharer<[]> {
 
   lost(): void {
     this.isAlone = true;
-    if (this.isCold) this.goAlone();
+    if (this.isCold) this.waitNoMore();
   }
 
   /** Whoever waits goes on without the others. */
@@ -207,7 +207,13 @@ export class LeasedSlots implements Sharer<[]> {
 
   private unanswered(): void {
     this.isShort = true;
-    if (this.isCold) this.goAlone();
+    if (this.isCold) this.waitNoMore();
+  }
+
+  /** What came before all was heard goes by what was given until now; where that is nothing, without the others. */
+  private waitNoMore(): void {
+    if (this.held > 0) this.limitTo(Math.min(this.limit, this.max));
+    else this.goAlone();
   }
 
   /** What it has by itself, and no more than that of the fleet's. */
@@ -252,7 +258,7 @@ export class LeasedSlots implements Sharer<[]> {
     const { isUp } = this.fleet.link;
     const isOver = at >= this.validUntil + MARGIN * this.leaseMs;
     if (this.isCold) {
-      this.goAlone();
+      this.waitNoMore();
     } else if (at >= this.validUntil) {
       this.isAlone = true;
       this.limitTo(isOver ? this.evenShare : Math.min(this.limit, this.evenShare));

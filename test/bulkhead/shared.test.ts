@@ -128,6 +128,19 @@ describe('A shared bulkhead', () => {
     expect(other.running.size).toBe(10);
   });
 
+  it('goes by what it was given for the first of its calls where the answer for the others comes late', async () => {
+    const calls = (await some(2, { maxConcurrent: 10 })) as [Calls, Calls];
+    const [late, other] = calls;
+    await elapse(60_000);
+    other.make(8);
+    await elapse(2_000);
+    Object.assign(all[0]?.link ?? {}, { slowMs: 40 });
+    late.make(6);
+    await elapse(300);
+    expect(late.running.size).toBeGreaterThanOrEqual(1);
+    expect(sum(calls)).toBeLessThanOrEqual(10);
+  });
+
   it('lets the first call of an instance that had none for long begin as soon as it is answered', async () => {
     const [one] = (await some(1, { maxConcurrent: 10, queueLimit: 0 })) as [Calls];
     await elapse(60_000);
