@@ -6,7 +6,7 @@ import { OutageBook } from './demo/fleet/outage-book.js';
 import { RedisServer } from './demo/fleet/redis-server.js';
 import { ShopFleet } from './demo/fleet/shop-fleet.js';
 import { play } from './demo/play.js';
-import { brokenPromises, table } from './demo/report.js';
+import { brokenPromises, reservations, table } from './demo/report.js';
 import { lengthOf } from './demo/script.js';
 import { ShopOnTrial } from './demo/shop-on-trial.js';
 import { LiveBlock, paint } from './demo/terminal.js';
@@ -36,7 +36,7 @@ async function demonstrate(): Promise<void> {
     'Two shops of five processes each, the same customers, the same outage: ' +
       `${lengthOf(FLEET_SCRIPT)} seconds.\nOnly those of the second share what they learn, by a Redis that fails, too.\n`,
   );
-  await play({
+  const stoodStillMs = await play({
     script: FLEET_SCRIPT,
     shops,
     requestsPerSecond: REQUESTS_PER_SECOND,
@@ -57,7 +57,7 @@ async function demonstrate(): Promise<void> {
     });
   }
   console.log(`\n${table(FLEET_ROWS, results)}\n`);
-  conclude(results);
+  conclude(results, stoodStillMs);
   await Promise.all(shops.map((shop) => shop.close()));
   await redis.kill();
 }
@@ -69,12 +69,14 @@ async function befall(redis: RedisServer, phase: FleetPhase): Promise<void> {
   await redis.start();
 }
 
-function conclude(results: readonly FleetResult[]): void {
+function conclude(results: readonly FleetResult[], stoodStillMs: number): void {
+  for (const reservation of reservations(stoodStillMs)) console.log(paint('yellow', reservation));
   for (const result of results)
-    for (const promise of brokenPromises(result)) {
+    for (const promise of brokenPromises(result, stoodStillMs)) {
       process.exitCode = 1;
       console.error(paint('red', `${result.shop.label}: ${promise}`));
     }
-  if (process.exitCode !== 1)
+  const lost = results.flatMap(({ shop }) => shop.tally.failures('order'));
+  if (lost.length === 0 && process.exitCode !== 1)
     console.log(paint('green', 'No order was lost, with Redis or without it.'));
 }

@@ -5,7 +5,7 @@ import { auditOnceSettled } from './demo/audit.js';
 import { liveView } from './demo/live-view.js';
 import { openShop } from './demo/open-shop.js';
 import { play } from './demo/play.js';
-import { brokenPromises, type Result, ROWS, table } from './demo/report.js';
+import { brokenPromises, type Result, ROWS, reservations, table } from './demo/report.js';
 import { lengthOf, REHEARSAL, SCRIPT } from './demo/script.js';
 import { ShopOnTrial } from './demo/shop-on-trial.js';
 import { LiveBlock, paint } from './demo/terminal.js';
@@ -31,7 +31,7 @@ const advised = await ShopOnTrial.open('advised', (urls) => openWatchingShop(url
 console.log(
   `A shop that nobody has tuned watches a rehearsal, in shadow mode: ${lengthOf(REHEARSAL)} seconds.\n`,
 );
-await play({
+let stoodStillMs = await play({
   script: REHEARSAL,
   shops: [advised],
   requestsPerSecond: REHEARSAL_PER_SECOND,
@@ -48,7 +48,7 @@ console.log(
     'The first has its protections switched on, the second has none, the third goes by the advice.\n',
 );
 const all = [...shops, advised];
-await play({
+stoodStillMs += await play({
   script: SCRIPT,
   shops: all,
   requestsPerSecond: REQUESTS_PER_SECOND,
@@ -66,8 +66,9 @@ async function judge(shop: ShopOnTrial): Promise<Result> {
 
 function conclude(): void {
   const [protectedResult, unprotectedResult, advisedResult] = results as [Result, Result, Result];
+  for (const reservation of reservations(stoodStillMs)) console.log(paint('yellow', reservation));
   for (const result of [protectedResult, advisedResult])
-    for (const promise of brokenPromises(result)) {
+    for (const promise of brokenPromises(result, stoodStillMs)) {
       process.exitCode = 1;
       console.error(paint('red', `${result.shop.label}: ${promise}`));
     }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShopOnTrial } from './shop-on-trial.js';
 
-const PATIENCE_MS = 5_000;
+/** A machine that is busy takes its time, and nobody waits for one that is not. */
+const PATIENCE_MS = 60_000;
 
 /** What the books of payments say about the orders that a shop accepted. */
 export interface Audit {

@@ -3,16 +3,22 @@ import type { RequestKind } from './customer.js';
 import type { ShopOnTrial } from './shop-on-trial.js';
 
 const TICK_MS = 25;
+/** A machine that stands still for longer has too much to do: who would have come meanwhile comes later. */
+const LONGEST_TICK_MS = 2 * TICK_MS;
 const MIX: readonly RequestKind[] = ['product', 'order'];
 
 /**
  * Sends the same requests to every shop at the same pace. New customers come whether or not the
- * earlier ones were served, as in life: a slow shop gets no rest.
+ * earlier ones were served, as in life: a slow shop gets no rest. Its time stands while the machine does.
  */
 export class Crowd {
   private readonly open = new Set<Promise<void>>();
   private sent = 0;
   private timer?: NodeJS.Timeout;
+  /** Since it began, in ms, without the time for which the machine stood still. */
+  elapsedMs = 0;
+  /** So long the machine stood still, in ms. */
+  stoodStillMs = 0;
 
   constructor(
     private readonly shops: readonly ShopOnTrial[],
@@ -20,9 +26,13 @@ export class Crowd {
   ) {}
 
   start(): void {
-    const startedAt = performance.now();
+    let before = performance.now();
     this.timer = setInterval(() => {
-      const due = ((performance.now() - startedAt) / 1_000) * this.requestsPerSecond;
+      const tookMs = performance.now() - before;
+      before += tookMs;
+      this.elapsedMs += Math.min(tookMs, LONGEST_TICK_MS);
+      this.stoodStillMs += Math.max(0, tookMs - LONGEST_TICK_MS);
+      const due = (this.elapsedMs / 1_000) * this.requestsPerSecond;
       while (this.sent < due) this.send(this.sent++);
     }, TICK_MS);
   }

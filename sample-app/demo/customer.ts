@@ -17,6 +17,9 @@ export interface Answer {
   readonly reason?: string;
 }
 
+/** The reason of who was not served in time. */
+export const LEFT = 'left before there was an answer';
+
 type Visit = (shop: string, productId: string, patienceMs: number) => Promise<Answer>;
 
 const VISITS: Record<RequestKind, Visit> = {
@@ -42,8 +45,13 @@ export async function visit(
   try {
     return await VISITS[kind](shop, productId, patienceMs);
   } catch (error) {
-    return { outcome: 'failed', reason: String(error) };
+    return { outcome: 'failed', reason: reasonOf(error as Error) };
   }
+}
+
+function reasonOf(error: Error): string {
+  if (error.name === 'TimeoutError') return LEFT;
+  return error.cause === undefined ? String(error) : `${error} (${error.cause})`;
 }
 
 async function ask<T>(

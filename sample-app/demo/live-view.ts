@@ -4,6 +4,9 @@ import { paint } from './terminal.js';
 /** Of the labels. */
 const WIDTH = 13;
 
+/** The script goes on, whether or not a shop says how it is. */
+const PATIENCE_MS = 500;
+
 interface Health {
   readonly breakers: Record<string, { state: string }>;
   readonly queuedCharges: number;
@@ -32,7 +35,8 @@ export function outcomes({ tally }: ShopOnTrial): string {
 
 /** As the shop itself reports it, if it does. */
 async function state({ shop }: ShopOnTrial): Promise<string | undefined> {
-  const response = await fetch(`${shop.urls[0]}/health`).catch(() => undefined);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const response = await fetch(`${shop.urls[0]}/health`, { signal }).catch(() => undefined);
   if (response === undefined) return paint('yellow', 'too busy to say how it is');
   if (response.status === 404) return undefined;
   const { breakers, queuedCharges } = (await response.json()) as Health;
