@@ -1,4 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { type DynamicModule, Injectable } from '@nestjs/common';
+import { NEVER } from 'rxjs';
+import { checkModuleOptions, stagesOf } from '../lib/binding/module.options.js';
+import { display } from '../lib/common/configuration.error.js';
 import {
   Bulkhead,
   CircuitBreaker,
@@ -602,6 +605,21 @@ describe('The same holds for forFeature() and forRootAsync()', () => {
     ],
     ['a factory that is no function', { useFactory: 5 }, /useFactory: is 5; allowed: a function/],
     ['a class that is none', { useClass: 5 }, /useClass: is 5; allowed: a class/],
+    [
+      'a class for a function',
+      { useFactory: class Options {} },
+      /useFactory: is function Options; allowed: a function; a class goes to useClass/,
+    ],
+    [
+      'a class that makes no options',
+      { useClass: class Options {} },
+      /forRootAsync\(\): gets an instance of Options, which has no createResilienceOptions\(\)/,
+    ],
+    [
+      'imports that are no array',
+      { useFactory: () => ({}), imports: class {} },
+      /imports: is .*; allowed: an array/,
+    ],
     ['isGlobal of another type', { useFactory: () => ({}), isGlobal: 'yes' }, /isGlobal: is "yes"/],
     [
       'inject of another type',
@@ -624,6 +642,112 @@ describe('The same holds for forFeature() and forRootAsync()', () => {
       },
     });
     await expect(bootBare({ imports: [module] })).rejects.toThrow('no configuration');
+  });
+});
+
+describe('Whatever stands in the place of an option', () => {
+  class Account {
+    password = 'hunter2';
+  }
+  const proxy = (): unknown => {
+    const fail = () => {
+      throw new TypeError('trap');
+    };
+    return new Proxy({}, { get: fail, ownKeys: fail, getPrototypeOf: fail });
+  };
+  const VALUES: readonly unknown[] = [
+    ...[null, '', ' ', '5', 'soon', true, false, 0.5, -1, 1e308, Number.NaN, 10n, Symbol('s')],
+    ...[
+      [],
+      [null],
+      [{}],
+      new Map([['a', {}]]),
+      new Set([1]),
+      new Date(),
+      /x/,
+      new Error('hunter2'),
+    ],
+    ...[Promise.resolve({}), new Account(), { '': {} }, { ' ': {} }, { a: null }, () => 1, Account],
+    ...[
+      JSON.parse('{"__proto__":{"x":1}}'),
+      { constructor: {} },
+      Object.freeze({ a: [] }),
+      proxy(),
+    ],
+    {
+      get a() {
+        throw new TypeError('getter');
+      },
+    },
+  ];
+  const stages = stagesOf({});
+
+  /** What the check says of a value at a place. */
+  function said(path: readonly string[], value: unknown): string | undefined {
+    const options = path.reduceRight((inner, key) => ({ [key]: inner }), value);
+    try {
+      checkModuleOptions(options, stages);
+      return undefined;
+    } catch (error) {
+      if (error instanceof ResilienceConfigurationError) return error.message;
+      throw new Error(`${path.join('.')} with ${display(value)}`, { cause: error });
+    }
+  }
+
+  /** All places of options, by what a message about an option that there is not proposes. */
+  function* places(path: readonly string[]): Generator<readonly string[]> {
+    yield path;
+    const unknown = said(path, { 'no such': 0 }) ?? '';
+    const [, names] = /no such: there is no such option; known: ([^;]+)/.exec(unknown) ?? [];
+    const isNamed = names === undefined && unknown.includes('.no such: is 0');
+    const inside = isNamed ? ['some'] : (names?.split(', ') ?? []);
+    for (const name of inside) yield* places([...path, name]);
+  }
+
+  it('is taken, or refused by its place, as what it is and with what is allowed', () => {
+    const all = [...places([])];
+    for (const path of all)
+      for (const value of VALUES) {
+        const message = said(path, value);
+        if (message === undefined) continue;
+        const [place = '', problem = ''] = message.split(/: (.*)/s);
+        expect(place).not.toBe('');
+        expect(place).toContain(path.slice(0, -1).join('.')); // or of what it stands in
+        expect(problem).toMatch(/allowed: |; known: |; a hierarchy has |; give /);
+        expect(message).not.toMatch(/\[object|hunter2/);
+      }
+    expect(all.length).toBeGreaterThan(150);
+  });
+
+  it('fails the boot by nothing else, wherever it is given', async () => {
+    const booting = (...imports: DynamicModule[]) => rejection(() => bootBare({ imports }));
+    for (const value of [null, new Map(), new Account(), ...VALUES.slice(-1)]) {
+      const wrong = value as object;
+      await booting(ResilienceModule.forRoot(wrong));
+      await booting(ResilienceModule.forRoot(), ResilienceModule.forFeature(wrong));
+      await booting(ResilienceModule.forRootAsync(wrong));
+      await booting(ResilienceModule.forRootAsync({ useFactory: () => wrong, changes: NEVER }));
+      for (const option of ['services', 'stages', 'changes', 'metrics', 'overrides', 'fleet'])
+        await booting(ResilienceModule.forRoot({ [option]: wrong }));
+    }
+  });
+
+  it('is not passed over where a class or a prototype has it', async () => {
+    class FromEnvironment {
+      get breakers() {
+        return { payments: {} };
+      }
+    }
+    const expected = /breakers: is a getter or a method of a class, or inherited, .*; allowed: /;
+    const given = new FromEnvironment();
+    const changes = NEVER;
+    const asyncModule = ResilienceModule.forRootAsync({ useFactory: () => given, changes });
+    expect((await rejection(() => bootWith(given))).message).toMatch(expected);
+    expect((await rejection(() => bootBare({ imports: [asyncModule] }))).message).toMatch(expected);
+    const inherited = { breakers: { payments: Object.create({ failureThreshold: 3 }) } };
+    expect((await rejection(() => bootWith(inherited))).message).toMatch(
+      /^breakers\.payments\.failureThreshold: is a getter/,
+    );
   });
 });
 

@@ -77,7 +77,7 @@ export function configurationOf(
   operations: () => readonly Operation[],
   testSetup?: TestSetup,
 ): Configuration {
-  const said = testSetup?.optionsOf(given) ?? given;
+  const said = testSetup?.optionsOf(checkModuleOptions(given, stagesOf(given))) ?? given;
   const stages = stagesOf(said);
   const options = checkModuleOptions(said, stages);
   const { captureStackTrace = false, defaults = {} } = options;

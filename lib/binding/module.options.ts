@@ -8,10 +8,13 @@ import {
   type Checker,
   checked,
   checkOptions,
+  entriesIn,
+  isObject,
   type Rule,
   type Rules,
   unshown,
 } from '../common/options.js';
+import { read } from '../common/read.js';
 import type { AlertChannel } from '../criticality/alert-channel.js';
 import { checkInboundOptions, type InboundOptions } from '../edge/inbound.options.js';
 import type { ErrorContext } from '../errors/error-context.js';
@@ -138,9 +141,8 @@ export interface ResilienceOptionsFactory<Stages extends readonly AnyStage[] = [
 const recordOf =
   (checker: Checker): Rule =>
   (value, place) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      return 'an object of options by name';
-    for (const [name, entry] of Object.entries(value)) {
+    if (!isObject(value)) return 'an object of options by name';
+    for (const [name, entry] of entriesIn(place, value)) {
       if (name.trim() === '')
         throw new ResilienceConfigurationError(
           place,
@@ -151,12 +153,8 @@ const recordOf =
     return undefined;
   };
 
-const isObject = (value: unknown) =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const hasMethods = (value: unknown, names: readonly string[]) =>
-  typeof value === 'object' &&
-  names.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === 'function');
+  names.every((name) => typeof read(value, name) === 'function');
 
 /** Whoever gives the options of a recorder or a channel instead of itself may have given its keys. */
 const withMethods = (names: readonly string[], what: string): Rule =>
@@ -231,7 +229,7 @@ const TAKEN = [
  * @throws ResilienceConfigurationError
  */
 export function stagesOf(options: unknown): readonly StageDefinition[] {
-  return nest(STAGES, (options as { stages?: unknown } | null | undefined)?.stages, TAKEN);
+  return nest(STAGES, read(options, 'stages'), TAKEN);
 }
 
 /** @throws ResilienceConfigurationError */
@@ -252,7 +250,7 @@ export function checkFeatureOptions(
 
 /** Places inside the options are named from their top: `breakers.payments.timeoutMs`. */
 function checkAll<T extends object>(where: string, options: unknown, rules: Rules<T>): T {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isObject(options)) {
     throw new ResilienceConfigurationError(
       where,
       `is given ${display(options)}; allowed: an options object`,

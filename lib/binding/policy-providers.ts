@@ -1,5 +1,7 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { isObject } from '../common/options.js';
+import { read } from '../common/read.js';
 import { isKeyed, type Registered } from '../common/registry.js';
 import { type RequestedToken, requestedTokens, tokenOf } from '../common/tokens.js';
 import type { NamedCatalog } from '../instances/named-catalog.js';
@@ -8,7 +10,6 @@ import { ownFactory } from '../nest/overrides.js';
 import { consumerOf, offer, withdrawEmpty } from '../nest/providers.js';
 import { isInline, type NamedPolicy } from '../stage/named-instances.js';
 import { STAGES } from '../stages.js';
-import type { ResilienceFeatureOptions } from './module.options.js';
 import type { PolicyCatalog } from './policy-catalog.js';
 import type { ResilienceRuntime } from './runtime.js';
 
@@ -21,10 +22,7 @@ export const READY = Symbol.for('nestjs-bulwark:ready');
  *
  * @param source injects the runtime when it knows these options
  */
-export function namedProviders(
-  feature: ResilienceFeatureOptions,
-  source: symbol = READY,
-): FactoryProvider[] {
+export function namedProviders(feature: unknown, source: symbol = READY): FactoryProvider[] {
   const ours = STAGES.flatMap(({ instances }): RequestedToken[] => {
     if (instances === undefined) return [];
     const { stage } = instances;
@@ -37,13 +35,17 @@ export function namedProviders(
 
 /** The instances of a stage that options name, also as parts of bundles. */
 function namesIn(
-  feature: ResilienceFeatureOptions,
+  feature: unknown,
   { stage, section = '' }: Pick<RequestedToken, 'stage' | 'section'>,
 ): string[] {
-  const options = feature as Record<string, Record<string, Record<string, unknown>> | undefined>;
-  const bundles = Object.entries(options.services ?? {});
-  const shared = bundles.filter(([, bundle]) => isInline(bundle?.[stage]));
-  return [...Object.keys(options[section] ?? {}), ...shared.map(([name]) => name)];
+  const services = read(feature, 'services');
+  const shared = keysOf(services).filter((name) => isInline(read(read(services, name), stage)));
+  return [...keysOf(read(feature, section)), ...shared];
+}
+
+/** None of what is wrong, of which the boot tells when it checks the options. */
+function keysOf(section: unknown): string[] {
+  return isObject(section) ? Object.keys(section) : [];
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
 import { isClass } from '../common/answers.js';
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
-import { anyFunction, boolean } from '../common/option-rules.js';
+import { boolean, predicate } from '../common/option-rules.js';
 import { type Checker, checked, checkOptions, type Rule, type Rules } from '../common/options.js';
+import { read } from '../common/read.js';
 import { type ChaosRule, checkChaosRule } from './chaos-rule.js';
 
 /** Whether a request may bring chaos along: asked for those only that have the header. */
@@ -36,7 +37,7 @@ export interface ChaosOptions {
 
 const isGuard = (value: unknown): boolean => {
   const guard = typeof value === 'function' ? (value.prototype as unknown) : value;
-  return typeof (guard as Partial<CanActivate> | null | undefined)?.canActivate === 'function';
+  return typeof read(guard, 'canActivate') === 'function';
 };
 
 const HEADER_RULES: Rules<ChaosHeaderOptions> = {
@@ -80,7 +81,7 @@ const RULES: Rules<ChaosOptions> = {
   rules: checkRules,
   header: checked(checkHeader),
   allowInProduction: boolean,
-  random: anyFunction,
+  random: predicate,
 };
 
 /** @throws ResilienceConfigurationError, also in production without `allowInProduction` */

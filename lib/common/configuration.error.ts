@@ -90,8 +90,14 @@ function displayItem(item: unknown): string {
 export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'string') return 'a string';
-  if (typeof value !== 'object' || value === null || !isPlainObject(value)) return display(value);
-  return 'an object';
+  const shown = display(value);
+  try {
+    return typeof value === 'object' && value !== null && isPlainObject(value)
+      ? 'an object'
+      : shown;
+  } catch {
+    return shown; // a proxy
+  }
 }
 
 /** `known: a, b; did you mean a?` for messages about an unknown name. */

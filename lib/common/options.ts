@@ -1,4 +1,10 @@
-import { display, kindOf, ResilienceConfigurationError } from './configuration.error.js';
+import {
+  display,
+  displayThrown,
+  kindOf,
+  ResilienceConfigurationError,
+} from './configuration.error.js';
+import { isSecretName } from './secret-names.js';
 import { numberMeant } from './spelling.js';
 
 /** Says what is allowed where `value` is not; `undefined` where it is fine. */
@@ -29,26 +35,62 @@ export function checkOptions<T extends object>(
     const isMeant =
       main !== undefined && number !== undefined && rules[main](number, place) === undefined;
     const meant = isMeant ? `; did you mean { ${main}: ${number} }?` : '';
+    const shown = isSecretName(place) ? kindOf(options) : display(options);
     throw new ResilienceConfigurationError(
       place,
-      `is ${display(options)}; allowed: an object with ${Object.keys(rules).join(', ')}${meant}`,
+      `is ${shown}; allowed: an object with ${Object.keys(rules).join(', ')}${meant}`,
     );
   }
-  for (const [key, value] of Object.entries(options)) {
+  const entries = entriesIn(place, options);
+  for (const [key, value] of entries) {
     if (!Object.hasOwn(rules, key))
       throw ResilienceConfigurationError.unknownOption(within(place, key), key, Object.keys(rules));
     if (value !== undefined) check(within(place, key), value, rules[key as keyof T]);
   }
-  return defined(options as T);
+  checkNothingInherited(place, options, Object.keys(rules));
+  return defined(Object.fromEntries(entries) as T);
 }
 
 /** Also one of a class, but none whose content is elsewhere than in its properties, such as a Map. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return Object.prototype.toString.call(value) === '[object Object]';
+  try {
+    return Object.prototype.toString.call(value) === '[object Object]';
+  } catch {
+    return false; // a proxy
+  }
+}
+
+/**
+ * What an object says by name.
+ *
+ * @throws ResilienceConfigurationError where a getter or a proxy refuses to tell it
+ */
+export function entriesIn(place: string, object: object): [string, unknown][] {
+  let at = place;
+  try {
+    return Object.keys(object).map((key) => {
+      at = within(place, key);
+      return [key, (object as Record<string, unknown>)[key]];
+    });
+  } catch (cause) {
+    const problem = `cannot be read: ${displayThrown(cause)}; allowed: a property that answers`;
+    throw new ResilienceConfigurationError(at, problem, { cause });
+  }
+}
+
+/** Getters and methods of a class are no properties of its objects, and would be passed over in silence. */
+function checkNothingInherited(place: string, options: object, keys: readonly string[]): void {
+  for (const key of keys)
+    if (key in options && !Object.prototype.propertyIsEnumerable.call(options, key))
+      throw new ResilienceConfigurationError(
+        within(place, key),
+        'is a getter or a method of a class, or inherited, which is not read; allowed: a property of the object itself',
+      );
 }
 
 function within(place: string, key: string): string {
-  return place === '' ? key : `${place}.${key}`;
+  const name = key.trim() === '' ? display(key) : key;
+  return place === '' ? name : `${place}.${name}`;
 }
 
 /** @throws ResilienceConfigurationError where the rule does not allow the value */

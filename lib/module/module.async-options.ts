@@ -10,9 +10,11 @@ import type {
   ResilienceModuleOptions,
   ResilienceOptionsFactory,
 } from '../binding/module.options.js';
-import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { isClass } from '../common/answers.js';
+import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { anyFunction, boolean } from '../common/option-rules.js';
-import { checkOptions, type Rule, type Rules } from '../common/options.js';
+import { checkOptions, isObject, type Rule, type Rules } from '../common/options.js';
+import { read } from '../common/read.js';
 import type { ResilienceOverrides } from '../overrides/overrides.js';
 import type { AnyStage } from '../own-stage/define-stage.js';
 
@@ -45,7 +47,8 @@ const isArray: Rule = (value) => (Array.isArray(value) ? undefined : 'an array')
 const ASYNC_RULES: Rules<ResilienceModuleAsyncOptions> = {
   imports: isArray,
   inject: isArray,
-  useFactory: anyFunction,
+  useFactory: (value, place) =>
+    isClass(value) ? 'a function; a class goes to useClass' : anyFunction(value, place),
   useClass: (value) => (typeof value === 'function' ? undefined : 'a class'),
   useExisting: (value) => (value === null ? 'an injection token' : undefined),
   isGlobal: boolean,
@@ -84,9 +87,20 @@ function checkedOptionsProviders(options: ResilienceModuleAsyncOptions): Provide
     provide: OPTIONS,
     inject: [factory],
     useFactory: async (it: ResilienceOptionsFactory) =>
-      made(await it.createResilienceOptions(), changes),
+      made(await checkedFactory(place, it).createResilienceOptions(), changes),
   };
   return useClass === undefined ? [provided] : [useClass, provided];
+}
+
+function checkedFactory(
+  place: string,
+  factory: ResilienceOptionsFactory,
+): ResilienceOptionsFactory {
+  if (typeof read(factory, 'createResilienceOptions') === 'function') return factory;
+  throw new ResilienceConfigurationError(
+    place,
+    `gets ${display(factory)}, which has no createResilienceOptions(); allowed: a class with that method`,
+  );
 }
 
 /** What a factory has made, with the changes that were said beside it. */
@@ -95,8 +109,12 @@ function made(
   changes: ResilienceModuleAsyncOptions['changes'],
 ): ResilienceModuleOptions {
   const options = withoutIsGlobal(given);
-  if (changes === undefined || typeof options !== 'object' || options === null) return options;
-  if (options.changes === undefined) return { ...options, changes };
+  if (changes === undefined || !isObject(options)) return options;
+  if (read(options, 'changes') === undefined)
+    return Object.create(Object.getPrototypeOf(options) as object, {
+      ...Object.getOwnPropertyDescriptors(options), // which are read where they are checked
+      changes: { value: changes, enumerable: true },
+    }) as ResilienceModuleOptions;
   throw new ResilienceConfigurationError(
     'changes',
     'is in what the factory returns, and in forRootAsync() too; allowed: in one of them',
@@ -105,9 +123,10 @@ function made(
 
 /** Nest has to know that before it makes anything. */
 function withoutIsGlobal(options: ResilienceModuleOptions): ResilienceModuleOptions {
-  if (options?.isGlobal === undefined) return options;
+  const isGlobal = read(options, 'isGlobal');
+  if (isGlobal === undefined) return options;
   throw new ResilienceConfigurationError(
     'isGlobal',
-    `is ${options.isGlobal} in what the factory returns, which is too late; allowed: in forRootAsync() itself`,
+    `is ${display(isGlobal)} in what the factory returns, which is too late; allowed: in forRootAsync() itself`,
   );
 }

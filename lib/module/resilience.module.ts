@@ -16,6 +16,7 @@ import {
 import type { ResilienceRuntime } from '../binding/runtime.js';
 import { substitutable } from '../binding/substitutes.js';
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
+import { read } from '../common/read.js';
 import { RUNTIME } from '../dispatch/runtime-slot.js';
 import { edgeProviders } from '../edge/edge-providers.js';
 import { ResilienceInterceptor } from '../edge/resilience.interceptor.js';
@@ -77,7 +78,7 @@ export class ResilienceModule {
       inject: [ModulesContainer],
       useFactory: (modules: ModulesContainer) => applicationIn(modules)?.runtime,
     };
-    return rootModule([given, ready], [], options?.isGlobal, options);
+    return rootModule([given, ready], options);
   }
 
   /**
@@ -101,8 +102,8 @@ export class ResilienceModule {
     };
     return rootModule(
       [...optionsProviders(options as ResilienceModuleAsyncOptions), ready],
-      options?.imports,
-      options?.isGlobal,
+      options,
+      read(options, 'imports'),
     );
   }
 
@@ -125,7 +126,7 @@ export class ResilienceModule {
       useFactory: (runtime: ResilienceRuntime | undefined, modules: ModulesContainer) =>
         register(options, runtime, modules),
     };
-    const policies = () => namedProviders(options ?? {}, source);
+    const policies = () => namedProviders(options, source);
     return {
       module: ResilienceFeatureModule,
       // Read when Nest scans the module: by then every class that has a policy injected is known.
@@ -141,9 +142,8 @@ export class ResilienceModule {
 
 function rootModule(
   runtimeProviders: Provider[],
-  imports: DynamicModule['imports'],
-  isGlobal: boolean | undefined,
-  named?: ResilienceFeatureOptions,
+  options: unknown,
+  imports?: unknown,
 ): DynamicModule {
   takePartInInjection((modules) => applicationIn(modules)?.methods);
   // No dependency but the container: a decorated service among them would get no runtime.
@@ -166,15 +166,15 @@ function rootModule(
   const runtimeModule: DynamicModule = {
     module: RuntimeModule,
     global: true,
-    imports: imports ?? [],
+    imports: Array.isArray(imports) ? imports : [],
     providers: [runtime, ...runtimeProviders, warmStart, explorer],
     exports: [RUNTIME, READY],
   };
   const own = injectables();
-  const policies = () => [...namedProviders(named ?? {}), ...requestedProviders()];
+  const policies = () => [...namedProviders(options), ...requestedProviders()];
   return {
     module: ResilienceModule,
-    global: isGlobal ?? true,
+    global: read(options, 'isGlobal') !== false,
     imports: [runtimeModule],
     // Read when Nest scans the module: by then every class that has a policy injected is known.
     get providers(): Provider[] {

@@ -1,7 +1,7 @@
 import { display, ResilienceConfigurationError } from '../common/configuration.error.js';
 import { modeRule } from '../common/mode.js';
 import { boolean } from '../common/option-rules.js';
-import { check, isObject, merge } from '../common/options.js';
+import { check, entriesIn, isObject, merge } from '../common/options.js';
 import { checkSheddingOverrides } from '../shedding/shedding.options.js';
 import type { StageDefinition, StageOverriding } from '../stage/stage-definition.js';
 
@@ -137,7 +137,7 @@ export class OverrideRules {
 
 /** Each option that is there may also be taken back. */
 function checkPart({ check }: StageOverriding, place: string, options: SaidObject): SaidObject {
-  const entries = Object.entries(options);
+  const entries = entriesIn(place, options);
   const left = Object.fromEntries(
     entries.map(([option, value]) => [option, value === null ? undefined : value]),
   );
@@ -196,7 +196,7 @@ function eachOf(
       `is ${display(given)}; allowed: an object with ${allowed.join(', ')}`,
     );
   const checked: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(given)) {
+  for (const [key, value] of entriesIn(place, given)) {
     const at = `${place}.${key}`;
     if (!allowed.includes(key)) throw ResilienceConfigurationError.unknownOption(at, key, allowed);
     if (value !== undefined) checked[key] = checkEach(at, key, value);
@@ -216,7 +216,7 @@ function byName(
       `is ${display(given)}; allowed: an object of overrides by name`,
     );
   return Object.fromEntries(
-    Object.entries(given).flatMap(([name, value]) =>
+    entriesIn(place, given).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, checkEach(`${place}.${name}`, value)]],
     ),
   );

@@ -1,4 +1,5 @@
 import { display, known, ResilienceConfigurationError } from '../common/configuration.error.js';
+import { read } from '../common/read.js';
 import type { StageDefinition } from '../stage/stage-definition.js';
 import type { AnyStage } from './define-stage.js';
 
@@ -44,7 +45,7 @@ export function nest(
 function definitionsIn(own: unknown): StageDefinition[] {
   const stages = Array.isArray(own) ? (own as readonly unknown[]) : [own];
   return stages.map((stage, index) => {
-    const definition = (stage as Partial<AnyStage> | null | undefined)?.definition;
+    const definition = read(stage, 'definition') as AnyStage['definition'] | undefined;
     if (Array.isArray(own) && definition !== undefined) return definition;
     throw new ResilienceConfigurationError(
       Array.isArray(own) ? `stages[${index}]` : 'stages',

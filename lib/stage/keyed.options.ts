@@ -1,7 +1,7 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import type { PolicyKey } from '../common/keyed-policies.js';
 import { boolean, duration, positiveCount, predicate, text } from '../common/option-rules.js';
-import { type Checker, checkOptions, isObject, type Rules } from '../common/options.js';
+import { type Checker, checkOptions, entriesIn, isObject, type Rules } from '../common/options.js';
 
 /**
  * Tells whom a call is for, by its arguments: its tenant, host or shard. `this` is the object whose method
@@ -84,7 +84,10 @@ export function checkReference(place: string, said: KeyedReference): KeyedRefere
 export function keyable<O extends object>(checker: Checker<O>): Checker<Keyable<O>> {
   return (place, said) => {
     if (!isObject(said)) return checker(place, said);
-    const [keyed, rest] = splitKeyed(said);
+    const parts = splitKeyed<object>(Object.fromEntries(entriesIn(place, said)));
+    // What is inherited is for the rules to refuse.
+    for (const part of parts) Object.setPrototypeOf(part, Object.getPrototypeOf(said) as object);
+    const [keyed, rest] = parts;
     try {
       return {
         ...checker(place, rest),

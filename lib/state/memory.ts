@@ -1,6 +1,7 @@
 import { Alarm } from '../common/alarm.js';
 import { now, Since, wallNow } from '../common/clock.js';
-import type { StateOptions } from './state.options.js';
+import { merge } from '../common/options.js';
+import { type StateOptions, sayingOf } from './state.options.js';
 import {
   documentOf,
   fitting,
@@ -10,7 +11,7 @@ import {
   learntIn,
 } from './state-document.js';
 
-const DEFAULTS = { intervalMs: 10_000, timeoutMs: 1_000 };
+const DEFAULTS = { intervalMs: 10_000, timeoutMs: 1_000 } as Required<StateOptions>;
 
 /** Something of before a restart, whose policy has not come yet. */
 interface Waiting extends Learnt {
@@ -38,7 +39,10 @@ export class Memory {
   private isEnded = false;
 
   constructor(options: StateOptions, warnOf: (what: string) => (error: unknown) => void) {
-    this.options = { ...DEFAULTS, ...options };
+    this.options = merge<Required<StateOptions>>(
+      DEFAULTS,
+      sayingOf(options) as Required<StateOptions>,
+    );
     this.warnOfLoad = warnOf('state.load()');
     this.warnOfSave = warnOf('state.save()');
     this.alarm.letProcessEnd();

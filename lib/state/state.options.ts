@@ -1,6 +1,8 @@
 import { ResilienceConfigurationError } from '../common/configuration.error.js';
 import { anyFunction, duration } from '../common/option-rules.js';
 import { checkOptions } from '../common/options.js';
+import { isPlainObject } from '../common/plain-object.js';
+import { read } from '../common/read.js';
 
 /** Where what an application has learnt is kept across restarts. `fileState()` is one for one host. */
 export interface StateStore {
@@ -20,7 +22,7 @@ export interface StateOptions extends StateStore {
 
 /** @throws ResilienceConfigurationError */
 export function checkStateOptions(place: string, options: unknown): StateOptions {
-  const given = checkOptions<StateOptions>(place, options, {
+  const given = checkOptions<StateOptions>(place, sayingOf(options), {
     load: anyFunction,
     save: anyFunction,
     intervalMs: duration,
@@ -33,4 +35,17 @@ export function checkStateOptions(place: string, options: unknown): StateOptions
         "is missing; allowed: a function, as in fileState('/var/lib/shop/resilience.json')",
       );
   return given;
+}
+
+/** What is said of a store: one of a class has its methods there, which need it, and fields of its own. */
+export function sayingOf(options: unknown): unknown {
+  const isStore = ['load', 'save'].every((name) => typeof read(options, name) === 'function');
+  if (!isStore || isPlainObject(options as StateOptions)) return options;
+  const store = options as StateOptions;
+  return {
+    load: () => store.load(),
+    save: (document: string) => store.save(document),
+    intervalMs: store.intervalMs,
+    timeoutMs: store.timeoutMs,
+  };
 }

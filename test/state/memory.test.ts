@@ -287,6 +287,29 @@ describe('What is known', () => {
 });
 
 describe('The option state', () => {
+  it('may be an object of a class, with methods and fields of its own', async () => {
+    class OneOfAClass {
+      private content: unknown;
+      async load() {
+        return this.content;
+      }
+      async save(document: string) {
+        this.content = document;
+      }
+    }
+    const store = new OneOfAClass();
+    expect(checkStateOptions('state', store)).toEqual({
+      load: expect.any(Function),
+      save: expect.any(Function),
+    });
+    const before = memoryOf(store);
+    before.begin(() => [payments({ failures: 3 })]);
+    await before.end();
+    const after = memoryOf(store);
+    await after.load();
+    expect(recalled(after)).toEqual([{ state: { failures: 3 }, agoMs: 0 }]);
+  });
+
   it.each([
     [{} as object, 'state.load: is missing'],
     [{ load: () => null }, 'state.save: is missing'],
