@@ -5,7 +5,7 @@ import type { OperationTracer, ResilienceEvent } from '../index.js';
 /** How a call has ended for its caller, if it has. */
 export type CallOutcome = 'pending' | 'success' | 'failure' | 'fallback' | 'degraded';
 
-/** A call of a decorated method, or through a bundle or pipeline, as a test sees it. */
+/** A call of a decorated method, or through a bundle or pipeline, as it is when a test asks: plain data. */
 export interface CallRecord {
   /** `ClassName.method`, or the name of the bundle or pipeline. */
   readonly operation: string;
@@ -30,7 +30,7 @@ export interface CallRecord {
 }
 
 /** A call while it is written down. */
-class Recording implements CallRecord {
+class Recording {
   attempts = 0;
   readonly delaysMs: number[] = [];
   outcome: CallOutcome = 'pending';
@@ -46,12 +46,20 @@ class Recording implements CallRecord {
     readonly around: Recording | undefined,
   ) {}
 
-  get decisions(): ResilienceEvent['type'][] {
-    return this.events.map(({ type }) => type);
-  }
-
-  get durationMs(): number {
-    return (this.endedAt ?? now()) - this.startedAt;
+  /** As it is now, in plain data. */
+  asData(): CallRecord {
+    const { operation, attempts, outcome, result, error } = this;
+    return {
+      operation,
+      attempts,
+      delaysMs: [...this.delaysMs],
+      outcome,
+      result,
+      error,
+      durationMs: (this.endedAt ?? now()) - this.startedAt,
+      decisions: this.events.map(({ type }) => type),
+      events: [...this.events],
+    };
   }
 
   answered(result: unknown): void {
@@ -80,7 +88,7 @@ export class CallRecords {
   private all: Recording[] = [];
 
   of(operation: string): readonly CallRecord[] {
-    return this.all.filter((call) => call.operation === operation);
+    return this.all.filter((call) => call.operation === operation).map((call) => call.asData());
   }
 
   clear(): void {

@@ -374,10 +374,19 @@ describe('expectCalls()', () => {
       error: Error,
       decisions: ['retry', 'retry', 'fallback'],
     });
-    expect(expectCalls(payments, 'later').calls[0]).toMatchObject({
+    const [call] = expectCalls(payments, 'later').calls;
+    expect(structuredClone(call)).toEqual({
       operation: 'Payments.later',
+      attempts: 3,
+      delaysMs: [5_000, 5_000],
+      outcome: 'fallback',
+      result: 'queued',
+      error: new Error('down'),
       durationMs: 10_000,
-      error: { message: 'down' },
+      decisions: ['retry', 'retry', 'fallback'],
+      events: [{ type: 'retry' }, { type: 'retry' }, { type: 'fallback' }].map((event) =>
+        expect.objectContaining(event),
+      ),
     });
     clock.restore();
   });
