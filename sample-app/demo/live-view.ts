@@ -6,6 +6,7 @@ const WIDTH = 13;
 
 /** The script goes on, whether or not a shop says how it is. */
 const PATIENCE_MS = 500;
+const TOO_BUSY = paint('yellow', 'too busy to say how it is');
 
 interface Health {
   readonly breakers: Record<string, { state: string }>;
@@ -37,9 +38,11 @@ export function outcomes({ tally }: ShopOnTrial): string {
 async function state({ shop }: ShopOnTrial): Promise<string | undefined> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const response = await fetch(`${shop.urls[0]}/health`, { signal }).catch(() => undefined);
-  if (response === undefined) return paint('yellow', 'too busy to say how it is');
+  if (response === undefined) return TOO_BUSY;
   if (response.status === 404) return undefined;
-  const { breakers, queuedCharges } = (await response.json()) as Health;
+  const health = (await response.json().catch(() => undefined)) as Health | undefined;
+  if (health === undefined) return TOO_BUSY;
+  const { breakers, queuedCharges } = health;
   const states = Object.entries(breakers).map(
     ([name, { state }]) => `${name} ${paint(state === 'CLOSED' ? 'green' : 'red', state)}`,
   );
