@@ -30,7 +30,6 @@ function searched(draw: World['draw']): number {
 }
 
 const slow = lognormal(50, 0.5);
-const fast = lognormal(20, 0.3);
 const tail = pareto(20, 2.5);
 const WORLDS: [string, World['draw']][] = [
   ['a lognormal distribution', (random) => ({ ms: slow(random) })],
@@ -68,43 +67,6 @@ describe('The timeout that the advisor proposes', () => {
     expect(advice?.figures.cutShare).toBeGreaterThan(0.2);
     expect(advice?.because).toContain('cut');
   });
-
-  /** A world, the timeout in it at first, and the best for its healthy answers. */
-  const FOLLOWED: [string, World['draw'], number, number][] = [
-    ['where all is well', (random) => ({ ms: slow(random) }), 600, 181],
-    ['where some hang', (random) => ({ ms: random() < 0.05 ? 1e9 : slow(random) }), 600, 181],
-    [
-      'where a few answers are of another kind',
-      (random) => ({ ms: random() < 0.1 ? 400 + 50 * random() : fast(random) }),
-      200,
-      43,
-    ],
-    [
-      'amid an outage in which answers take two seconds',
-      (random, at) => ({ ms: at > 20_000 && at < 60_000 ? 2_000 : fast(random) }),
-      600,
-      43,
-    ],
-    [
-      'amid one that hardly ends',
-      (random, at) => ({ ms: at > 10_000 ? 2_000 : fast(random) }),
-      600,
-      43,
-    ],
-  ];
-
-  it.each(FOLLOWED)(
-    'comes to rest where it is followed again and again, %s, and is never shorter than healthy answers need',
-    async (_, draw, first, bestMs) => {
-      const inForce = [first];
-      for (let round = 0; round < 4; round++) {
-        const advice = await adviceAfter({ rate: 100, seconds: 100, draw }, inForce[0]);
-        inForce.unshift((advice?.proposed as number | undefined) ?? (inForce[0] as number));
-      }
-      expect(Math.min(...inForce)).toBeGreaterThan(bestMs * 0.98); // as exactly as sketches know it
-      expect(new Set(inForce.slice(0, 3)).size).toBe(1);
-    },
-  );
 
   it('is left alone where it is good, also where some hang for ever', async () => {
     const draw: World['draw'] = (random) => ({

@@ -169,8 +169,10 @@ describe('The page in a browser', () => {
       /^b7since .*too many failures, 4 of 4 \(100 %\)Error: the root of b7 \(caused by Error: ECONNREFUSED b7\)opened again 20 times, by Error: refused/,
     );
     await page.locator('#transitions').getByRole('button', { name: 'Show all 8' }).press('Enter');
+    await transitions.nth(7).waitFor();
     expect(await transitions.count()).toBe(8);
     await page.locator('#transitions').getByRole('button', { name: 'Show fewer' }).press('Enter');
+    await transitions.nth(6).waitFor({ state: 'detached' });
     expect(await transitions.count()).toBe(6);
     const row = page.locator('#breakers tbody tr').filter({ hasText: 'the root of b3' });
     expect(await row.textContent()).toMatch(/lately Error: refused.*4 of 4100 % at opening/);
@@ -291,7 +293,7 @@ describe('The page in a browser', () => {
     expect(await page.getByRole('searchbox', { name: 'Filter' }).count()).toBe(1);
 
     await page.keyboard.press('Tab');
-    expect(await page.locator(':focus').getAttribute('id')).toBe('filter');
+    await page.locator('#filter:focus').waitFor();
     const outline = () =>
       page.locator(':focus').evaluate((it) => getComputedStyle(it).outlineWidth);
     expect(await outline()).toBe('2px');
@@ -384,7 +386,7 @@ describe('The page in a browser', () => {
     await page.getByRole('searchbox').fill('');
     await page.getByRole('button', { name: 'Operation', exact: true }).press('Enter');
     const first = page.locator('#operations tbody tr').first();
-    expect(await first.textContent()).toContain('Client0.call');
+    await first.getByText('Client0.call').waitFor();
     expect(visit.complaints).toEqual([]);
   });
 
