@@ -25,7 +25,8 @@ import {
   Timeout,
 } from '../../lib/index.js';
 import { boot, closeAll, RecordingLogger, resilienceModule, track } from '../binding/support.js';
-import { EXPRESS, FASTIFY, type Platform, until } from '../edge/adapters.support.js';
+import { EXPRESS, FASTIFY, type Platform } from '../edge/adapters.support.js';
+import { until } from '../edge/waiting.js';
 
 afterEach(closeAll);
 

@@ -9,6 +9,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { ResilienceModuleOptions } from '../../lib/index.js';
 import { RecordingLogger, resilienceModule, track } from '../binding/support.js';
+import { soon } from './waiting.js';
 
 /** Sends a request; the answer is read as far as a test wants to, and the client may leave at any time. */
 export interface Exchange {
@@ -148,34 +149,3 @@ export async function readUntil(stream: Readable, text: string): Promise<string>
   });
   return soon(found, text);
 }
-
-/** A promise, and what resolves it. */
-export function latch<T = void>() {
-  let open!: (value: T) => void;
-  const opened = new Promise<T>((resolve) => {
-    open = resolve;
-  });
-  return { open, opened };
-}
-
-/** What `promise` gives; fails rather than hangs. */
-export function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not come`)), 20_000);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-/** Waits until `condition` holds; fails rather than hangs. */
-export function until(condition: () => boolean, what: string): Promise<void> {
-  let given = false;
-  const holds = (async () => {
-    while (!condition() && !given) await new Promise((resolve) => setImmediate(resolve));
-  })();
-  return soon(holds, what).finally(() => {
-    given = true;
-  });
-}
-
-export const never = () => new Promise<never>(() => undefined);

@@ -52,18 +52,8 @@ import {
   Timeout,
 } from '../../lib/index.js';
 import { closeAll, TWICE } from '../binding/support.js';
-import {
-  EXPRESS,
-  FASTIFY,
-  HTTP2,
-  type Listening,
-  latch,
-  listen,
-  never,
-  readUntil,
-  soon,
-  until,
-} from './adapters.support.js';
+import { EXPRESS, FASTIFY, HTTP2, type Listening, listen, readUntil } from './adapters.support.js';
+import { latch, never, soon, until } from './waiting.js';
 
 afterEach(closeAll);
 

@@ -51,16 +51,8 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { closeAll, TWICE, track } from '../binding/support.js';
-import {
-  EXPRESS,
-  FASTIFY,
-  latch,
-  listen,
-  never,
-  type Platform,
-  soon,
-  until,
-} from './adapters.support.js';
+import { EXPRESS, FASTIFY, listen, type Platform } from './adapters.support.js';
+import { latch, never, soon, until } from './waiting.js';
 
 afterEach(closeAll);
 afterEach(() => jest.restoreAllMocks());

@@ -42,7 +42,7 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { boot, closeAll, TWICE } from '../binding/support.js';
-import { soon } from './adapters.support.js';
+import { soon } from './waiting.js';
 
 afterEach(closeAll);
 

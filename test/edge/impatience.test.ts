@@ -22,7 +22,8 @@ import {
 } from '../../lib/index.js';
 import { closeAll, track } from '../binding/support.js';
 import { booting, elapse, failure, flush, never, watch } from '../support/resilience-app.js';
-import { EXPRESS, FASTIFY, type Listening, listen, until } from './adapters.support.js';
+import { EXPRESS, FASTIFY, type Listening, listen } from './adapters.support.js';
+import { until } from './waiting.js';
 
 /** The deadline of a request that can be relied on, and of one that cannot. */
 const RELIABLE = { inbound: { trustDeadline: true } };

@@ -19,7 +19,8 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { closeAll, TWICE } from '../binding/support.js';
-import { EXPRESS, FASTIFY, latch, listen, never, soon } from './adapters.support.js';
+import { EXPRESS, FASTIFY, listen } from './adapters.support.js';
+import { latch, never, soon } from './waiting.js';
 
 afterEach(closeAll);
 

@@ -44,7 +44,8 @@ import {
   Timeout,
 } from '../../lib/index.js';
 import { closeAll } from '../binding/support.js';
-import { EXPRESS, FASTIFY, listen, never } from './adapters.support.js';
+import { EXPRESS, FASTIFY, listen } from './adapters.support.js';
+import { never } from './waiting.js';
 
 afterEach(closeAll);
 

@@ -35,7 +35,8 @@ import {
 import { lastValueFrom, Observable } from 'rxjs';
 import { Hedge, Retry } from '../../lib/index.js';
 import { closeAll, TWICE, track } from '../binding/support.js';
-import { EXPRESS, FASTIFY, latch, listen } from './adapters.support.js';
+import { EXPRESS, FASTIFY, listen } from './adapters.support.js';
+import { latch } from './waiting.js';
 
 afterEach(closeAll);
 

@@ -6,7 +6,8 @@ import { ClientTCP } from '@nestjs/microservices';
 import { firstValueFrom, mergeMap, type Observable } from 'rxjs';
 import { Critical, currentSignal, outboundHeaders, Retry, Timeout } from '../../lib/index.js';
 import { closeAll, TWICE, track } from '../binding/support.js';
-import { EXPRESS, FASTIFY, latch, listen, never, soon, until } from './adapters.support.js';
+import { EXPRESS, FASTIFY, listen } from './adapters.support.js';
+import { latch, never, soon, until } from './waiting.js';
 
 afterEach(closeAll);
 

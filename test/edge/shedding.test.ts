@@ -36,7 +36,8 @@ import {
 } from '../../lib/index.js';
 import { closeAll, resilienceModule, track } from '../binding/support.js';
 import { freePort } from '../support/free-port.js';
-import { EXPRESS, FASTIFY, latch, listen, type Platform, soon, until } from './adapters.support.js';
+import { EXPRESS, FASTIFY, listen, type Platform } from './adapters.support.js';
+import { latch, soon, until } from './waiting.js';
 
 afterEach(closeAll);
 afterEach(() => jest.restoreAllMocks());

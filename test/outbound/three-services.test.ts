@@ -1,7 +1,8 @@
 import { Controller, Get, Headers, Injectable, type Type } from '@nestjs/common';
 import { type ResilienceModuleOptions, Retry, resilientFetch } from '../../lib/index.js';
 import { closeAll } from '../binding/support.js';
-import { EXPRESS, FASTIFY, listen, never } from '../edge/adapters.support.js';
+import { EXPRESS, FASTIFY, listen } from '../edge/adapters.support.js';
+import { never } from '../edge/waiting.js';
 
 afterEach(closeAll);
 

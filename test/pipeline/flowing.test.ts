@@ -12,7 +12,8 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { closeAll, track } from '../binding/support.js';
-import { EXPRESS, FASTIFY, latch, listen, soon } from '../edge/adapters.support.js';
+import { EXPRESS, FASTIFY, listen } from '../edge/adapters.support.js';
+import { latch, soon } from '../edge/waiting.js';
 import { booting, elapse, failure, flush, never, watch } from '../support/resilience-app.js';
 
 const boot = booting();

@@ -14,7 +14,8 @@ import {
   TimeoutError,
 } from '../../lib/index.js';
 import { closeAll } from '../binding/support.js';
-import { EXPRESS, FASTIFY, latch, listen, soon } from '../edge/adapters.support.js';
+import { EXPRESS, FASTIFY, listen } from '../edge/adapters.support.js';
+import { latch, soon } from '../edge/waiting.js';
 import {
   booting,
   Deferred,
